@@ -1,1 +1,16 @@
 export * from './error-codes.js';
+export * from './ids.js';
+export * from './lifecycles.js';
+export * from './problem.js';
+export * from './reason-codes.js';
+export * from './signing.js';
+export * from './topics.js';
+export * from './wire/acks.js';
+export * from './wire/device-facts.js';
+export * from './wire/envelope.js';
+export * from './wire/inventory.js';
+export * from './wire/orders.js';
+export { PresenceBody } from './wire/presence.js';
+export * from './wire/progress.js';
+export * from './wire/reports.js';
+export * from './http/agent-api.js';

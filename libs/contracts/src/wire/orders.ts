@@ -1,0 +1,62 @@
+/** `orders`: what one gateway shall do now. Replaces the order before it (design, section 4). */
+import { z } from 'zod';
+import { DeploymentId, DeviceId, Sha256 } from '../ids.js';
+import { IdentityFact, LinkName } from './device-facts.js';
+
+export const ArtifactRef = z.object({
+  sha256: Sha256,
+  sizeBytes: z.int().positive(),
+  format: z.string().max(64),
+});
+export type ArtifactRef = z.infer<typeof ArtifactRef>;
+
+/** Permission for one attempt, dead in any epoch but the envelope's. Times are milliseconds of the server's clock. */
+export const Grant = z.object({
+  deployment: DeploymentId,
+  reign: z.int().min(0),
+  attempt: z.int().min(1),
+  /** `rescue`: the device is without a running application. */
+  mode: z.enum(['update', 'rescue']),
+  device: DeviceId,
+  model: z.string().max(64),
+  identity: IdentityFact,
+  /** Where the device was seen, best first. */
+  links: z.array(LinkName).min(1).max(8),
+  protocol: z.string().max(64),
+  artifact: ArtifactRef,
+  expect: z.object({
+    /** What the running application calls itself when this artifact runs, where the file cannot tell. */
+    version: z.string().max(128).optional(),
+    /** No other artifact of the model carries that version. */
+    versionProves: z.boolean(),
+  }),
+  confirm: z.enum(['after-proof', 'at-once']),
+  allowDowngrade: z.boolean(),
+  /** No first touch at or after it. */
+  startBy: z.int().positive(),
+  /** No touch at all at or after it. */
+  finishBy: z.int().positive(),
+  timeouts: z.object({
+    downloadMs: z.int().positive(),
+    transferMs: z.int().positive(),
+    activateMs: z.int().positive(),
+    proveMs: z.int().positive(),
+  }),
+});
+export type Grant = z.infer<typeof Grant>;
+
+export const OrdersBody = z.object({
+  reign: z.int().min(0),
+  revision: z.int().min(1),
+  issuedAtMs: z.int().positive(),
+  grants: z.array(Grant).max(256),
+  /** Artifacts to fetch ahead of need. */
+  prefetch: z.array(ArtifactRef).max(32).default([]),
+});
+export type OrdersBody = z.infer<typeof OrdersBody>;
+
+/** Field names of orders that this version understands; `must` is checked against it. */
+export const KNOWN_ORDER_FIELDS: ReadonlySet<string> = new Set([
+  ...Object.keys(OrdersBody.shape),
+  ...Object.keys(Grant.shape).map((name) => `grants.${name}`),
+]);

@@ -1,0 +1,21 @@
+/** `presence`: retained, and the agent's last will (design, section 4). */
+import { z } from 'zod';
+
+export const PresenceBody = z.object({
+  online: z.boolean(),
+  /** Counts the connections of this epoch; an older connection's last will says nothing about a newer one. */
+  connection: z.int().min(1),
+  /** Counts presence messages within the connection; the will carries the largest safe integer. */
+  sequence: z.int().min(0),
+  agentVersion: z.string().max(64),
+  /** Envelope versions the agent reads. */
+  wire: z.array(z.int().min(1)).min(1).max(16),
+  protocols: z.array(z.string().max(64)).max(64),
+  links: z
+    .array(z.object({ link: z.string().max(256), state: z.enum(['up', 'down']), note: z.string().max(256).optional() }))
+    .max(64),
+  /** The order the agent holds; revision 0 = none. */
+  held: z.object({ reign: z.int().min(0), revision: z.int().min(0) }),
+});
+export type PresenceBody = z.infer<typeof PresenceBody>;
+
