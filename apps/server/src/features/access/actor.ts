@@ -1,0 +1,29 @@
+/** Who acts, and what they may do. Every route states its role with `@Roles(...)` or `@Public()`. */
+import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+
+/** viewer < operator < admin; approver stands beside operator. admin implies all. */
+export const ROLES = ['viewer', 'operator', 'approver', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Actor {
+  readonly kind: 'person';
+  readonly orgId: string;
+  readonly personId: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly ip: string;
+  readonly requestId: string;
+}
+
+export const ROLES_KEY = 'drydock:roles';
+/** At least one of these roles is needed. Viewer is implied by every role, all by admin. */
+export const Roles = (...roles: Role[]) => SetMetadata(ROLES_KEY, roles);
+
+export const PUBLIC_KEY = 'drydock:public';
+/** No sign-in: state why in the docstring of the route. */
+export const Public = () => SetMetadata(PUBLIC_KEY, true);
+
+/** Parameter decorator: the signed-in person, set by the access guard. */
+export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
+  return context.switchToHttp().getRequest<{ actor: Actor }>().actor;
+});
