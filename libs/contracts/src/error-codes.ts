@@ -38,6 +38,8 @@ export const ERROR_CODES = {
   'artifact.wrong-hardware': row('operator', 'none', 'The file is for hardware {actual}; the device has {expected}.'),
   'artifact.requires': row('operator', 'none', 'The file requires {expected}; the device runs {actual}.'),
   'artifact.downgrade': row('operator', 'none', 'The file is older ({actual}) than what runs ({expected}).'),
+  'artifact.unsupported': row('operator', 'none', 'The file is known, but it cannot be delivered: {detail}.'),
+  'artifact.debug': row('operator', 'none', 'The file is a debug build, for which devices skip checks: allow it by name or build it for production.'),
   'artifact.conflict': row('operator', 'none', 'The same file is already stored with other metadata: {field}.'),
   // Links: the radio or the wire.
   'link.lost': row('link', 'resume', 'The link was lost: {detail}.'),

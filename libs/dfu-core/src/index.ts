@@ -6,3 +6,4 @@ export * from './session/session.js';
 export * from './bytes/hex.js';
 export * from './bytes/byte-reader.js';
 export * from './bytes/byte-writer.js';
+export * from './image/mcuboot/index.js';

@@ -41,6 +41,8 @@ export interface UpdateRequest {
   /** The unit's identity as known from before; the session refuses another unit. */
   readonly expectIdentity?: Identity;
   readonly allowDowngrade: boolean;
+  /** As in `FitOptions`. */
+  readonly allowDebug?: boolean;
   /** Where a protocol has a trial boot: confirm after the application was seen running (default), or at once. */
   readonly confirm: 'after-proof' | 'at-once';
   /** A version string proves only when the caller knows that no other artifact of the model carries it. */
@@ -92,6 +94,12 @@ export interface Sighting {
   readonly rssiDbm?: number;
 }
 
+export interface FitOptions {
+  readonly allowDowngrade: boolean;
+  /** Debug builds, for which targets may skip checks, are refused unless allowed by name. */
+  readonly allowDebug?: boolean;
+}
+
 export interface Protocol {
   /** Folder name of the protocol, the name people type. */
   readonly name: string;
@@ -105,7 +113,12 @@ export interface Protocol {
   recognise(sighting: Sighting): 'application' | 'bootloader' | undefined;
   /** Changes nothing on the target. Throws `DrydockError` when the unit does not answer as expected. */
   identify(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification>;
-  fit(found: Identification, artifact: ArtifactDescription, options: { allowDowngrade: boolean }): FitResult;
+  fit(found: Identification, artifact: ArtifactDescription, options: FitOptions): FitResult;
+  /**
+   * The pieces of an artifact that a session may `read`, by the `source` it names: `image:N`, and for Nordic `init:N`,
+   * with N = `ImageDescription.image`. Throws `ArtifactError` when the file cannot be used.
+   */
+  payloads(file: Uint8Array): ReadonlyMap<string, Uint8Array>;
   /** From the application (or the bootloader, if the unit is in it) to the proof. Never throws: ends in an outcome. */
   update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>;
   /** Reads what runs and judges it; for a unit that was updated before (agent restarted, late proof). */

@@ -22,6 +22,11 @@ export const BROKER = Symbol('Broker');
 export interface Broker {
   /** One handler per leaf; set before the broker listens (onModuleInit). */
   onInbound(leaf: AgentLeaf, handler: InboundHandler): void;
+  /**
+   * Called after a gateway connected to the embedded broker, whose memory of retained orders does not survive a
+   * restart: publish the current order again. An outside broker keeps retained messages and never calls it.
+   */
+  onClientConnected(handler: (gateway: { orgId: string; gatewayId: string }) => Promise<void>): void;
   /** QoS and retain come from `TOPIC_RULES`. Resolves when the broker has taken it. */
   publish(target: { orgId: string; gatewayId: string; leaf: ServerLeaf }, payload: string | Buffer): Promise<void>;
   /** Ends the connections of a gateway (re-enrolment, quarantine of a cloned key). No-op outside. */

@@ -7,8 +7,8 @@ import { toHex } from '../../bytes/hex.js';
 import { ArtifactError } from '../../errors.js';
 import type { ArtifactDescription } from '../description.js';
 import {
-  compareVersions,
-  formatVersion,
+  compareMcubootVersions,
+  formatMcubootVersion,
   ImageFlag,
   IMAGE_HASHES,
   type McubootImage,
@@ -16,7 +16,7 @@ import {
   TlvType,
   tlvName,
 } from './format.js';
-import type { TrustedKey } from './keys.js';
+import type { McubootTrustedKey } from './keys.js';
 import { malformed, parseMcubootImage } from './parse.js';
 import {
   classifyTrailingBytes,
@@ -35,7 +35,7 @@ export interface McubootDependency {
 
 export interface McubootChecks {
   /** Demand a signature by one of these. */
-  readonly trustedKeys?: readonly TrustedKey[];
+  readonly trustedKeys?: readonly McubootTrustedKey[];
   readonly verifyRsaPss?: VerifyRsaPss;
   /** Images for direct-XIP with revert come padded to their slot; all others are refused padded. */
   readonly allowPadded?: boolean;
@@ -56,7 +56,7 @@ export interface CheckedMcubootImage {
   readonly image: McubootImage;
   readonly hash: ImageHash;
   readonly signatures: readonly ImageSignature[];
-  readonly signedBy?: TrustedKey;
+  readonly signedBy?: McubootTrustedKey;
   readonly securityCounter?: number;
   readonly dependencies: readonly McubootDependency[];
   readonly padded: boolean;
@@ -125,8 +125,8 @@ function checkVersions(
   checks: McubootChecks,
 ): void {
   const { version } = image.header;
-  if (checks.notOlderThan && compareVersions(version, checks.notOlderThan) < 0) {
-    const params = { actual: formatVersion(version), expected: formatVersion(checks.notOlderThan) };
+  if (checks.notOlderThan && compareMcubootVersions(version, checks.notOlderThan) < 0) {
+    const params = { actual: formatMcubootVersion(version), expected: formatMcubootVersion(checks.notOlderThan) };
     throw new ArtifactError('artifact.downgrade', { ...params, field: 'version' });
   }
   if (checks.securityCounterAtLeast !== undefined && (securityCounter ?? 0) < checks.securityCounterAtLeast) {
@@ -139,11 +139,11 @@ function checkVersions(
   if (!checks.otherImages) return;
   for (const { image: index, minimum } of dependencies) {
     const other = checks.otherImages.get(index);
-    if (other && compareVersions(other, minimum) >= 0) continue;
+    if (other && compareMcubootVersions(other, minimum) >= 0) continue;
     throw new ArtifactError('artifact.requires', {
       field: 'Dependency TLV',
-      expected: `image ${index} at ${formatVersion(minimum)} or later`,
-      actual: other ? formatVersion(other) : 'no such image',
+      expected: `image ${index} at ${formatMcubootVersion(minimum)} or later`,
+      actual: other ? formatMcubootVersion(other) : 'no such image',
     });
   }
 }
@@ -176,7 +176,7 @@ export function describeMcubootImage(file: Uint8Array, checks: McubootChecks = {
       {
         image: 0,
         kind: 'application',
-        version: formatVersion(image.header.version),
+        version: formatMcubootVersion(image.header.version),
         sizeBytes: file.length,
         runningHash: toHex(hash.value),
         sha256: digest,
@@ -228,7 +228,7 @@ function notesOf({ image, signatures, securityCounter, dependencies, padded }: C
   }
   if (securityCounter !== undefined) notes.push(`security counter ${securityCounter}`);
   for (const { image: index, minimum } of dependencies) {
-    notes.push(`needs image ${index} at ${formatVersion(minimum)} or later`);
+    notes.push(`needs image ${index} at ${formatMcubootVersion(minimum)} or later`);
   }
   if (padded) notes.push('padded to its slot');
   for (const { type, value } of [...image.protectedTlvs, ...image.tlvs]) {

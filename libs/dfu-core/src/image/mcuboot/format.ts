@@ -107,13 +107,13 @@ export interface McubootImage {
 }
 
 /** `a.b.c`, and `+build` where it is not 0: how people and imgtool write it. */
-export function formatVersion(version: McubootVersion): string {
+export function formatMcubootVersion(version: McubootVersion): string {
   const base = `${version.major}.${version.minor}.${version.revision}`;
   return version.build === 0 ? base : `${base}+${version.build}`;
 }
 
 /** Reads `a.b.c`, `a.b.c+d` (imgtool) and `a.b.c.d` (SMP image list); undefined for anything else. */
-export function parseVersion(text: string): McubootVersion | undefined {
+export function parseMcubootVersion(text: string): McubootVersion | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:[+.](\d{1,10}))?$/.exec(text);
   if (!match) return undefined;
   const [major, minor, revision, build] = match.slice(1).map((part) => Number(part ?? 0)) as [number, number, number, number];
@@ -122,7 +122,7 @@ export function parseVersion(text: string): McubootVersion | undefined {
 }
 
 /** @returns negative when `a` is older. The build number counts only where both have the same a.b.c. */
-export function compareVersions(a: McubootVersion, b: McubootVersion): number {
+export function compareMcubootVersions(a: McubootVersion, b: McubootVersion): number {
   return a.major - b.major || a.minor - b.minor || a.revision - b.revision || a.build - b.build;
 }
 

@@ -1,6 +1,26 @@
-export * from './format.js';
+export {
+  compareMcubootVersions,
+  formatMcubootVersion,
+  type McubootHeader,
+  type McubootImage,
+  type McubootTlv,
+  type McubootVersion,
+  parseMcubootVersion,
+} from './format.js';
 export { looksLikeMcubootImage, parseMcubootImage } from './parse.js';
-export * from './keys.js';
-export * from './verify.js';
-export * from './describe.js';
-export * from './make.js';
+export {
+  type McubootSigningKey,
+  type McubootTrustedKey,
+  mcubootPublicKeyOf,
+  parseMcubootPublicKey,
+  PUBLISHED_TEST_KEYS as MCUBOOT_PUBLISHED_TEST_KEYS,
+} from './keys.js';
+export type { VerifyRsaPss } from './verify.js';
+export {
+  type CheckedMcubootImage,
+  checkMcubootImage,
+  describeMcubootImage,
+  type McubootChecks,
+  type McubootDependency,
+} from './describe.js';
+export { makeMcubootImage, type McubootImageParts } from './make.js';

@@ -11,7 +11,7 @@ import { fromHex, toHex } from '../../bytes/hex.js';
 export type KeyKind = 'ed25519' | 'ecdsa-p256' | 'ecdsa-p384' | 'rsa';
 
 /** A key whose owner is trusted to sign firmware. */
-export interface TrustedKey {
+export interface McubootTrustedKey {
   readonly kind: KeyKind;
   /** As MCUboot hashes it. */
   readonly der: Uint8Array;
@@ -47,7 +47,7 @@ export const PUBLISHED_TEST_KEYS: Readonly<Record<string, string>> = {
  * @param der SubjectPublicKeyInfo (Ed25519, P-256, P-384) or PKCS#1 `RSAPublicKey`.
  * @returns undefined when it is none of these.
  */
-export function parsePublicKey(der: Uint8Array): TrustedKey | undefined {
+export function parseMcubootPublicKey(der: Uint8Array): McubootTrustedKey | undefined {
   for (const { kind, prefix, rawBytes } of SPKI_PREFIXES) {
     if (der.length === prefix.length + rawBytes && toHex(der.subarray(0, prefix.length)) === toHex(prefix)) {
       return { kind, der, raw: der.subarray(prefix.length) };
@@ -60,7 +60,7 @@ export function parsePublicKey(der: Uint8Array): TrustedKey | undefined {
 }
 
 /** @returns the SubjectPublicKeyInfo of a signing key, as it is given to whoever checks. */
-export function publicKeyOf(key: McubootSigningKey): Uint8Array {
+export function mcubootPublicKeyOf(key: McubootSigningKey): Uint8Array {
   const raw = key.kind === 'ed25519' ? ed25519.getPublicKey(key.secret) : p256.getPublicKey(key.secret, false);
   const prefix = SPKI_PREFIXES.find(({ kind }) => kind === key.kind)?.prefix ?? new Uint8Array();
   const der = new Uint8Array(prefix.length + raw.length);

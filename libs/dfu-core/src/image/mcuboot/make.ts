@@ -19,7 +19,7 @@ import {
   TLV_INFO_MAGIC,
   TlvType,
 } from './format.js';
-import { type McubootSigningKey, publicKeyOf } from './keys.js';
+import { type McubootSigningKey, mcubootPublicKeyOf } from './keys.js';
 import { HASH_FUNCTIONS } from './verify.js';
 
 export interface McubootImageParts {
@@ -74,7 +74,7 @@ export function makeMcubootImage(parts: McubootImageParts): Uint8Array {
   const digest = HASH_FUNCTIONS[hashName](signed);
   const tlvs: Tlv[] = [{ type: IMAGE_HASHES.find(({ name }) => name === hashName)?.type ?? TlvType.Sha256, value: digest }];
   if (key) {
-    tlvs.push({ type: TlvType.KeyHash, value: HASH_FUNCTIONS[hashName](publicKeyOf(key)) });
+    tlvs.push({ type: TlvType.KeyHash, value: HASH_FUNCTIONS[hashName](mcubootPublicKeyOf(key)) });
     tlvs.push(
       key.kind === 'ed25519'
         ? { type: TlvType.Ed25519, value: ed25519.sign(digest, key.secret) }

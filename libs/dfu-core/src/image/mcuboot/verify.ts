@@ -10,7 +10,7 @@ import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
 import { toHex } from '../../bytes/hex.js';
 import { ArtifactError } from '../../errors.js';
 import { type HashName, IMAGE_HASHES, type McubootImage, TlvType, tlvName } from './format.js';
-import { type KeyKind, PUBLISHED_TEST_KEYS, type TrustedKey } from './keys.js';
+import { type KeyKind, PUBLISHED_TEST_KEYS, type McubootTrustedKey } from './keys.js';
 import { malformed } from './parse.js';
 
 export const HASH_FUNCTIONS: Readonly<Record<HashName, (bytes: Uint8Array) => Uint8Array>> = { sha256, sha384, sha512 };
@@ -120,9 +120,9 @@ export type VerifyRsaPss = (publicKey: Uint8Array, message: Uint8Array, signatur
 export function verifySignature(
   image: McubootImage,
   hash: ImageHash,
-  trusted: readonly TrustedKey[],
+  trusted: readonly McubootTrustedKey[],
   verifyRsaPss?: VerifyRsaPss,
-): TrustedKey {
+): McubootTrustedKey {
   if (image.encrypted) {
     throw new ArtifactError('artifact.signature', { detail: 'an encrypted image cannot be checked without its key' });
   }
@@ -146,7 +146,7 @@ export function verifySignature(
 
 function holds(
   signature: ImageSignature,
-  key: TrustedKey,
+  key: McubootTrustedKey,
   image: McubootImage,
   hash: ImageHash,
   verifyRsaPss?: VerifyRsaPss,

@@ -1,0 +1,343 @@
+/**
+ * Performs what a session asks for, against a real link and in real time: one input for each effect.
+ *
+ * - Marks are journalled, on disk, before they are answered.
+ * - Fences: `startBy` is looked at before and after the journal has taken `touched` (writing it takes
+ *   time too); `finishBy` at every effect. After it nothing is written.
+ * - A cancellation is given to the session once, at its next effect; sleeps are cut short for it.
+ * - Whatever happens, the session ends within its limit, and the link is closed by `close`.
+ */
+import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import {
+  DrydockError,
+  LinkError,
+  type Effect,
+  type Input,
+  type Link,
+  type LinkInfo,
+  type MarkStep,
+  type OpenLink,
+  type ReconnectHint,
+  type Session,
+} from '@drydock/dfu-core';
+import { sleep, type Clock } from '../clock.js';
+import type { Fences } from './fences.js';
+import type { PayloadStore } from './payload-store.js';
+
+export interface DriverHooks {
+  /** Writes the step to the journal and returns when it is on disk. A `DrydockError` refuses the step. */
+  mark?(step: MarkStep): Promise<void>;
+  progress?(sentBytes: number, totalBytes: number): void;
+  /** The target answered again after a `reconnect`. */
+  reopened?(info: LinkInfo): void;
+  /** One line for each effect and its answer, for debugging. */
+  trace?(line: () => string): void;
+}
+
+export interface DriverOptions {
+  readonly clock: Clock;
+  readonly link: Link;
+  readonly fences: Fences;
+  readonly payload?: PayloadStore;
+  readonly hooks?: DriverHooks;
+}
+
+/** A link that does not keep to its own time is given this much more before it is taken for dead. */
+const LINK_GRACE_MS = 1000;
+/** After its limit a session is asked to leave; after this much longer it is ended. */
+const CANCEL_GRACE_MS = 15_000;
+/** A session that goes on asking after the end of its time is ended after this many refusals. */
+const MAX_REFUSALS = 64;
+/** Effects that never wait for anything must not keep the process from its timers. */
+const EFFECTS_PER_TURN = 256;
+
+const failed = (code: ErrorCode, params: ErrorParams = {}): Input => ({ kind: 'failed', code, params });
+
+export class SessionDriver {
+  readonly #options: DriverOptions;
+  #open: OpenLink | undefined;
+  #cancelWanted = false;
+  #cancelGiven = false;
+  #cancelSleep = new AbortController();
+  #stopped: DrydockError | undefined;
+  #stop: (() => void) | undefined;
+  #limitTimer: (() => void) | undefined;
+  #running = false;
+  #touched = false;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  /** True once a `touched` mark was answered with `done`. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
+  get info(): LinkInfo | undefined {
+    return this.#open?.info;
+  }
+
+  /** Opens the link, unless it is open. @throws LinkError */
+  async open(withinMs: number, hint: ReconnectHint = {}): Promise<LinkInfo> {
+    if (this.#open) return this.#open.info;
+    const open = await this.#guard(this.#options.link.open(hint, withinMs), withinMs, (late) => void late.close());
+    this.#open = open;
+    void open.closed.then(() => {
+      if (this.#open === open) this.#open = undefined;
+    });
+    return open.info;
+  }
+
+  /** Asks the session that runs, or the next one, to leave at its next safe point. */
+  cancel(): void {
+    this.#cancelWanted = true;
+    this.#cancelSleep.abort();
+  }
+
+  /** The session is asked to leave after this time, and ended a little later. Counts from now; replaces the limit before. */
+  limit(limitMs: number): void {
+    this.#limitTimer?.();
+    this.#limitTimer = this.#options.clock.after(limitMs, () => {
+      this.cancel();
+      this.#limitTimer = this.#options.clock.after(CANCEL_GRACE_MS, () => {
+        this.#end(new DrydockError('link.timeout', { withinMs: limitMs, detail: 'the session went past its limit' }));
+      });
+    });
+  }
+
+  /**
+   * Runs one session on the link, which is opened first if it is not open.
+   * @throws LinkError when the link cannot be opened; DrydockError when the session was ended by its limit.
+   */
+  async run<Outcome>(
+    make: (info: LinkInfo) => Session<Outcome>,
+    times: { openMs: number; limitMs: number },
+  ): Promise<Outcome> {
+    if (this.#running) throw new DrydockError('internal.invariant', { detail: 'two sessions on one link' });
+    this.#running = true;
+    this.limit(times.limitMs);
+    const stopped = new Promise<void>((resolve) => (this.#stop = resolve));
+    try {
+      const info = await this.open(times.openMs);
+      const session = make(info);
+      return await this.#play(session, stopped);
+    } finally {
+      this.#running = false;
+      this.#limitTimer?.();
+      this.#limitTimer = undefined;
+    }
+  }
+
+  /** Closes the link; never throws. The driver can open it again. */
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (!open) return;
+    await this.#guard(open.close(), LINK_GRACE_MS).catch(() => undefined);
+  }
+
+  #end(error: DrydockError): void {
+    this.#stopped = error;
+    this.#stop?.();
+    void this.close();
+  }
+
+  async #play<Outcome>(session: Session<Outcome>, stopped: Promise<void>): Promise<Outcome> {
+    let step = session.next();
+    let refusals = 0;
+    for (let count = 1; !step.done; count += 1) {
+      if (count % EFFECTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+      const effect = step.value;
+      const input = await Promise.race([this.#answer(effect), stopped.then(() => undefined)]);
+      if (this.#stopped || !input) {
+        const error = this.#stopped ?? new DrydockError('internal.invariant', { detail: 'no input' });
+        // The generator's own clean-up may yield; nobody performs that any more.
+        session.return(undefined as Outcome);
+        throw error;
+      }
+      this.#options.hooks?.trace?.(() => `${describeEffect(effect)} -> ${describeInput(input)}`);
+      if (input.kind === 'failed' && input.code.startsWith('fence.')) {
+        refusals += 1;
+        if (refusals > MAX_REFUSALS) {
+          session.return(undefined as Outcome);
+          throw new DrydockError(input.code, input.params);
+        }
+      }
+      step = session.next(input);
+    }
+    return step.value;
+  }
+
+  async #answer(effect: Effect): Promise<Input> {
+    const fence = this.#finishFence(effect);
+    if (fence) return fence;
+    if (this.#cancelWanted && !this.#cancelGiven && effect.kind !== 'close') {
+      this.#cancelGiven = true;
+      return { kind: 'cancel' };
+    }
+    try {
+      const input = await this.#perform(effect);
+      // What ran into the end of the grant says so, instead of a time-out that invites another try.
+      return input.kind === 'timeout' ? (this.#finishFence(effect) ?? input) : input;
+    } catch (error) {
+      if (error instanceof LinkError && error.code === 'link.lost') return { kind: 'closed' };
+      if (error instanceof DrydockError && error.code === 'link.timeout') {
+        return this.#finishFence(effect) ?? { kind: 'timeout' };
+      }
+      if (error instanceof DrydockError) return failed(error.code, error.params);
+      return failed('link.lost', { detail: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** The answer to any effect that could reach the device after `finishBy`. */
+  #finishFence(effect: Effect): Input | undefined {
+    if (effect.kind === 'close' || effect.kind === 'progress') return undefined;
+    const remaining = this.#options.fences.finishRemainingMs();
+    if (remaining === undefined) return failed('fence.no-time');
+    return remaining > 0 ? undefined : failed('fence.finish-by');
+  }
+
+  async #perform(effect: Effect): Promise<Input> {
+    const { clock, fences, hooks } = this.#options;
+    const withinMs = Math.max(0, Math.min(effect.withinMs, fences.finishRemainingMs() ?? 0));
+    switch (effect.kind) {
+      case 'progress':
+        hooks?.progress?.(effect.sentBytes, effect.totalBytes);
+        return { kind: 'done' };
+      case 'read':
+        return { kind: 'data', bytes: this.#read(effect.source, effect.offset, effect.length) };
+      case 'sleep':
+        await sleep(clock, withinMs, this.#cancelSleep.signal);
+        this.#cancelSleep = this.#cancelSleep.signal.aborted ? new AbortController() : this.#cancelSleep;
+        return { kind: 'done' };
+      case 'mark':
+        return this.#mark(effect.step);
+      case 'close':
+        await this.close();
+        return { kind: 'done' };
+      case 'reconnect': {
+        await this.close();
+        const info = await this.open(withinMs, effect.as);
+        hooks?.reopened?.(info);
+        return { kind: 'opened', link: info };
+      }
+      default:
+        return this.#performOnLink(effect, withinMs);
+    }
+  }
+
+  async #performOnLink(
+    effect: Extract<Effect, { kind: 'send' | 'subscribe' | 'await' | 'query' | 'configure' }>,
+    withinMs: number,
+  ): Promise<Input> {
+    const open = this.#open;
+    if (!open) return { kind: 'closed' };
+    switch (effect.kind) {
+      case 'send':
+        await this.#guard(
+          open.send(effect.channel, effect.bytes, { acknowledged: effect.acknowledged ?? false, withinMs }),
+          withinMs,
+        );
+        return { kind: 'done' };
+      case 'subscribe':
+        await this.#guard(open.subscribe(effect.channel, withinMs), withinMs);
+        return { kind: 'done' };
+      case 'configure':
+        await this.#guard(open.configure(effect.line, withinMs), withinMs);
+        return { kind: 'done' };
+      case 'query': {
+        const bytes = await this.#guard(open.query(effect.channel, withinMs), withinMs);
+        return { kind: 'frame', channel: effect.channel, bytes };
+      }
+      case 'await': {
+        const frame = await this.#guard(open.receive(effect.channels, withinMs), withinMs);
+        return frame ? { kind: 'frame', channel: frame.channel, bytes: frame.bytes } : { kind: 'timeout' };
+      }
+    }
+  }
+
+  #read(source: string | undefined, offset: number, length: number): Uint8Array {
+    const { payload } = this.#options;
+    if (!payload) throw new DrydockError('internal.invariant', { detail: 'a session without artifact asked for bytes' });
+    return payload.read(source, offset, length);
+  }
+
+  async #mark(step: MarkStep): Promise<Input> {
+    const { fences, hooks } = this.#options;
+    const first = step === 'touched' && !this.#touched;
+    if (first) {
+      const refusal = startRefusal(fences);
+      if (refusal) return refusal;
+    }
+    await hooks?.mark?.(step);
+    if (first) {
+      const refusal = startRefusal(fences);
+      if (refusal) return refusal;
+      this.#touched = true;
+    }
+    return this.#finishFence({ kind: 'mark', step, withinMs: 0 }) ?? { kind: 'done' };
+  }
+
+  /** A link keeps its own time; one that does not is closed and counts as lost. */
+  async #guard<T>(work: Promise<T>, withinMs: number, late?: (value: T) => void): Promise<T> {
+    if (withinMs === Number.POSITIVE_INFINITY) return work;
+    let callOff: () => void = () => undefined;
+    let overdue = false;
+    const timer = new Promise<never>((_, reject) => {
+      callOff = this.#options.clock.after(withinMs + LINK_GRACE_MS, () => {
+        overdue = true;
+        reject(new LinkError('link.lost', { detail: `the link did not answer within ${withinMs + LINK_GRACE_MS} ms` }));
+      });
+    });
+    work.then(
+      (value) => overdue && late?.(value),
+      () => undefined,
+    );
+    try {
+      return await Promise.race([work, timer]);
+    } catch (error) {
+      if (overdue && this.#open) void this.close();
+      throw error;
+    } finally {
+      callOff();
+    }
+  }
+}
+
+function startRefusal(fences: Fences): Input | undefined {
+  const remaining = fences.startRemainingMs();
+  if (remaining === undefined) return failed('fence.no-time');
+  return remaining > 0 ? undefined : failed('fence.start-by');
+}
+
+/** One line of an effect: bytes as counts, never as contents. */
+export function describeEffect(effect: Effect): string {
+  switch (effect.kind) {
+    case 'send':
+      return `send ${effect.channel} ${effect.bytes.length} bytes`;
+    case 'await':
+      return `await ${effect.channels.join(' ')} ${effect.withinMs} ms`;
+    case 'subscribe':
+    case 'query':
+      return `${effect.kind} ${effect.channel}`;
+    case 'read':
+      return `read ${effect.source ?? ''} ${effect.offset}+${effect.length}`;
+    case 'mark':
+      return `mark ${effect.step}`;
+    default:
+      return effect.kind;
+  }
+}
+
+export function describeInput(input: Input): string {
+  switch (input.kind) {
+    case 'frame':
+    case 'data':
+      return `${input.kind} ${input.bytes.length} bytes`;
+    case 'failed':
+      return `failed ${input.code}`;
+    default:
+      return input.kind;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * `npm run bench -- NAME`: runs one bench and ends with one line `{"bench":NAME,"figures":{…}}`.
+ * Each bench measures its own floor in the same run and ends within five minutes.
+ */
+
+type Bench = () => Promise<Record<string, number>>;
+
+const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
+  reports: () => import('./reports.js'),
+  'transfer-ble': () => import('./transfer-ble.js'),
+  'transfer-uart': () => import('./transfer-uart.js'),
+  'agent-footprint': () => import('./agent-footprint.js'),
+};
+
+const LIMIT_MS = 5 * 60_000;
+
+const name = process.argv[2] ?? '';
+const load = BENCHES[name];
+if (!load) {
+  console.error(`Benches: ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+const watchdog = setTimeout(() => {
+  console.error(`The bench ${name} did not end within ${LIMIT_MS / 60_000} minutes.`);
+  process.exit(1);
+}, LIMIT_MS);
+const { run } = await load();
+const figures = await run();
+clearTimeout(watchdog);
+console.log(JSON.stringify({ bench: name, figures }));
+process.exit(0);

@@ -1,0 +1,186 @@
+/**
+ * The one entry behind every `npm run` command. Uses nothing but Node: installs what is missing,
+ * builds, then runs the command. See README.md for the commands.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [command = 'help', ...args] = process.argv.slice(2);
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Drydock needs Node 20.19 or newer; this is ${process.versions.node}.`);
+  process.exit(2);
+}
+process.chdir(root);
+
+/** Environment of everything that is started: Nx stays local and asks nothing. */
+const env = { ...process.env, NX_NO_CLOUD: 'true', NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: process.stdout.isTTY ? '1' : '0' };
+
+/** Runs a program to its end; ends this process with its status if it fails. */
+function run(program, programArgs, { allowFailure = false, extraEnv = {} } = {}) {
+  const result = spawnSync(program, programArgs, { stdio: 'inherit', cwd: root, env: { ...env, ...extraEnv } });
+  if (result.error) {
+    console.error(`${program} could not be started: ${result.error.message}`);
+    process.exit(1);
+  }
+  const status = result.status ?? 1;
+  if (status !== 0 && !allowFailure) process.exit(status);
+  return status;
+}
+
+const node = (file, fileArgs = [], options = {}) => run(process.execPath, [file, ...fileArgs], options);
+const tool = (file) => join(root, 'node_modules', file);
+
+function npm(npmArgs) {
+  const cli = process.env.npm_execpath;
+  if (cli && /\.[cm]?js$/.test(cli)) return run(process.execPath, [cli, ...npmArgs]);
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', npmArgs);
+}
+
+/** `npm ci` when there is no installation, or when the lockfile has changed since. */
+function install() {
+  const lock = readFileSync('package-lock.json');
+  const wanted = createHash('sha256').update(lock).digest('hex');
+  if (process.env.DRYDOCK_KEEP_INSTALLATION === '1') return;
+  const stampFile = 'node_modules/.drydock-installed';
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return;
+  const marker = 'node_modules/.package-lock.json';
+  const byHand = existsSync(marker) && statSync(marker).mtimeMs >= statSync('package-lock.json').mtimeMs;
+  if (!byHand) {
+    console.error('Installing what is missing (npm ci) …');
+    npm(['ci', '--include=dev', '--include=optional', '--no-fund', '--no-audit']);
+  }
+  writeFileSync(stampFile, wanted);
+}
+
+const build = () => node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json']);
+
+/** Format, lint with boundaries, types, cycles. Runs all, then fails if one failed. */
+function check() {
+  const steps = [
+    ['format', () => node(tool('prettier/bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'], { allowFailure: true })],
+    ['types', () => node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.json'], { allowFailure: true })],
+    [
+      'lint and boundaries',
+      () =>
+        node(tool('nx/dist/bin/nx.js'), ['run-many', '-t', 'lint', '--parallel=2', '--output-style=static'], {
+          allowFailure: true,
+        }),
+    ],
+    [
+      'cycles',
+      () =>
+        node(tool('dependency-cruiser/bin/dependency-cruise.mjs'), ['libs', 'apps', 'tools', 'bench', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'], {
+          allowFailure: true,
+        }),
+    ],
+    ['generated docs', () => node('tools/dist/generate-docs.js', ['--check'], { allowFailure: true })],
+  ];
+  const failed = [];
+  build();
+  for (const [name, step] of steps) {
+    const started = Date.now();
+    const status = step();
+    console.error(`check: ${name} ${status === 0 ? 'ok' : 'FAILED'} (${Math.round((Date.now() - started) / 1000)} s)`);
+    if (status !== 0) failed.push(name);
+  }
+  if (failed.length > 0) {
+    console.error(`check failed: ${failed.join(', ')}`);
+    return 1;
+  }
+  return 0;
+}
+
+/** Jest, with its counts added to the file named by DRYDOCK_TEST_COUNTS (used by .ci/run). */
+function jest(jestArgs, extraEnv = {}) {
+  const outDir = join(tmpdir(), `drydock-jest-${process.pid}`);
+  mkdirSync(outDir, { recursive: true });
+  const outFile = join(outDir, 'result.json');
+  const status = node('tools/run-jest.mjs', ['--json', `--outputFile=${outFile}`, ...jestArgs], {
+    allowFailure: true,
+    extraEnv,
+  });
+  let passed = 0;
+  let failed = status === 0 ? 0 : 1;
+  try {
+    const result = JSON.parse(readFileSync(outFile, 'utf8'));
+    passed = result.numPassedTests;
+    failed = Math.max(result.numFailedTests + result.numRuntimeErrorTestSuites, failed);
+  } catch {
+    console.error('Jest left no result.');
+  }
+  rmSync(outDir, { recursive: true, force: true });
+  report(passed, failed);
+  return status;
+}
+
+function report(passed, failed) {
+  console.log(`tests: ${passed} passed, ${failed} failed`);
+  if (process.env.DRYDOCK_TEST_COUNTS) {
+    writeFileSync(process.env.DRYDOCK_TEST_COUNTS, `${passed} ${failed}\n`, { flag: 'a' });
+  }
+}
+
+const commands = {
+  start: () => {
+    install();
+    build();
+    return node('tools/dist/start.js', args, { allowFailure: true });
+  },
+  demo: () => {
+    install();
+    build();
+    return node('tools/dist/demo.js', args, { allowFailure: true });
+  },
+  bench: () => {
+    install();
+    build();
+    return node('bench/dist/main.js', args, { allowFailure: true });
+  },
+  soak: () => {
+    install();
+    build();
+    return node('tools/dist/soak.js', args, { allowFailure: true });
+  },
+  check: () => {
+    install();
+    return check();
+  },
+  test: () => {
+    install();
+    const checked = check();
+    report(checked === 0 ? 1 : 0, checked === 0 ? 0 : 1);
+    const tested = jest(args);
+    return checked || tested;
+  },
+  'test:scaled': () => {
+    install();
+    build();
+    return node('tools/dist/test-scaled.js', args, { allowFailure: true });
+  },
+  'test:node24': () => {
+    install();
+    build();
+    return node('tools/test-node24.mjs', args, { allowFailure: true });
+  },
+  jest: () => {
+    install();
+    return jest(args);
+  },
+  build: () => {
+    install();
+    return build();
+  },
+};
+
+const chosen = commands[command];
+if (!chosen) {
+  console.error(`Commands: ${Object.keys(commands).join(', ')}`);
+  process.exit(2);
+}
+process.exitCode = chosen();
