@@ -24,6 +24,11 @@ import { sleep, type Clock } from '../clock.js';
 import type { Fences } from './fences.js';
 import type { PayloadStore } from './payload-store.js';
 
+/** A link that can follow the target through a restart without letting go of the port. */
+export interface ReopeningLink extends Link {
+  reopen?(open: OpenLink, hint: ReconnectHint, withinMs: number): Promise<OpenLink>;
+}
+
 export interface DriverHooks {
   /** Writes the step to the journal and returns when it is on disk. A `DrydockError` refuses the step. */
   mark?(step: MarkStep): Promise<void>;
@@ -36,7 +41,7 @@ export interface DriverHooks {
 
 export interface DriverOptions {
   readonly clock: Clock;
-  readonly link: Link;
+  readonly link: ReopeningLink;
   readonly fences: Fences;
   readonly payload?: PayloadStore;
   readonly hooks?: DriverHooks;
@@ -81,12 +86,9 @@ export class SessionDriver {
   /** Opens the link, unless it is open. @throws LinkError */
   async open(withinMs: number, hint: ReconnectHint = {}): Promise<LinkInfo> {
     if (this.#open) return this.#open.info;
-    const open = await this.#guard(this.#options.link.open(hint, withinMs), withinMs, (late) => void late.close());
-    this.#open = open;
-    void open.closed.then(() => {
-      if (this.#open === open) this.#open = undefined;
-    });
-    return open.info;
+    return this.#adopt(
+      await this.#guard(this.#options.link.open(hint, withinMs), withinMs, (late) => void late.close()),
+    );
   }
 
   /** Asks the session that runs, or the next one, to leave at its next safe point. */
@@ -217,14 +219,32 @@ export class SessionDriver {
         await this.close();
         return { kind: 'done' };
       case 'reconnect': {
-        await this.close();
-        const info = await this.open(withinMs, effect.as);
+        const info = await this.#reconnect(effect.as, withinMs);
         hooks?.reopened?.(info);
         return { kind: 'opened', link: info };
       }
       default:
         return this.#performOnLink(effect, withinMs);
     }
+  }
+
+  async #reconnect(hint: ReconnectHint, withinMs: number): Promise<LinkInfo> {
+    const link: ReopeningLink = this.#options.link;
+    const open = this.#open;
+    if (!open || !link.reopen) {
+      await this.close();
+      return this.open(withinMs, hint);
+    }
+    this.#open = undefined;
+    return this.#adopt(await this.#guard(link.reopen(open, hint, withinMs), withinMs, (late) => void late.close()));
+  }
+
+  #adopt(open: OpenLink): LinkInfo {
+    this.#open = open;
+    void open.closed.then(() => {
+      if (this.#open === open) this.#open = undefined;
+    });
+    return open.info;
   }
 
   async #performOnLink(

@@ -94,8 +94,19 @@ create table sites (
   zone text not null default 'UTC',
   claim_mode text not null default 'open' check (claim_mode in ('open', 'list', 'approval')),
   hold_note text,
+  -- moved by every change a person makes: the ETag
+  revision int not null default 1,
   created_at timestamptz not null default now(),
   unique (org_id, name)
+);
+-- claim mode 'list': what the gateways of a site may add, and what it is
+create table site_devices (
+  site_id uuid not null references sites,
+  identity_kind text not null,
+  identity_value text not null,
+  model text,
+  name text,
+  primary key (site_id, identity_kind, identity_value)
 );
 create table models (
   org_id uuid not null references orgs,
@@ -103,6 +114,10 @@ create table models (
   requires_signature boolean not null default false,
   -- PEM (SPKI) keys whose signature an artifact of the model must carry, checked at upload and, as release keys, by agents
   release_keys text[] not null default '{}',
+  -- facts that a file of the model must not contradict, and formats it takes (empty: any)
+  hardware jsonb not null default '{}',
+  formats text[] not null default '{}',
+  revision int not null default 1,
   created_at timestamptz not null default now(),
   primary key (org_id, name)
 );
@@ -144,6 +159,7 @@ create table gateways (
   enrolled_at timestamptz not null default now(),
   -- claims: conditional updates only, in id order, in the granting transaction
   in_flight int not null default 0 check (in_flight >= 0),
+  revision int not null default 1,
   unique (org_id, site_id, name)
 );
 create index gateways_key on gateways (key_fingerprint);
@@ -153,6 +169,18 @@ create table gateway_keys (
   public_jwk jsonb not null,
   created_at timestamptz not null default now(),
   revoked_at timestamptz
+);
+-- when each epoch of a gateway is known to have lived: [first_seen_at, heard_at]; two that overlap are two agents
+create table gateway_epochs (
+  gateway_id uuid not null references gateways,
+  epoch text not null,
+  -- its first message was handled: it had begun by then
+  first_seen_at timestamptz not null default clock_timestamp(),
+  -- newest moment of the servers' clock that a signed message of it knows of: it was not over by then
+  heard_at timestamptz,
+  connection bigint not null default 0,
+  sequence bigint not null default -1,
+  primary key (gateway_id, epoch)
 );
 create table devices (
   id uuid primary key default gen_random_uuid(),
@@ -181,6 +209,7 @@ create table devices (
   needs_rescue boolean not null default false,
   first_seen_at timestamptz not null default now(),
   last_seen_at timestamptz not null default now(),
+  revision int not null default 1,
   unique (org_id, identity_kind, identity_value)
 );
 create index devices_model on devices (org_id, model, id);
@@ -191,6 +220,16 @@ create table device_gateways (
   links jsonb not null default '[]',
   rssi_dbm int,
   last_seen_at timestamptz not null default now(),
+  primary key (device_id, gateway_id)
+);
+-- a gateway of another site says that it has the device: waits for a person
+create table device_claims (
+  device_id uuid not null references devices,
+  gateway_id uuid not null references gateways,
+  site_id uuid not null references sites,
+  state text not null default 'pending' check (state in ('pending', 'refused')),
+  first_at timestamptz not null default now(),
+  last_at timestamptz not null default now(),
   primary key (device_id, gateway_id)
 );
 create table strays (
@@ -409,6 +448,6 @@ create index reports_deployment on reports (deployment_id, received_at) where de
 
 const DOWN = /* sql */ `
 drop table reports, report_cursors, orders, decisions, failure_counters, campaign_counters, attempts, deployments,
-  campaign_stages, campaigns, artifacts, strays, device_gateways, devices, gateway_keys, gateways, enrolment_tokens,
-  models, sites, audit, idempotency_keys, api_tokens, people, orgs, root_statements, installation;
+  campaign_stages, campaigns, artifacts, strays, device_claims, device_gateways, devices, gateway_epochs, gateway_keys, gateways, enrolment_tokens,
+  models, site_devices, sites, audit, idempotency_keys, api_tokens, people, orgs, root_statements, installation;
 `;

@@ -218,7 +218,7 @@ function plainName(raw: Uint8Array, at: number): string {
 }
 
 function unpack(member: Member): Uint8Array {
-  const bytes = member.deflated ? inflate(member) : member.packed.slice();
+  const bytes = member.deflated ? inflate(member) : Uint8Array.from(member.packed);
   if (bytes.length !== member.sizeBytes) {
     throw malformed(member.name, member.offset, `it unpacks to ${bytes.length} bytes, not ${member.sizeBytes}`);
   }

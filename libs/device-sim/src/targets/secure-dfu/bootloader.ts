@@ -153,8 +153,10 @@ export class Bootloader {
     if (this.#offset - this.#lastOffset + bytes.length > this.#objectSize) {
       return this.#receipt(ResultCode.invalidParameter);
     }
-    // The flash layer refuses lengths that are no whole words; no free buffer: the packet is gone.
-    if (bytes.length % 4 !== 0 || this.#buffersBusy >= this.#host.packetBuffers) return this.#receiptOfDropped();
+    // No free buffer: the packet never reaches the request handler.
+    if (this.#buffersBusy >= this.#host.packetBuffers) return;
+    // The flash layer refuses lengths that are no whole words.
+    if (bytes.length % 4 !== 0) return this.#receiptOfDropped();
     this.#buffersBusy += 1;
     const place = this.#place();
     this.#host.memory.write(this.#host.region, place.fromBytes + this.#offset, bytes, () => {

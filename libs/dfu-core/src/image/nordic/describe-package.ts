@@ -46,7 +46,10 @@ export function describeNordicPackage(bytes: Uint8Array, options: DescribeOption
       packet.signature ? [{ scheme: 'ecdsa-p256-sha256' as const, covers: `init:${image}` }] : [],
     ),
     hardware: hardwareOf(opened),
-    notes: [...opened.images.flatMap(notesOf), ...opened.extraFiles.map((name) => `the manifest does not name ${name}`)],
+    notes: [
+      ...opened.images.flatMap(notesOf),
+      ...opened.extraFiles.map((name) => `the manifest does not name ${name}`),
+    ],
   };
 }
 
@@ -88,7 +91,8 @@ function notesOf(image: NordicImage): string[] {
   if (init.isDebug) notes.push('debug build: a debug bootloader skips hardware, SoftDevice and version checks for it');
   if (!signature) notes.push('not signed: only bootloaders built without signature check take it');
   if (init.fwVersion === undefined) notes.push('no fw_version: bootloaders with downgrade prevention refuse it');
-  if (init.sdReq.length > 4) notes.push('more than 4 SoftDevices named: bootloaders of nRF5 SDK 14 and older refuse it');
+  if (init.sdReq.length > 4)
+    notes.push('more than 4 SoftDevices named: bootloaders of nRF5 SDK 14 and older refuse it');
   for (const { type } of init.bootValidation) {
     if (type !== 1) notes.push(`boot validation: ${BOOT_VALIDATIONS[type] ?? `unknown type ${type}`}`);
   }

@@ -151,7 +151,7 @@ function decodeInitCommand(message: BytesField, part: string): InitCommand {
     ...optional('sdSizeBytes', number(5, 'sd_size')),
     ...optional('blSizeBytes', number(6, 'bl_size')),
     ...optional('appSizeBytes', number(7, 'app_size')),
-    sha256: hash.bytes.slice().reverse(),
+    sha256: hash.bytes.toReversed(),
     isDebug: isDebug !== 0,
     bootValidation: decodeBootValidation(fields, part),
   };
@@ -211,7 +211,7 @@ export function encodeInitCommand(init: InitCommand): Uint8Array {
   writeVarintField(writer, 7, init.appSizeBytes ?? 0);
   const hash = new ByteWriter();
   writeVarintField(hash, 1, HASH_SHA256);
-  writeBytesField(hash, 2, init.sha256.slice().reverse());
+  writeBytesField(hash, 2, init.sha256.toReversed());
   writeBytesField(writer, 8, hash.finish());
   writeVarintField(writer, 9, init.isDebug ? 1 : 0);
   for (const { type, bytes } of init.bootValidation) {
@@ -244,8 +244,8 @@ export function encodeInitPacket(signedBytes: Uint8Array, signature?: Uint8Array
 /** r and s (or x and y), 32 bytes each, each with its bytes in the other order. */
 export function reverseHalves(pair: Uint8Array): Uint8Array {
   const result = new Uint8Array(64);
-  result.set(pair.slice(0, 32).reverse(), 0);
-  result.set(pair.slice(32, 64).reverse(), 32);
+  result.set(pair.subarray(0, 32).toReversed(), 0);
+  result.set(pair.subarray(32, 64).toReversed(), 32);
   return result;
 }
 

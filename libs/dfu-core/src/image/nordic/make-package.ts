@@ -42,7 +42,9 @@ export function makeNordicPackage(
 }
 
 /** A package with any of the images; whether the combination makes sense is the caller's business. */
-export function makeNordicPackageOf(images: Partial<Readonly<Record<NordicPackageKey, NordicImageOptions>>>): Uint8Array {
+export function makeNordicPackageOf(
+  images: Partial<Readonly<Record<NordicPackageKey, NordicImageOptions>>>,
+): Uint8Array {
   const manifest: Record<string, unknown> = {};
   const files: Zippable = {};
   for (const key of Object.keys(FIRMWARE_TYPES) as NordicPackageKey[]) {

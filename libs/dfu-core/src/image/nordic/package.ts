@@ -192,7 +192,11 @@ function checkImage(image: Omit<NordicImage, 'image' | 'initPacket'>): void {
     throw new ArtifactError('artifact.limit', { field: binFile, actual: firmware.length, limit: MAX_FLASH_BYTES });
   }
   if (firmware.length % 4 !== 0) {
-    throw malformed(binFile, firmware.length, `its length ${firmware.length} is no multiple of 4: the tail would be lost`);
+    throw malformed(
+      binFile,
+      firmware.length,
+      `its length ${firmware.length} is no multiple of 4: the tail would be lost`,
+    );
   }
   const announced = announcedSize(init.type, init);
   if (announced !== firmware.length) {

@@ -48,7 +48,8 @@ export function verifyNordicSignature(nordicPackage: NordicPackage, publicKey: U
   return nordicPackage.images.every(({ packet, firmware }) => {
     if (!packet.signature || !holds(packet.signature, packet.signedBytes)) return false;
     const first = packet.init.bootValidation[0];
-    if (first?.type !== BootValidationType.EcdsaP256Sha256 || packet.init.type !== FirmwareType.Application) return true;
+    if (first?.type !== BootValidationType.EcdsaP256Sha256 || packet.init.type !== FirmwareType.Application)
+      return true;
     return first.bytes.length === 64 && holds(reverseHalves(first.bytes), firmware);
   });
 }

@@ -1,0 +1,241 @@
+/**
+ * A serial port as a link, over the serialport library (loaded when the first port is opened).
+ *
+ * Three observations shape this file: an unplugged port is noticed only while somebody listens for
+ * data; pseudo-terminals refuse modem lines ("Inappropriate ioctl"), so these are optional; and a write
+ * is called finished when the kernel took it, which can be seconds before the wire did at low speed, so
+ * the pace of the line is kept here.
+ */
+import type { SerialPort as SerialPortClass } from 'serialport';
+import {
+  LinkError,
+  SERIAL_CHANNEL,
+  type Channel,
+  type LineSettings,
+  type Link,
+  type LinkInfo,
+  type OpenLink,
+  type ReconnectHint,
+} from '@drydock/dfu-core';
+import { realClock, sleep, type Clock } from '../../clock.js';
+import { FrameQueue } from '../frame-queue.js';
+
+export interface UartLinkOptions {
+  readonly name: string;
+  /** Path of the port. */
+  readonly path: string;
+  readonly line: LineSettings;
+  readonly dtr?: boolean;
+  readonly rts?: boolean;
+  readonly clock?: Clock;
+}
+
+/** What one write may carry: the size of the kernel's own buffer. */
+const MAX_WRITE_BYTES = 4096;
+/** The line may be this far behind what was written: enough to hide a late timer, short enough for honest time-outs. */
+const AHEAD_MS = 25;
+/** Pause between two tries to open a port that is not there (yet). */
+const RETRY_MS = 100;
+
+type Port = SerialPortClass;
+
+async function openPort(path: string, line: LineSettings): Promise<Port> {
+  const { SerialPort } = await import('serialport');
+  return new Promise((resolve, reject) => {
+    const port: Port = new SerialPort(
+      {
+        path,
+        baudRate: line.baud,
+        dataBits: line.dataBits ?? 8,
+        parity: line.parity ?? 'none',
+        stopBits: line.stopBits ?? 1,
+        rtscts: line.rtscts ?? false,
+        lock: true,
+        hupcl: false,
+      },
+      (error) => (error ? reject(error) : resolve(port)),
+    );
+  });
+}
+
+export class UartLink implements Link {
+  readonly kind = 'serial';
+  readonly name: string;
+  readonly #options: UartLinkOptions;
+  readonly #clock: Clock;
+
+  constructor(options: UartLinkOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#clock = options.clock ?? realClock;
+  }
+
+  async open(hint: ReconnectHint, withinMs: number): Promise<OpenLink> {
+    const end = this.#clock.monotonicMs() + withinMs;
+    if (hint.afterMs) await sleep(this.#clock, Math.min(hint.afterMs, withinMs));
+    const line = hint.line ?? this.#options.line;
+    for (;;) {
+      try {
+        const port = await openPort(this.#options.path, line);
+        // What arrived while nobody listened belongs to no conversation of ours.
+        await new Promise<void>((resolve) => port.flush(() => resolve()));
+        return await OpenUart.over(port, this.#options, line, this.#clock);
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        if (this.#clock.monotonicMs() + RETRY_MS >= end) throw openError(this.name, withinMs, detail);
+        await sleep(this.#clock, RETRY_MS);
+      }
+    }
+  }
+
+  /**
+   * The target leaves and comes back behind a port that stays: a bare UART, a pseudo-terminal. Closing it
+   * would move the modem lines and reset many boards. A port that really went away is opened again.
+   */
+  async reopen(open: OpenLink, hint: ReconnectHint, withinMs: number): Promise<OpenLink> {
+    const began = this.#clock.monotonicMs();
+    if (open instanceof OpenUart) {
+      if (hint.afterMs) await sleep(this.#clock, Math.min(hint.afterMs, withinMs));
+      const port = open.release();
+      if (port?.isOpen) {
+        const line = hint.line ?? open.line;
+        const next = await OpenUart.over(port, this.#options, line, this.#clock);
+        if (hint.line) await next.configure(hint.line, withinMs);
+        return next;
+      }
+    } else {
+      await open.close();
+    }
+    const { afterMs: _, ...rest } = hint;
+    return this.open(rest, Math.max(0, withinMs - (this.#clock.monotonicMs() - began)));
+  }
+}
+
+function openError(link: string, withinMs: number, detail: string): LinkError {
+  if (/lock|EBUSY|busy|temporarily unavailable/i.test(detail)) return new LinkError('link.busy', { link });
+  if (/ENOENT|No such file|ENXIO|ENODEV/i.test(detail)) return new LinkError('link.not-found', { link, withinMs });
+  return new LinkError('link.open-failed', { link, detail });
+}
+
+class OpenUart implements OpenLink {
+  readonly info: LinkInfo;
+  readonly closed: Promise<void>;
+  line: LineSettings;
+  readonly #clock: Clock;
+  readonly #queue = new FrameQueue();
+  #port: Port | undefined;
+  #resolveClosed: () => void = () => undefined;
+  /** When the line will have sent all that was written so far, by its baud rate. */
+  #lineFreeAtMs = 0;
+  readonly #onData = (data: Buffer): void =>
+    this.#queue.push({ channel: SERIAL_CHANNEL, bytes: new Uint8Array(data.buffer, data.byteOffset, data.length) });
+  readonly #onClose = (error: unknown): void => this.#gone(error ? 'the port was unplugged' : 'the port was closed');
+  readonly #onError = (error: Error): void => this.#gone(error.message);
+
+  private constructor(port: Port, path: string, line: LineSettings, clock: Clock) {
+    this.#port = port;
+    this.line = line;
+    this.#clock = clock;
+    this.info = {
+      kind: 'serial',
+      maxWriteBytes: MAX_WRITE_BYTES,
+      channels: [SERIAL_CHANNEL],
+      identity: { kind: 'port-path', value: path },
+    };
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    port.on('data', this.#onData);
+    port.on('close', this.#onClose);
+    port.on('error', this.#onError);
+  }
+
+  static async over(port: Port, options: UartLinkOptions, line: LineSettings, clock: Clock): Promise<OpenUart> {
+    const open = new OpenUart(port, options.path, line, clock);
+    if (options.dtr !== undefined || options.rts !== undefined) {
+      await new Promise<void>((resolve) => {
+        // Refused by pseudo-terminals and some adapters: then the lines stay as they are.
+        port.set({ ...(options.dtr !== undefined && { dtr: options.dtr }), ...(options.rts !== undefined && { rts: options.rts }) }, () =>
+          resolve(),
+        );
+      });
+    }
+    return open;
+  }
+
+  async send(_: Channel, bytes: Uint8Array, options: { withinMs: number }): Promise<void> {
+    const port = this.#port;
+    if (!port?.isOpen) throw new LinkError('link.lost', { detail: 'the port is closed' });
+    const began = this.#clock.monotonicMs();
+    await this.#within(options.withinMs, 'writing', (done) => port.write(bytes, undefined, (error) => done(error ?? undefined)));
+    const now = this.#clock.monotonicMs();
+    const bits = 1 + (this.line.dataBits ?? 8) + (this.line.stopBits ?? 1) + (this.line.parity && this.line.parity !== 'none' ? 1 : 0);
+    this.#lineFreeAtMs = Math.max(began, this.#lineFreeAtMs) + (bytes.length * bits * 1000) / this.line.baud;
+    const behindMs = this.#lineFreeAtMs - now - AHEAD_MS;
+    if (behindMs > 0) await sleep(this.#clock, behindMs);
+  }
+
+  subscribe(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  query(channel: Channel): Promise<Uint8Array> {
+    return Promise.reject(new LinkError('link.no-such-channel', { channel }));
+  }
+
+  async configure(line: LineSettings, withinMs: number): Promise<void> {
+    const port = this.#port;
+    if (!port?.isOpen) throw new LinkError('link.lost', { detail: 'the port is closed' });
+    // The library can only change the speed of an open port; other settings come with the next opening.
+    if (line.baud !== this.line.baud) {
+      await this.#within(withinMs, 'setting the speed', (done) =>
+        port.update({ baudRate: line.baud }, (error) => done(error ?? undefined)),
+      );
+    }
+    this.line = line;
+    this.#lineFreeAtMs = 0;
+  }
+
+  receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
+    return this.#queue.receive(channels, withinMs);
+  }
+
+  async close(): Promise<void> {
+    const port = this.release();
+    if (!port?.isOpen) return;
+    // What the kernel still holds must not leave after we said that we are done.
+    await new Promise<void>((resolve) => port.flush(() => resolve()));
+    await new Promise<void>((resolve) => port.close(() => resolve()));
+  }
+
+  /** Ends this open link and hands over its port, still open unless it is gone. */
+  release(): Port | undefined {
+    const port = this.#port;
+    if (!port) return undefined;
+    this.#gone('the link was closed');
+    port.off('data', this.#onData);
+    port.off('close', this.#onClose);
+    port.off('error', this.#onError);
+    port.on('error', () => undefined);
+    return port;
+  }
+
+  #gone(detail: string): void {
+    this.#port = undefined;
+    this.#queue.close(detail);
+    this.#resolveClosed();
+  }
+
+  #within(withinMs: number, what: string, work: (done: (error: Error | undefined) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const callOff = this.#clock.after(withinMs, () => reject(new LinkError('link.timeout', { withinMs, detail: what })));
+      void this.closed.then(() => {
+        callOff();
+        reject(new LinkError('link.lost', { detail: `the port went away while ${what}` }));
+      });
+      work((error) => {
+        callOff();
+        if (error) reject(new LinkError('link.lost', { detail: error.message }));
+        else resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,340 @@
+/**
+ * A Postgres of our own under the data folder: started with the server, stopped with it, its data kept.
+ *
+ * - It listens on loopback only, on a free port, with a password kept in a file of mode 0600.
+ * - It runs in a session of its own: Ctrl-C on the terminal reaches the server first, which stops it last.
+ * - When the server was killed its Postgres is still running: the next start finds it by its pid file, checks that this
+ *   very process serves this very data folder, and takes it over.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import pg from 'pg';
+import { copyNativeFolder, findNativeFolder, prepareBinaries, type PostgresBinaries } from './postgres-binaries.js';
+import { canReach, databaseUser, type SystemUser } from './unprivileged-user.js';
+
+const USER = 'drydock';
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+
+export interface EmbeddedPostgresOptions {
+  /** The server's data folder; the cluster is kept in `postgres` below it, if the database's user can reach that. */
+  readonly dataDir: string;
+  /** false only for throw-away data. */
+  readonly fsync: boolean;
+  /** Plain sentences for the log: what was chosen and why. */
+  readonly say?: (sentence: string) => void;
+  /** More `-c name=value` settings. */
+  readonly parameters?: Readonly<Record<string, string>>;
+}
+
+export class EmbeddedPostgres {
+  private constructor(
+    private readonly clusterDir: string,
+    private readonly password: string,
+    readonly port: number,
+    /** Process id of the postmaster. */
+    readonly pid: number,
+    /** True when it was already running and was taken over. */
+    readonly adopted: boolean,
+    private readonly child: ChildProcess | undefined,
+  ) {}
+
+  /** Starts the cluster, or takes over the one that is running on its data. @throws Error with Postgres's own words. */
+  static async start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+    const say = options.say ?? (() => undefined);
+    const place = choosePlace(options.dataDir, say);
+    const { clusterDir, passwordFile } = place;
+
+    if (!existsSync(join(clusterDir, 'PG_VERSION'))) await initialise(place, options);
+    const password = readFileSync(passwordFile, 'utf8').trim();
+
+    const running = await findRunning(clusterDir, password);
+    if (running) {
+      say(`The embedded database of the last start is still running (process ${running.pid}); it is used again.`);
+      return new EmbeddedPostgres(clusterDir, password, running.port, running.pid, true, undefined);
+    }
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort();
+      const started = await launch(place, port, options);
+      if ('child' in started) {
+        return new EmbeddedPostgres(clusterDir, password, port, started.child.pid!, false, started.child);
+      }
+      // Somebody took the port between our look and Postgres's bind; anything else is final.
+      if (attempt >= 5 || !/could not bind|could not create any TCP/i.test(started.output)) {
+        throw new Error(`The embedded database did not start: ${started.output.slice(-2000)}`);
+      }
+    }
+  }
+
+  url(database = 'drydock'): string {
+    return `postgres://${USER}:${this.password}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** Makes the database if it is not there. */
+  async ensureDatabase(name = 'drydock', template?: string): Promise<void> {
+    await this.asOwner(async (client) => {
+      const found = await client.query('select 1 from pg_database where datname = $1', [name]);
+      if (found.rowCount) return;
+      const from = template === undefined ? '' : ` template ${client.escapeIdentifier(template)}`;
+      await client.query(`create database ${client.escapeIdentifier(name)}${from}`);
+    });
+  }
+
+  async dropDatabase(name: string): Promise<void> {
+    await this.asOwner((client) => client.query(`drop database if exists ${client.escapeIdentifier(name)} with (force)`));
+  }
+
+  /** Fast shutdown: open transactions roll back, everything committed is on disk. */
+  async stop(): Promise<void> {
+    // The child's exit is also seen by the poll, which works for an adopted process, too.
+    if (!signal(this.pid, 'SIGINT')) return;
+    if (!(await waitUntilGone(this.pid, this.child, STOP_TIMEOUT_MS))) {
+      signal(this.pid, 'SIGQUIT');
+      await waitUntilGone(this.pid, this.child, 5_000);
+    }
+  }
+
+  private async asOwner<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = new pg.Client({ connectionString: this.url('postgres') });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+interface Place {
+  readonly clusterDir: string;
+  readonly passwordFile: string;
+  readonly binaries: PostgresBinaries;
+  readonly user: SystemUser | undefined;
+}
+
+function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
+  const user = databaseUser();
+  const native = findNativeFolder();
+  mkdirSync(dataDir, { recursive: true, mode: user ? 0o755 : 0o700 });
+  if (!user) {
+    const base = join(dataDir, 'postgres');
+    mkdirSync(base, { recursive: true, mode: 0o700 });
+    return {
+      clusterDir: join(base, 'data'),
+      passwordFile: join(base, 'password'),
+      binaries: prepareBinaries(native.folder, join(base, 'lib')),
+      user,
+    };
+  }
+
+  // As root: both data and programs must be reachable for the other user.
+  let base = join(dataDir, 'postgres');
+  mkdirSync(base, { recursive: true, mode: 0o755 });
+  if (!canReach(user, base)) {
+    const key = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 12);
+    rmSync(base, { recursive: true, force: true });
+    base = join('/var/lib', `drydock-${key}`);
+    mkdirSync(base, { recursive: true, mode: 0o755 });
+    say(`User ${user.name} cannot reach ${dataDir}: the embedded database keeps its data in ${base}.`);
+  }
+  let folder = native.folder;
+  if (!canReach(user, folder, join(folder, 'bin', 'postgres'))) {
+    const to = join('/var/lib', `drydock-postgres-${native.version}`);
+    folder = copyNativeFolder(folder, to);
+    say(`User ${user.name} cannot reach ${native.folder}: the database programs are copied to ${to}.`);
+  }
+  say(`Running as root: the embedded database runs as user ${user.name}, data in ${join(base, 'data')}.`);
+  return {
+    clusterDir: join(base, 'data'),
+    passwordFile: join(base, 'password'),
+    binaries: prepareBinaries(folder, join(base, 'lib')),
+    user,
+  };
+}
+
+async function initialise(place: Place, options: EmbeddedPostgresOptions): Promise<void> {
+  const { clusterDir, passwordFile, binaries, user } = place;
+  // A first start that was killed half-way leaves a folder that is no cluster.
+  rmSync(clusterDir, { recursive: true, force: true });
+  mkdirSync(clusterDir, { recursive: true, mode: 0o700 });
+  rmSync(passwordFile, { force: true });
+  writeFileSync(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
+  if (user) for (const path of [clusterDir, passwordFile]) chownSync(path, user.uid, user.gid);
+  chmodSync(binaries.initdb, 0o755);
+  chmodSync(binaries.postgres, 0o755);
+  const result = spawnSync(
+    binaries.initdb,
+    [
+      `--pgdata=${clusterDir}`,
+      '--auth=scram-sha-256',
+      `--username=${USER}`,
+      `--pwfile=${passwordFile}`,
+      '--encoding=UTF8',
+      // Byte order everywhere: keyset paging must not depend on the machine's locale.
+      '--locale=C',
+      ...(options.fsync ? [] : ['--no-sync']),
+    ],
+    { ...identity(user), cwd: '/', env: childEnvironment(binaries), encoding: 'utf8', timeout: START_TIMEOUT_MS },
+  );
+  if (result.status !== 0) {
+    rmSync(clusterDir, { recursive: true, force: true });
+    const words = result.error?.message ?? `${result.stderr ?? ''}${result.stdout ?? ''}`;
+    throw new Error(`The embedded database could not be made: ${words.slice(-2000)}`);
+  }
+}
+
+async function launch(
+  place: Place,
+  port: number,
+  options: EmbeddedPostgresOptions,
+): Promise<{ child: ChildProcess } | { output: string }> {
+  const { clusterDir, binaries, user } = place;
+  const parameters: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    fsync: options.fsync ? 'on' : 'off',
+    max_connections: '200',
+    password_encryption: 'scram-sha-256',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    // Its log goes to a file of its own, so that it outlives a killed server and never blocks on a closed pipe.
+    logging_collector: 'on',
+    log_directory: 'log',
+    log_filename: 'postgres-%a.log',
+    log_truncate_on_rotation: 'on',
+    ...options.parameters,
+  };
+  const child = spawn(
+    binaries.postgres,
+    ['-D', clusterDir, ...Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    { ...identity(user), cwd: clusterDir, env: childEnvironment(binaries), detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let output = '';
+  child.stderr!.setEncoding('utf8');
+  child.stderr!.on('data', (chunk: string) => {
+    output = (output + chunk).slice(-10_000);
+  });
+  let exited = false;
+  child.once('error', (error) => {
+    output += error.message;
+    exited = true;
+  });
+  child.once('exit', () => (exited = true));
+
+  const password = readFileSync(place.passwordFile, 'utf8').trim();
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!exited && Date.now() < deadline) {
+    if (await answers(port, password)) {
+      child.stderr!.destroy();
+      child.unref();
+      return { child };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  if (!exited) child.kill('SIGQUIT');
+  const log = lastLogLines(clusterDir);
+  return { output: `${output}${log}` || 'no answer' };
+}
+
+/** Looks for a live postmaster on this very data folder. A stale pid file is left to Postgres, which removes it. */
+async function findRunning(clusterDir: string, password: string): Promise<{ pid: number; port: number } | undefined> {
+  const file = join(clusterDir, 'postmaster.pid');
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (existsSync(file)) {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const pid = Number(lines[0]);
+    if (!Number.isInteger(pid) || pid <= 1 || !isPostmasterOf(pid, clusterDir)) {
+      // After a reboot the number may belong to a stranger: Postgres would refuse, so the file has to go.
+      rmSync(file, { force: true });
+      return undefined;
+    }
+    const port = Number(lines[3]);
+    if (lines[7]?.trim() === 'ready' && (await answers(port, password))) return { pid, port };
+    // Starting, recovering or stopping: wait for one or the other.
+    if (Date.now() > deadline) throw new Error(`Process ${pid} holds ${clusterDir} but does not answer.`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return undefined;
+}
+
+function isPostmasterOf(pid: number, clusterDir: string): boolean {
+  if (!signal(pid, 0)) return false;
+  try {
+    // A postmaster's working directory is its data folder.
+    return realpathSync(readlinkSync(`/proc/${pid}/cwd`)) === realpathSync(clusterDir);
+  } catch {
+    // No /proc on this system: fall back to the command line.
+    const ps = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
+    return ps.status === 0 && ps.stdout.includes('postgres') && ps.stdout.includes(clusterDir);
+  }
+}
+
+async function answers(port: number, password: string): Promise<boolean> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: USER,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 2_000,
+  });
+  try {
+    await client.connect();
+    await client.query('select 1');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A port nobody listens on now, on loopback. */
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, name);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function waitUntilGone(pid: number, child: ChildProcess | undefined, withinMs: number): Promise<boolean> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    const gone = child ? child.exitCode !== null || child.signalCode !== null : !signal(pid, 0);
+    if (gone) return true;
+    if (Date.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function identity(user: SystemUser | undefined): { uid?: number; gid?: number } {
+  return user ? { uid: user.uid, gid: user.gid } : {};
+}
+
+/** Only what Postgres needs: no settings or secrets of the server reach it. */
+function childEnvironment(binaries: PostgresBinaries): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...binaries.environment };
+}
+
+function lastLogLines(clusterDir: string): string {
+  const name = `postgres-${new Date().toLocaleDateString('en-US', { weekday: 'short', timeZone: 'UTC' })}.log`;
+  const path = join(clusterDir, 'log', name);
+  return existsSync(path) ? readFileSync(path, 'utf8').slice(-2000) : '';
+}

@@ -1,0 +1,4 @@
+/** All migrations, in order. One change per file; expand first, contract in a later release. */
+import { Initial1700000000001 } from './0001-initial.js';
+
+export const MIGRATIONS = [Initial1700000000001];
