@@ -16,3 +16,7 @@ export * from './wire/reports.js';
 export * from './http/agent-api.js';
 export * from './http/fleet-api.js';
 export * from './http/artifacts-api.js';
+export * from './http/campaigns-api.js';
+export * from './http/insight-api.js';
+export * from './http/audit-api.js';
+export * from './http/access-api.js';

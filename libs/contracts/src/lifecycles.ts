@@ -104,8 +104,9 @@ export const DEPLOYMENT_LIFECYCLE: Lifecycle<DeploymentState> = {
   start: 'planned',
   moves: {
     planned: ['granted', 'cancelled', 'skipped', 'failed', 'lost'],
-    granted: ['downloading', 'transferring', 'planned', 'cancelling', ...ANY_END],
-    downloading: ['transferring', 'planned', 'cancelling', ...ANY_END],
+    // back to `rescue`: an unused grant of a device that has no running application
+    granted: ['downloading', 'transferring', 'planned', 'cancelling', 'rescue', ...ANY_END],
+    downloading: ['transferring', 'planned', 'cancelling', 'rescue', ...ANY_END],
     transferring: ['activating', 'planned', 'cancelling', 'rescue', ...ANY_END],
     activating: ['proving', 'planned', 'cancelling', 'rescue', ...ANY_END],
     proving: ['planned', 'cancelling', 'rescue', ...ANY_END],
@@ -121,7 +122,8 @@ export const DEPLOYMENT_LIFECYCLE: Lifecycle<DeploymentState> = {
   },
   ends: ANY_END,
   corrections: {
-    lost: ['proven', 'unproven', 'failed', 'reverted', 'cancelled', 'skipped'],
+    // `planned`: the gateway came back and its journal shows that the attempt never started
+    lost: ['proven', 'unproven', 'failed', 'reverted', 'cancelled', 'skipped', 'planned'],
     unproven: ['proven', 'reverted'],
     cancelled: ['proven', 'unproven', 'failed', 'reverted'],
     proven: ['reverted'],
@@ -150,6 +152,15 @@ export const LIVE_DEPLOYMENT_STATES: readonly DeploymentState[] = [
 ];
 /** Granted and not yet reported as touched: these count in `mayStillStart`. */
 export const MAY_STILL_START_STATES: readonly DeploymentState[] = ['granted', 'downloading'];
+/** States that hold a grant: a slot of the gateway and of the campaign (`rescue` holds the device only). */
+export const HOLDING_DEPLOYMENT_STATES: readonly DeploymentState[] = [
+  'granted',
+  'downloading',
+  'transferring',
+  'activating',
+  'proving',
+  'cancelling',
+];
 /** Touched and not ended. */
 export const RUNNING_DEPLOYMENT_STATES: readonly DeploymentState[] = [
   'transferring',

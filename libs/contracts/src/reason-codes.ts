@@ -10,6 +10,8 @@ export const REASON_CODES = {
   'campaign.halted': 'The campaign was halted: {rule}.',
   'campaign.aborting': 'The campaign is being aborted.',
   'stage.pending': 'Stage {stage} has not opened: stage {openStage} is {openState}.',
+  'stage.held': 'Stage {stage} is held for a person: {note}.',
+  'device.other-model': 'The device is a {actual}, the artifact is for {expected}.',
   'device.hold': 'The device is on hold: {note}.',
   'gateway.hold': 'The gateway {gateway} is on hold: {note}.',
   'site.hold': 'The site {site} is on hold: {note}.',

@@ -13,3 +13,7 @@ export * from './targets/secure-dfu/gatt.js';
 export * from './targets/secure-dfu/options.js';
 export * from './targets/secure-dfu/profile.js';
 export * from './targets/secure-dfu/secure-dfu-device.js';
+export * from './targets/smp/mcuboot-image.js';
+export * from './targets/smp/options.js';
+export * from './targets/smp/smp-ble.js';
+export * from './targets/smp/smp-device.js';

@@ -7,3 +7,4 @@ export * from './bytes/hex.js';
 export * from './bytes/byte-reader.js';
 export * from './bytes/byte-writer.js';
 export * from './image/mcuboot/index.js';
+export * from './protocols/smp/index.js';

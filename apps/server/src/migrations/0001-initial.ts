@@ -45,6 +45,7 @@ create table people (
   roles text[] not null default '{}',
   created_at timestamptz not null default now(),
   disabled_at timestamptz,
+  revision int not null default 1,
   unique (org_id, name)
 );
 create table api_tokens (
@@ -178,6 +179,8 @@ create table gateway_epochs (
   first_seen_at timestamptz not null default clock_timestamp(),
   -- newest moment of the servers' clock that a signed message of it knows of: it was not over by then
   heard_at timestamptz,
+  -- it was the gateway's live epoch once
+  was_live boolean not null default false,
   connection bigint not null default 0,
   sequence bigint not null default -1,
   primary key (gateway_id, epoch)
@@ -191,6 +194,8 @@ create table devices (
   name text,
   identity_kind text not null,
   identity_value text not null,
+  -- where the value is unique: '' = everywhere; a port path within its gateway, a UDP endpoint within its site
+  identity_scope text not null default '',
   protocol text,
   tags jsonb not null default '{}',
   links jsonb not null default '[]',
@@ -210,7 +215,7 @@ create table devices (
   first_seen_at timestamptz not null default now(),
   last_seen_at timestamptz not null default now(),
   revision int not null default 1,
-  unique (org_id, identity_kind, identity_value)
+  unique (org_id, identity_kind, identity_value, identity_scope)
 );
 create index devices_model on devices (org_id, model, id);
 create index devices_gateway on devices (gateway_id, id);
@@ -286,6 +291,7 @@ create table campaigns (
   created_at timestamptz not null default now(),
   started_at timestamptz,
   ended_at timestamptz,
+  deadline_at timestamptz,
   next_ordinal bigint not null default 1,
   -- token bucket of the start rate
   rate_tokens double precision not null default 0,
@@ -306,6 +312,11 @@ create table campaign_stages (
   state text not null default 'pending',
   state_note text,
   opened_at timestamptz,
+  deadline_at timestamptz,
+  -- the gate held at this moment first; the stage passes when it still holds at soak_until
+  soak_until timestamptz,
+  -- failures that a person has answered for by resuming; the gate leaves them out
+  forgiven int not null default 0,
   ended_at timestamptz,
   primary key (campaign_id, idx)
 );
@@ -331,6 +342,7 @@ create table deployments (
   finish_by timestamptz,
   touched_at timestamptz,
   at_risk boolean not null default false,
+  at_risk_at timestamptz,
   needs_rescue boolean not null default false,
   -- named cancellation under way
   cancel_mode text,
@@ -355,6 +367,13 @@ create index deployments_gateway_live on deployments (gateway_id)
   where state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue');
 create index deployments_finish on deployments (finish_by)
   where state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling');
+create index deployments_campaign_live on deployments (campaign_id)
+  where state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue');
+-- suspects are looked for here; small, whatever the size of the campaign
+create index deployments_at_risk on deployments (campaign_id, stage_idx)
+  where at_risk and state in ('planned', 'granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue', 'lost');
+create index deployments_not_before on deployments (campaign_id, not_before)
+  where state in ('planned', 'rescue') and not_before is not null;
 create index deployments_device on deployments (device_id);
 create table attempts (
   deployment_id uuid not null references deployments,
@@ -378,6 +397,7 @@ create table attempts (
   duration_ms bigint,
   primary key (deployment_id, reign, attempt)
 );
+create index attempts_rate on attempts (campaign_id, granted_at);
 create index attempts_gateway on attempts (gateway_id, granted_at);
 -- P10: moved in the transaction of what they count
 create table campaign_counters (
@@ -412,6 +432,9 @@ create table orders (
   dirty boolean not null default false,
   withdraws boolean not null default false,
   jws text,
+  -- the agent epoch the built order is for, and the artifacts it names (grants and prefetch)
+  built_epoch text,
+  artifacts text[] not null default '{}',
   built_at timestamptz,
   published_at timestamptz,
   publish_after timestamptz

@@ -64,7 +64,12 @@ export const LoginResponse = z.object({
 });
 export type LoginResponse = z.infer<typeof LoginResponse>;
 /** Body of the `login-token` envelope. */
-export const LoginTokenBody = z.object({ expiresAtMs: z.int().positive() });
+export const LoginTokenBody = z.object({
+  expiresAtMs: z.int().positive(),
+  /** Fingerprint of the gateway's key that asked: when it is revoked, the token is no longer good. */
+  key: z.string().max(64).optional(),
+});
+export type LoginTokenBody = z.infer<typeof LoginTokenBody>;
 
 export const RootStatements = z.object({ rootStatements: z.array(z.string().max(20_000)).max(64) });
 export type RootStatements = z.infer<typeof RootStatements>;

@@ -21,6 +21,11 @@ export const InventoryDevice = z.object({
    * result must not overturn it, whatever order the broker delivers in.
    */
   readAfterSeq: z.int().min(0),
+  /**
+   * The newest moment of the server's clock that the agent knew when it read the unit. Orders the evidence where
+   * the result came through another gateway, whose numbers cannot be compared.
+   */
+  readHeardMs: z.int().positive().optional(),
 });
 export type InventoryDevice = z.infer<typeof InventoryDevice>;
 

@@ -16,6 +16,11 @@ export const PresenceBody = z.object({
     .max(64),
   /** The order the agent holds; revision 0 = none. */
   held: z.object({ reign: z.int().min(0), revision: z.int().min(0) }),
+  /**
+   * The newest moment of the server's clock that the agent knows from a signed answer (time, ack, order): proof that
+   * this was written later. Two epochs that are proven to have lived at the same moment are two agents with one key.
+   */
+  heardMs: z.int().positive().optional(),
 });
 export type PresenceBody = z.infer<typeof PresenceBody>;
 

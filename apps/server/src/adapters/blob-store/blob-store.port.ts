@@ -19,4 +19,8 @@ export interface BlobStore {
   open(sha256: string, range?: { start: number; end: number }): Promise<{ stream: Readable; sizeBytes: number } | undefined>;
   has(sha256: string): Promise<boolean>;
   remove(sha256: string): Promise<void>;
+  /** Rejects when the store cannot be used now; for /health. */
+  check(): Promise<void>;
+  /** Only stores that serve bytes themselves (S3): a link that works for so many seconds. */
+  presign?(sha256: string, withinSeconds: number): Promise<string>;
 }

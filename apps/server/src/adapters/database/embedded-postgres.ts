@@ -8,7 +8,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -116,12 +116,19 @@ interface Place {
 }
 
 function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
-  const user = databaseUser();
+  const user = ownerOfCluster(join(dataDir, 'postgres', 'data')) ?? databaseUser();
   const native = findNativeFolder();
   mkdirSync(dataDir, { recursive: true, mode: user ? 0o755 : 0o700 });
   if (!user) {
     const base = join(dataDir, 'postgres');
     mkdirSync(base, { recursive: true, mode: 0o700 });
+    const owner = statSync(base).uid;
+    if (process.getuid && owner !== process.getuid()) {
+      throw new Error(
+        `${base} belongs to user ${owner}, not to you: start as that user (root for one made by root), ` +
+          'or set DRYDOCK_DATA_DIR to another folder.',
+      );
+    }
     return {
       clusterDir: join(base, 'data'),
       passwordFile: join(base, 'password'),
@@ -135,7 +142,7 @@ function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
   mkdirSync(base, { recursive: true, mode: 0o755 });
   if (!canReach(user, base)) {
     const key = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 12);
-    rmSync(base, { recursive: true, force: true });
+    if (!existsSync(join(base, 'data'))) rmdirSync(base);
     base = join('/var/lib', `drydock-${key}`);
     mkdirSync(base, { recursive: true, mode: 0o755 });
     say(`User ${user.name} cannot reach ${dataDir}: the embedded database keeps its data in ${base}.`);
@@ -155,6 +162,13 @@ function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
   };
 }
 
+/** As root on a cluster that an ordinary user made: Postgres insists on running as that user. */
+function ownerOfCluster(clusterDir: string): SystemUser | undefined {
+  if (process.getuid?.() !== 0 || !existsSync(join(clusterDir, 'PG_VERSION'))) return undefined;
+  const { uid, gid } = statSync(clusterDir);
+  return uid === 0 ? undefined : { name: `number ${uid}`, uid, gid };
+}
+
 async function initialise(place: Place, options: EmbeddedPostgresOptions): Promise<void> {
   const { clusterDir, passwordFile, binaries, user } = place;
   // A first start that was killed half-way leaves a folder that is no cluster.
@@ -163,8 +177,7 @@ async function initialise(place: Place, options: EmbeddedPostgresOptions): Promi
   rmSync(passwordFile, { force: true });
   writeFileSync(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
   if (user) for (const path of [clusterDir, passwordFile]) chownSync(path, user.uid, user.gid);
-  chmodSync(binaries.initdb, 0o755);
-  chmodSync(binaries.postgres, 0o755);
+  for (const program of [binaries.initdb, binaries.postgres]) ensureExecutable(program);
   const result = spawnSync(
     binaries.initdb,
     [
@@ -322,6 +335,11 @@ async function waitUntilGone(pid: number, child: ChildProcess | undefined, withi
     if (Date.now() > deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Archives lose the mode; touched only when needed, since the folder may be read-only. */
+function ensureExecutable(path: string): void {
+  if ((statSync(path).mode & 0o555) !== 0o555) chmodSync(path, 0o755);
 }
 
 function identity(user: SystemUser | undefined): { uid?: number; gid?: number } {

@@ -128,6 +128,7 @@ export class Bootloader {
       case Opcode.crc:
         return this.#host.respond(this.#checksumReport());
       case Opcode.execute:
+        this.#host.log('touched', 'execute');
         return this.#object === COMMAND_OBJECT ? this.#executeInit() : this.#executeData();
       case Opcode.select:
         if (bytes.length !== 2) return this.#refuse(opcode, { result: ResultCode.invalidParameter });
@@ -144,6 +145,7 @@ export class Bootloader {
   /** A write to the packet characteristic. No answer but a receipt when one is due. */
   packet(bytes: Uint8Array): void {
     if (this.#isFinishing || bytes.length === 0) return;
+    this.#host.log('touched', 'packet');
     if (this.#object === COMMAND_OBJECT) {
       if (this.#init.length + bytes.length > this.#initSize) return this.#receipt(ResultCode.invalidParameter);
       this.#init = Buffer.concat([this.#init, bytes]);

@@ -16,6 +16,7 @@ const ATT_INSUFFICIENT_AUTHENTICATION = 0x05;
 /** Client characteristic configuration descriptor improperly configured. */
 const ATT_CCCD = 0xfd;
 const CONTROL_POINT_MAX_BYTES = 23;
+const JUMP_AFTER_MS = 150;
 
 /** The bootloader's address: last byte plus one, without carry. */
 export function bootloaderAddressOf(address: string): string {
@@ -54,8 +55,8 @@ export class SecureDfuRadio implements BlePeripheral {
   }
 
   advertisement(): Advertisement | undefined {
-    const { options, bootloader, isRunning, isMute, settings } = this.#unit;
-    if (!isRunning || isMute || this.#connection) return undefined;
+    const { options, bootloader, isRunning, isMute, isLeaving, settings } = this.#unit;
+    if (!isRunning || isMute || isLeaving || this.#connection) return undefined;
     const addressType = options.addressType ?? 'random';
     if (!bootloader) {
       return {
@@ -91,6 +92,7 @@ export class SecureDfuRadio implements BlePeripheral {
   onConnect(connection: PeripheralConnection): void {
     this.#connection = connection;
     this.#subscribed.clear();
+    this.#unit.linkOpened();
   }
 
   onDisconnect(): void {
@@ -151,8 +153,9 @@ export class SecureDfuRadio implements BlePeripheral {
     if (opcode === 0x01) {
       if (this.#nameIsBeingStored) return answer(0x06);
       answer(0x01);
-      // The reset waits for the confirmation of the indication: three intervals are plenty.
-      this.#unit.after(60, () => {
+      // The reset waits for the confirmation of the indication, which takes a few connection events.
+      this.#unit.leave();
+      this.#unit.after(JUMP_AFTER_MS, () => {
         this.#connection?.disconnect(this.#unit.options.jumpLink ?? 'silent');
         this.#unit.after(20, () => this.#unit.jumpToBootloader());
       });

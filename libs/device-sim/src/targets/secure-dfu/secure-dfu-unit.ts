@@ -47,6 +47,7 @@ export class SecureDfuUnit extends PoweredUnit {
   #copiedBytes = 0;
   #wasTouched = false;
   #isMute = false;
+  #isLeaving = false;
   #radio: RadioSide | undefined;
   #bootloader: Bootloader | undefined;
   #stopInactivity: (() => void) | undefined;
@@ -92,6 +93,15 @@ export class SecureDfuUnit extends PoweredUnit {
     return this.#isMute;
   }
 
+  /** On its way out of the running firmware: no new connection is taken. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
   get settings(): DfuSettings {
     return this.#settings;
   }
@@ -134,7 +144,12 @@ export class SecureDfuUnit extends PoweredUnit {
     this.goDown(this.#rebootMs());
   }
 
-  /** The first change of an update; later ones do not count until the application runs again. */
+  /** A new connection: the first change that follows is a first touch again. */
+  linkOpened(): void {
+    this.#wasTouched = false;
+  }
+
+  /** The first change of an update over this connection. */
   touch(detail: string): void {
     if (this.#wasTouched) return;
     this.#wasTouched = true;
@@ -155,6 +170,7 @@ export class SecureDfuUnit extends PoweredUnit {
 
   protected override onDown(powerLost: boolean): void {
     if (powerLost) this.#enterBootloader = false;
+    this.#isLeaving = false;
     this.#bootloader = undefined;
     this.#stopInactivity = undefined;
     this.#radio?.disconnect('silent');
@@ -272,11 +288,13 @@ export class SecureDfuUnit extends PoweredUnit {
       log: (what, detail) => (what === 'touched' ? this.touch(detail ?? '') : this.log(what, detail)),
       restartInactivityTimer: () => this.#restartInactivity(),
       finish: () => {
+        this.leave();
         // The answer goes out first; the link is ended in good form, then the reset.
         this.after(DISCONNECT_GRACE_MS / 4, () => this.#radio?.disconnect('graceful'));
         this.after(DISCONNECT_GRACE_MS, () => this.goDown(this.#rebootMs()));
       },
       abort: () => {
+        this.leave();
         this.#radio?.disconnect('graceful');
         this.after(DISCONNECT_GRACE_MS, () => this.goDown(this.#rebootMs()));
       },

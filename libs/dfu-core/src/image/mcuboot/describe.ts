@@ -78,7 +78,11 @@ export function checkMcubootImage(file: Uint8Array, checks: McubootChecks = {}):
     throw malformed('slot trailer', image.endOffset, detail);
   }
   if (checks.slotBytes !== undefined && file.length > checks.slotBytes) {
-    throw new ArtifactError('artifact.limit', { field: 'size for the slot', actual: file.length, limit: checks.slotBytes });
+    throw new ArtifactError('artifact.limit', {
+      field: 'size for the slot',
+      actual: file.length,
+      limit: checks.slotBytes,
+    });
   }
   const securityCounter = readSecurityCounter(image);
   const dependencies = readDependencies(image);
@@ -98,7 +102,8 @@ export function checkMcubootImage(file: Uint8Array, checks: McubootChecks = {}):
 function readSecurityCounter(image: McubootImage): number | undefined {
   const tlv = image.protectedTlvs.find(({ type }) => type === TlvType.SecurityCounter);
   if (!tlv) return undefined;
-  if (tlv.value.length !== 4) throw malformed('SecurityCounter TLV', tlv.offset + 2, `${tlv.value.length} bytes, not 4`);
+  if (tlv.value.length !== 4)
+    throw malformed('SecurityCounter TLV', tlv.offset + 2, `${tlv.value.length} bytes, not 4`);
   return new DataView(tlv.value.buffer, tlv.value.byteOffset).getUint32(0, true);
 }
 
@@ -153,7 +158,11 @@ function checkManifest(image: McubootImage, checks: McubootChecks): void {
     throw malformed('manifest size', 0, `${checks.declaredBytes} bytes declared, ${image.file.length} there`);
   }
   const { flags, loadAddress } = image.header;
-  if (checks.declaredLoadAddress !== undefined && flags & ImageFlag.RomFixed && checks.declaredLoadAddress !== loadAddress) {
+  if (
+    checks.declaredLoadAddress !== undefined &&
+    flags & ImageFlag.RomFixed &&
+    checks.declaredLoadAddress !== loadAddress
+  ) {
     const detail = `0x${checks.declaredLoadAddress.toString(16)} declared, the header says 0x${loadAddress.toString(16)}`;
     throw malformed('manifest load_address', 4, detail);
   }

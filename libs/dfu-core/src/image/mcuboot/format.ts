@@ -116,7 +116,12 @@ export function formatMcubootVersion(version: McubootVersion): string {
 export function parseMcubootVersion(text: string): McubootVersion | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:[+.](\d{1,10}))?$/.exec(text);
   if (!match) return undefined;
-  const [major, minor, revision, build] = match.slice(1).map((part) => Number(part ?? 0)) as [number, number, number, number];
+  const [major, minor, revision, build] = match.slice(1).map((part) => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   if (major > 0xff || minor > 0xff || revision > 0xffff || build > 0xffffffff) return undefined;
   return { major, minor, revision, build };
 }

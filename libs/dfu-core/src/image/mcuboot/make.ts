@@ -48,13 +48,18 @@ type Tlv = { readonly type: number; readonly value: Uint8Array };
 export function makeMcubootImage(parts: McubootImageParts): Uint8Array {
   const { body, version, headerBytes = HEADER_BYTES, hash: hashName = 'sha256', key } = parts;
   if (headerBytes < HEADER_BYTES || headerBytes > 0xffff) {
-    throw new ArtifactError('artifact.malformed', { field: 'hdr_size', offset: 8, detail: `${headerBytes} is no header size` });
+    throw new ArtifactError('artifact.malformed', {
+      field: 'hdr_size',
+      offset: 8,
+      detail: `${headerBytes} is no header size`,
+    });
   }
   if (key?.kind === 'ecdsa-p256' && hashName !== 'sha256') {
     throw new ArtifactError('artifact.malformed', { field: 'hash', offset: 0, detail: 'P-256 goes with SHA-256' });
   }
   const protectedTlvs = protectedTlvsOf(parts);
-  const protectedBlock = protectedTlvs.length > 0 ? tlvBlock(PROTECTED_TLV_INFO_MAGIC, protectedTlvs) : new Uint8Array();
+  const protectedBlock =
+    protectedTlvs.length > 0 ? tlvBlock(PROTECTED_TLV_INFO_MAGIC, protectedTlvs) : new Uint8Array();
   const header = new ByteWriter()
     .u32le(IMAGE_MAGIC)
     .u32le(parts.loadAddress ?? 0)
@@ -72,7 +77,9 @@ export function makeMcubootImage(parts: McubootImageParts): Uint8Array {
   const signed = joined([header, body, protectedBlock]);
 
   const digest = HASH_FUNCTIONS[hashName](signed);
-  const tlvs: Tlv[] = [{ type: IMAGE_HASHES.find(({ name }) => name === hashName)?.type ?? TlvType.Sha256, value: digest }];
+  const tlvs: Tlv[] = [
+    { type: IMAGE_HASHES.find(({ name }) => name === hashName)?.type ?? TlvType.Sha256, value: digest },
+  ];
   if (key) {
     tlvs.push({ type: TlvType.KeyHash, value: HASH_FUNCTIONS[hashName](mcubootPublicKeyOf(key)) });
     tlvs.push(

@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify as nodeVerify, constants } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify as nodeVerify,
+  constants,
+} from 'node:crypto';
 import fc from 'fast-check';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { fromHex, toHex } from '../../bytes/hex.js';
@@ -49,7 +56,8 @@ function refusal(run: () => unknown): string {
   try {
     run();
   } catch (error) {
-    if (error instanceof ArtifactError) return `${error.code} ${String(error.params['field'] ?? error.params['detail'])}`;
+    if (error instanceof ArtifactError)
+      return `${error.code} ${String(error.params['field'] ?? error.params['detail'])}`;
     throw error;
   }
   return 'taken';
@@ -102,7 +110,11 @@ describe('images from outside', () => {
     expect(description.sha256).toBe('45b985938acd6452d787d68b56b9d99cb96ac2c35100b42a1413c1b7ef7952e9');
     expect(description.notes).toEqual(['header of 32 bytes', 'security counter 7', 'needs image 1 at 2.0.0 or later']);
     expect(description.signatures).toEqual([
-      { scheme: 'ed25519', covers: 'application', keyHash: 'a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5' },
+      {
+        scheme: 'ed25519',
+        covers: 'application',
+        keyHash: 'a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5',
+      },
     ]);
   });
 });
@@ -140,15 +152,21 @@ describe('the checks, in their order', () => {
   });
 
   it('5: an encrypted image keeps its hash unchecked and says so', () => {
-    const file = changed(makeMcubootImage({ body: BODY, version: VERSION_A, flags: ImageFlag.EncryptedAes128 }), { 40: 0xff });
+    const file = changed(makeMcubootImage({ body: BODY, version: VERSION_A, flags: ImageFlag.EncryptedAes128 }), {
+      40: 0xff,
+    });
     expect(describeMcubootImage(file).notes.join()).toContain('encrypted with AES-128');
     expect(checks(file, { trustedKeys: [trusted(SPKI_B)] })).toMatch(/^artifact.signature .*encrypted/);
   });
 
   it('6: unsigned, signed by another, and damaged signatures', () => {
     const other = mcubootPublicKeyOf({ kind: 'ed25519', secret: new Uint8Array(32).fill(9) });
-    expect(checks(IMAGE_A, { trustedKeys: [trusted(SPKI_B)] })).toBe('artifact.signature the image carries no signature');
-    expect(checks(IMAGE_B, { trustedKeys: [trusted(other)] })).toBe('artifact.signature no signature is by a trusted key');
+    expect(checks(IMAGE_A, { trustedKeys: [trusted(SPKI_B)] })).toBe(
+      'artifact.signature the image carries no signature',
+    );
+    expect(checks(IMAGE_B, { trustedKeys: [trusted(other)] })).toBe(
+      'artifact.signature no signature is by a trusted key',
+    );
     expect(checks(IMAGE_B, { trustedKeys: [] })).toBe('artifact.signature no signature is by a trusted key');
     const damaged = changed(IMAGE_B, { [IMAGE_B.length - 1]: 0 });
     expect(checks(damaged, { trustedKeys: [trusted(SPKI_B)] })).toMatch(/does not match the image$/);
@@ -208,7 +226,11 @@ describe('signatures of other kinds', () => {
     const p384 = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
     const der = Uint8Array.from(p384.publicKey.export({ format: 'der', type: 'spki' }));
     const unsigned = makeMcubootImage({ body: BODY, version: VERSION_A, hash: 'sha384' });
-    const signed = withTlv(unsigned, TlvType.Ecdsa, sign('sha384', parseMcubootImage(unsigned).hashedRegion, p384.privateKey));
+    const signed = withTlv(
+      unsigned,
+      TlvType.Ecdsa,
+      sign('sha384', parseMcubootImage(unsigned).hashedRegion, p384.privateKey),
+    );
     expect(checkMcubootImage(signed, { trustedKeys: [trusted(der)] }).signatures[0]?.scheme).toBe('ecdsa-p384-sha384');
 
     const seed = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from(KEY_B.secret)]);
@@ -236,15 +258,25 @@ describe('signatures of other kinds', () => {
       nodeVerify('sha256', message, { key: Buffer.from(key), format: 'der', type: 'pkcs1', ...pss }, signature);
     const trustedKeys = [trusted(der)];
     expect(checkMcubootImage(file, { trustedKeys, verifyRsaPss }).signedBy?.kind).toBe('rsa');
-    expect(refusal(() => checkMcubootImage(file, { trustedKeys }))).toBe('artifact.signature RSA signatures cannot be checked here');
-    expect(refusal(() => checkMcubootImage(withTlv(unsigned, TlvType.Rsa2048Pss, new Uint8Array(255))))).toMatch(/^artifact.malformed/);
+    expect(refusal(() => checkMcubootImage(file, { trustedKeys }))).toBe(
+      'artifact.signature RSA signatures cannot be checked here',
+    );
+    expect(refusal(() => checkMcubootImage(withTlv(unsigned, TlvType.Rsa2048Pss, new Uint8Array(255))))).toMatch(
+      /^artifact.malformed/,
+    );
   });
 
   it('a published test key is called insecure', () => {
     const keyHash = fromHex('e30466f6b8470c1f29070b17f1e2d3e94d445e3f608087fdc711e4382bb538b6');
     const unsigned = makeMcubootImage({ body: BODY, version: VERSION_A });
-    const file = withTlv(withTlv(unsigned, TlvType.KeyHash, keyHash), TlvType.Ecdsa, new Uint8Array(70).fill(0x30, 0, 1));
-    expect(describeMcubootImage(file).notes).toContain('INSECURE: signed with the published MCUboot test key root-ec-p256');
+    const file = withTlv(
+      withTlv(unsigned, TlvType.KeyHash, keyHash),
+      TlvType.Ecdsa,
+      new Uint8Array(70).fill(0x30, 0, 1),
+    );
+    expect(describeMcubootImage(file).notes).toContain(
+      'INSECURE: signed with the published MCUboot test key root-ec-p256',
+    );
   });
 
   it('knows no other kinds of key', () => {
@@ -272,9 +304,9 @@ describe('noise', () => {
     const noise = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.uint8Array({ maxLength: 260 }).map((rest) => Uint8Array.from([0x3d, 0xb8, 0xf3, 0x96, ...rest])),
-      fc.tuple(fc.nat(219), fc.integer({ min: 0, max: 255 }), fc.nat(220)).map(([at, value, cut]) =>
-        changed(IMAGE_B, { [at]: value }).subarray(0, cut % 3 === 0 ? cut : 220),
-      ),
+      fc
+        .tuple(fc.nat(219), fc.integer({ min: 0, max: 255 }), fc.nat(220))
+        .map(([at, value, cut]) => changed(IMAGE_B, { [at]: value }).subarray(0, cut % 3 === 0 ? cut : 220)),
     );
     fc.assert(
       fc.property(noise, (bytes) => {

@@ -125,7 +125,8 @@ function parseTlvBlock(
   const tlvs: McubootTlv[] = [];
   let at = start + TLV_INFO_BYTES;
   while (at < endOffset) {
-    if (at + TLV_HEADER_BYTES > endOffset) throw malformed(`${what} end`, at, 'a TLV header crosses the end of the block');
+    if (at + TLV_HEADER_BYTES > endOffset)
+      throw malformed(`${what} end`, at, 'a TLV header crosses the end of the block');
     const type = view.getUint16(at, true);
     const length = view.getUint16(at + 2, true);
     const valueAt = at + TLV_HEADER_BYTES;

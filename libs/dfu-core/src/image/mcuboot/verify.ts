@@ -97,8 +97,11 @@ function schemeOf(type: number, hash: HashName): SignatureScheme | undefined {
 function checkSignatureLength(scheme: SignatureScheme, value: Uint8Array, offset: number): void {
   const fixed = { ed25519: 64, 'rsa-2048-pss-sha256': 256, 'rsa-3072-pss-sha256': 384 }[scheme as string];
   const sound =
-    fixed === undefined ? value.length >= 8 && value.length <= 112 && derLength(value) <= value.length : value.length === fixed;
-  if (!sound) throw malformed(`${scheme} signature`, offset + 2, `${value.length} bytes is no length of this signature`);
+    fixed === undefined
+      ? value.length >= 8 && value.length <= 112 && derLength(value) <= value.length
+      : value.length === fixed;
+  if (!sound)
+    throw malformed(`${scheme} signature`, offset + 2, `${value.length} bytes is no length of this signature`);
 }
 
 /** ECDSA signatures are DER; old tools pad them with zeros behind its end. */
@@ -184,7 +187,10 @@ export function classifyTrailingBytes(image: McubootImage): 'none' | 'slot-trail
   const trailing = image.file.subarray(image.endOffset);
   if (trailing.length === 0) return 'none';
   const magic = toHex(trailing.subarray(-TRAILER_MAGIC_BYTES));
-  const aligned = magic === TRAILER_MAGIC_ALIGN_8 ? 8 : 256 * Number.parseInt(magic.slice(2, 4), 16) + Number.parseInt(magic.slice(0, 2), 16);
+  const aligned =
+    magic === TRAILER_MAGIC_ALIGN_8
+      ? 8
+      : 256 * Number.parseInt(magic.slice(2, 4), 16) + Number.parseInt(magic.slice(0, 2), 16);
   const isMagic = magic === TRAILER_MAGIC_ALIGN_8 || (magic.slice(4) === TRAILER_MAGIC_TAIL && aligned > 8);
   // image_ok is the one other byte that tools write (imgtool --confirm).
   const imageOkAt = trailing.length - TRAILER_MAGIC_BYTES - aligned;

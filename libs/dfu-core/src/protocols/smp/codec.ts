@@ -16,7 +16,6 @@ import {
   type Body,
   type BootloaderModeAnswer,
   Group,
-  type Header,
   ImageCommand,
   type ImageListAnswer,
   type ImageState,

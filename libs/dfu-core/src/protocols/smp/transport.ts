@@ -58,7 +58,11 @@ class LengthAssembler {
     let held = new Uint8Array(this.#held.length + bytes.length);
     held.set(this.#held);
     held.set(bytes, this.#held.length);
-    for (let length = announcedLength(held); length !== undefined && held.length >= length; length = announcedLength(held)) {
+    for (
+      let length = announcedLength(held);
+      length !== undefined && held.length >= length;
+      length = announcedLength(held)
+    ) {
       events.push({ kind: 'message', bytes: held.slice(0, length) });
       held = held.slice(length);
     }

@@ -1,0 +1,43 @@
+/** What the journal keeps. Records are facts in the order in which they became true. */
+import { Epoch, Grant, Report, type AttemptRef } from '@drydock/contracts';
+import { z } from 'zod';
+
+const attemptRef = z.object({ deployment: Grant.shape.deployment, reign: z.int().min(0), attempt: z.int().min(1) });
+
+/** The agent started: the numbers of reports that follow belong to this epoch. */
+const EpochRecord = z.object({ t: z.literal('epoch'), epoch: Epoch });
+/** A grant was taken from an order of the epoch, or renewed by a later one. */
+const GrantRecord = z.object({ t: z.literal('grant'), epoch: Epoch, grant: Grant });
+/** What was read from the unit before it was touched: needed to judge it after a restart. */
+const BeforeRecord = z.object({ t: z.literal('before'), ref: attemptRef, link: z.string().max(256), identification: z.unknown() });
+const ReportRecord = z.object({ t: z.literal('report'), epoch: Epoch, report: Report });
+/** The server's cursor of one epoch. A lower one than before counts: the server was restored. */
+const AckRecord = z.object({ t: z.literal('ack'), of: Epoch, cursor: z.int().min(0), atMs: z.int().positive() });
+/** The server's reign grew: everything that is kept is offered again. */
+const ReignRecord = z.object({ t: z.literal('reign'), reign: z.int().min(0) });
+
+export const JournalRecord = z.discriminatedUnion('t', [
+  EpochRecord,
+  GrantRecord,
+  BeforeRecord,
+  ReportRecord,
+  AckRecord,
+  ReignRecord,
+]);
+export type JournalRecord = z.infer<typeof JournalRecord>;
+
+type WithoutSeq<T> = T extends unknown ? Omit<T, 'seq'> : never;
+/** A report before it has its number: that is given when it is written. */
+export type ReportDraft = WithoutSeq<Report>;
+/** What callers append: records, or reports still without a number. */
+export type JournalEntry = Exclude<JournalRecord, { t: 'report' | 'epoch' }> | { t: 'draft'; report: ReportDraft };
+
+/** One text for one attempt, for maps. */
+export function attemptKey(ref: AttemptRef): string {
+  return `${ref.deployment}/${ref.reign}/${ref.attempt}`;
+}
+
+/** @returns the part of a grant that names its attempt. */
+export function refOf(grant: AttemptRef): AttemptRef {
+  return { deployment: grant.deployment, reign: grant.reign, attempt: grant.attempt };
+}

@@ -1,0 +1,262 @@
+/**
+ * A Bluetooth adapter of the gateway: looks around, and opens links, several at once, over noble.
+ *
+ * Every wait has an end: noble itself leaves calls pending for ever when a link is lost or a device is absent.
+ */
+import { DrydockError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
+import { realClock, type Clock } from '../../clock.js';
+import { formatBleLinkName, parseAdapterName } from './adapter-name.js';
+import { type BleHost, within } from './ble-host.js';
+import { BleLink, type BleLinkOptions } from './ble-link.js';
+import { BleScanner, type FoundPeripheral } from './ble-scanner.js';
+import { type BytePort, openBytePort } from './byte-port.js';
+import { HciTap, type TapOptions } from './hci-tap.js';
+import { H4Transport, type HciTransport, KernelTransport } from './hci-transport.js';
+import { loadNoble, type NobleInstance } from './noble-instance.js';
+import type { NoblePeripheral } from './noble-types.js';
+import type { TappedConnection } from './tapped-connection.js';
+
+export interface BleAdapterOptions extends TapOptions {
+  readonly clock?: Clock;
+  /** Where warnings of the stack go. Default: nowhere. */
+  readonly log?: (message: string) => void;
+}
+
+const POWER_ON_WITHIN_MS = 5000;
+/** A device that was just heard answers within a few of its advertising intervals. */
+const CONNECT_WITHIN_MS = 4000;
+const CANCEL_WITHIN_MS = 2000;
+
+export class BleAdapter implements BleHost {
+  readonly name: string;
+  /** Settles when the adapter is gone, whoever ended it. Never rejects. */
+  readonly closed: Promise<void>;
+  readonly clock: Clock;
+  readonly #tap: HciTap;
+  readonly #stack: NobleInstance;
+  readonly #scanner: BleScanner;
+  /** Ids of peripherals that are connected or being connected. */
+  readonly #inUse = new Set<string>();
+  readonly #closers = new Set<() => Promise<void>>();
+  #connecting: Promise<void> = Promise.resolve();
+  #gone: string | undefined;
+  #resolveClosed: () => void = () => undefined;
+
+  private constructor(name: string, tap: HciTap, stack: NobleInstance, clock: Clock) {
+    this.name = name;
+    this.clock = clock;
+    this.#tap = tap;
+    this.#stack = stack;
+    this.#scanner = new BleScanner(stack, () => this.#inUse);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    tap.once('closed', (detail) => this.#lost(detail));
+  }
+
+  /**
+   * @param name `hci0` | `h4:serial:PATH,BAUD` | `h4:tcp:HOST:PORT` | `h4:unix:PATH`
+   * @throws DrydockError `settings.invalid` for another name; LinkError `link.ble-unavailable` when it cannot be used.
+   */
+  static async open(name: string, options: BleAdapterOptions = {}): Promise<BleAdapter> {
+    const parsed = parseAdapterName(name);
+    if (parsed.kind === 'kernel') return BleAdapter.#start(name, new KernelTransport(parsed.index), options, parsed.index);
+    return BleAdapter.overPort(name, await openBytePort(parsed), options);
+  }
+
+  /** An adapter whose controller speaks H4 on the port. @throws LinkError `link.ble-unavailable` */
+  static async overPort(name: string, port: BytePort, options: BleAdapterOptions = {}): Promise<BleAdapter> {
+    return BleAdapter.#start(name, new H4Transport(port), options);
+  }
+
+  static async #start(
+    name: string,
+    transport: HciTransport,
+    options: BleAdapterOptions,
+    deviceId?: number,
+  ): Promise<BleAdapter> {
+    const log = options.log ?? (() => undefined);
+    const tap = new HciTap(transport, options, log);
+    let stack: NobleInstance | undefined;
+    try {
+      await tap.prepare();
+      stack = loadNoble(tap.socketClass(), log, deviceId);
+      await powerOn(stack);
+      return new BleAdapter(name, tap, stack, options.clock ?? realClock);
+    } catch (cause) {
+      stack?.dispose();
+      await tap.close();
+      if (cause instanceof DrydockError) throw cause;
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      throw new LinkError('link.ble-unavailable', { detail }, { cause });
+    }
+  }
+
+  /**
+   * Reports what advertises, once when seen and again when its name or services change, until the time is over, the
+   * signal comes or the adapter is gone. Links stay up meanwhile.
+   */
+  async scan(withinMs: number, onSighting: (sighting: Sighting) => void, signal?: AbortSignal): Promise<void> {
+    this.#check();
+    const seen = new Map<string, string>();
+    const stop = this.#scanner.listen(({ sighting }) => {
+      const face = JSON.stringify([sighting.name, [...sighting.services].sort()]);
+      if (seen.get(sighting.address) === face) return;
+      seen.set(sighting.address, face);
+      onSighting(sighting);
+    });
+    try {
+      const aborted = new Promise<void>((resolve) => {
+        if (signal?.aborted) resolve();
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+      await within(this.clock, withinMs, Promise.race([aborted, this.closed]));
+    } finally {
+      stop();
+    }
+  }
+
+  /** A device by its address. Nothing is opened yet. */
+  link(address: string, options: BleLinkOptions = {}): Link {
+    const own = address.toLowerCase();
+    return new BleLink(this, formatBleLinkName({ address: own, addressType: options.addressType }), own, options);
+  }
+
+  /** Ends scanning and all links, and lets the controller go. Nothing of it is left. */
+  async close(): Promise<void> {
+    if (this.#gone === undefined) {
+      await Promise.all([this.#scanner.close(), ...[...this.#closers].map((close) => close())]);
+    }
+    this.#lost('the adapter was closed');
+    await this.#tap.close();
+  }
+
+  find(withinMs: number, matches: (found: FoundPeripheral) => boolean): Promise<FoundPeripheral | undefined> {
+    this.#check();
+    return new Promise((resolve) => {
+      const finish = (found: FoundPeripheral | undefined): void => {
+        callOff();
+        stop();
+        resolve(found);
+      };
+      const stop = this.#scanner.listen((found) => {
+        if (!this.#inUse.has(found.peripheral.id) && matches(found)) finish(found);
+      });
+      const callOff = this.clock.after(withinMs, () => finish(undefined));
+      void this.closed.then(() => finish(undefined));
+    });
+  }
+
+  async connect({ peripheral, sighting }: FoundPeripheral, withinMs: number): Promise<TappedConnection> {
+    const deadline = this.clock.monotonicMs() + withinMs;
+    const link = formatBleLinkName({ address: sighting.address, addressType: undefined });
+    if (this.#inUse.has(peripheral.id)) throw new LinkError('link.busy', { link });
+    this.#inUse.add(peripheral.id);
+    const turn = this.#connecting;
+    let done: () => void = () => undefined;
+    this.#connecting = new Promise((resolve) => {
+      done = resolve;
+    });
+    let resume: () => void = () => undefined;
+    try {
+      await within(this.clock, withinMs, turn);
+      const leftMs = deadline - this.clock.monotonicMs();
+      if (leftMs <= 0) throw new LinkError('link.timeout', { withinMs, detail: 'other connections were being made' });
+      this.#check();
+      resume = await this.#scanner.pause();
+      await this.#initiate(peripheral, link, Math.min(leftMs, CONNECT_WITHIN_MS));
+      const connection = this.#tap.connectionTo(sighting.address);
+      if (!connection) throw new LinkError('link.lost', { detail: 'it ended as soon as it was made' });
+      return connection;
+    } catch (error) {
+      this.#inUse.delete(peripheral.id);
+      throw error;
+    } finally {
+      resume();
+      // Whoever gave up waiting still keeps the order.
+      void turn.then(done);
+    }
+  }
+
+  release({ peripheral }: FoundPeripheral): void {
+    this.#inUse.delete(peripheral.id);
+  }
+
+  onClose(close: () => Promise<void>): () => void {
+    this.#closers.add(close);
+    return () => this.#closers.delete(close);
+  }
+
+  terminate(connection: TappedConnection): void {
+    if (this.#tap.connectionTo(connection.address) === connection) this.#tap.disconnect(connection.handle);
+  }
+
+  get window(): number {
+    return this.#tap.windowFor(this.#inUse.size);
+  }
+
+  packetsFor(attBytes: number): number {
+    return this.#tap.packetsFor(attBytes);
+  }
+
+  async #initiate(peripheral: NoblePeripheral, link: string, withinMs: number): Promise<void> {
+    peripheral.mtu = null;
+    let settle: (error?: Error | null) => void = () => undefined;
+    const outcome = new Promise<Error | null | undefined>((resolve) => {
+      settle = resolve;
+    });
+    const callOff = this.clock.after(withinMs, () => settle(new LinkError('link.timeout', { withinMs, detail: link })));
+    peripheral.connect(this.#tap.connectOptions, (error) => settle(error));
+    void this.closed.then(() => settle(new Error('the adapter is gone')));
+    const error = await outcome;
+    callOff();
+    if (!error) return;
+    if (error instanceof LinkError) await this.#cancel(peripheral);
+    if (error instanceof DrydockError) throw error;
+    throw new LinkError('link.open-failed', { link, detail: error.message }, { cause: error });
+  }
+
+  /** Noble connects nothing else until the controller has confirmed the end of the attempt. */
+  async #cancel(peripheral: NoblePeripheral): Promise<void> {
+    const { bindings } = this.#stack;
+    let over: () => void = () => undefined;
+    const confirmed = new Promise<true>((resolve) => {
+      over = () => resolve(true);
+    });
+    bindings.on('connect', over);
+    peripheral.cancelConnect();
+    const ended = await within(this.clock, CANCEL_WITHIN_MS, confirmed);
+    bindings.removeListener('connect', over);
+    // It may have been established while it was cancelled.
+    const late = this.#tap.connectionTo(peripheral.address.toLowerCase());
+    if (late) this.#tap.disconnect(late.handle);
+    if (!ended) this.#lost('the controller does not end a connection attempt');
+  }
+
+  #check(): void {
+    if (this.#gone !== undefined) throw new LinkError('link.ble-unavailable', { detail: this.#gone });
+  }
+
+  #lost(detail: string): void {
+    if (this.#gone !== undefined) return;
+    this.#gone = detail;
+    this.#stack.dispose();
+    this.#resolveClosed();
+  }
+}
+
+async function powerOn({ noble, bindings }: NobleInstance): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new LinkError('link.ble-unavailable', { detail: 'the adapter does not power on' })),
+      POWER_ON_WITHIN_MS,
+    );
+    noble.on('stateChange', (state: string) => {
+      if (state !== 'poweredOn' && state !== 'unsupported' && state !== 'unauthorized') return;
+      clearTimeout(timer);
+      if (state === 'poweredOn') resolve();
+      else reject(new LinkError('link.ble-unavailable', { detail: `the adapter is ${state}` }));
+    });
+    bindings.init();
+  });
+}

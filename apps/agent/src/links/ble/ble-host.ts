@@ -1,0 +1,37 @@
+/** What links need of their adapter. */
+import { sleep, type Clock } from '../../clock.js';
+import type { FoundPeripheral } from './ble-scanner.js';
+import type { TappedConnection } from './tapped-connection.js';
+
+export interface BleHost {
+  readonly clock: Clock;
+  /** Settles when the adapter is gone. Never rejects. */
+  readonly closed: Promise<void>;
+  /** The first peripheral, not in use, that `matches`; undefined when none came in time. */
+  find(withinMs: number, matches: (found: FoundPeripheral) => boolean): Promise<FoundPeripheral | undefined>;
+  /**
+   * Connects a peripheral that was just found. Attempts take turns: a controller makes one connection at a time.
+   * @returns the connection, which must be given back with `release`.
+   * @throws LinkError `link.open-failed`, `link.timeout`, `link.busy`, `link.ble-unavailable`.
+   */
+  connect(found: FoundPeripheral, withinMs: number): Promise<TappedConnection>;
+  release(found: FoundPeripheral): void;
+  /** Asks the controller to end a connection; nothing happens when it is over already. */
+  terminate(connection: TappedConnection): void;
+  /** Registers what the adapter's `close` has to end. @returns a function that takes it back. */
+  onClose(close: () => Promise<void>): () => void;
+  /** ACL packets one link may keep in flight, beside the other links. */
+  readonly window: number;
+  /** ACL packets of an ATT message of that size. */
+  packetsFor(attBytes: number): number;
+}
+
+/** The promise's value, or undefined when the time was over first. Leaves no timer behind. */
+export async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([promise, sleep(clock, ms, over.signal).then(() => undefined)]);
+  } finally {
+    over.abort();
+  }
+}

@@ -1,0 +1,67 @@
+/** A device behind a Bluetooth adapter: found by advertisement, connected, discovered. */
+import { InvariantError, LinkError, type Link, type OpenLink, type ReconnectHint } from '@drydock/dfu-core';
+import { type BleHost, within } from './ble-host.js';
+import { discover } from './gatt-discovery.js';
+import { OpenBleLink } from './open-ble-link.js';
+import { matcherFor } from './target-match.js';
+
+export interface BleLinkOptions {
+  /** Default: whatever the device advertises. */
+  readonly addressType?: 'public' | 'random' | undefined;
+  /** Services to discover (UUIDs spelled like channels); all when absent or empty. */
+  readonly services?: readonly string[];
+}
+
+/** Pause before a device is tried again that was found and did not hold the connection. */
+const RETRY_PAUSE_MS = 50;
+
+export class BleLink implements Link {
+  readonly kind = 'ble';
+
+  constructor(
+    private readonly adapter: BleHost,
+    readonly name: string,
+    readonly address: string,
+    private readonly options: BleLinkOptions,
+  ) {}
+
+  /**
+   * Looks for the target as the hint says until it is found, connected and discovered. Attempts that fail on the way
+   * are repeated while time is left.
+   */
+  async open(hint: ReconnectHint, withinMs: number): Promise<OpenLink> {
+    const { clock, closed } = this.adapter;
+    const deadline = clock.monotonicMs() + withinMs;
+    const left = (): number => deadline - clock.monotonicMs();
+    const matches = matcherFor(this.address, hint);
+    if (hint.afterMs) await within(clock, Math.min(hint.afterMs, withinMs), closed);
+
+    let last: LinkError | undefined;
+    while (left() > 0) {
+      const found = await this.adapter.find(left(), ({ sighting, addressType }) => {
+        const wanted = this.options.addressType;
+        if (sighting.address === this.address && wanted !== undefined && addressType !== wanted) return false;
+        return matches(sighting);
+      });
+      if (!found || left() <= 0) break;
+      try {
+        const connection = await this.adapter.connect(found, left());
+        const link = new OpenBleLink(this.adapter, found, connection);
+        try {
+          await link.start((gone) => discover(found.peripheral, this.options.services ?? [], gone), left());
+          return link;
+        } catch (error) {
+          await link.close();
+          throw error;
+        }
+      } catch (error) {
+        if (!(error instanceof LinkError) || error instanceof InvariantError) throw error;
+        if (error.code === 'link.ble-unavailable' || error.code === 'link.busy') throw error;
+        last = error;
+        await within(clock, Math.min(RETRY_PAUSE_MS, Math.max(0, left())), closed);
+      }
+    }
+    if (last && last.code !== 'link.timeout') throw last;
+    throw new LinkError('link.not-found', { link: this.name, withinMs }, { cause: last });
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * What stands between noble and the controller.
+ *
+ * noble gets a socket and believes it is alone with the controller. Every packet passes here, so that we can
+ * - ask for what noble has no words for: a supervision timeout that survives flash stalls, connection events as long
+ *   as the interval, data length, 2M PHY, a random own address where the controller has no other;
+ * - count the packets that the controller holds for each connection, which noble does not tell;
+ * - see what noble swallows: ATT errors (on which it starts pairing, stalls or stays silent), parameter requests;
+ * - keep its exceptions on malformed bytes of a device from ending more than that device's link.
+ *
+ * Source: Bluetooth Core 5.2, Vol 4 Part E; Vol 3 Part A, 4.20 (parameter update), Part F, 3.4 (ATT).
+ */
+import { EventEmitter } from 'node:events';
+import { LinkError } from '@drydock/dfu-core';
+import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
+import {
+  AttOpcode,
+  Cid,
+  encodeCommand,
+  encodeWords,
+  EventCode,
+  LeEvent,
+  LeFeature,
+  Opcode,
+  PacketType,
+} from './hci-wire.js';
+import type { HciTransport } from './hci-transport.js';
+import type { HciSocketClass } from './noble-types.js';
+
+/** ATT_MTU that fills one link packet of 251 bytes; noble would ask for 256, which needs two. */
+const ATT_MTU = 247;
+const MAX_LINK_PAYLOAD = 251;
+/** Air time of that on the 1M PHY, µs. */
+const MAX_LINK_PAYLOAD_US = (MAX_LINK_PAYLOAD + 14) * 8;
+const SUPERVISION_MS = 4000;
+const HANDSHAKE_WITHIN_MS = 2500;
+/** ATT error codes on which noble 1.9.2-26 starts pairing (05, 08, 0f) or never goes on (04). */
+const STALLING_ERRORS = new Set([0x04, 0x05, 0x08, 0x0f]);
+const UNLIKELY_ERROR = 0x0e;
+/** Used until the controller tells (LE Read Buffer Size). */
+const DEFAULT_ACL = { bytes: 27, packets: 4 };
+
+export interface TapOptions {
+  /** Connection interval to ask for, milliseconds, multiple of 1.25. Default 15. */
+  readonly intervalMs?: number;
+  /** Ask for the 2M PHY. Default true. */
+  readonly phy2m?: boolean;
+  /** Ask for long link packets. Default true. */
+  readonly dataLength?: boolean;
+}
+
+interface AwaitedAnswer {
+  readonly opcode: number;
+  readonly settle: (parameters: Buffer | undefined) => void;
+}
+
+export class HciTap extends EventEmitter<{ closed: [string] }> {
+  readonly #transport: HciTransport;
+  readonly #options: Required<TapOptions>;
+  readonly #connections = new Map<number, TappedConnection>();
+  readonly #awaited: AwaitedAnswer[] = [];
+  #toNoble: ((packet: Buffer) => void) | undefined;
+  #acl = DEFAULT_ACL;
+  #features = 0;
+  #ownAddressRandom = false;
+
+  constructor(
+    transport: HciTransport,
+    options: TapOptions,
+    private readonly log: (message: string) => void,
+  ) {
+    super();
+    this.#transport = transport;
+    this.#options = { intervalMs: 15, phy2m: true, dataLength: true, ...options };
+    transport.onPacket((packet) => this.#fromController(packet));
+    transport.onClose((detail) => {
+      for (const answer of this.#awaited.splice(0)) answer.settle(undefined);
+      for (const connection of this.#connections.values()) connection.gone(`the adapter is gone: ${detail}`);
+      this.#connections.clear();
+      this.emit('closed', detail);
+    });
+  }
+
+  /** Options for noble's `connect`: our interval, no latency, a timeout of four seconds. */
+  get connectOptions(): object {
+    const interval = Math.round(this.#options.intervalMs / 1.25);
+    return { minInterval: interval, maxInterval: interval, latency: 0, timeout: SUPERVISION_MS / 10 };
+  }
+
+  /** ACL packets that one of `links` connections may keep in the controller without starving the others. */
+  windowFor(links: number): number {
+    return Math.max(2, Math.floor(this.#acl.packets / Math.max(1, links)));
+  }
+
+  /** ACL packets that one ATT message of so many bytes becomes. */
+  packetsFor(attBytes: number): number {
+    return Math.ceil((attBytes + 4) / this.#acl.bytes);
+  }
+
+  connectionTo(address: string): TappedConnection | undefined {
+    for (const connection of this.#connections.values()) if (connection.address === address) return connection;
+    return undefined;
+  }
+
+  /**
+   * Puts a controller that is ours into a known state and learns what it can do.
+   * @throws LinkError `link.ble-unavailable` when it does not answer as a controller.
+   */
+  async prepare(): Promise<void> {
+    if (!this.#transport.ownsController) return;
+    // A first reset may be lost in what the wire held before.
+    if (!(await this.#request(Opcode.Reset)) && !(await this.#request(Opcode.Reset))) {
+      throw new LinkError('link.ble-unavailable', { detail: 'the controller does not answer to a reset' });
+    }
+    const features = await this.#request(Opcode.LeReadLocalFeatures);
+    if (features && features.length >= 9 && features[0] === 0) this.#features = features.readUInt16LE(1);
+    const address = await this.#request(Opcode.ReadBdAddr);
+    const none = address?.[0] === 0 && address.subarray(1).every((byte) => byte === 0 || byte === 0xff);
+    if (none) {
+      // A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1).
+      const random = Buffer.from(crypto.getRandomValues(new Uint8Array(6)));
+      random[5] = (random[5] ?? 0) | 0xc0;
+      this.#ownAddressRandom = (await this.#request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
+    }
+  }
+
+  /** The class that noble makes its one socket of. */
+  socketClass(): HciSocketClass {
+    const attach = (listener: (packet: Buffer) => void): void => {
+      this.#toNoble = listener;
+    };
+    const fromNoble = (packet: Buffer): void => this.#fromNoble(packet);
+    const transport = this.#transport;
+    return class extends EventEmitter {
+      bindRaw(): void {}
+      bindUser(): void {}
+      start(): void {
+        attach((packet) => this.emit('data', packet));
+      }
+      stop(): void {
+        attach(() => undefined);
+      }
+      isDevUp(): boolean {
+        return transport.isUp();
+      }
+      setFilter(filter: Buffer): void {
+        transport.setFilter(filter);
+      }
+      write(packet: Buffer): void {
+        fromNoble(packet);
+      }
+    };
+  }
+
+  /** Ends a connection from below, whatever noble believes. */
+  disconnect(handle: number): void {
+    this.#transport.send(encodeCommand(Opcode.Disconnect, Buffer.from([handle & 0xff, handle >> 8, 0x13])));
+  }
+
+  async close(): Promise<void> {
+    this.#toNoble = undefined;
+    await this.#transport.close();
+  }
+
+  /** Sends a command. @returns the answer's parameters from the status on; undefined when none came in time. */
+  async #request(opcode: number, parameters?: Uint8Array): Promise<Buffer | undefined> {
+    return new Promise((resolve) => {
+      const answer: AwaitedAnswer = {
+        opcode,
+        settle: (found) => {
+          clearTimeout(timer);
+          resolve(found);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#awaited.splice(this.#awaited.indexOf(answer), 1);
+        resolve(undefined);
+      }, HANDSHAKE_WITHIN_MS);
+      this.#awaited.push(answer);
+      this.#transport.send(encodeCommand(opcode, parameters));
+    });
+  }
+
+  #fromNoble(packet: Buffer): void {
+    if (packet[0] === PacketType.Acl) return this.#aclFromNoble(packet);
+    if (packet[0] === PacketType.Command && packet.length >= 4) this.#rewriteCommand(packet);
+    this.#transport.send(packet);
+  }
+
+  #rewriteCommand(packet: Buffer): void {
+    switch (packet.readUInt16LE(1)) {
+      case Opcode.LeSetEventMask:
+        // Data length change (bit 6) and PHY update complete (bit 11) beside what noble wants.
+        packet.writeUInt16LE(packet.readUInt16LE(4) | (1 << 6) | (1 << 11), 4);
+        return;
+      case Opcode.LeSetScanParameters:
+        if (this.#ownAddressRandom) packet.writeUInt8(1, 9);
+        if (this.#connections.size > 0) {
+          // Half of the air for those who are connected: 30 ms of every 60 (units of 0.625 ms).
+          packet.writeUInt16LE(96, 5);
+          packet.writeUInt16LE(48, 7);
+        }
+        return;
+      case Opcode.LeCreateConnection:
+        if (this.#ownAddressRandom) packet.writeUInt8(1, 16);
+        // noble allows events of 3.75 ms at most; the whole interval may be used (units of 0.625 and 1.25 ms).
+        packet.writeUInt16LE(0, 25);
+        packet.writeUInt16LE(2 * packet.readUInt16LE(19), 27);
+        return;
+      default:
+    }
+  }
+
+  #aclFromNoble(packet: Buffer): void {
+    const head = packet.readUInt16LE(1);
+    const connection = this.#connections.get(head & 0x0fff);
+    // noble may still hold packets of a connection that is gone; the controller would count them nowhere.
+    if (!connection) return;
+    const starts = (head >> 12 & 3) !== 1;
+    if (starts && packet.length >= 10 && packet.readUInt16LE(7) === Cid.Att) {
+      const opcode = packet[9];
+      if (opcode === AttOpcode.MtuRequest && packet.length >= 12) packet.writeUInt16LE(ATT_MTU, 10);
+      if (opcode === AttOpcode.WriteCommand) connection.commandLeft();
+    }
+    connection.sent();
+    this.#transport.send(packet);
+  }
+
+  #fromController(packet: Buffer): void {
+    let handle: number | undefined;
+    try {
+      handle = packet[0] === PacketType.Acl ? this.#aclFromController(packet) : this.#event(packet);
+      if (handle !== IGNORED) this.#toNoble?.(packet);
+    } catch (error) {
+      // noble reads past the end of short packets. Only their sender is to suffer.
+      this.log(`packet of the controller cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      if (packet[0] !== PacketType.Acl) return;
+      const sender = packet.length >= 3 ? packet.readUInt16LE(1) & 0x0fff : undefined;
+      if (sender !== undefined && this.#connections.has(sender)) {
+        this.#connections.get(sender)?.malformed();
+        this.disconnect(sender);
+      }
+    }
+  }
+
+  #event(packet: Buffer): number | undefined {
+    switch (packet[1]) {
+      case EventCode.CommandComplete: {
+        const opcode = packet.readUInt16LE(4);
+        const parameters = packet.subarray(6);
+        if (opcode === Opcode.LeReadBufferSize && parameters.length >= 4 && parameters[0] === 0) {
+          const bytes = parameters.readUInt16LE(1);
+          const packets = parameters.readUInt8(3);
+          if (bytes > 0 && packets > 0) this.#acl = { bytes, packets };
+        }
+        return this.#settle(opcode, parameters);
+      }
+      case EventCode.CommandStatus:
+        return this.#settle(packet.readUInt16LE(5), packet.subarray(3, 4));
+      case EventCode.DisconnectionComplete: {
+        if (packet.readUInt8(3) !== 0) return IGNORED;
+        const handle = packet.readUInt16LE(4);
+        const connection = this.#connections.get(handle);
+        if (!connection) return undefined;
+        this.#connections.delete(handle);
+        // noble first: it lets go of its queue before anybody hears of it.
+        this.#toNoble?.(packet);
+        connection.ended(packet.readUInt8(6));
+        return IGNORED;
+      }
+      case EventCode.CompletedPackets:
+        // noble first: it moves its queue on before more is put into it.
+        this.#toNoble?.(packet);
+        for (let i = 0; i < packet.readUInt8(3); i++) {
+          this.#connections.get(packet.readUInt16LE(4 + 4 * i))?.completed(packet.readUInt16LE(6 + 4 * i));
+        }
+        return IGNORED;
+      case EventCode.LeMeta:
+        return this.#leEvent(packet);
+      default:
+        return undefined;
+    }
+  }
+
+  #settle(opcode: number, parameters: Buffer): number | undefined {
+    const at = this.#awaited.findIndex((each) => each.opcode === opcode);
+    if (at < 0) return undefined;
+    this.#awaited.splice(at, 1)[0]?.settle(Buffer.from(parameters));
+    return IGNORED;
+  }
+
+  #leEvent(packet: Buffer): number | undefined {
+    if (packet[3] === LeEvent.ConnectionComplete && packet.readUInt8(4) === 0) {
+      const connection = decodeLeConnection(packet);
+      this.#connections.set(connection.handle, connection);
+      this.#negotiate(connection);
+    } else if (packet[3] === LeEvent.DataLengthChange) {
+      const connection = this.#connections.get(packet.readUInt16LE(4));
+      if (connection) connection.linkPayloadBytes = packet.readUInt16LE(6);
+      return IGNORED;
+    } else if (packet[3] === LeEvent.PhyUpdateComplete) {
+      const connection = this.#connections.get(packet.readUInt16LE(5));
+      if (connection && packet[4] === 0) connection.phy = packet.readUInt8(7);
+      return IGNORED;
+    }
+    return undefined;
+  }
+
+  #negotiate({ handle }: TappedConnection): void {
+    if (!this.#transport.ownsController) return; // the kernel does it for its own adapters
+    if (this.#options.dataLength && (this.#features & LeFeature.DataLengthExtension) !== 0) {
+      const parameters = encodeWords(handle, MAX_LINK_PAYLOAD, MAX_LINK_PAYLOAD_US);
+      this.#transport.send(encodeCommand(Opcode.LeSetDataLength, parameters));
+    }
+    if (this.#options.phy2m && (this.#features & LeFeature.Phy2m) !== 0) {
+      // No preference left open: 2M both ways (bit 1), no coding options.
+      const parameters = Buffer.from([handle & 0xff, handle >> 8, 0, 2, 2, 0, 0]);
+      this.#transport.send(encodeCommand(Opcode.LeSetPhy, parameters));
+    }
+  }
+
+  #aclFromController(packet: Buffer): number | undefined {
+    const handle = packet.readUInt16LE(1) & 0x0fff;
+    const connection = this.#connections.get(handle);
+    if (!connection) return IGNORED;
+    const starts = packet.readUInt16LE(1) >> 12 === 2;
+    if (!starts || packet.length < 10) return handle;
+    const cid = packet.readUInt16LE(7);
+    if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
+    if (cid !== Cid.Att) return handle;
+    if (packet[9] === AttOpcode.Error && packet.length >= 14) {
+      const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };
+      connection.refused(error);
+      if (STALLING_ERRORS.has(error.code)) packet.writeUInt8(UNLIKELY_ERROR, 13);
+    }
+    if (packet[9] === AttOpcode.MtuResponse && packet.length >= 12) {
+      // noble takes the device's word as agreed; agreed is the smaller of both (Vol 3 Part F, 3.4.2.2).
+      packet.writeUInt16LE(Math.max(23, Math.min(ATT_MTU, packet.readUInt16LE(10))), 10);
+    }
+    return handle;
+  }
+
+  /** A device that gets no answer to its parameter request may leave: take its range, keep our timeout. */
+  #signalling(connection: TappedConnection, frame: Buffer): void {
+    if (!this.#transport.ownsController || frame[0] !== 0x12 || frame.length < 12) return;
+    const [min = 0, max = 0, latency = 0, timeout = 0] = [4, 6, 8, 10].map((at) => frame.readUInt16LE(at));
+    const valid = min >= 6 && max >= min && max <= 3200 && latency <= 499 && timeout >= 10 && timeout <= 3200;
+    const answer = Buffer.from([0x13, frame.readUInt8(1), 2, 0, valid ? 0 : 1, 0]);
+    const packet = Buffer.concat([
+      Buffer.from([PacketType.Acl]),
+      encodeWords(connection.handle, answer.length + 4, answer.length, Cid.Signalling),
+      answer,
+    ]);
+    connection.sent();
+    this.#transport.send(packet);
+    if (!valid) return;
+    const interval = Math.min(max, Math.max(min, Math.round(this.#options.intervalMs / 1.25)));
+    const supervision = Math.max(timeout, SUPERVISION_MS / 10);
+    const parameters = encodeWords(connection.handle, interval, interval, 0, supervision, 0, 2 * interval);
+    this.#transport.send(encodeCommand(Opcode.LeConnectionUpdate, parameters));
+  }
+}
+
+/** The packet is not for noble (or it has it already). */
+const IGNORED = -1;

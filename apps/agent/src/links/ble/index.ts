@@ -1,0 +1,5 @@
+export { BleAdapter, type BleAdapterOptions } from './ble-adapter.js';
+export { formatBleLinkName, parseAdapterName, parseBleLinkName, type AdapterName } from './adapter-name.js';
+export type { BleLinkOptions } from './ble-link.js';
+export type { BytePort } from './byte-port.js';
+export type { OpenBleLink } from './open-ble-link.js';

@@ -1,0 +1,81 @@
+/** What we know of one live connection from the packets that pass. */
+import { decodeAddress, describeReason } from './hci-wire.js';
+
+export interface AttRefusal {
+  /** ATT opcode of the request that was refused. */
+  readonly request: number;
+  readonly attribute: number;
+  /** ATT error code (Vol 3 Part F, 3.4.1.1). */
+  readonly code: number;
+}
+
+export interface ConnectionWatcher {
+  /** The controller has room again, or noble's queue moved. */
+  room(): void;
+  refused(refusal: AttRefusal): void;
+  gone(detail: string, reason?: number): void;
+}
+
+export class TappedConnection {
+  /** Largest link payload towards the device, as far as negotiated. */
+  linkPayloadBytes = 27;
+  /** 1 or 2 Mbit/s. */
+  phy = 1;
+  watcher: ConnectionWatcher | undefined;
+  #outstanding = 0;
+  #handedOver = 0;
+  #broken = false;
+
+  constructor(
+    readonly handle: number,
+    readonly address: string,
+    readonly intervalMs: number,
+  ) {}
+
+  /** ACL packets the controller holds, and write commands that wait in noble for it. */
+  get inFlight(): number {
+    return this.#outstanding + this.#handedOver;
+  }
+
+  /** A write command was given to noble. */
+  handOver(): void {
+    this.#handedOver++;
+  }
+
+  /** Its first packet passed towards the controller. */
+  commandLeft(): void {
+    if (this.#handedOver > 0) this.#handedOver--;
+  }
+
+  sent(): void {
+    this.#outstanding++;
+  }
+
+  completed(packets: number): void {
+    this.#outstanding = Math.max(0, this.#outstanding - packets);
+    this.watcher?.room();
+  }
+
+  refused(refusal: AttRefusal): void {
+    this.watcher?.refused(refusal);
+  }
+
+  /** The device sent something that is no message. */
+  malformed(): void {
+    this.#broken = true;
+  }
+
+  ended(reason: number): void {
+    this.watcher?.gone(this.#broken ? 'the device sent malformed data' : describeReason(reason), reason);
+  }
+
+  gone(detail: string): void {
+    this.watcher?.gone(detail);
+  }
+}
+
+/** From a successful LE Connection Complete event (Vol 4 Part E, 7.7.65.1). */
+export function decodeLeConnection(packet: Buffer): TappedConnection {
+  const handle = packet.readUInt16LE(5);
+  return new TappedConnection(handle, decodeAddress(packet.subarray(9, 15)), packet.readUInt16LE(15) * 1.25);
+}

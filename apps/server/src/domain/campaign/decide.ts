@@ -1,0 +1,242 @@
+/**
+ * The engine: what a campaign does next, as a pure function over counts. It knows no clock, no database
+ * and no randomness; devices are chosen afterwards among candidates (`choose-grants.ts`) within the room
+ * that is decided here. Applying a decision twice, or on two servers, is harmless: one campaign = one lock.
+ */
+import type { CampaignState, Policy, StageState } from '@drydock/contracts';
+import { judgeGate } from '../stage-gate/stage-gate.js';
+import type { Sums } from '../sums/sums.js';
+
+export interface StageSnapshot {
+  readonly index: number;
+  readonly state: StageState;
+  readonly deadlineAtMs: number | null;
+  readonly soakUntilMs: number | null;
+  readonly forgiven: number;
+  readonly sums: Sums;
+}
+
+export interface CampaignSnapshot {
+  readonly state: CampaignState;
+  readonly policy: Policy;
+  readonly deadlineAtMs: number | null;
+  readonly stages: readonly StageSnapshot[];
+  /** Deployments that hold a grant. */
+  readonly holding: number;
+  /** Grants given in the last 60 s, and the oldest of them. */
+  readonly startsInWindow: number;
+  readonly oldestStartMs: number | null;
+  /** Nothing is granted before it: the server was restored and gateways have not all answered. */
+  readonly settlingUntilMs: number | null;
+  readonly blobPresent: boolean;
+  /** When something next changes by itself: the end of a silence, a back-off. */
+  readonly nextDueMs: number | null;
+}
+
+export type Decision =
+  | { readonly kind: 'open-stage'; readonly stage: number; readonly deadlineAtMs: number }
+  | { readonly kind: 'soak-stage'; readonly stage: number; readonly untilMs: number; readonly share: number }
+  | { readonly kind: 'reopen-stage'; readonly stage: number }
+  | { readonly kind: 'pass-stage'; readonly stage: number; readonly note: string | null }
+  | { readonly kind: 'hold-stage'; readonly stage: number; readonly note: string }
+  | { readonly kind: 'fail-stage'; readonly stage: number; readonly note: string }
+  | { readonly kind: 'pause'; readonly reason: string }
+  | { readonly kind: 'halt'; readonly rule: string }
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'cancel-planned' }
+  | { readonly kind: 'give-up-rescues' }
+  | { readonly kind: 'aborted' }
+  | { readonly kind: 'grant'; readonly mode: 'update'; readonly room: number; readonly stages: readonly number[] }
+  | { readonly kind: 'grant'; readonly mode: 'rescue'; readonly room: number; readonly stages: readonly number[] }
+  | { readonly kind: 'renew' }
+  | { readonly kind: 'wake'; readonly atMs: number };
+
+export const RATE_WINDOW_MS = 60_000;
+/** A live campaign looks again this often although nobody told it to: wiped queues and lost flags heal by it. */
+export const IDLE_WAKE_MS = 15_000;
+const BUSY_WAKE_MS = 3_000;
+
+/** States of a campaign in which the engine looks at it. */
+export const TICKING_STATES: readonly CampaignState[] = ['scheduled', 'running', 'paused', 'halted', 'aborting'];
+
+export function decide(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
+  switch (snapshot.state) {
+    case 'running':
+      return decideRunning(snapshot, nowMs);
+    case 'paused':
+    case 'halted':
+      return [...rescues(snapshot, nowMs), wake(snapshot, nowMs, [])];
+    case 'aborting':
+      return decideAborting(snapshot, nowMs);
+    case 'aborted':
+    case 'completed':
+      // A late "never started" may have put a device back into the plan of a campaign that is over.
+      return total(snapshot, (sums) => sums.planned) > 0 ? [{ kind: 'cancel-planned' }] : [];
+    case 'draft':
+    case 'awaiting-approval':
+    case 'scheduled':
+      return [];
+  }
+}
+
+function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
+  const decisions: Decision[] = [];
+  const granting: number[] = [];
+  const deadlines: (number | null)[] = [snapshot.deadlineAtMs];
+  if (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs) {
+    return [{ kind: 'pause', reason: 'The campaign is past its deadline.' }, { kind: 'give-up-rescues' }];
+  }
+  const finished = snapshot.stages.every((stage) => stage.sums.unfinished === 0);
+  let earlierPassed = true;
+  for (const stage of snapshot.stages) {
+    const last = stage.index === snapshot.stages.length - 1;
+    const outcome = advanceStage(stage, earlierPassed, last, snapshot.policy, nowMs);
+    decisions.push(...outcome.decisions);
+    if (outcome.grants) granting.push(stage.index);
+    deadlines.push(outcome.deadlineAtMs, outcome.soakUntilMs);
+    if (outcome.failed !== undefined && !(last && finished)) {
+      decisions.push({ kind: 'halt', rule: outcome.failed });
+      return decisions;
+    }
+    earlierPassed = outcome.passed;
+  }
+  if (finished && snapshot.stages.slice(0, -1).every((stage) => stageAfter(stage, decisions) === 'passed')) {
+    decisions.push({ kind: 'complete' });
+    return decisions;
+  }
+  decisions.push(...rescues(snapshot, nowMs));
+  const grant = updates(snapshot, granting, nowMs);
+  if (grant) decisions.push(grant);
+  decisions.push({ kind: 'renew' });
+  decisions.push(wake(snapshot, nowMs, deadlines));
+  return decisions;
+}
+
+interface StageOutcome {
+  readonly decisions: Decision[];
+  readonly grants: boolean;
+  readonly passed: boolean;
+  readonly failed?: string;
+  readonly deadlineAtMs: number | null;
+  readonly soakUntilMs: number | null;
+}
+
+function advanceStage(
+  stage: StageSnapshot,
+  earlierPassed: boolean,
+  last: boolean,
+  policy: Policy,
+  nowMs: number,
+): StageOutcome {
+  const rules = policy.stages[stage.index]!;
+  const shut: StageOutcome = { decisions: [], grants: false, passed: false, deadlineAtMs: null, soakUntilMs: null };
+  const passed = stage.state === 'passed';
+  if (passed) return { ...shut, grants: true, passed: true };
+  if (stage.state === 'failed' || stage.state === 'held') return shut;
+  if (stage.state === 'pending' && !earlierPassed) return shut;
+
+  const decisions: Decision[] = [];
+  let deadlineAtMs = stage.deadlineAtMs;
+  if (stage.state === 'pending') {
+    deadlineAtMs = nowMs + rules.deadlineMs;
+    decisions.push({ kind: 'open-stage', stage: stage.index, deadlineAtMs });
+  }
+  if (stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
+    // Nobody in it to judge: the gate of the stage before it is the one that counts.
+    decisions.push({ kind: 'pass-stage', stage: stage.index, note: 'no devices' });
+    return { ...shut, decisions, passed: true };
+  }
+  const verdict = judgeGate(stage.sums, rules.gate, stage.forgiven);
+  const name = rules.name;
+  if (verdict.kind === 'fails') {
+    const note = `stage ${name}: failure share ${percent(verdict.share)} is over ${percent(rules.gate.maxFailureShare)}`;
+    decisions.push({ kind: 'fail-stage', stage: stage.index, note });
+    return { ...shut, decisions, failed: note };
+  }
+  if (verdict.kind === 'cannot-tell') {
+    const note = `too few results are known: ${verdict.known} of ${rules.gate.minKnown}`;
+    decisions.push({ kind: last ? 'fail-stage' : 'hold-stage', stage: stage.index, note });
+    return { ...shut, decisions };
+  }
+  if (verdict.kind === 'holds') {
+    const soakUntilMs = stage.state === 'soaking' ? stage.soakUntilMs : nowMs + rules.gate.soakMs;
+    if (soakUntilMs !== null && nowMs >= soakUntilMs) {
+      decisions.push({ kind: 'pass-stage', stage: stage.index, note: null });
+      return { ...shut, decisions, grants: true, passed: true };
+    }
+    if (stage.state !== 'soaking' && soakUntilMs !== null) {
+      decisions.push({ kind: 'soak-stage', stage: stage.index, untilMs: soakUntilMs, share: verdict.share });
+    }
+    return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs };
+  }
+  if (deadlineAtMs !== null && nowMs >= deadlineAtMs) {
+    decisions.push({ kind: 'hold-stage', stage: stage.index, note: 'past its deadline' });
+    return { ...shut, decisions };
+  }
+  if (stage.state === 'soaking') decisions.push({ kind: 'reopen-stage', stage: stage.index });
+  return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
+}
+
+function stageAfter(stage: StageSnapshot, decisions: readonly Decision[]): StageState {
+  return decisions.some((decision) => decision.kind === 'pass-stage' && decision.stage === stage.index)
+    ? 'passed'
+    : stage.state;
+}
+
+function decideAborting(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
+  const decisions: Decision[] = [];
+  const planned = total(snapshot, (sums) => sums.planned);
+  const rescue = total(snapshot, (sums) => sums.rescue);
+  if (planned > 0) decisions.push({ kind: 'cancel-planned' });
+  const leave = snapshot.policy.onAbort === 'leave' || (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs);
+  if (rescue > 0 && leave) decisions.push({ kind: 'give-up-rescues' });
+  if (snapshot.holding === 0 && (rescue === 0 || leave)) return [...decisions, { kind: 'aborted' }];
+  if (!leave) decisions.push(...rescues(snapshot, nowMs));
+  return [...decisions, wake(snapshot, nowMs, [])];
+}
+
+/** Rescues are granted even while paused: a device without an application gets nothing from waiting. */
+function rescues(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
+  if (total(snapshot, (sums) => sums.rescue) === 0 || !canGrant(snapshot, nowMs)) return [];
+  const room = snapshot.policy.limits.inFlight - snapshot.holding;
+  if (room <= 0) return [];
+  return [{ kind: 'grant', mode: 'rescue', room, stages: snapshot.stages.map((stage) => stage.index) }];
+}
+
+function updates(snapshot: CampaignSnapshot, stages: readonly number[], nowMs: number): Decision | undefined {
+  if (stages.length === 0 || !canGrant(snapshot, nowMs)) return undefined;
+  const planned = snapshot.stages.reduce(
+    (sum, stage) => sum + (stages.includes(stage.index) ? stage.sums.planned : 0),
+    0,
+  );
+  const room = Math.min(roomInFlight(snapshot), roomOfRate(snapshot), planned);
+  return room > 0 ? { kind: 'grant', mode: 'update', room, stages } : undefined;
+}
+
+export function roomInFlight(snapshot: Pick<CampaignSnapshot, 'policy' | 'holding'>): number {
+  return Math.max(0, snapshot.policy.limits.inFlight - snapshot.holding);
+}
+
+export function roomOfRate(snapshot: Pick<CampaignSnapshot, 'policy' | 'startsInWindow'>): number {
+  return Math.max(0, snapshot.policy.limits.startsPerMinute - snapshot.startsInWindow);
+}
+
+function canGrant(snapshot: CampaignSnapshot, nowMs: number): boolean {
+  return snapshot.blobPresent && (snapshot.settlingUntilMs === null || snapshot.settlingUntilMs <= nowMs);
+}
+
+function wake(snapshot: CampaignSnapshot, nowMs: number, deadlines: readonly (number | null)[]): Decision {
+  const planned = total(snapshot, (sums) => sums.planned + sums.rescue);
+  const times = [nowMs + (planned > 0 ? BUSY_WAKE_MS : IDLE_WAKE_MS), snapshot.nextDueMs, snapshot.settlingUntilMs];
+  if (roomOfRate(snapshot) === 0 && snapshot.oldestStartMs !== null) times.push(snapshot.oldestStartMs + RATE_WINDOW_MS);
+  const due = [...times, ...deadlines].filter((time): time is number => time !== null && time > nowMs);
+  return { kind: 'wake', atMs: Math.min(...due) };
+}
+
+function total(snapshot: CampaignSnapshot, of: (sums: Sums) => number): number {
+  return snapshot.stages.reduce((sum, stage) => sum + of(stage.sums), 0);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}

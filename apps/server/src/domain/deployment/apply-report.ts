@@ -1,0 +1,313 @@
+/**
+ * What one report does to one deployment: the lifecycle table, the fences and the proof rules, without
+ * any I/O. The ingest folds every report of a transaction through here; the wire model explores the same
+ * function.
+ */
+import {
+  type CampaignState,
+  type DeploymentState,
+  type Epoch,
+  type Report,
+  type RetryPolicy,
+  type RunningImageFact,
+} from '@drydock/contracts';
+import {
+  holdsGrant,
+  isEnd,
+  moveTo,
+  type ArtifactProof,
+  type DeploymentFacts,
+  type DeviceFacts,
+  type Params,
+} from './deployment.js';
+import { factsOfCode, nextTryAt } from './retry.js';
+import { whyNotRunning, whyUnproven } from './proof.js';
+
+/** A report that names an attempt. */
+export type AttemptReport = Exclude<Report, { kind: 'epoch-started' }>;
+type Ended = Extract<Report, { kind: 'ended' }>;
+
+export interface ReportContext {
+  readonly nowMs: number;
+  /** The epoch whose numbers the report carries, and its number. */
+  readonly epoch: Epoch | string;
+  readonly seq: number;
+  /** Who says it (from the signature). */
+  readonly gatewayId: string;
+  readonly campaignState: CampaignState;
+  readonly retry: RetryPolicy;
+  readonly onAbort: 'finish' | 'leave';
+  readonly artifact: ArtifactProof;
+  readonly device: DeviceFacts;
+}
+
+/** What to write into the row of the attempt. */
+export interface AttemptPatch {
+  readonly touchedAtMs?: number;
+  readonly ended?: {
+    readonly outcome: string;
+    readonly code: string | null;
+    readonly params: Params | null;
+    readonly blame: string | null;
+    readonly sentBytes: number | null;
+    readonly durationMs: number | null;
+  };
+}
+
+/** What was read from the unit, for its row. */
+export interface DevicePatch {
+  readonly running?: readonly RunningImageFact[];
+  readonly needsRescue?: boolean;
+}
+
+export type ReportEffect =
+  | { readonly disposition: 'refused' | 'history'; readonly note: string; readonly ahead?: boolean }
+  | {
+      readonly disposition: 'applied';
+      readonly note?: string;
+      readonly next: DeploymentFacts;
+      readonly attempt?: AttemptPatch;
+      readonly device?: DevicePatch;
+      /** The end of the attempt is known now: the device's fence falls. */
+      readonly endKnown: boolean;
+    };
+
+const CHAIN: readonly DeploymentState[] = ['granted', 'downloading', 'transferring', 'activating', 'proving'];
+const OVER: ReadonlySet<CampaignState> = new Set(['aborting', 'aborted', 'completed']);
+/** Codes of an attempt that ended before anything was tried: a number, not a try. */
+const UNUSED_CODES: ReadonlySet<string> = new Set(['fence.start-by', 'order.withdrawn', 'order.cancelled']);
+
+const refused = (note: string): ReportEffect => ({ disposition: 'refused', note });
+const history = (note: string, ahead = false): ReportEffect => ({ disposition: 'history', note, ...(ahead && { ahead }) });
+
+export function applyReport(facts: DeploymentFacts, report: AttemptReport, context: ReportContext): ReportEffect {
+  if (facts.gatewayId !== null && facts.gatewayId !== context.gatewayId && sameAttempt(facts, report)) {
+    return refused('not-your-attempt');
+  }
+  const { reign, attempt } = report.ref;
+  if (reign > facts.reign || (reign === facts.reign && attempt > facts.attempt)) {
+    return history('ahead', true);
+  }
+  if (!sameAttempt(facts, report)) return history('older-attempt');
+  switch (report.kind) {
+    case 'downloading':
+      return step(facts, 'downloading', context, {});
+    case 'touched':
+      return step(facts, 'transferring', context, { before: report.before });
+    case 'erased':
+      return step(facts, 'transferring', context, { atRisk: true });
+    case 'complete':
+      return step(facts, 'transferring', context, {});
+    case 'activating':
+      return step(facts, 'activating', context, { atRisk: true });
+    case 'proving':
+      return step(facts, 'proving', context, {});
+    case 'withdrawn':
+      return withdraw(facts, report.why, context);
+    case 'ended':
+      return end(facts, report, context);
+  }
+}
+
+function sameAttempt(facts: DeploymentFacts, report: AttemptReport): boolean {
+  return report.ref.reign === facts.reign && report.ref.attempt === facts.attempt && facts.attempt > 0;
+}
+
+interface StepFacts {
+  readonly atRisk?: boolean;
+  readonly before?: readonly RunningImageFact[];
+}
+
+/** Moves forward along the chain, never back: reports of one attempt arrive in order, but states may be ahead. */
+function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContext, said: StepFacts): ReportEffect {
+  const touches = to !== 'downloading';
+  const known: DeploymentFacts = {
+    ...facts,
+    touchedAtMs: touches ? (facts.touchedAtMs ?? context.nowMs) : facts.touchedAtMs,
+    atRisk: facts.atRisk || (said.atRisk ?? false),
+    atRiskAtMs: facts.atRiskAtMs ?? (said.atRisk ? context.nowMs : null),
+    beforeRunning: facts.beforeRunning ?? said.before ?? null,
+  };
+  const attempt: AttemptPatch | undefined =
+    touches && facts.touchedAtMs === null ? { touchedAtMs: context.nowMs } : undefined;
+  if (facts.state === 'lost') {
+    // Late news of an attempt given up: kept as facts (it may be at risk), but only its end can correct the state.
+    return { disposition: 'applied', note: 'after-lost', next: known, ...(attempt && { attempt }), endKnown: false };
+  }
+  if (isEnd(facts.state) || facts.state === 'planned' || facts.state === 'rescue') return history('after-end');
+  if (facts.state === 'cancelling') {
+    return { disposition: 'applied', next: known, ...(attempt && { attempt }), endKnown: false };
+  }
+  const target = CHAIN.indexOf(to);
+  let moved = known;
+  for (let at = CHAIN.indexOf(facts.state); at < target; at++) {
+    const next = CHAIN[at + 1]!;
+    // `granted` may go straight to `transferring`: a cached artifact is not downloaded.
+    if (next === 'downloading' && target > at + 1) continue;
+    moved = moveTo(moved, next, context.nowMs) ?? moved;
+  }
+  return { disposition: 'applied', next: moved, ...(attempt && { attempt }), endKnown: false };
+}
+
+/** The attempt never started and never will: a number, not a try. */
+function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): ReportEffect {
+  if (facts.touchedAtMs !== null) return refused('withdrawn-after-touched');
+  const evidence = facts.state === 'lost';
+  if (!evidence && !holdsGrant(facts.state)) return history('after-end');
+  if (evidence && facts.corrected) return history('corrected-already');
+  const over = facts.cancelMode !== null || OVER.has(context.campaignState);
+  const to: DeploymentState = over ? 'cancelled' : facts.needsRescue && !evidence ? 'rescue' : 'planned';
+  // A device without an application stays in rescue even when the campaign is over, unless it is to be left.
+  const target = over && facts.needsRescue && !evidence && context.onAbort === 'finish' ? 'rescue' : to;
+  const next = moveTo(facts, target, context.nowMs, evidence);
+  if (!next) return history('after-end');
+  return {
+    disposition: 'applied',
+    next: {
+      ...next,
+      unusedGrants: facts.unusedGrants + 1,
+      startByMs: null,
+      finishByMs: null,
+      notBeforeMs: null,
+      outcomeCode: isEnd(next.state) ? 'order.cancelled' : null,
+      outcomeReason: isEnd(next.state) ? why : null,
+      outcomeParams: null,
+    },
+    attempt: {
+      ended: { outcome: 'withdrawn', code: null, params: null, blame: null, sentBytes: null, durationMs: null },
+    },
+    endKnown: true,
+  };
+}
+
+interface Verdict {
+  readonly state: DeploymentState;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly reason: string | null;
+  readonly notBeforeMs: number | null;
+}
+
+function end(facts: DeploymentFacts, report: Ended, context: ReportContext): ReportEffect {
+  if (isEnd(facts.state) && facts.corrected) return history('corrected-already');
+  if (facts.state === 'planned' || facts.state === 'rescue') return history('after-end');
+  const unused =
+    report.outcome === 'failed' && !report.touched && facts.touchedAtMs === null && UNUSED_CODES.has(report.code ?? '');
+  if (unused) return withdraw(facts, report.code ?? 'fence.start-by', context);
+
+  const evidence = isEnd(facts.state);
+  const needsRescue = report.needsRescue || (facts.needsRescue && !report.touched);
+  const tries = facts.tries + (evidence ? 0 : 1);
+  const tried: DeploymentFacts = {
+    ...facts,
+    tries: evidence ? Math.max(1, facts.tries) : tries,
+    touchedAtMs: facts.touchedAtMs ?? (report.touched ? context.nowMs : null),
+    needsRescue,
+    beforeRunning: facts.beforeRunning ?? report.before ?? null,
+    afterRunning: report.after ?? facts.afterRunning,
+  };
+  const verdict = judge(tried, report, context, evidence);
+  const moved = moveTo(tried, verdict.state, context.nowMs, evidence);
+  if (!moved) return history('after-end');
+  const settled = moved.state === 'proven' || moved.state === 'skipped';
+  return {
+    disposition: 'applied',
+    ...(verdict.outcome !== report.outcome && { note: `taken-as-${verdict.outcome}` }),
+    next: {
+      ...moved,
+      atRisk: settled ? false : moved.atRisk || needsRescue,
+      atRiskAtMs: settled ? null : (moved.atRiskAtMs ?? (needsRescue ? context.nowMs : null)),
+      notBeforeMs: verdict.notBeforeMs,
+      startByMs: null,
+      finishByMs: null,
+      cancelMode: isEnd(moved.state) ? moved.cancelMode : null,
+      // A retry starts clean: what was touched belongs to the attempt that ended.
+      touchedAtMs: isEnd(moved.state) ? moved.touchedAtMs : null,
+      outcomeCode: verdict.code,
+      outcomeReason: verdict.reason,
+      outcomeParams: report.params ?? null,
+      resultEpoch: context.epoch,
+      resultSeq: context.seq,
+    },
+    attempt: {
+      ...(tried.touchedAtMs !== null && facts.touchedAtMs === null && { touchedAtMs: tried.touchedAtMs }),
+      ended: {
+        outcome: verdict.outcome,
+        code: verdict.code,
+        params: report.params ?? null,
+        blame: verdict.outcome === 'failed' || verdict.outcome === 'reverted' ? factsOfCode(verdict.code ?? '').blame : null,
+        sentBytes: report.sentBytes,
+        durationMs: report.durationMs,
+      },
+    },
+    device: {
+      ...(report.after?.length
+        ? { running: report.after }
+        : !report.touched && report.before?.length
+          ? { running: report.before }
+          : {}),
+      ...(report.touched || report.needsRescue ? { needsRescue } : {}),
+    },
+    endKnown: !evidence,
+  };
+}
+
+function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, evidence: boolean): Verdict {
+  const plain = (state: DeploymentState, reason: string | null = report.reason ?? null): Verdict => ({
+    state,
+    outcome: state,
+    code: null,
+    reason,
+    notBeforeMs: null,
+  });
+  switch (report.outcome) {
+    case 'proven': {
+      const claim = {
+        touched: report.touched,
+        identity: report.identity,
+        before: report.before ?? facts.beforeRunning,
+        after: report.after,
+      };
+      const why = whyUnproven(claim, context.artifact, context.device.identity);
+      return why === undefined ? plain('proven', null) : plain('unproven', why);
+    }
+    case 'skipped': {
+      // An earlier attempt of this deployment activated the image and did not hear back; it runs now.
+      if (facts.atRisk && report.reason === 'already-running') {
+        const sameUnit =
+          report.identity?.kind === context.device.identity.kind &&
+          report.identity.value === context.device.identity.value;
+        const runs = whyNotRunning(facts.beforeRunning ?? [], report.after ?? report.before ?? [], context.artifact);
+        return sameUnit && runs === undefined
+          ? plain('proven', 'seen-on-retry')
+          : plain('unproven', runs ?? 'identity-not-readable');
+      }
+      return plain('skipped', report.reason ?? 'unknown');
+    }
+    case 'unproven':
+      return plain('unproven', report.reason ?? 'unknown');
+    case 'cancelled':
+      // A device that was cancelled without an application left is no finished device.
+      if (facts.needsRescue) return afterFailure(facts, report.code ?? 'order.cancelled', context, evidence);
+      return plain('cancelled');
+    case 'reverted':
+      return { ...plain('reverted'), code: report.code ?? 'target.reverted' };
+    case 'failed':
+      return afterFailure(facts, report.code ?? 'target.malformed-answer', context, evidence);
+  }
+}
+
+/** Another try, a rescue, or the end. */
+function afterFailure(facts: DeploymentFacts, code: string, context: ReportContext, evidence: boolean): Verdict {
+  const failed: Verdict = { state: 'failed', outcome: 'failed', code, reason: null, notBeforeMs: null };
+  if (evidence) return failed;
+  const over = OVER.has(context.campaignState);
+  if (facts.needsRescue) {
+    if (over && context.onAbort === 'leave') return failed;
+    const at = nextTryAt(code, facts.tries, context.retry, context.nowMs);
+    return at === undefined ? failed : { ...failed, state: 'rescue', notBeforeMs: at };
+  }
+  if (over || facts.state === 'cancelling') return failed;
+  const at = nextTryAt(code, facts.tries, context.retry, context.nowMs);
+  return at === undefined ? failed : { ...failed, state: 'planned', notBeforeMs: at };
+}

@@ -1,0 +1,51 @@
+/** P2: what a pause can promise, from the grants that are out. */
+import { CLOCK_MARGIN_MS } from '../clock-margin.js';
+import { holdsGrant, type DeploymentFacts } from './deployment.js';
+
+export interface Exposure {
+  readonly mayStillStart: number;
+  readonly noneAfter: number;
+  readonly running: number;
+  readonly rescue: number;
+  readonly doneBy: number;
+}
+
+export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs'>;
+
+/**
+ * @param live every deployment of the campaign that is granted, under way, or in rescue.
+ * `mayStillStart` is an upper bound (some may have started unheard) and only falls once granting is
+ * closed; at `noneAfter` it is 0 even if no gateway is heard of again.
+ */
+export function exposureOf(live: Iterable<LiveGrant>, nowMs: number): Exposure {
+  let mayStillStart = 0;
+  let running = 0;
+  let rescue = 0;
+  let noneAfter = nowMs;
+  let doneBy = nowMs;
+  for (const grant of live) {
+    if (grant.state === 'rescue') rescue++;
+    if (!holdsGrant(grant.state)) continue;
+    doneBy = Math.max(doneBy, (grant.finishByMs ?? 0) + CLOCK_MARGIN_MS);
+    if (grant.touchedAtMs !== null) {
+      running++;
+    } else if ((grant.startByMs ?? 0) + CLOCK_MARGIN_MS > nowMs) {
+      mayStillStart++;
+      noneAfter = Math.max(noneAfter, (grant.startByMs ?? 0) + CLOCK_MARGIN_MS);
+    }
+  }
+  return { mayStillStart, noneAfter, running, rescue, doneBy };
+}
+
+export interface GrantTimeouts {
+  readonly startMs: number;
+  readonly transferMs: number;
+  readonly activateMs: number;
+  readonly proveMs: number;
+}
+
+/** Both ends of a grant given (or renewed) now. */
+export function grantEnds(nowMs: number, timeouts: GrantTimeouts): { startByMs: number; finishByMs: number } {
+  const startByMs = nowMs + timeouts.startMs;
+  return { startByMs, finishByMs: startByMs + timeouts.transferMs + timeouts.activateMs + timeouts.proveMs };
+}

@@ -1,0 +1,78 @@
+/** Everything that can be set on a simulated SMP / MCUboot unit. */
+import type { KeyObject } from 'node:crypto';
+import type { FaultPlan, Scheduler } from '../../target.js';
+import type { FlashTiming } from '../flash-memory.js';
+
+export type SmpTransport = 'console' | 'raw' | 'ble' | 'udp';
+
+export interface SmpOptions {
+  readonly scheduler: Scheduler;
+  /** How it is reached. Default `console`. */
+  readonly transport?: SmpTransport;
+  /** The unit's hardware identity; also its node name in `os info` (format `n`). Default `SIM-0001`. */
+  readonly deviceId?: string;
+  /** Hardware model; `os info` format `i` (hardware platform). Default `demo-board`. */
+  readonly model?: string;
+  /** MCUboot image in the primary slot (`makeFactoryImage`); undefined: none. */
+  readonly image?: Uint8Array;
+  /** Default 256 KiB each; the last page holds the trailer. */
+  readonly slotBytes?: number;
+  readonly flash?: Partial<FlashTiming>;
+  /** MCUboot mode number: 1 and 3 swap, 2 overwrite only, 9 swap using offset. Default 3. */
+  readonly mode?: 1 | 2 | 3 | 9;
+  /** MCUboot refuses lower versions and security counters. Default false. */
+  readonly noDowngrade?: boolean;
+  /** Public key that images must be signed by: PEM or key object. Undefined: only the hash is checked. */
+  readonly publicKey?: KeyObject | string;
+  /** Largest SMP message (on the console transport: message + 4). Default 384. */
+  readonly bufSize?: number;
+  /** Buffers shared by requests and responses. Default 4. */
+  readonly bufCount?: number;
+  /** Default true; false: `params` is answered with rc 8. */
+  readonly hasParams?: boolean;
+  /** Default true; false: `bootloader info` is answered with rc 8. */
+  readonly hasBootloaderInfo?: boolean;
+  /** Default true; false: `os info` is answered with rc 8. */
+  readonly hasOsInfo?: boolean;
+  /** Default `indefinite`, as Zephyr writes. */
+  readonly cbor?: 'indefinite' | 'definite';
+  /** Adds `rc: 0` to successes. Default false. */
+  readonly legacyRc?: boolean;
+  /** Leaves out flags that are false. Default false. */
+  readonly frugalList?: boolean;
+  /** Compares the whole upload with `sha` at its end and answers `match`. Default false. */
+  readonly imageCheck?: boolean;
+  /** Answers every request with version 0 (a server from before SMP v2). Default false. */
+  readonly versionOneOnly?: boolean;
+  /** Adds `rsn` texts to version 1 errors. Default false. */
+  readonly verboseErrors?: boolean;
+  /** Time to handle any request. Default 1. */
+  readonly processMs?: number;
+  /** From the answer of reset to the reset. Default 250. */
+  readonly resetDelayMs?: number;
+  /** From reset to the application answering, without a swap. Default 500; `faults.rebootMs` overrides. */
+  readonly rebootMs?: number;
+  /** Time of a swap. Default: erase and write both images once. */
+  readonly swapMs?: number;
+  /** MCUboot serial recovery, reached with `boot_mode: 1` and when no image is valid. Default true. */
+  readonly recovery?: boolean;
+  readonly baud?: number;
+  /** Log lines between console answers, and a banner at boot. Default false. */
+  readonly chatter?: boolean;
+  /** Zephyr's sender: last byte and CRC on a line of their own. Default false. */
+  readonly crcOnExtraLine?: boolean;
+  /** Raw UART: a partial message is forgotten after this silence. Default 3000. */
+  readonly rawInactivityMs?: number;
+  /** BLE: server side reassembly of fragments. Default true. */
+  readonly reassembly?: boolean;
+  /** BLE address, name, limits. */
+  readonly address?: string;
+  readonly addressType?: 'public' | 'random';
+  readonly name?: string;
+  readonly maxMtu?: number;
+  readonly maxLinkPayloadBytes?: number;
+  readonly advertisingIntervalMs?: number;
+  /** BLE: the characteristic wants authenticated pairing. Default false. */
+  readonly needsPairing?: boolean;
+  readonly faults?: FaultPlan;
+}

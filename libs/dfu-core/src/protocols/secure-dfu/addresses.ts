@@ -1,0 +1,24 @@
+/**
+ * A Nordic bootloader entered without bonds advertises under the application's address plus one, in the last byte and
+ * without carry, so that no central mistakes its services for the application's.
+ *
+ * Source: nRF5 SDK 17, nrf_dfu_ble.c (advertising start); Android-DFU-Library, BootloaderScannerFactory.java.
+ */
+const ADDRESS = /^((?:[0-9a-f]{2}:){5})([0-9a-f]{2})$/;
+
+/** @param address `aa:bb:cc:dd:ee:ff`; anything else is returned as it is (a system that hides addresses). */
+export function bootloaderAddress(address: string): string {
+  return shiftLastByte(address, 1);
+}
+
+/** The application's address behind a bootloader that shifted it. */
+export function applicationAddress(address: string): string {
+  return shiftLastByte(address, -1);
+}
+
+function shiftLastByte(address: string, by: number): string {
+  const match = ADDRESS.exec(address.toLowerCase());
+  if (!match) return address;
+  const last = (Number.parseInt(match[2]!, 16) + by) & 0xff;
+  return `${match[1]!}${last.toString(16).padStart(2, '0')}`;
+}

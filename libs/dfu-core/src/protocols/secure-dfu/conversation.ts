@@ -1,0 +1,188 @@
+/**
+ * One conversation with a target: effects out, typed answers in, every trouble a typed error.
+ *
+ * Which troubles can be mended by connecting again is told by `isLinkTrouble`.
+ */
+import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import { DrydockError, InvariantError, LinkError } from '../../errors.js';
+import type { Channel, Effect, Input, LinkInfo, MarkStep, ReconnectHint, Session } from '../../session/session.js';
+import { decodeAnswer, encodeRequest } from './codec.js';
+import { type Answer, CONTROL_POINT, Opcode, type Refusal, type Request, type RequestOpcode } from './messages.js';
+
+const SEND_MS = 15_000;
+const SUBSCRIBE_MS = 15_000;
+const QUERY_MS = 15_000;
+const BOOKKEEPING_MS = 15_000;
+/** A create waits for the start of a flash erase, a checksum for nothing; slow flash and a slow link stay below this. */
+export const ANSWER_MS = 10_000;
+/** Frames that answer nothing that was asked; more of them in a row than this is noise. */
+const MAX_STRAY_FRAMES = 64;
+const DRAIN_MS = 100;
+
+/** The session was asked to leave, and here it may. */
+export class LeaveError extends DrydockError {
+  constructor() {
+    super('order.cancelled');
+  }
+}
+
+/** A fence (or the journal) forbids the step: nothing may be written any more. */
+export class ForbiddenStepError extends DrydockError {}
+
+const LINK_TROUBLES: readonly ErrorCode[] = ['link.not-found', 'link.open-failed'];
+
+/** Whether connecting again may help: links that drop, stay silent, or deliver noise. */
+export function isLinkTrouble(error: unknown): error is DrydockError {
+  return error instanceof DrydockError && (error.recovery === 'resume' || LINK_TROUBLES.includes(error.code));
+}
+
+export type AnswerTo<Op extends RequestOpcode> = Extract<Answer, { opcode: Op }>;
+
+export class Conversation {
+  /** False once the link is known to be gone, until a reconnect. */
+  isOpen = true;
+  /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
+  mayLeave = true;
+  /** Told of each receipt (or late checksum) that arrives while another answer is awaited. */
+  onReceipt: ((report: AnswerTo<typeof Opcode.CalculateChecksum> | Refusal) => void) | undefined;
+
+  constructor(public link: LinkInfo) {}
+
+  /** An effect answered by `cancel` was not performed: it is given again unless the session may leave here. */
+  *#perform(effect: Effect, what: string): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
+    for (;;) {
+      const input = yield effect;
+      switch (input.kind) {
+        case 'cancel':
+          if (this.mayLeave) throw new LeaveError();
+          break;
+        case 'closed':
+          this.isOpen = false;
+          throw new LinkError('link.lost', { detail: what });
+        case 'timeout':
+          throw new LinkError('link.timeout', { withinMs: effect.withinMs, detail: what });
+        case 'failed':
+          throw failure(input.code, { detail: what, ...input.params });
+        default:
+          return input;
+      }
+    }
+  }
+
+  *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
+    yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
+  }
+
+  *subscribe(channel: Channel): Session<void> {
+    yield* this.#perform({ kind: 'subscribe', channel, withinMs: SUBSCRIBE_MS }, 'while enabling notifications');
+  }
+
+  /** @returns undefined when nothing came in time. */
+  *receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined> {
+    try {
+      const input = yield* this.#perform({ kind: 'await', channels: [channel], withinMs }, 'while waiting');
+      if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
+      return input.bytes;
+    } catch (error) {
+      if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
+      throw error;
+    }
+  }
+
+  /** GATT read. */
+  *query(channel: Channel): Session<Uint8Array> {
+    const input = yield* this.#perform({ kind: 'query', channel, withinMs: QUERY_MS }, `while reading ${channel}`);
+    if (input.kind !== 'frame') throw new InvariantError(`the driver answered a query with ${input.kind}`);
+    return input.bytes;
+  }
+
+  /** Bytes of the artifact. */
+  *read(source: string, offset: number, length: number, withinMs: number): Session<Uint8Array> {
+    const input = yield* this.#perform({ kind: 'read', source, offset, length, withinMs }, 'while reading the artifact');
+    if (input.kind !== 'data') throw new InvariantError(`the driver answered a read with ${input.kind}`);
+    if (input.bytes.length !== length) {
+      throw new DrydockError('artifact.truncated', {
+        field: source,
+        actual: offset + input.bytes.length,
+        expected: offset + length,
+      });
+    }
+    return input.bytes;
+  }
+
+  /** Closes the link if it is open, looks for the target as the hint says, and connects. */
+  *reconnect(as: ReconnectHint, withinMs: number): Session<LinkInfo> {
+    this.isOpen = false;
+    const input = yield* this.#perform({ kind: 'reconnect', as, withinMs }, 'while looking for the device');
+    if (input.kind !== 'opened') throw new InvariantError(`the driver answered a reconnect with ${input.kind}`);
+    this.link = input.link;
+    this.isOpen = true;
+    return input.link;
+  }
+
+  *close(): Session<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    yield* this.#perform({ kind: 'close', withinMs: BOOKKEEPING_MS }, 'while closing');
+  }
+
+  *sleep(ms: number): Session<void> {
+    if (ms > 0) yield* this.#perform({ kind: 'sleep', withinMs: ms }, 'while pausing');
+  }
+
+  /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
+  *mark(step: MarkStep): Session<void> {
+    yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
+  }
+
+  *progress(sentBytes: number, totalBytes: number): Session<void> {
+    yield* this.#perform({ kind: 'progress', sentBytes, totalBytes, withinMs: BOOKKEEPING_MS }, 'in between');
+  }
+
+  /**
+   * One request on the control point and its answer. A request whose answer does not come is repeated once: each of them
+   * may be (create rewinds, execute of nothing new succeeds).
+   * @throws LinkError, MalformedFrameError.
+   */
+  *request<Op extends RequestOpcode>(
+    request: Request & { opcode: Op },
+    withinMs = ANSWER_MS,
+  ): Session<AnswerTo<Op> | Refusal> {
+    yield* this.send(CONTROL_POINT, encodeRequest(request), true);
+    const first = yield* this.answer(request.opcode, withinMs);
+    if (first) return first;
+    yield* this.send(CONTROL_POINT, encodeRequest(request), true);
+    const second = yield* this.answer(request.opcode, withinMs);
+    if (!second) throw new LinkError('link.timeout', { withinMs, detail: `opcode ${request.opcode} was not answered` });
+    yield* this.drain();
+    return second;
+  }
+
+  /** The next answer to this request; receipts in between go to `onReceipt`. */
+  *answer<Op extends RequestOpcode>(opcode: Op, withinMs: number): Session<AnswerTo<Op> | Refusal | undefined> {
+    for (let strays = 0; strays < MAX_STRAY_FRAMES; strays++) {
+      const frame = yield* this.receive(CONTROL_POINT, withinMs);
+      if (!frame) return undefined;
+      const answer = decodeAnswer(frame);
+      if (isAnswerTo(answer, opcode)) return answer;
+      if (isAnswerTo(answer, Opcode.CalculateChecksum)) this.onReceipt?.(answer);
+    }
+    throw new LinkError('link.corrupt', { detail: `${MAX_STRAY_FRAMES} answers to nothing that was asked` });
+  }
+
+  /** Throws away what was said and not asked for, so that the next answer is the answer to the next request. */
+  *drain(): Session<void> {
+    for (let strays = 0; strays < MAX_STRAY_FRAMES; strays++) {
+      if (!(yield* this.receive(CONTROL_POINT, DRAIN_MS))) return;
+    }
+  }
+}
+
+function isAnswerTo<Op extends RequestOpcode>(answer: Answer | Refusal, opcode: Op): answer is AnswerTo<Op> | Refusal {
+  return 'refused' in answer ? answer.refused === opcode : answer.opcode === opcode;
+}
+
+function failure(code: ErrorCode, params: ErrorParams): DrydockError {
+  if (code.startsWith('fence.') || code === 'gateway.journal') return new ForbiddenStepError(code, params);
+  return code.startsWith('link.') ? new LinkError(code, params) : new DrydockError(code, params);
+}

@@ -1,0 +1,2 @@
+export { applicationAddress, bootloaderAddress } from './addresses.js';
+export { secureDfu } from './session.js';

@@ -1,0 +1,37 @@
+/**
+ * Nordic Secure DFU over BLE: the protocol as the driver sees it.
+ *
+ * Source: nRF5 SDK 17, lib_bootloader and lib_dfu_transport_ble; see README.md.
+ */
+import { nordicPayloads, NORDIC_SECURE_FORMAT } from '../../image/nordic/describe-package.js';
+import type { Protocol, Sighting } from '../../session/protocol.js';
+import { Conversation } from './conversation.js';
+import { fit } from './fit.js';
+import { identify, PROTOCOL_NAME } from './identify.js';
+import { BUTTONLESS_EXPERIMENTAL, DEVICE_INFORMATION_SERVICE, SECURE_DFU_SERVICE } from './messages.js';
+import { proveNow, Update } from './update.js';
+
+/**
+ * What is advertised tells little: bootloaders show the service, applications rarely do. Only a connection decides, so
+ * this is a hint for lists.
+ */
+function recognise(sighting: Sighting): 'application' | 'bootloader' | undefined {
+  if (sighting.link !== 'ble') return undefined;
+  if (sighting.services.includes(BUTTONLESS_EXPERIMENTAL)) return 'application';
+  return sighting.services.includes(SECURE_DFU_SERVICE) ? 'bootloader' : undefined;
+}
+
+export const secureDfu: Protocol = {
+  name: PROTOCOL_NAME,
+  links: ['ble'],
+  services: [SECURE_DFU_SERVICE, DEVICE_INFORMATION_SERVICE, BUTTONLESS_EXPERIMENTAL],
+  formats: [NORDIC_SECURE_FORMAT],
+  recognise,
+  identify: (link) => identify(new Conversation(link)),
+  fit,
+  payloads: nordicPayloads,
+  update: (link, request) => new Update(link, request).run(),
+  prove: proveNow,
+  // The way of an update begins wherever the unit is found, so a rescue is the same way.
+  rescue: (link, request) => new Update(link, request).run(),
+};

@@ -1,0 +1,338 @@
+/**
+ * One update of one unit, from wherever it is found to the proof, and the way out when something is in the way.
+ *
+ * Over BLE nobody can ask how many banks a target has, so the application counts as lost (`erased`) from the first data
+ * object on. Until then the way back is open: abort the transfer and the application starts again. From then on a
+ * cancellation is noted and the way goes on to the next state with a running application, the new one.
+ */
+import { type ArtifactError, DrydockError, InvariantError, LinkError } from '../../errors.js';
+import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
+import type { LinkInfo, Session } from '../../session/session.js';
+import { applicationAddress, bootloaderAddress } from './addresses.js';
+import { encodeRequest } from './codec.js';
+import { Conversation, ForbiddenStepError, isLinkTrouble, LeaveError } from './conversation.js';
+import { enterBootloader } from './entry.js';
+import { fit, isOlder } from './fit.js';
+import { applicationAddresses, identify, modeOf, otherUnit } from './identify.js';
+import { judge } from './judge.js';
+import { CONTROL_POINT, Opcode } from './messages.js';
+import { Payload } from './payload.js';
+import { Transfer } from './transfer.js';
+
+const FIND_MS = 30_000;
+/** Targets end the link 200 ms after they accepted the image; copying starts after that. */
+const LEAVE_MS = 5_000;
+const ABORT_MS = 2_000;
+/** Connections in a row that brought the target no byte further, or did not come about. */
+const MAX_STALLS = 6;
+const MAX_RECONNECTS = 200;
+const STALL_PAUSE_MS = 500;
+
+type Ending = Pick<UpdateOutcome, 'sentBytes' | 'needsRescue' | 'before' | 'after'>;
+
+export class Update {
+  readonly #talk: Conversation;
+  readonly #transfer: Transfer;
+  #before: Identification | undefined;
+  /** Of the application: where the proof is looked for. */
+  #addresses: readonly string[] = [];
+  #payloads: readonly Payload[] = [];
+  /** Index of the image at work; those before it are accepted. */
+  #current = 0;
+  #touched = false;
+  #erased = false;
+  #complete = false;
+  /** The last execute may have reached the target. */
+  #started = false;
+  #sentBytes = 0;
+  /** The farthest byte that the target has confirmed: what makes a reconnect worth while. */
+  #farthest = -1;
+  #progressed = false;
+
+  constructor(
+    link: LinkInfo,
+    private readonly request: UpdateRequest,
+  ) {
+    this.#talk = new Conversation(link);
+    this.#transfer = new Transfer(this.#talk, request.artifact, {
+      touch: () => this.#touch(),
+      erase: () => this.#erase(),
+      advanced: (offset, taken) => this.#advanced(offset, taken),
+      finish: () => this.#finish(),
+    });
+  }
+
+  /** Never throws. */
+  *run(): Session<UpdateOutcome> {
+    try {
+      return yield* this.#run();
+    } catch (error) {
+      return yield* this.#end(error);
+    }
+  }
+
+  *#run(): Session<UpdateOutcome> {
+    const skip = yield* this.#prepare();
+    if (skip) return skip;
+    for (let reconnects = 0, stalls = 0; ; ) {
+      try {
+        if (modeOf(this.#talk.link) === 'application') {
+          // The last execute was under way when the link went: it got through.
+          if (this.#started) break;
+          yield* enterBootloader(this.#talk, this.#addresses, () => this.#touch());
+          if (modeOf(this.#talk.link) === 'application') {
+            throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'the application did not leave' });
+          }
+        }
+        yield* this.#deliver();
+        yield* this.#awaitReturn();
+        break;
+      } catch (error) {
+        if (!isLinkTrouble(error)) throw error;
+        if (this.#before?.mode === 'application' && !this.#touched) throw error;
+        stalls = this.#progressed ? 1 : stalls + 1;
+        this.#progressed = false;
+        reconnects += 1;
+        if (stalls > MAX_STALLS || reconnects > MAX_RECONNECTS) throw error;
+        yield* this.#findAgain(stalls);
+      }
+    }
+    return yield* this.#prove();
+  }
+
+  /** Everything that can be known before the unit is touched. */
+  *#prepare(): Session<UpdateOutcome | undefined> {
+    const { request } = this;
+    const before = yield* identify(this.#talk);
+    const expected = request.expectIdentity;
+    this.#before = before;
+    this.#addresses = applicationAddresses(before, expected);
+    const stranger = expected && otherUnit(before, expected);
+    if (expected && stranger !== undefined) {
+      throw new DrydockError('target.wrong-identity', {
+        expected: `${expected.kind} ${expected.value}`,
+        actual: stranger,
+      });
+    }
+    if (expected && before.mode === 'bootloader') this.#before = { ...before, identity: expected };
+
+    const fitting = fit(before, request.artifact, {
+      allowDowngrade: request.allowDowngrade,
+      allowDebug: request.allowDebug === true,
+    });
+    if (!fitting.fits) throw new DrydockError(fitting.code, fitting.params);
+    const version = before.running[0]?.version;
+    if (version !== undefined && version === request.expectVersion && request.versionProves) {
+      yield* this.#close();
+      return { outcome: 'skipped', reason: 'already-running', ...this.#ending(false, before) };
+    }
+    if (!request.allowDowngrade && isOlder(request.expectVersion, version)) {
+      throw new DrydockError('artifact.downgrade', { actual: request.expectVersion ?? '', expected: version ?? '' });
+    }
+    const payloads: Payload[] = [];
+    for (const image of request.artifact.images) payloads.push(yield* Payload.open(this.#talk, image));
+    this.#payloads = payloads;
+    return undefined;
+  }
+
+  *#deliver(): Session<void> {
+    yield* this.#talk.subscribe(CONTROL_POINT);
+    const { maxWriteBytes } = this.#talk.link;
+    this.#transfer.connected(Math.min(maxWriteBytes, this.request.tuning?.maxWriteBytes ?? maxWriteBytes));
+    for (;;) {
+      const payload = this.#payloads[this.#current];
+      if (!payload) throw new InvariantError('nothing is left to deliver');
+      yield* this.#transfer.deliver(payload);
+      if (this.#current === this.#payloads.length - 1) return;
+      // The bootloader restarts after each image and waits for the next one.
+      this.#current += 1;
+      this.#farthest = -1;
+      yield* this.#awaitReturn();
+      if (modeOf(this.#talk.link) === 'application') {
+        throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'its bootloader did not wait for the next image' });
+      }
+      yield* this.#talk.subscribe(CONTROL_POINT);
+      this.#transfer.connected(this.#talk.link.maxWriteBytes);
+    }
+  }
+
+  // What the transfer announces
+
+  *#touch(): Session<void> {
+    if (this.#touched) return;
+    yield* this.#talk.mark('touched');
+    this.#touched = true;
+  }
+
+  *#erase(): Session<void> {
+    if (this.#erased) return;
+    yield* this.#talk.mark('erased');
+    this.#erased = true;
+    this.#talk.mayLeave = false;
+  }
+
+  *#advanced(offset: number, taken: number): Session<void> {
+    this.#sentBytes += taken;
+    if (offset > this.#farthest) {
+      this.#progressed ||= this.#farthest >= 0;
+      this.#farthest = offset;
+    }
+    const size = (payload: Payload): number => payload.sizeBytes;
+    const sum = (payloads: readonly Payload[]): number => payloads.map(size).reduce((a, b) => a + b, 0);
+    yield* this.#talk.progress(sum(this.#payloads.slice(0, this.#current)) + offset, sum(this.#payloads));
+  }
+
+  *#finish(): Session<void> {
+    if (this.#current < this.#payloads.length - 1) return;
+    if (!this.#complete) yield* this.#talk.mark('complete');
+    this.#complete = true;
+    yield* this.#talk.mark('activating');
+    this.#started = true;
+  }
+
+  // Leaving and coming back
+
+  /** Both faces of the unit. */
+  #everyAddress(): readonly string[] {
+    return [...new Set([...this.#addresses, ...this.#addresses.map(bootloaderAddress)])];
+  }
+
+  *#findAgain(stalls: number): Session<void> {
+    const afterMs = (stalls - 1) * STALL_PAUSE_MS;
+    try {
+      yield* this.#talk.reconnect({ afterMs, addresses: this.#everyAddress() }, FIND_MS + afterMs);
+    } catch (error) {
+      if (!isLinkTrouble(error)) throw error;
+      // Not found this time: the next round meets a closed link, fails at once, and counts.
+    }
+  }
+
+  /** The target restarts: sees it go, and waits for what comes back. */
+  *#awaitReturn(): Session<void> {
+    try {
+      yield* this.#talk.receive(CONTROL_POINT, LEAVE_MS);
+    } catch (error) {
+      if (!isLinkTrouble(error)) throw error;
+    }
+    const { returnWithinMs } = this.request;
+    try {
+      yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, returnWithinMs);
+    } catch (error) {
+      if (!isLinkTrouble(error)) throw error;
+      throw new DrydockError('target.did-not-return', { withinMs: returnWithinMs }, { cause: error });
+    }
+  }
+
+  *#prove(): Session<UpdateOutcome> {
+    const after = yield* this.#identifyPatiently();
+    yield* this.#close();
+    const verdict = judge(this.#before, after, this.#addresses, this.request);
+    return { ...verdict, ...this.#ending(after.mode === 'bootloader', after) };
+  }
+
+  /** A link that drops while the version is read is no reason to doubt the device. */
+  *#identifyPatiently(): Session<Identification> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return yield* identify(this.#talk, true);
+      } catch (error) {
+        if (!isLinkTrouble(error) || tries === MAX_STALLS) throw error;
+        yield* this.#findAgain(tries);
+      }
+    }
+  }
+
+  // Endings
+
+  #ending(needsRescue: boolean, after?: Identification): Ending {
+    return {
+      sentBytes: this.#sentBytes,
+      needsRescue,
+      ...(this.#before && { before: this.#before }),
+      ...(after && this.#touched && { after }),
+    };
+  }
+
+  *#end(error: unknown): Session<UpdateOutcome> {
+    const needsRescue = yield* this.#leave(error);
+    const ending = this.#ending(needsRescue);
+    if (error instanceof LeaveError) return { outcome: 'cancelled', ...ending };
+    const known = error instanceof DrydockError ? error : unexpected(error);
+    return { outcome: 'failed', code: known.code, params: known.params, ...ending };
+  }
+
+  /**
+   * Leaves the unit as well as it can be left.
+   * @returns whether it stays behind without a running application, as far as can be seen.
+   */
+  *#leave(error: unknown): Session<boolean> {
+    this.#talk.mayLeave = false;
+    const inBootloader = this.#before?.mode === 'bootloader' || this.#touched;
+    try {
+      if (!inBootloader || error instanceof ForbiddenStepError) {
+        yield* this.#close();
+        return inBootloader;
+      }
+      if (isLinkTrouble(error) && !this.#talk.isOpen) return true;
+      if (error instanceof DrydockError && error.code === 'target.did-not-return') return true;
+      return yield* this.#backToApplication();
+    } catch {
+      return inBootloader;
+    }
+  }
+
+  /** Aborts the transfer; a target that has an application starts it. */
+  *#backToApplication(): Session<boolean> {
+    if (!this.#touched) {
+      yield* this.#close();
+      return true;
+    }
+    if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, FIND_MS);
+    if (modeOf(this.#talk.link) === 'bootloader') {
+      try {
+        yield* this.#talk.send(CONTROL_POINT, encodeRequest({ opcode: Opcode.Abort }), true);
+        yield* this.#talk.receive(CONTROL_POINT, ABORT_MS);
+      } catch (error) {
+        if (!isLinkTrouble(error)) throw error;
+      }
+      yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, this.request.returnWithinMs);
+    }
+    const needsRescue = modeOf(this.#talk.link) === 'bootloader';
+    yield* this.#close();
+    return needsRescue;
+  }
+
+  *#close(): Session<void> {
+    try {
+      yield* this.#talk.close();
+    } catch (error) {
+      if (!isLinkTrouble(error)) throw error;
+    }
+  }
+}
+
+/** Reads what runs and judges it. Never throws. */
+export function* proveNow(
+  link: LinkInfo,
+  request: UpdateRequest,
+  before: Identification | undefined,
+): Session<UpdateOutcome> {
+  const talk = new Conversation(link);
+  const known = before && { before };
+  try {
+    const after = yield* identify(talk, true);
+    yield* talk.close();
+    const reference = before ?? after;
+    const addresses = applicationAddresses(reference, request.expectIdentity ?? before?.identity);
+    const verdict = judge(before, after, addresses, request);
+    return { ...verdict, ...known, after, sentBytes: 0, needsRescue: after.mode === 'bootloader' };
+  } catch (error) {
+    if (error instanceof LeaveError) return { outcome: 'cancelled', ...known, sentBytes: 0, needsRescue: false };
+    const { code, params } = error instanceof DrydockError ? error : unexpected(error);
+    return { outcome: 'failed', code, params, ...known, sentBytes: 0, needsRescue: modeOf(link) === 'bootloader' };
+  }
+}
+
+function unexpected(error: unknown): ArtifactError | InvariantError {
+  return new InvariantError(error instanceof Error ? error.message : String(error));
+}

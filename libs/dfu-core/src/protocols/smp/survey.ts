@@ -1,0 +1,154 @@
+/**
+ * Reads what there is to know of a unit, and changes nothing: buffers, images, bootloader, slots.
+ *
+ * Source: Zephyr `smp_group_0.rst` and `smp_group_1.rst`; for what serial recovery leaves out, mcu-tools/mcuboot
+ * `docs/serial_recovery.md` and `boot/boot_serial/src/boot_serial.c`.
+ */
+import { LinkError } from '../../errors.js';
+import type { Identification, RunningImage } from '../../session/protocol.js';
+import { MalformedFrameError } from '../../errors.js';
+import { type Patience, type SmpClient, type Step, USUAL } from './client.js';
+import {
+  decodeBootloaderMode,
+  decodeBootloaderName,
+  decodeImageList,
+  decodeOsInfo,
+  decodeParams,
+  decodeSlotInfo,
+} from './codec.js';
+import { Rc, SmpRefusedError } from './errors.js';
+import {
+  type Body,
+  BootMode,
+  type ImageListAnswer,
+  type ImageState,
+  type ParamsAnswer,
+  type Request,
+  type SlotInfoAnswer,
+} from './messages.js';
+
+export const PROTOCOL_NAME = 'smp';
+/** Image 0 is what Drydock updates. */
+export const APPLICATION_IMAGE = 0;
+
+export interface Survey {
+  readonly params: ParamsAnswer | undefined;
+  /** Undefined where the unit has no image list (rc 8). */
+  readonly images: readonly ImageState[] | undefined;
+  /** Who answered. */
+  readonly mode: 'application' | 'bootloader';
+  readonly bootMode: number;
+  readonly noDowngrade: boolean;
+  readonly maxImageBytes: number | undefined;
+  readonly identification: Identification;
+}
+
+/** Silence is an answer here: the command may be missing without a word. */
+const OPTIONAL: Patience = { withinMs: 1500, tries: 2 };
+const LIST: Patience = { withinMs: 5000, tries: 3 };
+
+/**
+ * @throws LinkError `link.timeout` when nobody answers the image list; SmpRefusedError when it is refused for
+ * another reason than being unknown.
+ */
+export function* survey(client: SmpClient): Step<Survey> {
+  const params = yield* optional(client, { kind: 'params' }, decodeParams);
+  const list = yield* readList(client);
+  const bootloader = yield* optional(client, { kind: 'bootloader-info' }, decodeBootloaderName);
+  const mode = bootloader
+    ? yield* optional(client, { kind: 'bootloader-info', query: 'mode' }, decodeBootloaderMode)
+    : undefined;
+  const platform = yield* optional(client, { kind: 'os-info', format: 'i' }, decodeOsInfo);
+  const slots = yield* optional(client, { kind: 'slot-info' }, decodeSlotInfo);
+
+  const answering = whoAnswers(client, { params, list, bootloader, platform });
+  const maxImageBytes = slots && largestImage(slots);
+  return {
+    params,
+    images: list?.images,
+    mode: answering,
+    bootMode: mode?.mode ?? BootMode.Unknown,
+    noDowngrade: mode?.noDowngrade ?? false,
+    maxImageBytes,
+    identification: {
+      protocol: PROTOCOL_NAME,
+      mode: answering,
+      // SMP itself states no chip id or serial number: the unit is what sits at this port or address.
+      identity: client.link.identity,
+      hardware: {
+        ...(bootloader !== undefined && { bootloader }),
+        ...(mode && { bootloaderMode: mode.mode, noDowngrade: mode.noDowngrade ? 1 : 0 }),
+        ...(platform !== undefined && { platform }),
+        ...(maxImageBytes !== undefined && { maxImageBytes }),
+      },
+      running: answering === 'application' ? (list?.images ?? []).filter(({ active }) => active).map(asRunning) : [],
+      installed: (list?.images ?? []).filter(({ active }) => answering === 'bootloader' || !active).map(asRunning),
+    },
+  };
+}
+
+function asRunning({ image, version, hash, confirmed }: ImageState): RunningImage {
+  return { image, confirmed, ...(version !== undefined && { version }), ...(hash !== undefined && { hash }) };
+}
+
+/** The image list; undefined where the target does not know the command. */
+export function* readList(client: SmpClient, patience: Patience = LIST): Step<ImageListAnswer | undefined> {
+  try {
+    return decodeImageList(yield* client.ask({ kind: 'list' }, patience));
+  } catch (error) {
+    if (error instanceof SmpRefusedError && error.isShared(Rc.NotSupported)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined where the target refuses, stays silent or answers what cannot be read. A lost link is an error. */
+function* optional<T>(client: SmpClient, request: Request, decode: (body: Body) => T): Step<T | undefined> {
+  try {
+    return decode(yield* client.ask(request, request.kind === 'params' ? { ...USUAL, withinMs: 1500 } : OPTIONAL));
+  } catch (error) {
+    const isSilence = error instanceof LinkError && error.code === 'link.timeout';
+    if (error instanceof SmpRefusedError || error instanceof MalformedFrameError || isSilence) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Serial recovery answers on the same wire with the same commands, but never knows these: bootloader and OS
+ * information, more than one buffer, the split status. A unit that offers none of them cannot be told from
+ * recovery, and then counts as that: only an application may prove.
+ */
+function whoAnswers(
+  client: SmpClient,
+  seen: {
+    params: ParamsAnswer | undefined;
+    list: ImageListAnswer | undefined;
+    bootloader: string | undefined;
+    platform: string | undefined;
+  },
+): 'application' | 'bootloader' {
+  if (client.link.kind !== 'serial') return 'application'; // recovery speaks UART and USB only
+  const isApplication =
+    seen.bootloader !== undefined ||
+    seen.platform !== undefined ||
+    seen.list?.splitStatus !== undefined ||
+    (seen.params?.bufferCount ?? 1) > 1;
+  return isApplication ? 'application' : 'bootloader';
+}
+
+function largestImage({ slots, maxImageBytes }: SlotInfoAnswer): number | undefined {
+  const stated = maxImageBytes.get(APPLICATION_IMAGE);
+  if (stated !== undefined) return stated;
+  const sizes = slots.filter(({ image }) => image === APPLICATION_IMAGE).map(({ sizeBytes }) => sizeBytes);
+  const known = sizes.filter((size): size is number => size !== undefined);
+  return known.length > 0 && known.length === sizes.length ? Math.min(...known) : undefined;
+}
+
+/** What the application runs as image 0. */
+export function activeImage(images: readonly ImageState[] | undefined): ImageState | undefined {
+  return images?.find(({ image, active }) => image === APPLICATION_IMAGE && active);
+}
+
+/** Another slot of image 0 that holds this hash. */
+export function waitingImage(images: readonly ImageState[] | undefined, hash: string): ImageState | undefined {
+  return images?.find((entry) => entry.image === APPLICATION_IMAGE && !entry.active && entry.hash === hash);
+}
