@@ -1,1 +1,4 @@
-export {};
+export * from './agent-process.js';
+export * from './operator.js';
+export * from './packages.js';
+export * from './simulated-site.js';

@@ -1,1 +1,2 @@
-export {};
+export { startServer, type RunningServer } from './start-server.js';
+export { readSettings, settingsPage, SettingsError, type Settings } from './settings/settings.js';

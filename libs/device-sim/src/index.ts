@@ -17,3 +17,7 @@ export * from './targets/smp/mcuboot-image.js';
 export * from './targets/smp/options.js';
 export * from './targets/smp/smp-ble.js';
 export * from './targets/smp/smp-device.js';
+export * from './hci/index.js';
+export * from './pty/pty-pair.js';
+export * from './pty/serve-serial.js';
+export * from './pty/serve-udp.js';

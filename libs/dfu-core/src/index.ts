@@ -8,3 +8,8 @@ export * from './bytes/byte-reader.js';
 export * from './bytes/byte-writer.js';
 export * from './image/mcuboot/index.js';
 export * from './protocols/smp/index.js';
+export * from './image/describe.js';
+export * from './framing/crc32.js';
+export * from './image/zip.js';
+export * from './image/nordic/index.js';
+export * from './protocols/secure-dfu/index.js';

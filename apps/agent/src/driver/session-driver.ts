@@ -69,6 +69,7 @@ export class SessionDriver {
   #limitTimer: (() => void) | undefined;
   #running = false;
   #touched = false;
+  #overdue = false;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -77,6 +78,11 @@ export class SessionDriver {
   /** True once a `touched` mark was answered with `done`. */
   get touched(): boolean {
     return this.#touched;
+  }
+
+  /** True once a session went past its limit: what it then says of a cancellation is a time-out. */
+  get overdue(): boolean {
+    return this.#overdue;
   }
 
   get info(): LinkInfo | undefined {
@@ -101,6 +107,7 @@ export class SessionDriver {
   limit(limitMs: number): void {
     this.#limitTimer?.();
     this.#limitTimer = this.#options.clock.after(limitMs, () => {
+      this.#overdue = true;
       this.cancel();
       this.#limitTimer = this.#options.clock.after(CANCEL_GRACE_MS, () => {
         this.#end(new DrydockError('link.timeout', { withinMs: limitMs, detail: 'the session went past its limit' }));

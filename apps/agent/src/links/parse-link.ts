@@ -3,6 +3,9 @@
  * - `serial:/dev/ttyUSB0?baud=115200&framing=console` (also `dataBits`, `parity`, `stopBits`, `rtscts`, `dtr`, `rts`)
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
+ *
+ * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
+ * otherwise the link itself does.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -34,9 +37,9 @@ export type ParsedLink =
     };
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts'],
-  ble: ['type'],
-  udp: ['framing'],
+  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity'],
+  ble: ['type', 'identity'],
+  udp: ['framing', 'identity'],
 };
 
 const MAX_NAME = 256;
@@ -71,6 +74,7 @@ export function parseLinkName(name: string): ParsedLink {
     return value === undefined ? undefined : ['1', 'on', 'true'].includes(value);
   };
   oneOf('framing', ['console', 'raw']);
+  oneOf('identity', ['link', 'node-name']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);

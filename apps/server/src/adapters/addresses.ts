@@ -17,9 +17,10 @@ export class Addresses {
   ) {}
 
   /** Called by the start, once each listener is bound. */
-  bound(ports: { http?: number; mqtt?: number }): void {
+  bound(ports: { http?: number; mqtt?: number }): this {
     this.httpPort = ports.http ?? this.httpPort;
     this.mqttPort = ports.mqtt ?? this.mqttPort;
+    return this;
   }
 
   /** Address of the HTTP listener for people on this machine, or the public one. No trailing slash. */

@@ -22,6 +22,8 @@ create table installation (
   id smallint primary key default 1 check (id = 1),
   server_id uuid not null,
   reign bigint not null default 0,
+  -- after a restore nothing is granted before it
+  settling_until timestamptz,
   created_at timestamptz not null default now()
 );
 create table root_statements (

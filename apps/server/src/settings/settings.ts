@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { ERROR_CODES, errorSentence, type ErrorCode, type ErrorParams } from '@drydock/contracts';
+import { ERROR_CODES, errorSentence, type ErrorCode, type ErrorParams, type Recovery } from '@drydock/contracts';
 import { SETTING_TABLE, type SettingKey, type SettingRow, type SettingValues } from './setting-table.js';
 
 /** Injection token of the checked settings. */
@@ -15,14 +15,16 @@ export interface Settings extends SettingValues {
 
 /** A setting that cannot be used; the sentence names it. */
 export class SettingsError extends Error {
+  readonly recovery: Recovery;
+
   constructor(
     readonly code: Extract<ErrorCode, 'settings.unknown' | 'settings.invalid'>,
     readonly params: ErrorParams,
   ) {
     super(errorSentence(code, params) + (params.hint ? ` ${String(params.hint)}` : ''));
     this.name = 'SettingsError';
+    this.recovery = ERROR_CODES[code].recovery;
   }
-  readonly recovery = ERROR_CODES[this.code].recovery;
 }
 
 const ROWS = Object.entries(SETTING_TABLE) as [SettingKey, SettingRow][];
@@ -119,7 +121,9 @@ export function nearestSetting(name: string): string {
   let best = ROWS[0]![1].env;
   let bestDistance = Infinity;
   for (const [, row] of ROWS) {
-    const distance = editDistance(name.toUpperCase(), row.env);
+    // People also forget the prefix.
+    const bare = editDistance(name.toUpperCase(), row.env.replace(/^DRYDOCK_/, ''));
+    const distance = Math.min(editDistance(name.toUpperCase(), row.env), bare + 1);
     if (distance < bestDistance) [best, bestDistance] = [row.env, distance];
   }
   return best;

@@ -35,6 +35,7 @@ export const Person = z.object({
 });
 export type Person = z.infer<typeof Person>;
 export const PeopleQuery = PageQuery;
+export type PeopleQuery = z.infer<typeof PeopleQuery>;
 export const PeoplePage = z.object({ items: z.array(Person), next: z.string().optional() });
 export type PeoplePage = z.infer<typeof PeoplePage>;
 

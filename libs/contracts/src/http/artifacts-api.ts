@@ -1,8 +1,8 @@
 /**
  * `/api/v1/artifacts`: immutable uploads, named by their SHA-256.
  *
- * `POST artifacts` is `multipart/form-data`: the fields first, then one file named `file`. The same file with the
- * same fields again answers with what is stored already (200 instead of 201).
+ * `POST artifacts` is `multipart/form-data`: the fields below, and one file. The same file with the same fields again
+ * answers with what is stored already (200 instead of 201).
  */
 import { z } from 'zod';
 import { ModelName, Sha256 } from '../ids.js';

@@ -28,6 +28,9 @@ export const PageQuery = z.object({
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 
+/** One page of a list; `next` is the `after` of the following page, absent on the last. */
+export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().optional() });
+
 // Sites
 
 /** Who may add devices to the site: any gateway of it, only devices of a list, or every one waits for a person. */
@@ -52,12 +55,14 @@ export const SiteCreate = z.strictObject({
   zone: TimeZone.default('UTC'),
   claimMode: ClaimMode.default('open'),
 });
+export type SiteCreate = z.infer<typeof SiteCreate>;
 export const SitePatch = z.strictObject({
   zone: TimeZone.optional(),
   claimMode: ClaimMode.optional(),
   /** Null lifts the hold. */
   hold: z.strictObject({ note: Note }).nullable().optional(),
 });
+export type SitePatch = z.infer<typeof SitePatch>;
 export const Site = z.object({
   id: SiteId,
   org: OrgId,
@@ -105,7 +110,9 @@ export const ModelCreate = z.strictObject({
   hardware: modelFields.hardware.default({}),
   formats: modelFields.formats.default([]),
 });
+export type ModelCreate = z.infer<typeof ModelCreate>;
 export const ModelPatch = z.strictObject(modelFields).partial();
+export type ModelPatch = z.infer<typeof ModelPatch>;
 export const Model = z.object({ name: z.string(), ...modelFields, revision, createdAt: moment });
 export type Model = z.infer<typeof Model>;
 
@@ -116,6 +123,7 @@ export const EnrolmentTokenCreate = z.strictObject({
   /** How long it can be used: a minute to 30 days. */
   validForSeconds: z.int().min(60).max(2_592_000).default(86_400),
 });
+export type EnrolmentTokenCreate = z.infer<typeof EnrolmentTokenCreate>;
 export const EnrolmentToken = z.object({
   id: z.uuid(),
   site: SiteId,
@@ -129,6 +137,7 @@ export type EnrolmentToken = z.infer<typeof EnrolmentToken>;
 export const EnrolmentTokenCreated = EnrolmentToken.extend({ token: z.string() });
 export type EnrolmentTokenCreated = z.infer<typeof EnrolmentTokenCreated>;
 export const EnrolmentTokenQuery = PageQuery.extend({ site: SiteId.optional() });
+export type EnrolmentTokenQuery = z.infer<typeof EnrolmentTokenQuery>;
 
 // Gateways
 
@@ -177,8 +186,10 @@ export const GatewayPatch = z.strictObject({
   tags: Tags.optional(),
   hold: z.strictObject({ note: Note }).nullable().optional(),
 });
+export type GatewayPatch = z.infer<typeof GatewayPatch>;
 /** Body of quarantine, release and decommission. */
 export const GatewayDecision = z.strictObject({ note: Note });
+export type GatewayDecision = z.infer<typeof GatewayDecision>;
 
 // Devices
 
@@ -237,6 +248,7 @@ export const DevicePatch = z.strictObject({
   tags: Tags.optional(),
   hold: z.strictObject({ note: Note }).nullable().optional(),
 });
+export type DevicePatch = z.infer<typeof DevicePatch>;
 export const DeviceApproval = z.strictObject({
   /**
    * The site the device belongs to from now on: its present one (claims of others are refused), or that of a
@@ -244,6 +256,7 @@ export const DeviceApproval = z.strictObject({
    */
   site: SiteId.optional(),
 });
+export type DeviceApproval = z.infer<typeof DeviceApproval>;
 
 export const StraySighting = z.object({
   gateway: GatewayId,
@@ -258,3 +271,4 @@ export const StraySighting = z.object({
 });
 export type StraySighting = z.infer<typeof StraySighting>;
 export const StrayQuery = PageQuery.extend({ site: SiteId.optional(), gateway: GatewayId.optional() });
+export type StrayQuery = z.infer<typeof StrayQuery>;

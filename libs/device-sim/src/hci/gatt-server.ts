@@ -12,6 +12,7 @@ import {
   buildAttributeTable,
   UUID_PRIMARY_SERVICE,
 } from './attribute-table.js';
+import { isShortRead } from './hci-wire.js';
 
 const Att = {
   Error: 0x01,
@@ -133,8 +134,7 @@ export class GattServer {
     try {
       this.#request(opcode, message);
     } catch (error) {
-      // A message too short for its fields: Buffer says so with a RangeError.
-      if (!(error instanceof RangeError)) throw error;
+      if (!isShortRead(error)) throw error;
       this.#refuse(opcode, 0, AttError.InvalidPdu);
     }
   }

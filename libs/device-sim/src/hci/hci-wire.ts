@@ -168,3 +168,9 @@ function packetLength(bytes: Buffer, offset: number): number | 'noise' | undefin
       return 'noise';
   }
 }
+
+/** Whether the error is Node's answer to reading past the end of a buffer: the packet was too short for its fields. */
+export function isShortRead(error: unknown): boolean {
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  return code === 'ERR_OUT_OF_RANGE' || code === 'ERR_BUFFER_OUT_OF_BOUNDS';
+}

@@ -1,6 +1,7 @@
 /** Serves a simulated controller in H4 over a socket or a pseudo-terminal, as a radio chip on a UART would. */
 import net from 'node:net';
 import { rm } from 'node:fs/promises';
+import { openPtyPair } from '../pty/pty-pair.js';
 import type { SimulatedController } from './simulated-controller.js';
 
 export type H4Endpoint =
@@ -63,10 +64,8 @@ async function serveSocket(
   };
 }
 
-async function servePty(controller: SimulatedController): Promise<H4Service> {
-  // Loaded on demand: the native part exists for some platforms only.
-  const { openPtyPair } = await import('./pty-pair.js');
-  const pair = await openPtyPair();
+function servePty(controller: SimulatedController): H4Service {
+  const pair = openPtyPair();
   const toHost = (packet: Buffer): void => {
     pair.write(packet);
   };

@@ -24,6 +24,7 @@ import {
   encodeEvent,
   encodeLeEvent,
   H4Splitter,
+  isShortRead,
   LeEvent,
   Opcode,
   PacketType,
@@ -214,7 +215,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     try {
       this.#perform(opcode, parameters);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
+      if (!isShortRead(error)) throw error;
       this.#emit(encodeCommandStatus(opcode, Status.InvalidParameters));
     }
   }

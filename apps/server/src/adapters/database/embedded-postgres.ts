@@ -18,6 +18,8 @@ import { canReach, databaseUser, type SystemUser } from './unprivileged-user.js'
 const USER = 'drydock';
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
+const CLAIM_TIMEOUT_MS = 3_000;
+const OWNER_LOCK_KEY = 0x4452444f;
 
 export interface EmbeddedPostgresOptions {
   /** The server's data folder; the cluster is kept in `postgres` below it, if the database's user can reach that. */
@@ -26,13 +28,16 @@ export interface EmbeddedPostgresOptions {
   readonly fsync: boolean;
   /** Plain sentences for the log: what was chosen and why. */
   readonly say?: (sentence: string) => void;
+  /** Only looks in, beside a server that may be running: no claim on the data folder, and no stop of its database. */
+  readonly guest?: boolean;
   /** More `-c name=value` settings. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
 export class EmbeddedPostgres {
+  private owner: pg.Client | undefined;
+
   private constructor(
-    private readonly clusterDir: string,
     private readonly password: string,
     readonly port: number,
     /** Process id of the postmaster. */
@@ -44,6 +49,12 @@ export class EmbeddedPostgres {
 
   /** Starts the cluster, or takes over the one that is running on its data. @throws Error with Postgres's own words. */
   static async start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+    const postgres = await EmbeddedPostgres.findOrLaunch(options);
+    if (!options.guest) await postgres.claim(options.dataDir);
+    return postgres;
+  }
+
+  private static async findOrLaunch(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
     const say = options.say ?? (() => undefined);
     const place = choosePlace(options.dataDir, say);
     const { clusterDir, passwordFile } = place;
@@ -54,13 +65,13 @@ export class EmbeddedPostgres {
     const running = await findRunning(clusterDir, password);
     if (running) {
       say(`The embedded database of the last start is still running (process ${running.pid}); it is used again.`);
-      return new EmbeddedPostgres(clusterDir, password, running.port, running.pid, true, undefined);
+      return new EmbeddedPostgres(password, running.port, running.pid, true, undefined);
     }
     for (let attempt = 1; ; attempt++) {
       const port = await freePort();
       const started = await launch(place, port, options);
       if ('child' in started) {
-        return new EmbeddedPostgres(clusterDir, password, port, started.child.pid!, false, started.child);
+        return new EmbeddedPostgres(password, port, started.child.pid!, false, started.child);
       }
       // Somebody took the port between our look and Postgres's bind; anything else is final.
       if (attempt >= 5 || !/could not bind|could not create any TCP/i.test(started.output)) {
@@ -87,8 +98,28 @@ export class EmbeddedPostgres {
     await this.asOwner((client) => client.query(`drop database if exists ${client.escapeIdentifier(name)} with (force)`));
   }
 
+  /** One live server for a data folder: the claim is a lock that ends with this process, however that ends. */
+  private async claim(dataDir: string): Promise<void> {
+    const owner = new pg.Client({ connectionString: this.url('postgres'), application_name: 'drydock-owner' });
+    owner.on('error', () => undefined);
+    await owner.connect();
+    const deadline = Date.now() + CLAIM_TIMEOUT_MS;
+    for (;;) {
+      const { rows } = await owner.query<{ got: boolean }>('select pg_try_advisory_lock($1) as got', [OWNER_LOCK_KEY]);
+      if (rows[0]!.got) break;
+      // The connection of a server that was just killed takes a moment to be noticed.
+      if (Date.now() > deadline) {
+        await owner.end();
+        throw new Error(`Another server is running on ${dataDir}: stop it, or set DRYDOCK_DATA_DIR to another folder.`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    this.owner = owner;
+  }
+
   /** Fast shutdown: open transactions roll back, everything committed is on disk. */
   async stop(): Promise<void> {
+    await this.owner?.end().catch(() => undefined);
     // The child's exit is also seen by the poll, which works for an adopted process, too.
     if (!signal(this.pid, 'SIGINT')) return;
     if (!(await waitUntilGone(this.pid, this.child, STOP_TIMEOUT_MS))) {

@@ -57,7 +57,8 @@ export function prepareBinaries(folder: string, linksFolder: string): PostgresBi
   return {
     initdb: join(folder, 'bin', `initdb${suffix}`),
     postgres: join(folder, 'bin', `postgres${suffix}`),
-    environment: links.length > 0 ? { [variable]: linksFolder } : {},
+    // The libraries' own folder as well: what a linked library needs is looked for beside the link.
+    environment: links.length > 0 ? { [variable]: `${linksFolder}:${join(folder, 'lib')}` } : {},
   };
 }
 

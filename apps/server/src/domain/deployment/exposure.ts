@@ -10,7 +10,7 @@ export interface Exposure {
   readonly doneBy: number;
 }
 
-export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs'>;
+export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs' | 'needsRescue'>;
 
 /**
  * @param live every deployment of the campaign that is granted, under way, or in rescue.
@@ -29,6 +29,9 @@ export function exposureOf(live: Iterable<LiveGrant>, nowMs: number): Exposure {
     doneBy = Math.max(doneBy, (grant.finishByMs ?? 0) + CLOCK_MARGIN_MS);
     if (grant.touchedAtMs !== null) {
       running++;
+    } else if (grant.needsRescue) {
+      // Touched long ago; it only waits for its application, and a pause does not take that away.
+      rescue++;
     } else if ((grant.startByMs ?? 0) + CLOCK_MARGIN_MS > nowMs) {
       mayStillStart++;
       noneAfter = Math.max(noneAfter, (grant.startByMs ?? 0) + CLOCK_MARGIN_MS);

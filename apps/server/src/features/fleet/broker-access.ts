@@ -56,7 +56,7 @@ export async function issueGatewayCertificate(
 ): Promise<string> {
   // Loaded here: only installations with an outside broker need it.
   const x509 = await import('@peculiar/x509');
-  x509.cryptoProvider.set(webcrypto as unknown as Crypto);
+  x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
   const issuer = new x509.X509Certificate(ca.certificatePem);
   const { key: signingKey, algorithm } = await importCaKey(createPrivateKey(ca.keyPem));
   const publicKey = await webcrypto.subtle.importKey('jwk', publicJwk, { name: 'Ed25519' }, true, ['verify']);
@@ -77,10 +77,12 @@ export async function issueGatewayCertificate(
   return certificate.toString('pem');
 }
 
-async function importCaKey(key: KeyObject): Promise<{ key: CryptoKey; algorithm: EcdsaParams | Algorithm }> {
+async function importCaKey(
+  key: KeyObject,
+): Promise<{ key: webcrypto.CryptoKey; algorithm: webcrypto.Algorithm | webcrypto.EcdsaParams }> {
   const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
   const load = (algorithm: Parameters<typeof webcrypto.subtle.importKey>[2]) =>
-    webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']) as Promise<CryptoKey>;
+    webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']);
   switch (key.asymmetricKeyType) {
     case 'ec':
       return { key: await load({ name: 'ECDSA', namedCurve: 'P-256' }), algorithm: { name: 'ECDSA', hash: 'SHA-256' } };

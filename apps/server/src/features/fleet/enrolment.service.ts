@@ -7,13 +7,16 @@ import {
   keyFingerprint,
   type EnrolmentToken,
   type EnrolmentTokenCreated,
+  type EnrolmentTokenQuery,
   type EnrolRequest,
 } from '@drydock/contracts';
 import { DataSource, type EntityManager } from 'typeorm';
+import { z } from 'zod';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.port.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
+import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
@@ -75,14 +78,15 @@ export class EnrolmentService {
     });
   }
 
-  async listTokens(orgId: string, page: { limit: number; after?: string; site?: string }): Promise<EnrolmentToken[]> {
+  async listTokens(actor: Actor, query: EnrolmentTokenQuery): Promise<{ items: EnrolmentToken[]; next?: string }> {
+    const [after] = query.after ? decodeCursor(query.after, z.tuple([z.uuid()])) : [null];
     const rows = await queryRows<TokenRow>(
       this.source.manager,
-      `select * from enrolment_tokens where org_id = $1 and ($2::uuid is null or id > $2) and ($3::uuid is null or site_id = $3)
-       order by id limit $4`,
-      [orgId, page.after ?? null, page.site ?? null, page.limit],
+      `select * from enrolment_tokens
+       where org_id = $1 and ($2::uuid is null or id > $2) and ($3::uuid is null or site_id = $3) order by id limit $4`,
+      [actor.orgId, after, query.site ?? null, query.limit + 1],
     );
-    return rows.map(tokenView);
+    return toPage(rows, query.limit, (row) => [row.id], tokenView);
   }
 
   /** Takes back a token that nobody has used. */

@@ -1,4 +1,50 @@
 import { Module } from '@nestjs/common';
+import { GATEWAY_AUTHORITY } from '../../adapters/mqtt/gateway-authority.port.js';
+import { AgentController } from './agent.controller.js';
+import { BrokerAccessService } from './broker-access.js';
+import { CampaignMarker } from './campaign-marker.js';
+import { DeviceSightings } from './device-sightings.js';
+import { DevicesController } from './devices.controller.js';
+import { DevicesService } from './devices.service.js';
+import { EnrolmentService } from './enrolment.service.js';
+import { FleetEvents } from './fleet-events.js';
+import { GatewayKeys } from './gateway-keys.js';
+import { GatewayLives } from './gateway-lives.js';
+import { GatewayQueue } from './gateway-queue.js';
+import { GatewaysController } from './gateways.controller.js';
+import { GatewaysService } from './gateways.service.js';
+import { InventoryHandler } from './inventory.handler.js';
+import { LoginService } from './login.service.js';
+import { MessageCheck } from './message-check.js';
+import { ModelsService } from './models.service.js';
+import { PresenceHandler } from './presence.handler.js';
+import { SitesController } from './sites.controller.js';
+import { SitesService } from './sites.service.js';
+import { StraySightings } from './stray-sightings.js';
 
-@Module({})
+/** Gateways, sites, models, devices: who is there, who may speak for what, and what runs. */
+@Module({
+  controllers: [AgentController, DevicesController, GatewaysController, SitesController],
+  providers: [
+    BrokerAccessService,
+    CampaignMarker,
+    DeviceSightings,
+    DevicesService,
+    EnrolmentService,
+    FleetEvents,
+    GatewayKeys,
+    GatewayLives,
+    GatewayQueue,
+    GatewaysService,
+    InventoryHandler,
+    LoginService,
+    MessageCheck,
+    ModelsService,
+    PresenceHandler,
+    SitesService,
+    StraySightings,
+    { provide: GATEWAY_AUTHORITY, useExisting: LoginService },
+  ],
+  exports: [CampaignMarker, FleetEvents, GATEWAY_AUTHORITY, GatewayKeys, LoginService, MessageCheck],
+})
 export class FleetModule {}

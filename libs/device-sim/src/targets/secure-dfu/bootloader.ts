@@ -90,9 +90,7 @@ export class Bootloader {
     this.#init = settings.init;
     this.#initSize = settings.init.length;
     this.#initIsValid = settings.initIsValid;
-    this.#packet = settings.initIsValid
-      ? decodeInitPacket(settings.init, host.rules.maxSoftDeviceEntries)
-      : undefined;
+    this.#packet = settings.initIsValid ? decodeInitPacket(settings.init, host.rules.maxSoftDeviceEntries) : undefined;
     this.#offset = this.#lastOffset = settings.savedBytes;
     this.#crc = this.#lastCrc = settings.savedCrc32;
   }
@@ -232,7 +230,8 @@ export class Bootloader {
   #executeInit(): void {
     const refuse = (refusal: Refusal): void => this.#refuse(Opcode.execute, refusal);
     if (this.#initIsValid) return this.#accept(Opcode.execute);
-    if (this.#init.length !== this.#initSize || this.#initSize === 0) return refuse({ result: ResultCode.notPermitted });
+    if (this.#init.length !== this.#initSize || this.#initSize === 0)
+      return refuse({ result: ResultCode.notPermitted });
     const forced = this.#host.faults.refusal('init');
     this.#host.after(this.#host.verifyMs, () => {
       if (forced !== undefined) {
@@ -263,7 +262,8 @@ export class Bootloader {
     this.#objectSize = 0;
     this.#host.restartInactivityTimer();
     if (this.#offset === this.#imageBytes() && this.#offset > 0) return this.#executeLast();
-    if (!this.#host.rules.savesProgress) return this.#accept(Opcode.execute);
+    // SDK 15 to 17 answer when all buffers are in flash (`on_data_obj_execute_request_sched`): that paces the host.
+    if (!this.#host.rules.savesProgress) return this.#host.memory.whenIdle(() => this.#accept(Opcode.execute));
     this.#host.store({ savedBytes: this.#lastOffset, savedCrc32: this.#lastCrc }, () => this.#accept(Opcode.execute));
   }
 

@@ -1,11 +1,5 @@
 /** The Bluetooth side of a Secure DFU unit: advertising, attribute table, and who may write what. */
-import type {
-  Advertisement,
-  AttRefusal,
-  BlePeripheral,
-  GattService,
-  PeripheralConnection,
-} from '../../target.js';
+import type { Advertisement, AttRefusal, BlePeripheral, GattService, PeripheralConnection } from '../../target.js';
 import { applicationServices, BOOTLOADER_SERVICES, SecureDfuUuid } from './gatt.js';
 import { agreedMtu } from './profile.js';
 import type { SecureDfuUnit } from './secure-dfu-unit.js';

@@ -51,9 +51,15 @@ export interface ValidationFacts {
   readonly roomBytes: number;
 }
 
-export const FirmwareType = { application: 0, softDevice: 1, bootloader: 2, softDeviceBootloader: 3, external: 4 } as const;
+export const FirmwareType = {
+  application: 0,
+  softDevice: 1,
+  bootloader: 2,
+  softDeviceBootloader: 3,
+  external: 4,
+} as const;
 
-const reversed = (bytes: Uint8Array): Uint8Array => bytes.slice().reverse();
+const reversed = (bytes: Uint8Array): Uint8Array => Uint8Array.from(bytes).reverse();
 
 /** r and s are stored little-endian, one after the other. */
 export function verifyReversedSignature(key: KeyObject, data: Uint8Array, stored: Uint8Array): boolean {
@@ -159,7 +165,11 @@ export function validateImage(image: Uint8Array, init: InitCommand, facts: Valid
   if (!init.hash || !digest.equals(reversed(init.hash))) return because(ExtendedError.verificationFailed, facts);
   if (init.type === FirmwareType.application) {
     const validation = init.bootValidation[0];
-    if (validation?.type === 3 && facts.publicKey && !verifyReversedSignature(facts.publicKey, image, validation.bytes)) {
+    if (
+      validation?.type === 3 &&
+      facts.publicKey &&
+      !verifyReversedSignature(facts.publicKey, image, validation.bytes)
+    ) {
       return { result: ResultCode.invalidObject };
     }
   }

@@ -94,7 +94,9 @@ export class ImageGroup {
     let slot: SlotName = PRIMARY;
     if (hash instanceof Uint8Array && hash.length > 0) {
       if (hash.length !== 32) return done(imageError(ImageError.invalidHash));
-      const found = ([PRIMARY, SECONDARY] as const).find((name) => same(this.#host.slots.image(name)?.hash ?? new Uint8Array(), hash));
+      const found = ([PRIMARY, SECONDARY] as const).find((name) =>
+        same(this.#host.slots.image(name)?.hash ?? new Uint8Array(), hash),
+      );
       if (!found) return done(imageError(ImageError.hashNotFound));
       slot = found;
     } else if (!confirm) return done(imageError(ImageError.invalidHash));

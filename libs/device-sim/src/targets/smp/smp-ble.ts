@@ -27,7 +27,6 @@ export class SmpBle implements BlePeripheral, TransportSide {
   constructor(unit: SmpUnit, address: string) {
     this.#unit = unit;
     this.#address = address;
-    unit.connectTransport(this);
   }
 
   get maxMtu(): number {

@@ -1,6 +1,6 @@
 /** The whole simulated SMP device, as links and tests see it. */
 import { createHash } from 'node:crypto';
-import type { BlePeripheral, SerialPeripheral, SimulatedDevice } from '../../target.js';
+import type { SimulatedDevice } from '../../target.js';
 import type { SmpOptions } from './options.js';
 import { SmpBle } from './smp-ble.js';
 import { SmpConsole, SmpRawUart, SmpUdp } from './smp-serial.js';
@@ -29,14 +29,15 @@ export function createSmpDevice(options: SmpOptions): SmpDevice {
   const deviceId = options.deviceId ?? 'SIM-0001';
   const unit = new SmpUnit({ ...options, deviceId });
   const transport = options.transport ?? 'console';
-  const link: { ble: BlePeripheral } | { serial: SerialPeripheral } =
+  const wire =
     transport === 'ble'
-      ? { ble: new SmpBle(unit, (options.address ?? addressOf(deviceId)).toLowerCase()) }
+      ? new SmpBle(unit, (options.address ?? addressOf(deviceId)).toLowerCase())
       : transport === 'raw'
-        ? { serial: new SmpRawUart(unit) }
+        ? new SmpRawUart(unit)
         : transport === 'udp'
-          ? { serial: new SmpUdp(unit) }
-          : { serial: new SmpConsole(unit) };
+          ? new SmpUdp(unit)
+          : new SmpConsole(unit);
+  unit.connectTransport(wire);
   return {
     kind: 'smp',
     hardwareId: deviceId,
@@ -47,7 +48,7 @@ export function createSmpDevice(options: SmpOptions): SmpDevice {
     get touches() {
       return unit.touches;
     },
-    ...link,
+    ...(wire instanceof SmpBle ? { ble: wire } : { serial: wire }),
     unit,
     powerCut: (offMs) => unit.powerCut(offMs),
   };

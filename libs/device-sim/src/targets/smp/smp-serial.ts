@@ -13,7 +13,6 @@ abstract class SmpWire implements SerialPeripheral, TransportSide {
 
   constructor(unit: SmpUnit) {
     this.unit = unit;
-    unit.connectTransport(this);
   }
 
   get baud(): number {
@@ -59,7 +58,8 @@ export class SmpConsole extends SmpWire {
 
   send(message: Uint8Array): void {
     this.#answers += 1;
-    if (this.unit.options.chatter) this.#print(`[00:00:${this.#answers}] <inf> app: measured ${this.#answers * 17}\r\n`);
+    if (this.unit.options.chatter)
+      this.#print(`[00:00:${this.#answers}] <inf> app: measured ${this.#answers * 17}\r\n`);
     for (const line of encodeConsoleLines(message, this.unit.options.crcOnExtraLine ?? false)) {
       const frame = this.unit.faults.toHost(line);
       if (frame) this.transmit(frame);

@@ -79,14 +79,17 @@ const KINDS: Readonly<Record<FirmwareType, NordicImageKind>> = {
   [FirmwareType.ExternalApplication]: 'external-application',
 };
 
-/** A guess from the first bytes and the names: whether it is worth opening as a Nordic package. Never throws. */
+/**
+ * Whether opening it as a Nordic package is worth while: it is one, or a zip archive so broken or so large that only
+ * opening it tells what is wrong. Never throws.
+ */
 export function looksLikeNordicPackage(bytes: Uint8Array): boolean {
   if (!looksLikeZip(bytes)) return false;
   try {
-    const archive = openZip(bytes, NORDIC_ZIP_LIMITS);
-    return 'manifest' in readManifestFile(archive);
-  } catch {
-    return false;
+    readManifestFile(openZip(bytes, NORDIC_ZIP_LIMITS));
+    return true;
+  } catch (error) {
+    return error instanceof ArtifactError && error.code !== 'artifact.unknown-format';
   }
 }
 

@@ -29,6 +29,8 @@ export class LeaveError extends DrydockError {
 /** A fence (or the journal) forbids the step: nothing may be written any more. */
 export class ForbiddenStepError extends DrydockError {}
 
+const NOT_REPEATED: readonly Effect['kind'][] = ['send', 'sleep', 'progress'];
+
 const LINK_TROUBLES: readonly ErrorCode[] = ['link.not-found', 'link.open-failed'];
 
 /** Whether connecting again may help: links that drop, stay silent, or deliver noise. */
@@ -43,18 +45,24 @@ export class Conversation {
   isOpen = true;
   /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
   mayLeave = true;
+  #leaveAsked = false;
   /** Told of each receipt (or late checksum) that arrives while another answer is awaited. */
   onReceipt: ((report: AnswerTo<typeof Opcode.CalculateChecksum> | Refusal) => void) | undefined;
 
   constructor(public link: LinkInfo) {}
 
-  /** An effect answered by `cancel` was not performed: it is given again unless the session may leave here. */
+  /**
+   * Whether an effect that `cancel` answered was performed is not known. Unless the session leaves here, what may be
+   * repeated is given again; bytes are taken as sent: lost ones are noticed, doubled ones are worse.
+   */
   *#perform(effect: Effect, what: string): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
     for (;;) {
       const input = yield effect;
       switch (input.kind) {
         case 'cancel':
-          if (this.mayLeave) throw new LeaveError();
+          this.#leaveAsked = true;
+          this.leaveIfAsked();
+          if (NOT_REPEATED.includes(effect.kind)) return { kind: 'done' };
           break;
         case 'closed':
           this.isOpen = false;
@@ -67,6 +75,11 @@ export class Conversation {
           return input;
       }
     }
+  }
+
+  /** @throws LeaveError when a cancellation was noted earlier and may be obeyed now. */
+  leaveIfAsked(): void {
+    if (this.#leaveAsked && this.mayLeave) throw new LeaveError();
   }
 
   *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {

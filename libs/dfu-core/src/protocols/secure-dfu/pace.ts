@@ -2,40 +2,55 @@
  * How carefully to send. A good link is kept full; a target that loses packets gets time and is asked more often.
  *
  * Level 0: no pauses; one receipt per object, and the object is executed without waiting for it.
- * Level 1: 400 ms after each create (flash erase starves the buffers of SDK 15-17), checksum before execute.
- * Level 2: also a receipt every 8 packets, the buffers that every bootloader has. Level 3: a receipt for each packet.
+ * Level 1: a flash page's erase time after each create (packets that arrive meanwhile need buffers, and small links have
+ * few), checksum before execute. Level 2: 400 ms, as Nordic's hosts. Level 3: also a receipt every 8 packets, the
+ * buffers that every bootloader has. Level 4: a receipt for each packet.
  *
- * Sources: Android-DFU-Library issues 78 and 208; nRF5 SDK 17, NRF_DFU_BLE_BUFFERS.
+ * Sources: Android-DFU-Library issues 78 and 208; nRF5 SDK 17, NRF_DFU_BLE_BUFFERS; nRF52832 product specification,
+ * page erase 89.7 ms at most.
  */
-const ERASE_PAUSE_MS = 400;
-const FEW_PACKETS = 8;
-const TOP_LEVEL = 3;
-const MOST_CLEAN_OBJECTS = 1024;
+interface Level {
+  readonly pauseAfterCreateMs: number;
+  readonly waitEveryPackets?: number;
+}
+
+const LEVELS: readonly Level[] = [
+  { pauseAfterCreateMs: 0 },
+  { pauseAfterCreateMs: 100 },
+  { pauseAfterCreateMs: 400 },
+  { pauseAfterCreateMs: 400, waitEveryPackets: 8 },
+  { pauseAfterCreateMs: 400, waitEveryPackets: 1 },
+];
+const FEWEST_CLEAN_OBJECTS = 16;
+const MOST_CLEAN_OBJECTS = 4096;
 
 export class Pace {
   #level = 0;
   #cleanObjects = 0;
-  #cleanObjectsNeeded = 8;
+  #cleanObjectsNeeded = FEWEST_CLEAN_OBJECTS / 4;
 
   get pauseAfterCreateMs(): number {
-    return this.#level >= 1 ? ERASE_PAUSE_MS : 0;
+    return this.#now.pauseAfterCreateMs;
   }
 
   get checksumBeforeExecute(): boolean {
-    return this.#level >= 1;
+    return this.#level > 0;
   }
 
   /** Packets after which to wait for a receipt; undefined: do not wait within an object. */
   get waitEveryPackets(): number | undefined {
-    if (this.#level < 2) return undefined;
-    return this.#level === 2 ? FEW_PACKETS : 1;
+    return this.#now.waitEveryPackets;
+  }
+
+  get #now(): Level {
+    return LEVELS[this.#level]!;
   }
 
   /** Bytes were lost or changed: go on one level more carefully, and longer than the last time. */
   slowDown(): void {
-    this.#level = Math.min(this.#level + 1, TOP_LEVEL);
+    this.#level = Math.min(this.#level + 1, LEVELS.length - 1);
     this.#cleanObjects = 0;
-    this.#cleanObjectsNeeded = Math.min(this.#cleanObjectsNeeded * 2, MOST_CLEAN_OBJECTS);
+    this.#cleanObjectsNeeded = Math.min(this.#cleanObjectsNeeded * 4, MOST_CLEAN_OBJECTS);
   }
 
   /** An object went through at the first try. */

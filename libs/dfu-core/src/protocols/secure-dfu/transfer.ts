@@ -31,7 +31,7 @@ const MIN_PACKET_BYTES = 20;
 /** Data objects are as long as 4096-byte pages (or four of 1024) everywhere; the target's own word is taken all the same. */
 const USUAL_OBJECT_BYTES = 4096;
 const MAX_OBJECT_BYTES = 64 * 1024;
-const MAX_TRIES_PER_OBJECT = 5;
+const MAX_TRIES_PER_OBJECT = 6;
 const MAX_RESTARTS = 3;
 
 /** What the caller wants to hear, and may forbid by throwing. */
@@ -40,8 +40,8 @@ export interface TransferHooks {
   touch(): Session<void>;
   /** Before the first data object is created: a target with one bank erases the running application then. */
   erase(): Session<void>;
-  /** The target holds the first `offset` bytes of the image, checked; `taken` of them are new. */
-  advanced(offset: number, taken: number): Session<void>;
+  /** The target holds the first `offset` bytes of the image: said after select, and after each object. */
+  advanced(offset: number): Session<void>;
   /** Every byte is there; the next request starts the new image. */
   finish(): Session<void>;
 }
@@ -152,7 +152,7 @@ export class Transfer {
     }
     yield* this.hooks.erase();
     let position = yield* this.#whereToResume(payload, selected, objectBytes);
-    yield* this.hooks.advanced(position.at, 0);
+    yield* this.hooks.advanced(position.at);
     while (position.start < payload.sizeBytes) {
       const end = Math.min(position.start + objectBytes, payload.sizeBytes);
       yield* this.#sendObject(payload, position, end, objectBytes);
@@ -213,7 +213,7 @@ export class Transfer {
         const executed = yield* this.#execute(end, crc, last);
         if (executed) {
           if (tries === 1) this.#pace.wentWell();
-          yield* this.hooks.advanced(end, end - position.at);
+          yield* this.hooks.advanced(end);
           return;
         }
         report = yield* this.#report(false);

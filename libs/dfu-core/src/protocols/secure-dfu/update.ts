@@ -8,7 +8,7 @@
 import { type ArtifactError, DrydockError, InvariantError, LinkError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { applicationAddress, bootloaderAddress } from './addresses.js';
+import { bootloaderAddress } from './addresses.js';
 import { encodeRequest } from './codec.js';
 import { Conversation, ForbiddenStepError, isLinkTrouble, LeaveError } from './conversation.js';
 import { enterBootloader } from './entry.js';
@@ -22,6 +22,7 @@ import { Transfer } from './transfer.js';
 const FIND_MS = 30_000;
 /** Targets end the link 200 ms after they accepted the image; copying starts after that. */
 const LEAVE_MS = 5_000;
+const MAX_LOOKS = 3;
 const ABORT_MS = 2_000;
 /** Connections in a row that brought the target no byte further, or did not come about. */
 const MAX_STALLS = 6;
@@ -45,6 +46,8 @@ export class Update {
   /** The last execute may have reached the target. */
   #started = false;
   #sentBytes = 0;
+  /** Bytes of the present image that the target last confirmed. */
+  #confirmed: number | undefined;
   /** The farthest byte that the target has confirmed: what makes a reconnect worth while. */
   #farthest = -1;
   #progressed = false;
@@ -57,7 +60,7 @@ export class Update {
     this.#transfer = new Transfer(this.#talk, request.artifact, {
       touch: () => this.#touch(),
       erase: () => this.#erase(),
-      advanced: (offset, taken) => this.#advanced(offset, taken),
+      advanced: (offset) => this.#advanced(offset),
       finish: () => this.#finish(),
     });
   }
@@ -79,10 +82,7 @@ export class Update {
         if (modeOf(this.#talk.link) === 'application') {
           // The last execute was under way when the link went: it got through.
           if (this.#started) break;
-          yield* enterBootloader(this.#talk, this.#addresses, () => this.#touch());
-          if (modeOf(this.#talk.link) === 'application') {
-            throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'the application did not leave' });
-          }
+          yield* this.#enter();
         }
         yield* this.#deliver();
         yield* this.#awaitReturn();
@@ -124,7 +124,7 @@ export class Update {
     const version = before.running[0]?.version;
     if (version !== undefined && version === request.expectVersion && request.versionProves) {
       yield* this.#close();
-      return { outcome: 'skipped', reason: 'already-running', ...this.#ending(false, before) };
+      return { outcome: 'skipped', reason: 'already-running', ...this.#ending(false) };
     }
     if (!request.allowDowngrade && isOlder(request.expectVersion, version)) {
       throw new DrydockError('artifact.downgrade', { actual: request.expectVersion ?? '', expected: version ?? '' });
@@ -133,6 +133,16 @@ export class Update {
     for (const image of request.artifact.images) payloads.push(yield* Payload.open(this.#talk, image));
     this.#payloads = payloads;
     return undefined;
+  }
+
+  *#enter(): Session<void> {
+    // Once the request is out, the unit leaves whatever we want; where it then is has to be seen before we go.
+    yield* enterBootloader(this.#talk, this.#addresses, () => this.#touch());
+    this.#talk.mayLeave = !this.#erased;
+    this.#talk.leaveIfAsked();
+    if (modeOf(this.#talk.link) === 'application') {
+      throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'the application did not leave' });
+    }
   }
 
   *#deliver(): Session<void> {
@@ -147,6 +157,7 @@ export class Update {
       // The bootloader restarts after each image and waits for the next one.
       this.#current += 1;
       this.#farthest = -1;
+      this.#confirmed = undefined;
       yield* this.#awaitReturn();
       if (modeOf(this.#talk.link) === 'application') {
         throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'its bootloader did not wait for the next image' });
@@ -159,9 +170,9 @@ export class Update {
   // What the transfer announces
 
   *#touch(): Session<void> {
-    if (this.#touched) return;
-    yield* this.#talk.mark('touched');
+    if (!this.#touched) yield* this.#talk.mark('touched');
     this.#touched = true;
+    if (modeOf(this.#talk.link) === 'application') this.#talk.mayLeave = false;
   }
 
   *#erase(): Session<void> {
@@ -171,8 +182,10 @@ export class Update {
     this.#talk.mayLeave = false;
   }
 
-  *#advanced(offset: number, taken: number): Session<void> {
-    this.#sentBytes += taken;
+  *#advanced(offset: number): Session<void> {
+    // What was there when it was first asked came from somebody before; what is taken a second time counts again.
+    this.#sentBytes += Math.max(0, offset - (this.#confirmed ?? offset));
+    this.#confirmed = offset;
     if (offset > this.#farthest) {
       this.#progressed ||= this.#farthest >= 0;
       this.#farthest = offset;
@@ -209,17 +222,27 @@ export class Update {
 
   /** The target restarts: sees it go, and waits for what comes back. */
   *#awaitReturn(): Session<void> {
+    for (let tries = 1; ; tries++) {
+      const left = yield* this.#seesItLeave();
+      const { returnWithinMs } = this.request;
+      try {
+        yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, returnWithinMs);
+      } catch (error) {
+        if (!isLinkTrouble(error)) throw error;
+        throw new DrydockError('target.did-not-return', { withinMs: returnWithinMs }, { cause: error });
+      }
+      // A bootloader that never left has perhaps not restarted yet.
+      if (left || modeOf(this.#talk.link) === 'application' || tries === MAX_LOOKS) return;
+    }
+  }
+
+  *#seesItLeave(): Session<boolean> {
     try {
       yield* this.#talk.receive(CONTROL_POINT, LEAVE_MS);
+      return false;
     } catch (error) {
-      if (!isLinkTrouble(error)) throw error;
-    }
-    const { returnWithinMs } = this.request;
-    try {
-      yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, returnWithinMs);
-    } catch (error) {
-      if (!isLinkTrouble(error)) throw error;
-      throw new DrydockError('target.did-not-return', { withinMs: returnWithinMs }, { cause: error });
+      if (error instanceof LinkError && error.code === 'link.lost') return true;
+      throw error;
     }
   }
 
@@ -249,7 +272,7 @@ export class Update {
       sentBytes: this.#sentBytes,
       needsRescue,
       ...(this.#before && { before: this.#before }),
-      ...(after && this.#touched && { after }),
+      ...(after && { after }),
     };
   }
 
@@ -290,6 +313,8 @@ export class Update {
     if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, FIND_MS);
     if (modeOf(this.#talk.link) === 'bootloader') {
       try {
+        // Requests are refused while notifications are off, answer or no answer.
+        yield* this.#talk.subscribe(CONTROL_POINT);
         yield* this.#talk.send(CONTROL_POINT, encodeRequest({ opcode: Opcode.Abort }), true);
         yield* this.#talk.receive(CONTROL_POINT, ABORT_MS);
       } catch (error) {
@@ -323,7 +348,7 @@ export function* proveNow(
     const after = yield* identify(talk, true);
     yield* talk.close();
     const reference = before ?? after;
-    const addresses = applicationAddresses(reference, request.expectIdentity ?? before?.identity);
+    const addresses = applicationAddresses(reference, request.expectIdentity);
     const verdict = judge(before, after, addresses, request);
     return { ...verdict, ...known, after, sentBytes: 0, needsRescue: after.mode === 'bootloader' };
   } catch (error) {

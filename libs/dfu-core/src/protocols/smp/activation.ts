@@ -17,6 +17,8 @@ const RESET_DELAY_MS = 500;
 /** One question while waiting for a unit whose port never went away. */
 const POLL_MS = 1000;
 const POLL: Patience = { withinMs: POLL_MS, tries: 1 };
+/** Its answer is the whole list, several lines on a console, each of which may be lost. Repeating it is harmless. */
+const SET_STATE: Patience = { withinMs: USUAL.withinMs, tries: 8 };
 /** A lost reset request shows as an old application that still waits for its reset. */
 const POLLS_BEFORE_NEXT_RESET = 3;
 const RESETS = 3;
@@ -38,7 +40,9 @@ export function hasTrial(bootMode: number): boolean {
 export function* setForNextBoot(client: SmpClient, hash: string, permanently: boolean): Step<boolean> {
   let list;
   try {
-    list = decodeImageList(yield* client.ask({ kind: 'set-state', hash: fromHex(hash), confirm: permanently }));
+    list = decodeImageList(
+      yield* client.ask({ kind: 'set-state', hash: fromHex(hash), confirm: permanently }, SET_STATE),
+    );
   } catch (error) {
     if (!(error instanceof SmpRefusedError)) throw error;
     if (error.isShared(Rc.NotSupported)) return false;
@@ -192,7 +196,7 @@ export function* awaitReturn(
 export function* confirmRunning(client: SmpClient, hash: string): Step<Survey['images']> {
   let refused: SmpRefusedError | undefined;
   try {
-    yield* client.ask({ kind: 'set-state', hash: fromHex(hash), confirm: true });
+    yield* client.ask({ kind: 'set-state', hash: fromHex(hash), confirm: true }, SET_STATE);
   } catch (error) {
     if (isLost(error) || isSilence(error)) return undefined;
     if (!(error instanceof SmpRefusedError)) throw error;
@@ -200,7 +204,7 @@ export function* confirmRunning(client: SmpClient, hash: string): Step<Survey['i
   }
   let images;
   try {
-    images = (yield* readList(client, USUAL))?.images;
+    images = (yield* readList(client))?.images;
   } catch (error) {
     if (isLost(error) || isSilence(error)) return undefined;
     throw error;

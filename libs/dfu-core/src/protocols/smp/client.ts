@@ -45,18 +45,21 @@ const BUSY_TRIES = 50;
 export class SmpClient {
   #link: LinkInfo;
   #transport: SmpTransport;
-  readonly #options: Readonly<Record<string, string>>;
   #sequence: number;
   #version: number = Version.V2;
   #versionSettled = false;
   readonly #queue: TransportEvent[] = [];
   #stopAsked = false;
+  #committed = false;
   #desynchronised = false;
 
   /** @param firstSequence 0..255; should differ between connections, so that late answers of an earlier one are known. */
-  constructor(link: LinkInfo, options: Readonly<Record<string, string>>, firstSequence: number) {
+  constructor(
+    link: LinkInfo,
+    readonly options: Readonly<Record<string, string>>,
+    firstSequence: number,
+  ) {
     this.#link = link;
-    this.#options = options;
     this.#transport = openTransport(link, options);
     this.#sequence = firstSequence & 0xff;
   }
@@ -69,14 +72,14 @@ export class SmpClient {
     return this.#transport;
   }
 
-  /** Somebody asked to stop; to be obeyed at the next safe point. */
+  /** Somebody asked to stop; to be obeyed at the next safe point. After the activation there is none any more. */
   get stopAsked(): boolean {
-    return this.#stopAsked;
+    return this.#stopAsked && !this.#committed;
   }
 
   /** @throws CancelledError when a stop was asked for. */
   checkStop(): void {
-    if (this.#stopAsked) throw new CancelledError();
+    if (this.stopAsked) throw new CancelledError();
   }
 
   /** Performs one effect; a cancellation is noted, and the effect asked for again. */
@@ -126,6 +129,7 @@ export class SmpClient {
     }
     if (input.kind === 'closed') throw new LinkError('link.lost', { detail: 'the other end is gone' });
     if (input.kind === 'failed') throw failureOf(input.code, input.params);
+    if (input.kind === 'done' && step === 'activating') this.#committed = true;
     if (input.kind !== 'done')
       throw new DrydockError('gateway.journal', { detail: `mark was answered by ${input.kind}` });
   }
@@ -145,7 +149,7 @@ export class SmpClient {
     if (input.kind === 'timeout') throw new LinkError('link.not-found', { link: this.#link.identity.value, withinMs });
     if (input.kind !== 'opened') throw new InvariantError(`reconnect was answered by ${input.kind}`);
     this.#link = input.link;
-    this.#transport = openTransport(input.link, this.#options);
+    this.#transport = openTransport(input.link, this.options);
     this.#queue.length = 0;
     yield* this.start();
   }
@@ -159,7 +163,7 @@ export class SmpClient {
     if (this.#desynchronised) {
       this.#desynchronised = false;
       // A line cut off on its way would swallow the next one; its end costs one byte.
-      if (this.#link.kind === 'serial' && this.#options['framing'] !== 'raw') {
+      if (this.#link.kind === 'serial' && this.options['framing'] !== 'raw') {
         yield* this.#done({ kind: 'send', channel, bytes: Uint8Array.of(0x0a), withinMs: 5000 });
       }
     }
@@ -209,12 +213,13 @@ export class SmpClient {
 
   /**
    * Asks until it is answered. Requests asked this way may be repeated without harm.
-   * @throws SmpRefusedError when the target says no; LinkError `link.timeout` after the last try.
+   * @throws SmpRefusedError when the target says no; LinkError `link.timeout` after the last try; CancelledError.
    */
   *ask(request: Request, patience: Patience = USUAL): Step<Body> {
     const sent = new Set<number>();
     let busy = 0;
     for (let attempt = 0; attempt < patience.tries; attempt++) {
+      this.checkStop();
       sent.add(yield* this.send(request));
       const answer = yield* this.#answerTo(request, sent, patience.withinMs);
       if (!answer) {

@@ -4,10 +4,10 @@
  * Source: Zephyr `smp_group_0.rst` and `smp_group_1.rst`; for what serial recovery leaves out, mcu-tools/mcuboot
  * `docs/serial_recovery.md` and `boot/boot_serial/src/boot_serial.c`.
  */
-import { LinkError } from '../../errors.js';
+import { LinkError, MalformedFrameError } from '../../errors.js';
 import type { Identification, RunningImage } from '../../session/protocol.js';
-import { MalformedFrameError } from '../../errors.js';
-import { type Patience, type SmpClient, type Step, USUAL } from './client.js';
+import type { Identity } from '../../session/session.js';
+import type { Patience, SmpClient, Step } from './client.js';
 import {
   decodeBootloaderMode,
   decodeBootloaderName,
@@ -43,9 +43,9 @@ export interface Survey {
   readonly identification: Identification;
 }
 
-/** Silence is an answer here: the command may be missing without a word. */
-const OPTIONAL: Patience = { withinMs: 1500, tries: 2 };
-const LIST: Patience = { withinMs: 5000, tries: 3 };
+/** An optional command: on BLE it may be missing without a word, so silence is not waited out for long. */
+const OPTIONAL: Patience = { withinMs: 1500, tries: 3 };
+const LIST: Patience = { withinMs: 2500, tries: 6 };
 
 /**
  * @throws LinkError `link.timeout` when nobody answers the image list; SmpRefusedError when it is refused for
@@ -54,14 +54,17 @@ const LIST: Patience = { withinMs: 5000, tries: 3 };
 export function* survey(client: SmpClient): Step<Survey> {
   const params = yield* optional(client, { kind: 'params' }, decodeParams);
   const list = yield* readList(client);
-  const bootloader = yield* optional(client, { kind: 'bootloader-info' }, decodeBootloaderName);
+  const bootloaderTold = yield* tell(client, { kind: 'bootloader-info' }, decodeBootloaderName);
+  const bootloader = bootloaderTold.value;
   const mode = bootloader
     ? yield* optional(client, { kind: 'bootloader-info', query: 'mode' }, decodeBootloaderMode)
     : undefined;
-  const platform = yield* optional(client, { kind: 'os-info', format: 'i' }, decodeOsInfo);
+  const platformTold = yield* tell(client, { kind: 'os-info', format: 'i' }, decodeOsInfo);
+  const platform = platformTold.value;
+  const identity = yield* readIdentity(client);
   const slots = yield* optional(client, { kind: 'slot-info' }, decodeSlotInfo);
 
-  const answering = whoAnswers(client, { params, list, bootloader, platform });
+  const answering = whoAnswers(client, params, list, [bootloaderTold, platformTold]);
   const maxImageBytes = slots && largestImage(slots);
   return {
     params,
@@ -73,8 +76,8 @@ export function* survey(client: SmpClient): Step<Survey> {
     identification: {
       protocol: PROTOCOL_NAME,
       mode: answering,
-      // SMP itself states no chip id or serial number: the unit is what sits at this port or address.
-      identity: client.link.identity,
+      identity,
+      ...(platform !== undefined && { model: platform }),
       hardware: {
         ...(bootloader !== undefined && { bootloader }),
         ...(mode && { bootloaderMode: mode.mode, noDowngrade: mode.noDowngrade ? 1 : 0 }),
@@ -85,6 +88,17 @@ export function* survey(client: SmpClient): Step<Survey> {
       installed: (list?.images ?? []).filter(({ active }) => answering === 'bootloader' || !active).map(asRunning),
     },
   };
+}
+
+/**
+ * SMP states no chip id or serial number, so the unit is what sits at this port or address; unless the link's spelling
+ * says `identity=node-name`, for products that give each unit a host name of its own (Zephyr gives all the same).
+ * Serial recovery states no node name.
+ */
+function* readIdentity(client: SmpClient): Step<Identity> {
+  if (client.options['identity'] !== 'node-name') return client.link.identity;
+  const name = yield* optional(client, { kind: 'os-info', format: 'n' }, decodeOsInfo);
+  return name ? { kind: 'serial-number', value: name } : client.link.identity;
 }
 
 function asRunning({ image, version, hash, confirmed }: ImageState): RunningImage {
@@ -101,15 +115,22 @@ export function* readList(client: SmpClient, patience: Patience = LIST): Step<Im
   }
 }
 
-/** Undefined where the target refuses, stays silent or answers what cannot be read. A lost link is an error. */
-function* optional<T>(client: SmpClient, request: Request, decode: (body: Body) => T): Step<T | undefined> {
+/** What became of an optional question. */
+type Told<T> = { readonly value?: T; readonly how: 'told' | 'refused' | 'silent' };
+
+/** A refusal, silence, or an answer that cannot be read is no value. A lost link is an error. */
+function* tell<T>(client: SmpClient, request: Request, decode: (body: Body) => T): Step<Told<T>> {
   try {
-    return decode(yield* client.ask(request, request.kind === 'params' ? { ...USUAL, withinMs: 1500 } : OPTIONAL));
+    return { value: decode(yield* client.ask(request, OPTIONAL)), how: 'told' };
   } catch (error) {
-    const isSilence = error instanceof LinkError && error.code === 'link.timeout';
-    if (error instanceof SmpRefusedError || error instanceof MalformedFrameError || isSilence) return undefined;
+    if (error instanceof SmpRefusedError || error instanceof MalformedFrameError) return { how: 'refused' };
+    if (error instanceof LinkError && error.code === 'link.timeout') return { how: 'silent' };
     throw error;
   }
+}
+
+function* optional<T>(client: SmpClient, request: Request, decode: (body: Body) => T): Step<T | undefined> {
+  return (yield* tell(client, request, decode)).value;
 }
 
 /**
@@ -119,20 +140,18 @@ function* optional<T>(client: SmpClient, request: Request, decode: (body: Body) 
  */
 function whoAnswers(
   client: SmpClient,
-  seen: {
-    params: ParamsAnswer | undefined;
-    list: ImageListAnswer | undefined;
-    bootloader: string | undefined;
-    platform: string | undefined;
-  },
+  params: ParamsAnswer | undefined,
+  list: ImageListAnswer | undefined,
+  commands: readonly Told<string>[],
 ): 'application' | 'bootloader' {
   if (client.link.kind !== 'serial') return 'application'; // recovery speaks UART and USB only
-  const isApplication =
-    seen.bootloader !== undefined ||
-    seen.platform !== undefined ||
-    seen.list?.splitStatus !== undefined ||
-    (seen.params?.bufferCount ?? 1) > 1;
-  return isApplication ? 'application' : 'bootloader';
+  const knows = commands.some(({ how }) => how === 'told');
+  if (knows || list?.splitStatus !== undefined || (params?.bufferCount ?? 1) > 1) return 'application';
+  if (commands.every(({ how }) => how === 'refused')) return 'bootloader';
+  throw new LinkError('link.timeout', {
+    withinMs: OPTIONAL.withinMs,
+    detail: 'whether application or bootloader answers stays open',
+  });
 }
 
 function largestImage({ slots, maxImageBytes }: SlotInfoAnswer): number | undefined {

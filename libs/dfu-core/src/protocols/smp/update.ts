@@ -9,6 +9,7 @@ import type { Identification, UnprovenReason, UpdateOutcome, UpdateRequest } fro
 import { awaitReturn, confirmRunning, hasTrial, reset, type Return, setForNextBoot, withdraw } from './activation.js';
 import { CancelledError, type SmpClient, type Step } from './client.js';
 import { applicationImageOf, fitArtifact } from './fit.js';
+import { SmpRefusedError } from './errors.js';
 import { BootMode } from './messages.js';
 import { activeImage, APPLICATION_IMAGE, readList, type Survey, survey, waitingImage } from './survey.js';
 import { mismatch, Upload } from './upload.js';
@@ -88,9 +89,9 @@ export class Update {
   /** The whole way; also that of a rescue, for it begins with what is there. */
   *updateConversation(): Step<Ending> {
     const wanted = this.#wantedHash();
-    this.#checkIdentity();
     yield* this.client.start();
     let found = yield* survey(this.client);
+    this.#checkIdentity(found.identification);
     this.#before = found.identification;
     this.#needsRescue = found.mode === 'bootloader';
     this.#checkFit(found);
@@ -128,15 +129,18 @@ export class Update {
     return image.runningHash;
   }
 
-  #checkIdentity(): void {
-    const expected = this.request.expectIdentity;
-    const actual = this.client.link.identity;
-    if (expected && (expected.kind !== actual.kind || expected.value !== actual.value)) {
-      throw new DrydockError('target.wrong-identity', {
-        expected: `${expected.kind} ${expected.value}`,
-        actual: `${actual.kind} ${actual.value}`,
-      });
-    }
+  /** The unit must be the one that is meant. Serial recovery cannot state a name: there the application must, later. */
+  #checkIdentity({ identity: actual, mode }: Identification): void {
+    const expected = this.request.expectIdentity ?? this.#before?.identity;
+    if (!expected || (expected.kind === actual.kind && expected.value === actual.value)) return;
+    const namedLater = mode === 'bootloader' && expected.kind === 'serial-number' && actual.kind !== 'serial-number';
+    const namedNow =
+      this.#before?.mode === 'bootloader' && actual.kind === 'serial-number' && !this.request.expectIdentity;
+    if (namedLater || namedNow) return;
+    throw new DrydockError('target.wrong-identity', {
+      expected: `${expected.kind} ${expected.value}`,
+      actual: `${actual.kind} ${actual.value}`,
+    });
   }
 
   #checkFit(found: Survey): void {
@@ -185,20 +189,28 @@ export class Update {
     const foreignPending = found.images?.some(
       ({ image, active, pending }) => image === APPLICATION_IMAGE && !active && pending,
     );
-    if (foreignPending) {
-      yield* this.client.ask({ kind: 'erase' }, { withinMs: 40_000, tries: 2 });
-      this.#erasedSlot = true;
-    } else {
-      const active = activeImage(found.images);
+    if (!foreignPending || !(yield* this.#eraseSlot())) {
+      const former = JSON.stringify(found.images);
       yield* reset(this.client);
-      const isSame = (now: Survey) =>
-        activeImage(now.images)?.hash === active?.hash && !activeImage(now.images)?.confirmed;
-      yield* awaitReturn(this.client, this.request.returnWithinMs, isSame);
+      yield* this.#seeReturn(this.request.returnWithinMs, ({ images }) => JSON.stringify(images) === former);
     }
     const now = yield* survey(this.client);
     this.#before = now.identification;
     if (now.mode === 'bootloader' || !now.images) throw unlisted();
+    this.#checkFit(now);
     return now;
+  }
+
+  /** @returns false where the target keeps a pending image, so that only its boot ends that state. */
+  *#eraseSlot(): Step<boolean> {
+    try {
+      yield* this.client.ask({ kind: 'erase' }, { withinMs: 40_000, tries: 2 });
+    } catch (error) {
+      if (error instanceof SmpRefusedError) return false;
+      throw error;
+    }
+    this.#erasedSlot = true;
+    return true;
   }
 
   *#upload(found: Survey, file: Uint8Array, wanted: string): Step<void> {
@@ -296,9 +308,9 @@ export class Update {
   *#seeReturn(withinMs: number, stillWaiting: (found: Survey) => boolean): Step<Return> {
     try {
       const back = yield* awaitReturn(this.client, withinMs, stillWaiting);
+      this.#checkIdentity(back.survey.identification);
       this.#after = back.survey.identification;
       this.#needsRescue = false;
-      this.#checkIdentity();
       return back;
     } catch (error) {
       const silent = error instanceof LinkError && (error.code === 'link.not-found' || error.code === 'link.timeout');
@@ -355,7 +367,6 @@ export class Update {
   /** Late proof, after the agent was away: look, confirm if it is still on trial, judge. */
   *proveConversation(before: Identification | undefined): Step<Ending> {
     const wanted = this.#wantedHash();
-    this.#checkIdentity();
     this.#before = before;
     this.#needsRescue = true; // until somebody answers
     yield* this.client.start();
@@ -366,6 +377,7 @@ export class Update {
       if (!(error instanceof LinkError) || (error.code !== 'link.timeout' && error.code !== 'link.lost')) throw error;
       found = (yield* this.#seeReturn(this.request.returnWithinMs, () => false)).survey;
     }
+    this.#checkIdentity(found.identification);
     this.#after = found.identification;
     if (found.mode === 'bootloader') {
       throw new DrydockError('target.in-bootloader', { detail: 'it answers as MCUboot serial recovery' });

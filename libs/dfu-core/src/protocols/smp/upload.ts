@@ -75,6 +75,7 @@ export class Upload {
   #busy = 0;
   /** Set when a refusal made the target forget the upload. */
   #resetByError = false;
+  #lastRefusal: SmpRefusedError | undefined;
   #sentBytes = 0;
 
   constructor(
@@ -117,6 +118,7 @@ export class Upload {
       this.#recoveries++;
       this.#idleRecoveries++;
       if (this.#idleRecoveries > IDLE_RECOVERIES || this.#recoveries > RECOVERIES) {
+        if (this.#lastRefusal) throw this.#lastRefusal;
         throw new LinkError('link.timeout', {
           withinMs: CHUNK_LONGEST_MS,
           detail: `the upload stands still at byte ${this.#highWater}`,
@@ -161,6 +163,10 @@ export class Upload {
       }
       const answer = yield* this.#readAnswer(message, 'upload-first');
       if (answer === 'again') {
+        if (this.#lastRefusal) {
+          this.#resetByError = false;
+          return 'recover';
+        }
         attempt--; // bounded by the counters of busy answers and of the smallest message
         this.#resetByError = false;
         continue;
@@ -327,6 +333,12 @@ export class Upload {
       this.#resetByError = true;
       return 'again';
     }
+    if (error.isShared(Rc.Invalid)) {
+      // What we send is sound, so it arrived otherwise: a fragment is missing. Found again from a clean start.
+      this.#lastRefusal = error;
+      this.#resetByError = true;
+      return 'again';
+    }
     throw error;
   }
 
@@ -346,6 +358,7 @@ export class Upload {
     if (offset > this.#highWater) {
       this.#highWater = offset;
       this.#idleRecoveries = 0;
+      this.#lastRefusal = undefined;
     }
   }
 

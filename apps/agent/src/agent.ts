@@ -1,0 +1,246 @@
+/** The daemon as a whole: puts the parts together, starts and stops them in order. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { AttemptRef } from '@drydock/contracts';
+import { importSigningKey } from '@drydock/contracts';
+import { DrydockError } from '@drydock/dfu-core';
+import { realClock, type Clock } from './clock.js';
+import { Deployments } from './deployments/deployments.js';
+import { parseReleaseKey } from './deployments/release-keys.js';
+import { Inventory } from './inventory/inventory.js';
+import { Journal } from './journal/journal.js';
+import { Lanes } from './links/lanes.js';
+import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
+import type { Logger } from './logger.js';
+import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
+import type { Site } from './site/site-file.js';
+import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
+import { ArtifactCache } from './uplink/artifact-cache.js';
+import { enrol } from './uplink/server-http.js';
+import { TrustedTime } from './uplink/trusted-time.js';
+import { Uplink } from './uplink/uplink.js';
+import { AGENT_VERSION } from './version.js';
+
+export interface AgentOptions {
+  /** Folder of the agent's state: key, journal, artifacts. */
+  readonly stateDir: string;
+  readonly site: Site;
+  /** Needed until the gateway is enrolled. */
+  readonly serverUrl?: string | undefined;
+  /** Asked for only while the gateway is not enrolled. */
+  readonly token?: (() => Promise<string | undefined>) | undefined;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly protocols?: ProtocolRegistry;
+  readonly links?: LinkFactory;
+  /** Allows plain HTTP and MQTT to other machines. */
+  readonly allowPlaintext?: boolean;
+}
+
+export interface RunningAgent {
+  readonly gatewayId: string;
+  readonly epoch: string;
+  readonly deployments: Deployments;
+  readonly uplink: Uplink;
+  readonly journal: Journal;
+  /** Stops at a safe point. */
+  stop(): Promise<void>;
+}
+
+/** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
+const STOP_MS = 60_000;
+const JOURNAL_RETRY_MS = 60_000;
+const PROGRESS_MS = 1000;
+const MAX_PROGRESS_ITEMS = 64;
+
+/**
+ * Enrols if needed and starts everything. The connection is made in the background.
+ * @throws DrydockError `enrolment.token`, `settings.invalid`, `gateway.journal`, `server.unavailable` (only while not enrolled)
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { log, site, clock = realClock, protocols = PROTOCOLS, allowPlaintext = false } = options;
+  const stateFile = new StateFile(join(options.stateDir, 'state.json'));
+  const state = await enrolled(stateFile, options);
+  const epoch = randomBytes(16).toString('hex');
+  const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
+  const time = new TrustedTime(clock);
+  const lanes = new Lanes();
+  const links = options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter });
+  const key = await importSigningKey(state.key);
+
+  const uplink: Uplink = new Uplink({
+    state,
+    stateFile,
+    key,
+    journal,
+    clock,
+    log,
+    time,
+    agentVersion: AGENT_VERSION,
+    protocols: [...protocols.keys()],
+    allowPlaintext,
+    presence: () => ({ held: deployments.holds, links: inventory.presenceLinks() }),
+    order: (order) => void deployments.take(order),
+    changed: () => {
+      deployments.pump();
+      if (uplink.online) inventory.connected();
+    },
+  });
+  const cache = new ArtifactCache({
+    dir: join(options.stateDir, 'artifacts'),
+    maxBytes: site.limits.cacheMiB * 1024 * 1024,
+    clock,
+    log,
+    openArtifact: (sha256, offset, signal) => uplink.openArtifact(sha256, offset, signal),
+  });
+  const progress = new ProgressMessages(clock, (items) => uplink.progress({ v: 1, items }));
+  const releaseKeys = releaseKeysOf(site, state.enrolment);
+  const deployments: Deployments = new Deployments({
+    clock,
+    log,
+    time,
+    journal,
+    cache,
+    links,
+    protocols,
+    site,
+    lanes,
+    releaseKeys,
+    reported: () => uplink.reports.kick(),
+    held: () => uplink.announce(),
+    progress: (ref, sentBytes, totalBytes) => progress.add(ref, sentBytes, totalBytes),
+    ended: (attempt) => inventory.look(attempt.grant.links),
+  });
+  const inventory: Inventory = new Inventory({
+    clock,
+    log,
+    site,
+    links,
+    lanes,
+    protocols,
+    evidence: () => ({ lastSeq: journal.lastSeq, heardMs: uplink.heardMs }),
+    publish: (body) => uplink.inventory(body),
+    linksChanged: () => uplink.announce(),
+  });
+
+  if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
+  await journal.append({
+    t: 'draft',
+    report: {
+      kind: 'epoch-started',
+      atMs: null,
+      agentVersion: AGENT_VERSION,
+      journal: journal.found,
+      ...(journal.note !== undefined && { journalNote: journal.note }),
+    },
+  });
+  // The connection takes longest, so it is begun first; nothing starts before the recovery below is through.
+  uplink.start();
+  await deployments.recover();
+  inventory.start();
+  const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
+    if (journal.trouble) void journal.retry().then(() => deployments.pump());
+  });
+  log.info({ gateway: state.enrolment.gateway.id, epoch, journal: journal.found, version: AGENT_VERSION }, 'agent started');
+
+  return {
+    gatewayId: state.enrolment.gateway.id,
+    epoch,
+    deployments,
+    uplink,
+    journal,
+    stop: async () => {
+      stopRetry();
+      progress.stop();
+      await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
+      await cache.stop();
+      await uplink.stop();
+      await links.close();
+      await journal.close();
+    },
+  };
+}
+
+async function enrolled(file: StateFile, options: AgentOptions): Promise<AgentState & { enrolment: Enrolment }> {
+  const state = await file.load();
+  if (state.enrolment) {
+    const { serverUrl } = options;
+    if (serverUrl !== undefined && new URL(serverUrl).href !== state.enrolment.serverUrl) {
+      throw new DrydockError('settings.invalid', {
+        field: '--server',
+        detail: `this gateway is enrolled at ${state.enrolment.serverUrl}; remove ${file.path} to enrol it elsewhere`,
+      });
+    }
+    return { ...state, enrolment: state.enrolment };
+  }
+  if (options.serverUrl === undefined) {
+    throw new DrydockError('settings.invalid', { field: '--server', detail: 'needed to enrol this gateway' });
+  }
+  const token = await options.token?.();
+  if (!token) {
+    throw new DrydockError('settings.invalid', {
+      field: 'DRYDOCK_ENROL_TOKEN',
+      detail: 'an enrolment token is needed, in this variable or in the file named by --token-file',
+    });
+  }
+  const enrolment = await enrol({
+    serverUrl: options.serverUrl,
+    token,
+    ...(options.site.name !== undefined && { name: options.site.name }),
+    state,
+    agentVersion: AGENT_VERSION,
+    allowPlaintext: options.allowPlaintext ?? false,
+  });
+  await file.save({ ...state, enrolment });
+  options.log.info({ gateway: enrolment.gateway.name, site: enrolment.site.name }, 'enrolled');
+  return { ...state, enrolment };
+}
+
+/** Keys of the site file and of enrolment together: either may demand a signature. */
+function releaseKeysOf(site: Site, enrolment: Enrolment): (model: string) => ReturnType<typeof parseReleaseKey>[] {
+  const fromServer = new Map(
+    Object.entries(enrolment.releaseKeys).map(([model, pems]) => [model, pems.map((pem) => parseReleaseKey(pem, `release key of ${model}`))]),
+  );
+  return (model) => {
+    // Keys that people put on the gateway outrank those that came with the enrolment.
+    const own = site.releaseKeys.get(model) ?? [];
+    return own.length > 0 ? [...own] : (fromServer.get(model) ?? []);
+  };
+}
+
+function every(clock: Clock, periodMs: number, work: () => void): () => void {
+  let callOff = (): void => undefined;
+  const next = (): void => {
+    callOff = clock.after(periodMs, () => {
+      work();
+      next();
+    });
+  };
+  next();
+  return () => callOff();
+}
+
+/** Progress of all transfers in at most one message a second. */
+class ProgressMessages {
+  readonly #items = new Map<string, { ref: AttemptRef; sentBytes: number; totalBytes: number }>();
+  #timer: (() => void) | undefined;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly send: (items: { ref: AttemptRef; sentBytes: number; totalBytes: number }[]) => void,
+  ) {}
+
+  add(ref: AttemptRef, sentBytes: number, totalBytes: number): void {
+    this.#items.set(`${ref.deployment}/${ref.attempt}`, { ref, sentBytes, totalBytes });
+    this.#timer ??= this.clock.after(PROGRESS_MS, () => {
+      this.#timer = undefined;
+      const items = [...this.#items.values()].slice(0, MAX_PROGRESS_ITEMS);
+      this.#items.clear();
+      this.send(items);
+    });
+  }
+
+  stop(): void {
+    this.#timer?.();
+  }
+}

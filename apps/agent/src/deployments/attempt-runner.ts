@@ -1,0 +1,230 @@
+/**
+ * Performs one attempt: the artifact from the cache, the unit identified, checked and updated, every point
+ * of no return written down before it is passed.
+ */
+import { readFile } from 'node:fs/promises';
+import type { KeyObject } from 'node:crypto';
+import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import {
+  DrydockError,
+  bootloaderAddress,
+  type Identification,
+  type MarkStep,
+  type Protocol,
+  type ReconnectHint,
+  type UpdateOutcome,
+  type UpdateRequest,
+} from '@drydock/dfu-core';
+import type { Clock } from '../clock.js';
+import { PayloadStore } from '../driver/payload-store.js';
+import { SessionDriver, type DriverHooks } from '../driver/session-driver.js';
+import type { Journal } from '../journal/journal.js';
+import type { ReportDraft } from '../journal/records.js';
+import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
+import { parseLinkName } from '../links/parse-link.js';
+import type { Logger } from '../logger.js';
+import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
+import type { Site } from '../site/site-file.js';
+import type { ArtifactCache } from '../uplink/artifact-cache.js';
+import type { TrustedTime } from '../uplink/trusted-time.js';
+import type { Attempt } from './attempt.js';
+import { verifyReleaseSignature } from './release-keys.js';
+import { checkIdentity, checkModel, readArtifact } from './unit-checks.js';
+
+export interface RunnerPorts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly time: TrustedTime;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly cache: Pick<ArtifactCache, 'path' | 'discard'>;
+  readonly links: Pick<LinkFactory, 'link'>;
+  readonly protocols: ProtocolRegistry;
+  readonly site: Site;
+  /** Release keys of a model, from the site file and from enrolment. */
+  releaseKeys(model: string): readonly KeyObject[];
+  progress(attempt: Attempt, sentBytes: number, totalBytes: number): void;
+}
+
+const OPEN_MS = 30_000;
+const IDENTIFY_MS = 60_000;
+/** Beyond the time a device may stay away, for finding and opening it. */
+const RETURN_GRACE_MS = 30_000;
+/** The session ends itself by the limits of its phases; this is behind them. */
+const SESSION_GRACE_MS = 120_000;
+
+/** What an attempt came to. `after` and the other facts are the session's. */
+export type AttemptResult = UpdateOutcome;
+
+export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<AttemptResult> {
+  const { grant } = attempt;
+  const protocol = requireProtocol(grant.protocol, ports.protocols);
+  checkModel(undefined, grant, ports.site);
+  const file = new Uint8Array(await readFile(ports.cache.path(grant.artifact.sha256)));
+  let payload: PayloadStore;
+  try {
+    payload = new PayloadStore(file, grant.artifact.sha256, new Map());
+  } catch (error) {
+    await ports.cache.discard(grant.artifact.sha256);
+    throw error;
+  }
+  const description = readArtifact(file, grant, protocol);
+  const keys = ports.releaseKeys(grant.model);
+  if (keys.length > 0) verifyReleaseSignature(file, description.format, grant.model, keys);
+  payload = new PayloadStore(file, grant.artifact.sha256, protocol.payloads(file));
+  const expectVersion = grant.expect.version ?? ports.site.expectVersion(grant.model, grant.artifact.sha256);
+  const request: UpdateRequest = {
+    artifact: description,
+    expectIdentity: grant.identity,
+    allowDowngrade: grant.allowDowngrade,
+    confirm: grant.confirm,
+    versionProves: grant.expect.versionProves,
+    ...(expectVersion !== undefined && { expectVersion }),
+    returnWithinMs: grant.timeouts.activateMs,
+  };
+
+  const { driver, link, found } = await findUnit(attempt, protocol, payload, ports);
+  attempt.driver = driver;
+  try {
+    checkIdentity(found, grant);
+    checkModel(found, grant, ports.site);
+    const fit = protocol.fit(found, description, { allowDowngrade: grant.allowDowngrade });
+    if (!fit.fits) return unfit(found, fit.code, fit.params);
+    const options = linkOptionsOf(link);
+    if (!attempt.resumed) {
+      attempt.before = found;
+      await ports.journal.append({ t: 'before', ref: attempt.ref, link, identification: found });
+    }
+    if (attempt.cancelWanted) driver.cancel();
+    return await converse(attempt, { driver, protocol, found, request: { ...request, linkOptions: options } });
+  } finally {
+    attempt.overdue = driver.overdue;
+    attempt.driver = undefined;
+    await driver.close();
+  }
+}
+
+interface Conversation {
+  readonly driver: SessionDriver;
+  readonly protocol: Protocol;
+  readonly found: Identification;
+  readonly request: UpdateRequest;
+}
+
+async function converse(attempt: Attempt, { driver, protocol, found, request }: Conversation): Promise<UpdateOutcome> {
+  const { timeouts } = attempt.grant;
+  const times = {
+    openMs: OPEN_MS,
+    limitMs: timeouts.transferMs + timeouts.activateMs + timeouts.proveMs + SESSION_GRACE_MS,
+  };
+  const rescue = attempt.grant.mode === 'rescue' || (attempt.resumed !== undefined && found.mode === 'bootloader');
+  if (rescue) return driver.run((info) => protocol.rescue(info, request), times);
+  if (attempt.resumed?.steps.has('activating')) {
+    const proof = await driver.run((info) => protocol.prove(info, request, attempt.before), times);
+    // The agent may have died between writing "activating" down and saying it: then the old image still
+    // runs, and the way goes on from what the target holds.
+    const stillOld = proof.outcome === 'reverted' || (proof.outcome === 'failed' && proof.code === 'target.wrong-image-runs');
+    if (!stillOld) return proof;
+  }
+  return driver.run((info) => protocol.update(info, request), times);
+}
+
+/** Tries the links in the order of the grant until the unit answers on one of them. */
+async function findUnit(
+  attempt: Attempt,
+  protocol: Protocol,
+  payload: PayloadStore,
+  ports: RunnerPorts,
+): Promise<{ driver: SessionDriver; link: string; found: Identification }> {
+  let last: DrydockError | undefined;
+  for (const name of attempt.grant.links) {
+    if (attempt.abort.signal.aborted) throw new DrydockError('order.withdrawn');
+    const driver: SessionDriver = new SessionDriver({
+      clock: ports.clock,
+      link: await ports.links.link(name, protocol),
+      fences: attempt.fences(ports.time),
+      payload,
+      hooks: hooksOf(attempt, ports, () => driver),
+    });
+    try {
+      await driver.open(OPEN_MS, openHint(attempt, name));
+      const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), {
+        openMs: OPEN_MS,
+        limitMs: IDENTIFY_MS,
+      });
+      return { driver, link: name, found };
+    } catch (error) {
+      await driver.close();
+      if (!(error instanceof DrydockError) || !error.code.startsWith('link.')) throw error;
+      last = error;
+      ports.log.info({ link: name, code: error.code }, 'no answer on this link');
+    }
+  }
+  throw last ?? new DrydockError('gateway.no-link', { detail: 'the grant names none' });
+}
+
+/** A unit that was left in its bootloader may be found under its neighbouring address. */
+function openHint(attempt: Attempt, name: string): ReconnectHint {
+  const link = parseLinkName(name);
+  if (link.kind !== 'ble' || (attempt.grant.mode !== 'rescue' && !attempt.resumed)) return {};
+  return { addresses: [bootloaderAddress(link.address)] };
+}
+
+function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriver): DriverHooks {
+  const { timeouts } = attempt.grant;
+  const report = async (draft: ReportDraft): Promise<void> => {
+    await ports.journal.append({ t: 'draft', report: draft });
+  };
+  const base = () => ({ atMs: ports.time.estimateMs(), ref: attempt.ref });
+  return {
+    mark: async (step: MarkStep): Promise<void> => {
+      if (attempt.phase === 'withdrawn') throw new DrydockError('order.withdrawn');
+      if (step === 'touched') {
+        driver().limit(timeouts.transferMs);
+        if (!attempt.started) await markTouched(attempt, report, base());
+        return;
+      }
+      if (step === 'activating') driver().limit(timeouts.activateMs + RETURN_GRACE_MS);
+      if (attempt.steps.has(step)) return;
+      await report({ ...base(), kind: step });
+      attempt.steps.add(step);
+    },
+    progress: (sentBytes: number, totalBytes: number): void => {
+      attempt.sentBytes = sentBytes;
+      ports.progress(attempt, sentBytes, totalBytes);
+    },
+    reopened: (): void => {
+      if (!attempt.steps.has('activating') || attempt.steps.has('proving')) return;
+      attempt.steps.add('proving');
+      driver().limit(timeouts.proveMs);
+      report({ ...base(), kind: 'proving' }).catch((error: unknown) =>
+        ports.log.error({ detail: (error as Error).message }, 'report not written'),
+      );
+    },
+    trace: (line: () => string): void => ports.log.debug({ attempt: attempt.key, effect: line() }),
+  };
+}
+
+async function markTouched(
+  attempt: Attempt,
+  report: (draft: ReportDraft) => Promise<void>,
+  base: { atMs: number | null; ref: Attempt['ref'] },
+): Promise<void> {
+  // From here on no order can withdraw it, even while the disk is still writing.
+  attempt.started = true;
+  try {
+    await report({
+      ...base,
+      kind: 'touched',
+      identity: attempt.before?.identity ?? attempt.grant.identity,
+      before: [...(attempt.before?.running ?? [])].slice(0, 8),
+    });
+    attempt.steps.add('touched');
+  } catch (error) {
+    attempt.started = false;
+    throw error;
+  }
+}
+
+function unfit(before: Identification, code: ErrorCode, params: ErrorParams): UpdateOutcome {
+  return { outcome: 'failed', code, params, before, sentBytes: 0, needsRescue: before.mode === 'bootloader' };
+}

@@ -1,0 +1,374 @@
+/**
+ * What next: holds the newest order, withdraws and starts attempts, one at a time per device and link, and
+ * writes down how they ended (design, P2, P3, sections 3 and 4).
+ *
+ * An attempt counts as started in the moment before its `touched` is written down. Before that it can be
+ * withdrawn, and is never started afterwards; after that it runs to its end, and is never called withdrawn.
+ */
+import type { AttemptRef, EndedReport, OrdersBody, WithdrawnReport } from '@drydock/contracts';
+import { DrydockError, type UpdateOutcome } from '@drydock/dfu-core';
+import type { z } from 'zod';
+import type { Journal } from '../journal/journal.js';
+import { attemptKey, type ReportDraft } from '../journal/records.js';
+import type { Lanes } from '../links/lanes.js';
+import { parseLinkName } from '../links/parse-link.js';
+import { RepeatedLine } from '../logger.js';
+import type { ArtifactCache } from '../uplink/artifact-cache.js';
+import type { ReceivedOrder } from '../uplink/uplink.js';
+import { Attempt } from './attempt.js';
+import { runAttempt, type RunnerPorts } from './attempt-runner.js';
+import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
+
+export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
+  readonly journal: Journal;
+  readonly cache: ArtifactCache;
+  readonly lanes: Lanes;
+  /** Reports were written: the sender may go on. */
+  reported(): void;
+  /** The held order changed. */
+  held(): void;
+  progress(ref: AttemptRef, sentBytes: number, totalBytes: number): void;
+  /** An attempt ended: its device is worth a look. */
+  ended(attempt: Attempt): void;
+  /** Performs an attempt; tests put their own in its place. */
+  readonly run?: (attempt: Attempt, ports: RunnerPorts) => Promise<UpdateOutcome>;
+}
+
+type WithdrawnWhy = z.infer<typeof WithdrawnReport>['why'];
+
+const TICK_MS = 1000;
+/** A device that did not answer after a restart is looked for again after this, until `finishBy`. */
+const RESUME_PAUSE_MS = 5000;
+const MAX_PREFETCH_MS = 6 * 3_600_000;
+
+export class Deployments {
+  readonly #options: DeploymentsOptions;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #runs = new Set<Promise<void>>();
+  #held = { reign: 0, revision: 0 };
+  #work: Promise<void> = Promise.resolve();
+  #tick: (() => void) | undefined;
+  #stopping = false;
+  readonly #owing = new RepeatedLine();
+  readonly #stopListening: () => void;
+
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+    this.#stopListening = options.lanes.onFree(() => this.pump());
+  }
+
+  /** (reign, revision) of the order that this epoch holds. */
+  get holds(): { readonly reign: number; readonly revision: number } {
+    return this.#held;
+  }
+
+  /** Attempts in hand, for people and tests. */
+  get attempts(): readonly Attempt[] {
+    return [...this.#attempts.values()];
+  }
+
+  /**
+   * What the journal shows from before this start. Grants of an earlier epoch are dead: those never
+   * started are withdrawn, those that were go on until `finishBy`. A journal that lost something proves
+   * nothing, so nothing goes on, and nothing is called unstarted.
+   */
+  async recover(): Promise<void> {
+    const { journal } = this.#options;
+    for (const book of journal.openAttempts()) {
+      if (book.epoch === journal.epoch) continue;
+      const attempt = new Attempt(book.epoch, book.grant, book.state === 'touched' ? { steps: book.steps, before: book.before } : undefined);
+      if (book.state === 'granted') {
+        if (journal.found === 'intact') await this.#withdraw(attempt, 'epoch-ended');
+      } else if (journal.found === 'intact') {
+        this.#attempts.set(attempt.key, attempt);
+      } else {
+        await this.#end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
+      }
+    }
+    this.pump();
+  }
+
+  /** Takes an order that was checked. Orders are worked through one after the other. */
+  take(order: ReceivedOrder): Promise<void> {
+    this.#work = this.#work
+      .then(() => this.#take(order))
+      .catch((error: unknown) => this.#options.log.error({ detail: (error as Error).message }, 'order'));
+    return this.#work;
+  }
+
+  /** Looks what can be started now. Cheap; called whenever something changed. */
+  pump(): void {
+    if (this.#stopping) return;
+    const { time } = this.#options;
+    const byStart = [...this.#attempts.values()].sort((a, b) => a.grant.startBy - b.grant.startBy);
+    for (const attempt of byStart) {
+      if (attempt.phase === 'done' || attempt.phase === 'running') continue;
+      if (attempt.phase === 'withdrawn') {
+        this.#background(this.#owe(attempt));
+        continue;
+      }
+      const remaining = time.remainingMs(attempt.resumed ? attempt.grant.finishBy : attempt.grant.startBy);
+      if (remaining !== undefined && remaining <= 0) {
+        if (attempt.resumed) this.#background(this.#giveUp(attempt));
+        else this.#background(this.#withdraw(attempt, 'start-by-passed'));
+      } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
+      else if (attempt.phase === 'ready' && remaining !== undefined) this.#tryStart(attempt);
+    }
+    this.#wake();
+  }
+
+  /**
+   * Starts nothing more and asks what runs to leave at its next safe point. What was touched is left as
+   * the journal shows it, and goes on at the next start.
+   */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#stopListening();
+    this.#tick?.();
+    for (const attempt of this.#attempts.values()) {
+      attempt.abort.abort();
+      attempt.driver?.cancel();
+    }
+    const { clock } = this.#options;
+    let callOff: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => (callOff = clock.after(withinMs, resolve)));
+    await Promise.race([Promise.allSettled([...this.#runs, this.#work]), late]);
+    callOff();
+  }
+
+  /** Resolves when nothing runs and nothing is being written. For tests. */
+  async idle(): Promise<void> {
+    await this.#work;
+    while (this.#runs.size > 0) await Promise.allSettled([...this.#runs]);
+  }
+
+  async #take(order: ReceivedOrder): Promise<void> {
+    const { journal } = this.#options;
+    for (const cancellation of order.cancellations) {
+      const attempt = this.#attempts.get(attemptKey(cancellation));
+      if (!attempt || attempt.phase === 'done') continue;
+      if (!attempt.started) await this.#withdraw(attempt, 'cancelled');
+      else if (cancellation.mode === 'safe-point') {
+        attempt.cancelWanted = true;
+        attempt.driver?.cancel();
+        if (attempt.resumed && attempt.phase !== 'running') {
+          await this.#end(attempt, { outcome: 'cancelled', sentBytes: 0, needsRescue: isWithoutApplication(attempt) }, 0);
+        }
+      }
+    }
+    const { body } = order;
+    if (body && isNewer(body, this.#held) && body.reign >= journal.reign) await this.#replace(body);
+    this.pump();
+  }
+
+  async #replace(body: OrdersBody): Promise<void> {
+    const { journal } = this.#options;
+    const held = { reign: body.reign, revision: body.revision };
+    const named = new Set(body.grants.map(attemptKey));
+    for (const attempt of [...this.#attempts.values()]) {
+      if (!named.has(attempt.key) && !attempt.started) await this.#withdraw(attempt, 'superseded', held);
+    }
+    for (const grant of body.grants) {
+      const known = journal.attempt(grant);
+      const attempt = this.#attempts.get(attemptKey(grant));
+      if (known && (known.state === 'ended' || known.state === 'withdrawn' || known.epoch !== journal.epoch)) continue;
+      if (attempt?.phase === 'withdrawn' || attempt?.phase === 'done') continue;
+      if (attempt && JSON.stringify(attempt.grant) === JSON.stringify(grant)) continue;
+      try {
+        await journal.append({ t: 'grant', epoch: journal.epoch, grant });
+      } catch (error) {
+        // Not written down, not held: the grant ends by itself.
+        this.#options.log.error({ detail: (error as Error).message, deployment: grant.deployment }, 'grant not taken');
+        continue;
+      }
+      if (attempt) {
+        // A renewal moves the ends; what is done, where and with what stays as it was granted.
+        attempt.grant = { ...attempt.grant, startBy: grant.startBy, finishBy: grant.finishBy };
+      } else this.#attempts.set(attemptKey(grant), new Attempt(journal.epoch, grant, undefined));
+    }
+    this.#held = held;
+    this.#options.held();
+    for (const artifact of body.prefetch) {
+      this.#options.cache
+        .obtain(artifact, MAX_PREFETCH_MS)
+        .catch((error: unknown) => this.#options.log.info({ sha256: artifact.sha256, detail: (error as Error).message }, 'not fetched ahead'));
+    }
+  }
+
+  async #download(attempt: Attempt): Promise<void> {
+    const { cache, log } = this.#options;
+    const { artifact, timeouts } = attempt.grant;
+    attempt.phase = 'downloading';
+    try {
+      if (!(await cache.has(artifact.sha256)) && !attempt.resumed) {
+        await this.#report({ kind: 'downloading', ref: attempt.ref, atMs: this.#options.time.estimateMs() });
+      }
+      await cache.obtain(artifact, timeouts.downloadMs, attempt.abort.signal);
+      if (this.#phaseOf(attempt) === 'downloading') attempt.phase = 'ready';
+    } catch (error) {
+      if (this.#phaseOf(attempt) !== 'downloading' || this.#stopping) return;
+      log.warn({ attempt: attempt.key, detail: (error as Error).message }, 'artifact not obtained');
+      if (attempt.resumed) {
+        attempt.phase = 'waiting';
+        attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
+      } else await this.#end(attempt, failedOutcome(attempt, error), 0);
+    }
+    this.pump();
+  }
+
+  #tryStart(attempt: Attempt): void {
+    const { lanes, journal, clock, site } = this.#options;
+    if (journal.trouble) {
+      if (!attempt.resumed) this.#background(this.#end(attempt, failedOutcome(attempt, new DrydockError(journal.trouble.code, { detail: journal.trouble.detail })), 0));
+      return;
+    }
+    if (clock.monotonicMs() < attempt.notBeforeMs) return;
+    const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running');
+    if (running.length >= site.limits.parallel) return;
+    if (usesBluetooth(attempt) && running.filter(usesBluetooth).length >= site.limits.parallelBluetooth) return;
+    const free = lanes.tryTake(attempt.lanes);
+    if (!free) return;
+    attempt.phase = 'running';
+    this.#background(this.#run(attempt).finally(free));
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const { clock, log, cache } = this.#options;
+    const release = cache.hold(attempt.grant.artifact.sha256);
+    const began = clock.monotonicMs();
+    attempt.startedAtMs = began;
+    let outcome: UpdateOutcome;
+    let overdue = false;
+    try {
+      const run = this.#options.run ?? runAttempt;
+      const ports: RunnerPorts = {
+        ...this.#options,
+        progress: (_, sent, total) => this.#options.progress(attempt.ref, sent, total),
+      };
+      outcome = await run(attempt, {
+        ...ports,
+        journal: { append: (...entries) => this.#options.journal.append(...entries).finally(() => this.#options.reported()) },
+      });
+      overdue = attempt.overdue;
+    } catch (error) {
+      outcome = failedOutcome(attempt, error);
+    } finally {
+      release();
+    }
+    log.info({ attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) }, 'session over');
+    await this.#settle(attempt, outcome, clock.monotonicMs() - began, overdue);
+    this.pump();
+  }
+
+  /** What a session's end means for the attempt. */
+  async #settle(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue: boolean): Promise<void> {
+    if (attempt.phase !== 'running') return; // withdrawn while it had not touched anything
+    const code = outcome.outcome === 'failed' ? outcome.code : undefined;
+    const left = outcome.outcome === 'cancelled' && this.#stopping && !attempt.cancelWanted;
+    if (left || (this.#stopping && !attempt.started)) {
+      attempt.phase = 'ready';
+      return;
+    }
+    if (!attempt.started) {
+      if (code === 'fence.start-by' || code === 'fence.finish-by') return this.#withdraw(attempt, 'start-by-passed');
+      if (code === 'fence.no-time') {
+        attempt.phase = 'ready';
+        return;
+      }
+    } else if (attempt.resumed && code?.startsWith('link.')) {
+      // The device does not answer (yet): it is looked for until the time is over.
+      attempt.phase = 'ready';
+      attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
+      return;
+    } else if (attempt.resumed && code === 'fence.no-time') {
+      attempt.phase = 'ready';
+      return;
+    }
+    await this.#end(attempt, outcome, durationMs, overdue);
+  }
+
+  /** After a restart the time for the attempt is over: what the journal shows is all that can be said. */
+  async #giveUp(attempt: Attempt): Promise<void> {
+    attempt.abort.abort();
+    await this.#end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
+  }
+
+  async #end(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue = false): Promise<void> {
+    if (attempt.phase === 'done') return;
+    const report: Omit<EndedReport, 'seq'> = endedReport(attempt, outcome, {
+      atMs: this.#options.time.estimateMs(),
+      durationMs,
+      overdue,
+    });
+    attempt.phase = 'done';
+    try {
+      await this.#report(report);
+    } catch (error) {
+      // The end is known but not written down. Nothing of it is done again in this life of the agent.
+      this.#options.log.error({ attempt: attempt.key, detail: (error as Error).message }, 'end not written down');
+      attempt.owedReport = report;
+      attempt.phase = 'withdrawn';
+      this.#attempts.set(attempt.key, attempt);
+      return;
+    }
+    this.#attempts.delete(attempt.key);
+    this.#options.ended(attempt);
+  }
+
+  async #withdraw(attempt: Attempt, why: WithdrawnWhy, held?: { reign: number; revision: number }): Promise<void> {
+    if (attempt.started || attempt.phase === 'withdrawn' || attempt.phase === 'done') return;
+    // First it can no longer start; then that is written down, and only what is written down is said.
+    attempt.phase = 'withdrawn';
+    attempt.abort.abort();
+    attempt.driver?.cancel();
+    attempt.owedReport = { kind: 'withdrawn', ref: attempt.ref, atMs: this.#options.time.estimateMs(), why, ...(held && { held }) };
+    await this.#owe(attempt);
+  }
+
+  /** Writes a report down that could not be written before. */
+  async #owe(attempt: Attempt): Promise<void> {
+    const report = attempt.owedReport;
+    if (!report) return;
+    attempt.owedReport = undefined;
+    try {
+      await this.#report(report);
+      attempt.phase = 'done';
+      this.#attempts.delete(attempt.key);
+    } catch (error) {
+      attempt.owedReport = report;
+      this.#attempts.set(attempt.key, attempt);
+      this.#owing.say((error as Error).message, (detail, times) => this.#options.log.error({ detail, times }, 'not written down'));
+    }
+  }
+
+  async #report(report: ReportDraft): Promise<void> {
+    await this.#options.journal.append({ t: 'draft', report });
+    this.#options.reported();
+  }
+
+  #phaseOf(attempt: Attempt): Attempt['phase'] {
+    return attempt.phase;
+  }
+
+  #background(work: Promise<void>): void {
+    const run = work.catch((error: unknown) => this.#options.log.error({ detail: (error as Error).message }, 'deployments'));
+    this.#runs.add(run);
+    void run.then(() => this.#runs.delete(run));
+  }
+
+  /** While something waits, the clock is looked at. */
+  #wake(): void {
+    this.#tick?.();
+    this.#tick = undefined;
+    if (this.#stopping || this.#attempts.size === 0) return;
+    this.#tick = this.#options.clock.after(TICK_MS, () => this.pump());
+  }
+}
+
+function isNewer(a: { reign: number; revision: number }, b: { reign: number; revision: number }): boolean {
+  return a.reign > b.reign || (a.reign === b.reign && a.revision > b.revision);
+}
+
+function usesBluetooth(attempt: Attempt): boolean {
+  return attempt.grant.links.some((name) => parseLinkName(name).kind === 'ble');
+}

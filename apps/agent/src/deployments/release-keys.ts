@@ -1,0 +1,71 @@
+/**
+ * Release keys: where a model has one, held here and never taken from an order, the artifact must carry
+ * its signature, so that a server alone cannot flash (design, section 4).
+ */
+import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import {
+  ArtifactError,
+  DrydockError,
+  checkMcubootImage,
+  openNordicPackage,
+  parseMcubootPublicKey,
+  verifyNordicSignature,
+  type McubootTrustedKey,
+} from '@drydock/dfu-core';
+
+/** @throws DrydockError `settings.invalid` when it is no public key. */
+export function parseReleaseKey(pem: string, field: string): KeyObject {
+  try {
+    return createPublicKey(pem);
+  } catch (error) {
+    throw new DrydockError('settings.invalid', { field, detail: 'no public key in PEM form' }, { cause: error });
+  }
+}
+
+/**
+ * @param keys of the model; any of them may have signed.
+ * @throws ArtifactError `gateway.no-release-key` when none of them did; `artifact.*` when the file is broken.
+ */
+export function verifyReleaseSignature(file: Uint8Array, format: string, model: string, keys: readonly KeyObject[]): void {
+  if (!isSigned(file, format, keys)) throw new ArtifactError('gateway.no-release-key', { model });
+}
+
+function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]): boolean {
+  switch (format) {
+    case 'mcuboot': {
+      const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
+      try {
+        return checkMcubootImage(file, { trustedKeys, verifyRsaPss }).signedBy !== undefined;
+      } catch (error) {
+        if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
+        throw error;
+      }
+    }
+    case 'nordic-secure-zip': {
+      const opened = openNordicPackage(file);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && verifyNordicSignature(opened, point);
+      });
+    }
+    default:
+      return false; // what cannot be checked does not count as signed
+  }
+}
+
+function mcubootKey(key: KeyObject): McubootTrustedKey | undefined {
+  const der = key.asymmetricKeyType === 'rsa' ? key.export({ format: 'der', type: 'pkcs1' }) : key.export({ format: 'der', type: 'spki' });
+  return parseMcubootPublicKey(new Uint8Array(der));
+}
+
+/** The uncompressed point of a P-256 key (SEC1), undefined for any other. */
+function p256Point(key: KeyObject): Uint8Array | undefined {
+  const jwk = key.export({ format: 'jwk' });
+  if (jwk.crv !== 'P-256' || !jwk.x || !jwk.y) return undefined;
+  return new Uint8Array(Buffer.concat([Buffer.of(4), Buffer.from(jwk.x, 'base64url'), Buffer.from(jwk.y, 'base64url')]));
+}
+
+function verifyRsaPss(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'pkcs1' });
+  return verify('sha256', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+}

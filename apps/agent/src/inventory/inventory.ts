@@ -1,0 +1,318 @@
+/**
+ * Which devices are there and what they run: those of the site file, those that a rule of it discovers,
+ * and strays. A unit is identified when that is due, after its update, and never during one.
+ */
+import type { InventoryBody, InventoryDevice, PresenceBody, Stray } from '@drydock/contracts';
+import { DrydockError, applicationAddress, type Identification, type Sighting } from '@drydock/dfu-core';
+import type { Clock } from '../clock.js';
+import { NO_FENCES } from '../driver/fences.js';
+import { SessionDriver } from '../driver/session-driver.js';
+import type { Lanes } from '../links/lanes.js';
+import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
+import { linkLane, parseLinkName } from '../links/parse-link.js';
+import type { Logger } from '../logger.js';
+import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
+import type { Site, SiteDevice } from '../site/site-file.js';
+
+export interface InventoryOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly site: Site;
+  readonly links: LinkFactory;
+  readonly lanes: Lanes;
+  readonly protocols: ProtocolRegistry;
+  /** Number of the newest report of this epoch, and the newest moment of the server's clock that is known. */
+  evidence(): { readonly lastSeq: number; readonly heardMs: number | undefined };
+  /** Rejects without a connection; then the next occasion comes. */
+  publish(body: InventoryBody): Promise<void>;
+  /** The state of a link changed. */
+  linksChanged(): void;
+}
+
+interface Unit {
+  readonly device: SiteDevice;
+  readonly lane: string;
+  dueMs: number;
+  failures: number;
+  state: 'unknown' | 'up' | 'down';
+  note: string | undefined;
+  rssiDbm: number | undefined;
+  facts: InventoryDevice | undefined;
+  reading: boolean;
+}
+
+const OPEN_MS = 20_000;
+const IDENTIFY_MS = 60_000;
+/** Several units that were read at about the same time go in one message. */
+const GATHER_MS = 250;
+const RETRY_MS = 30_000;
+/** Units read at the same time. */
+const MAX_READING = 4;
+const MAX_UNITS = 512;
+const MAX_DEVICES_PER_MESSAGE = 100;
+const MAX_STRAYS = 64;
+const MAX_PRESENCE_LINKS = 64;
+
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #units = new Map<string, Unit>();
+  readonly #changed = new Set<Unit>();
+  readonly #strays = new Map<string, Stray>();
+  readonly #reads = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  readonly #stopListening: () => void;
+  #sequence = 0;
+  #timer: (() => void) | undefined;
+  #scanTimer: (() => void) | undefined;
+  #publishTimer: (() => void) | undefined;
+  #scan: Promise<void> | undefined;
+  #adapterNote: string | undefined;
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+    for (const device of options.site.devices) this.#add(device);
+    this.#stopListening = options.lanes.onFree(() => this.#pump());
+  }
+
+  start(): void {
+    this.#pump();
+    if (this.#options.site.bluetooth) this.#scanNow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#stopListening();
+    this.#timer?.();
+    this.#scanTimer?.();
+    this.#publishTimer?.();
+    await Promise.allSettled([...this.#reads, this.#scan]);
+  }
+
+  /** The connection is there: all that is known is told again. */
+  connected(): void {
+    for (const unit of this.#units.values()) if (unit.facts) this.#changed.add(unit);
+    this.#publishSoon();
+  }
+
+  /** Units on these links are worth a look now: their update is over. */
+  look(links: readonly string[]): void {
+    const lanes = new Set(links.map(linkLane));
+    for (const unit of this.#units.values()) if (lanes.has(unit.lane)) unit.dueMs = 0;
+    this.#pump();
+  }
+
+  /** What presence says of links. */
+  presenceLinks(): PresenceBody['links'] {
+    const { bluetooth } = this.#options.site;
+    const adapter = bluetooth
+      ? [{ link: `adapter:${bluetooth.adapter}`, state: this.#adapterNote === undefined ? ('up' as const) : ('down' as const), ...(this.#adapterNote !== undefined && { note: this.#adapterNote }) }]
+      : [];
+    const units = [...this.#units.values()]
+      .filter((unit) => unit.state !== 'unknown')
+      .map((unit) => ({ link: unit.device.link, state: unit.state === 'up' ? ('up' as const) : ('down' as const), ...(unit.note !== undefined && { note: unit.note }) }));
+    return [...adapter, ...units].slice(0, MAX_PRESENCE_LINKS);
+  }
+
+  #add(device: SiteDevice): Unit {
+    const lane = linkLane(device.link);
+    const unit: Unit = {
+      device,
+      lane,
+      dueMs: 0,
+      failures: 0,
+      state: 'unknown',
+      note: undefined,
+      rssiDbm: undefined,
+      facts: undefined,
+      reading: false,
+    };
+    this.#units.set(lane, unit);
+    return unit;
+  }
+
+  #pump(): void {
+    this.#timer?.();
+    this.#timer = undefined;
+    if (this.#stop.signal.aborted) return;
+    const now = this.#options.clock.monotonicMs();
+    let next = Number.POSITIVE_INFINITY;
+    for (const unit of this.#units.values()) {
+      if (unit.reading) continue;
+      if (unit.dueMs > now) {
+        next = Math.min(next, unit.dueMs);
+        continue;
+      }
+      if (this.#reads.size >= MAX_READING) break; // the end of a read looks again
+      const free = this.#options.lanes.tryTake([unit.lane]);
+      if (!free) continue; // it is being updated: the end of that looks again
+      unit.reading = true;
+      const read = this.#read(unit);
+      this.#reads.add(read);
+      void read.then(() => {
+        unit.reading = false;
+        this.#reads.delete(read);
+        free(); // looks again
+      });
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#timer = this.#options.clock.after(next - now, () => this.#pump());
+  }
+
+  async #read(unit: Unit): Promise<void> {
+    const { clock, log, site } = this.#options;
+    const evidence = this.#options.evidence();
+    const was = `${unit.state} ${unit.note}`;
+    try {
+      const found = await this.#identify(unit.device);
+      unit.facts = this.#describe(unit, found, evidence);
+      unit.state = 'up';
+      unit.note = undefined;
+      unit.failures = 0;
+      unit.dueMs = clock.monotonicMs() + site.identifyEverySeconds * 1000;
+      this.#changed.add(unit);
+      this.#publishSoon();
+    } catch (error) {
+      const said = error instanceof DrydockError ? error : undefined;
+      unit.state = 'down';
+      unit.note = (said?.code ?? (error as Error).message).slice(0, 256);
+      unit.failures += 1;
+      const pauseMs = Math.min(RETRY_MS * 2 ** Math.min(unit.failures - 1, 10), site.identifyEverySeconds * 1000);
+      unit.dueMs = clock.monotonicMs() + pauseMs;
+      if (was !== `down ${unit.note}`) log.info({ link: unit.device.link, detail: (error as Error).message }, 'not identified');
+    }
+    if (was !== `${unit.state} ${unit.note}`) this.#options.linksChanged();
+  }
+
+  async #identify(device: SiteDevice): Promise<Identification> {
+    const { links, clock, protocols } = this.#options;
+    const protocol = requireProtocol(device.protocol, protocols);
+    const driver = new SessionDriver({ clock, link: await links.link(device.link, protocol), fences: NO_FENCES });
+    const cancel = (): void => driver.cancel();
+    this.#stop.signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await driver.run((info) => protocol.identify(info, linkOptionsOf(device.link)), {
+        openMs: OPEN_MS,
+        limitMs: IDENTIFY_MS,
+      });
+    } finally {
+      this.#stop.signal.removeEventListener('abort', cancel);
+      await driver.close();
+    }
+  }
+
+  #describe(unit: Unit, found: Identification, evidence: { lastSeq: number; heardMs: number | undefined }): InventoryDevice {
+    const { device } = unit;
+    // Another unit than the site file says is told as what it is, without the names of the expected one.
+    const expected = device.identity;
+    const stranger =
+      expected !== undefined && found.mode === 'application' && (expected.kind !== found.identity.kind || expected.value !== found.identity.value);
+    if (stranger) this.#options.log.warn({ link: device.link, found: found.identity }, 'another unit than the site file says');
+    const model = found.model ?? (stranger ? undefined : device.model);
+    return {
+      identity: found.mode === 'bootloader' && expected ? expected : found.identity,
+      ...(model !== undefined && { model }),
+      ...(device.name !== undefined && !stranger && { name: device.name }),
+      links: [{ link: device.link, ...(unit.rssiDbm !== undefined && { rssiDbm: unit.rssiDbm }) }],
+      protocol: found.protocol,
+      mode: found.mode,
+      running: [...found.running].slice(0, 8),
+      ...(found.installed && { installed: [...found.installed].slice(0, 8) }),
+      hardware: { ...found.hardware },
+      readAfterSeq: evidence.lastSeq,
+      ...(evidence.heardMs !== undefined && { readHeardMs: evidence.heardMs }),
+    };
+  }
+
+  #publishSoon(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#publishTimer ??= this.#options.clock.after(GATHER_MS, () => {
+      this.#publishTimer = undefined;
+      void this.#publish();
+    });
+  }
+
+  async #publish(): Promise<void> {
+    const units = [...this.#changed].slice(0, MAX_DEVICES_PER_MESSAGE);
+    const strays = [...this.#strays.values()];
+    if (units.length === 0 && strays.length === 0) return;
+    for (const unit of units) this.#changed.delete(unit);
+    this.#strays.clear();
+    this.#sequence += 1;
+    try {
+      await this.#options.publish({ sequence: this.#sequence, devices: units.map((unit) => unit.facts!), strays });
+      if (this.#changed.size > 0) this.#publishSoon();
+    } catch {
+      // Told again with the next connection.
+      for (const unit of units) this.#changed.add(unit);
+    }
+  }
+
+  #scanNow(): void {
+    const { bluetooth } = this.#options.site;
+    if (!bluetooth || this.#stop.signal.aborted) return;
+    this.#scan = this.#look(bluetooth.scanSeconds * 1000).finally(() => {
+      if (this.#stop.signal.aborted) return;
+      this.#scanTimer = this.#options.clock.after(bluetooth.everySeconds * 1000, () => this.#scanNow());
+    });
+  }
+
+  async #look(withinMs: number): Promise<void> {
+    const was = this.#adapterNote;
+    try {
+      const adapter = await this.#options.links.bluetooth();
+      await adapter.scan(withinMs, (sighting) => this.#saw(sighting), this.#stop.signal);
+      this.#adapterNote = undefined;
+    } catch (error) {
+      this.#adapterNote = (error as Error).message.slice(0, 256);
+      if (was !== this.#adapterNote) this.#options.log.warn({ detail: this.#adapterNote }, 'no Bluetooth');
+    }
+    if (was !== this.#adapterNote) this.#options.linksChanged();
+  }
+
+  #saw(sighting: Sighting): void {
+    const address = sighting.address.toLowerCase();
+    const lane = `ble:${address}`;
+    const known = this.#units.get(lane);
+    if (known) {
+      known.rssiDbm = sighting.rssiDbm;
+      return;
+    }
+    const protocol = [...this.#options.protocols.values()].find((each) => each.recognise(sighting) === 'bootloader');
+    if (protocol) {
+      // A known device in its bootloader is no stray, nor is one that is being updated.
+      const neighbour = `ble:${applicationAddress(address)}`;
+      if (this.#units.has(neighbour) || [lane, neighbour].some((each) => this.#options.lanes.isBusy(each))) return;
+      if (this.#strays.size >= MAX_STRAYS && !this.#strays.has(lane)) return;
+      this.#strays.set(lane, {
+        link: `ble:${address.toUpperCase()}`,
+        protocol: protocol.name,
+        ...(sighting.name !== undefined && { name: sighting.name.slice(0, 128) }),
+        ...(sighting.rssiDbm !== undefined && { rssiDbm: sighting.rssiDbm }),
+      });
+      this.#publishSoon();
+      return;
+    }
+    const rule = this.#options.site.discover.find(({ name }) => sighting.name !== undefined && matchesGlob(name, sighting.name));
+    if (!rule || this.#units.size >= MAX_UNITS) return;
+    const link = `ble:${address.toUpperCase()}`;
+    parseLinkName(link); // what is advertised becomes a name only if it is an address
+    const unit = this.#add({ name: sighting.name?.slice(0, 128), model: rule.model, link, protocol: rule.protocol, identity: undefined });
+    unit.rssiDbm = sighting.rssiDbm;
+    this.#pump();
+  }
+}
+
+/** `*` stands for anything, also nothing. */
+export function matchesGlob(pattern: string, text: string): boolean {
+  const parts = pattern.split('*');
+  const [first = ''] = parts;
+  if (!text.startsWith(first)) return false;
+  if (parts.length === 1) return text === first;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  const last = parts.at(-1)!;
+  return text.length - at >= last.length && text.endsWith(last);
+}

@@ -1,0 +1,88 @@
+/** Makes links from their names. Libraries and adapters are loaded when the first link needs them. */
+import { DrydockError, LinkError, type Link, type Protocol } from '@drydock/dfu-core';
+import type { Clock } from '../clock.js';
+import type { ReopeningLink } from '../driver/session-driver.js';
+import type { Logger } from '../logger.js';
+import type { BleAdapter } from './ble/index.js';
+import { parseLinkName } from './parse-link.js';
+
+export interface LinkFactory {
+  /** @throws DrydockError for a name that is none, or a kind that the protocol does not use. */
+  link(name: string, protocol: Protocol): Promise<ReopeningLink>;
+  /** The Bluetooth adapter. @throws LinkError `link.ble-unavailable` */
+  bluetooth(): Promise<BleAdapter>;
+  close(): Promise<void>;
+}
+
+/** Speed of a serial link where neither the person nor the protocol names one. */
+const DEFAULT_LINE = { baud: 115_200 };
+/** A machine without Bluetooth is not asked again at every turn. */
+const BLE_RETRY_MS = 60_000;
+
+/** Options of the link's spelling, for sessions: `framing=console` and the like. */
+export function linkOptionsOf(name: string): Readonly<Record<string, string>> {
+  return parseLinkName(name).options;
+}
+
+export function createLinkFactory(options: { clock: Clock; log: Logger; adapter?: string | undefined }): LinkFactory {
+  const { clock, log, adapter = 'hci0' } = options;
+  let opening: Promise<BleAdapter> | undefined;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
+  let failure: unknown;
+
+  async function openAdapter(): Promise<BleAdapter> {
+    try {
+      const { BleAdapter } = await import('./ble/index.js');
+      const opened = await BleAdapter.open(adapter, { clock, log: (message) => log.debug({ adapter }, message) });
+      void opened.closed.then(() => (opening = undefined));
+      return opened;
+    } catch (error) {
+      opening = undefined;
+      failedAtMs = clock.monotonicMs();
+      failure = error instanceof DrydockError ? error : new LinkError('link.ble-unavailable', { detail: (error as Error).message });
+      throw failure;
+    }
+  }
+
+  function bluetooth(): Promise<BleAdapter> {
+    if (!opening && clock.monotonicMs() - failedAtMs < BLE_RETRY_MS) return Promise.reject(failure as Error);
+    return (opening ??= openAdapter());
+  }
+
+  async function link(name: string, protocol: Protocol): Promise<Link> {
+    const parsed = parseLinkName(name);
+    if (!protocol.links.includes(parsed.kind)) {
+      throw new DrydockError('gateway.no-link', { detail: `${protocol.name} is not spoken over ${parsed.kind} (${name})` });
+    }
+    switch (parsed.kind) {
+      case 'serial': {
+        const { UartLink } = await import('./uart/uart-link.js');
+        return new UartLink({
+          name,
+          path: parsed.path,
+          line: parsed.line ?? protocol.line ?? DEFAULT_LINE,
+          clock,
+          ...(parsed.dtr !== undefined && { dtr: parsed.dtr }),
+          ...(parsed.rts !== undefined && { rts: parsed.rts }),
+        });
+      }
+      case 'udp': {
+        const { UdpLink } = await import('./udp/udp-link.js');
+        return new UdpLink({ name, host: parsed.host, port: parsed.port, clock });
+      }
+      case 'ble':
+        return (await bluetooth()).link(parsed.address, {
+          services: protocol.services,
+          ...(parsed.addressType && { addressType: parsed.addressType }),
+        });
+    }
+  }
+
+  return {
+    link,
+    bluetooth,
+    close: async () => {
+      await (await opening?.catch(() => undefined))?.close();
+    },
+  };
+}

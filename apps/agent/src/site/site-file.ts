@@ -1,0 +1,170 @@
+/**
+ * The site file: what people know about this gateway's place: devices and their links, models, release
+ * keys, limits. YAML; an unknown or wrong field is an error that names its line.
+ */
+import type { KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { IdentityFact, ModelName, SlugName } from '@drydock/contracts';
+import { DrydockError } from '@drydock/dfu-core';
+import { z } from 'zod';
+import { parseReleaseKey } from '../deployments/release-keys.js';
+import { linkLane, parseLinkName } from '../links/parse-link.js';
+
+const link = z.string().superRefine((text, context) => {
+  try {
+    parseLinkName(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+  }
+});
+
+const Model = z.strictObject({
+  /** Protocol of its devices, unless a device names another. */
+  protocol: z.string().max(64).optional(),
+  /** PEM (SPKI), or the path of a PEM file beside this one. */
+  releaseKeys: z.array(z.string().min(1).max(4000)).max(8).default([]),
+  /** What the running application calls itself, by the SHA-256 of the artifact. */
+  expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
+});
+
+const Device = z.strictObject({
+  name: z.string().min(1).max(128).optional(),
+  model: ModelName,
+  link,
+  protocol: z.string().max(64).optional(),
+  identity: IdentityFact.optional(),
+});
+
+const Discover = z.strictObject({
+  protocol: z.string().max(64),
+  model: ModelName,
+  /** Advertised name; `*` stands for anything. */
+  name: z.string().min(1).max(64),
+});
+
+export const SiteFile = z.strictObject({
+  /** What the gateway wants to be called when it enrols. */
+  name: SlugName.optional(),
+  bluetooth: z
+    .strictObject({
+      adapter: z.string().max(200).default('hci0'),
+      scanSeconds: z.number().min(1).max(60).default(10),
+      everySeconds: z.number().min(5).max(86_400).default(300),
+    })
+    .optional(),
+  limits: z
+    .strictObject({
+      parallel: z.int().min(1).max(64).default(8),
+      parallelBluetooth: z.int().min(1).max(32).default(8),
+      cacheMiB: z.number().min(1).max(65_536).default(512),
+      journalMiB: z.number().min(1).max(256).default(16),
+    })
+    .prefault({}),
+  identifyEverySeconds: z.number().min(10).max(7 * 86_400).default(3600),
+  models: z.record(ModelName, Model).default({}),
+  devices: z.array(Device).max(256).default([]),
+  discover: z.array(Discover).max(32).default([]),
+});
+export type SiteFile = z.infer<typeof SiteFile>;
+
+export interface SiteDevice {
+  readonly name: string | undefined;
+  readonly model: string;
+  readonly link: string;
+  readonly protocol: string;
+  readonly identity: z.infer<typeof IdentityFact> | undefined;
+}
+
+export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
+  readonly devices: readonly SiteDevice[];
+  readonly releaseKeys: ReadonlyMap<string, readonly KeyObject[]>;
+  /** @returns what the application calls itself when this artifact runs on the model. */
+  expectVersion(model: string, sha256: string): string | undefined;
+}
+
+/** A gateway without a site file. */
+export const EMPTY_SITE: Site = {
+  ...SiteFile.parse({}),
+  devices: [],
+  releaseKeys: new Map(),
+  expectVersion: () => undefined,
+};
+
+/**
+ * @param knownProtocols a protocol that the agent does not speak is an error in the file.
+ * @throws DrydockError `settings.invalid` with file, line and field.
+ */
+export async function readSiteFile(path: string, knownProtocols: readonly string[]): Promise<Site> {
+  const text = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new DrydockError('settings.invalid', { field: path, detail: error.message }, { cause: error });
+  });
+  const { LineCounter, isNode, parseDocument } = await import('yaml');
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const lineOf = (at: readonly PropertyKey[]): number | undefined => {
+    for (let depth = at.length; depth > 0; depth -= 1) {
+      const node = document.getIn(at.slice(0, depth), true);
+      if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+    }
+    return undefined;
+  };
+  const refuse = (at: readonly PropertyKey[], detail: string): never => {
+    const line = lineOf(at);
+    const field = `${path}${line === undefined ? '' : `:${line}`} ${at.map(String).join('.')}`.trim();
+    throw new DrydockError('settings.invalid', { field, detail });
+  };
+  const [problem] = document.errors;
+  if (problem) {
+    const { line } = lines.linePos(problem.pos[0]);
+    throw new DrydockError('settings.invalid', { field: `${path}:${line}`, detail: problem.message.split('\n')[0] ?? '' });
+  }
+  const parsed = SiteFile.safeParse(document.toJS() ?? {});
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return refuse(issue!.path, issue!.message);
+  }
+  const file = parsed.data;
+
+  const releaseKeys = new Map<string, KeyObject[]>();
+  for (const [model, facts] of Object.entries(file.models)) {
+    checkProtocol(facts.protocol, knownProtocols, (detail) => refuse(['models', model, 'protocol'], detail));
+    const keys: KeyObject[] = [];
+    for (const [index, key] of facts.releaseKeys.entries()) {
+      const at = ['models', model, 'releaseKeys', index];
+      const pem = key.includes('-----BEGIN')
+        ? key
+        : await readFile(resolve(dirname(path), key), 'utf8').catch((error: Error) => refuse(at, error.message));
+      try {
+        keys.push(parseReleaseKey(pem, 'key'));
+      } catch {
+        refuse(at, 'no public key in PEM form');
+      }
+    }
+    releaseKeys.set(model, keys);
+  }
+
+  const lanes = new Set<string>();
+  const devices = file.devices.map((device, index): SiteDevice => {
+    const protocol = device.protocol ?? file.models[device.model]?.protocol;
+    if (protocol === undefined) return refuse(['devices', index], 'neither the device nor its model names a protocol');
+    checkProtocol(protocol, knownProtocols, (detail) => refuse(['devices', index, 'protocol'], detail));
+    const lane = linkLane(device.link);
+    if (lanes.has(lane)) refuse(['devices', index, 'link'], `${lane} is named twice`);
+    lanes.add(lane);
+    return { name: device.name, model: device.model, link: device.link, protocol, identity: device.identity };
+  });
+  for (const [index, rule] of file.discover.entries()) {
+    checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));
+  }
+  return {
+    ...file,
+    devices,
+    releaseKeys,
+    expectVersion: (model, sha256) => file.models[model]?.expectVersions[sha256],
+  };
+}
+
+function checkProtocol(name: string | undefined, known: readonly string[], refuse: (detail: string) => void): void {
+  if (name !== undefined && !known.includes(name)) refuse(`this agent does not speak ${name}; it speaks ${known.join(', ')}`);
+}

@@ -1,0 +1,77 @@
+/** An agent as a process of its own, so that it can be killed like one. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const AGENT = fileURLToPath(new URL('../../agent/bin/drydock-agent.mjs', import.meta.url));
+/** Kept of what the agent writes, for error messages. */
+const KEPT_OUTPUT = 100_000;
+
+export interface AgentProcessOptions {
+  readonly stateDir: string;
+  readonly siteFile: string;
+  readonly serverUrl: string;
+  /** Needed for the first start only. */
+  readonly enrolToken?: string;
+  readonly logLevel?: string;
+}
+
+export class AgentProcess {
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #output = '';
+
+  constructor(readonly options: AgentProcessOptions) {
+    mkdirSync(options.stateDir, { recursive: true });
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** What it wrote last, both streams. */
+  output(): string {
+    return this.#output;
+  }
+
+  start(): void {
+    if (this.running) return;
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(?:DRYDOCK_|NODE_OPTIONS$)/.test(name));
+    const child = spawn(
+      process.execPath,
+      [
+        AGENT,
+        'run',
+        '--state',
+        this.options.stateDir,
+        '--site',
+        this.options.siteFile,
+        '--server',
+        this.options.serverUrl,
+      ],
+      {
+        env: {
+          ...Object.fromEntries(inherited),
+          DRYDOCK_LOG_LEVEL: this.options.logLevel ?? 'warn',
+          ...(this.options.enrolToken === undefined ? {} : { DRYDOCK_ENROL_TOKEN: this.options.enrolToken }),
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    const take = (chunk: Buffer) => (this.#output = (this.#output + chunk.toString('utf8')).slice(-KEPT_OUTPUT));
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    this.#ended = new Promise((resolve) => child.once('exit', () => resolve()));
+    this.#child = child;
+  }
+
+  /** Sends the signal and waits for the end; after `graceMs` it is killed. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 15_000): Promise<void> {
+    const child = this.#child;
+    if (!child || !this.running) return;
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+}

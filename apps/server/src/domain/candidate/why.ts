@@ -1,0 +1,136 @@
+/** P9: for every member of a campaign exactly one reason, from the same rules that decide. */
+import type { CampaignState, Reason, StageState } from '@drydock/contracts';
+import type { DeploymentFacts } from '../deployment/deployment.js';
+import { overAt } from '../deployment/silence.js';
+import { whyNoCandidate, type CandidateFacts } from './rules.js';
+
+export interface WhyCampaign {
+  readonly state: CampaignState;
+  readonly stateBy: string | null;
+  readonly stateReason: string | null;
+  readonly settlingUntilMs: number | null;
+  readonly blobPresent: boolean;
+  readonly holding: number;
+  readonly inFlightLimit: number;
+  readonly startsInWindow: number;
+  readonly startsPerMinute: number;
+  readonly stages: readonly { readonly name: string; readonly state: StageState; readonly note: string | null }[];
+}
+
+type WhyDeployment = Pick<
+  DeploymentFacts,
+  | 'state'
+  | 'stageIdx'
+  | 'attempt'
+  | 'tries'
+  | 'startByMs'
+  | 'finishByMs'
+  | 'outcomeCode'
+  | 'outcomeReason'
+  | 'outcomeParams'
+  | 'afterRunning'
+  | 'stateAtMs'
+>;
+
+const reason = (code: Reason['code'], params: Reason['params'] = {}, until?: number | null): Reason => ({
+  code,
+  params,
+  ...(until !== undefined && until !== null && { until }),
+});
+
+/** @param gateway name of the gateway of the live attempt, if there is one. */
+export function whyOf(
+  deployment: WhyDeployment,
+  candidate: CandidateFacts,
+  campaign: WhyCampaign,
+  gateway: string | null,
+): Reason {
+  switch (deployment.state) {
+    case 'planned':
+      return whyPlanned(deployment, candidate, campaign);
+    case 'rescue':
+      return whySettling(campaign, candidate.nowMs) ?? whyNoCandidate(candidate) ?? reason('state.rescue');
+    case 'granted':
+      return reason('state.granted', { gateway }, deployment.startByMs);
+    case 'downloading':
+      return reason('state.downloading', { gateway });
+    case 'transferring':
+      return reason('state.transferring', { gateway }, overAt(deployment));
+    case 'activating':
+      return reason('state.activating', {}, overAt(deployment));
+    case 'proving':
+      return reason('state.proving', {}, overAt(deployment));
+    case 'cancelling':
+      return reason('state.cancelling', {}, overAt(deployment));
+    case 'proven':
+      return reason('end.proven');
+    case 'unproven':
+      return reason('end.unproven', { reason: deployment.outcomeReason });
+    case 'failed':
+      return reason('end.failed', { attempts: Math.max(1, deployment.tries), code: deployment.outcomeCode });
+    case 'reverted':
+      return reason('end.reverted', { running: nameRunning(deployment) });
+    case 'cancelled':
+      return reason('end.cancelled', { note: deployment.outcomeReason ?? deployment.outcomeCode });
+    case 'skipped':
+      return reason('end.skipped', { reason: deployment.outcomeReason });
+    case 'lost':
+      return reason('end.lost', { attempt: deployment.attempt, since: deployment.stateAtMs });
+  }
+}
+
+function nameRunning(deployment: WhyDeployment): string | null {
+  const first = deployment.afterRunning?.[0];
+  return first?.version ?? first?.hash ?? null;
+}
+
+function whySettling(campaign: WhyCampaign, nowMs: number): Reason | undefined {
+  if (campaign.settlingUntilMs !== null && campaign.settlingUntilMs > nowMs) {
+    return reason('server.settling', {}, campaign.settlingUntilMs);
+  }
+  return campaign.blobPresent ? undefined : reason('artifact.blob-missing');
+}
+
+function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campaign: WhyCampaign): Reason {
+  switch (campaign.state) {
+    case 'draft':
+      return reason('campaign.draft');
+    case 'awaiting-approval':
+      return reason('campaign.awaiting-approval', { missing: 1 });
+    case 'scheduled':
+      return reason('campaign.scheduled');
+    case 'paused':
+      return reason('campaign.paused', { by: campaign.stateBy });
+    case 'halted':
+      return reason('campaign.halted', { rule: campaign.stateReason });
+    case 'aborting':
+    case 'aborted':
+    case 'completed':
+      return reason('campaign.aborting');
+    case 'running':
+      break;
+  }
+  const settling = whySettling(campaign, candidate.nowMs);
+  if (settling) return settling;
+  const stage = campaign.stages[deployment.stageIdx];
+  if (stage?.state === 'held' || stage?.state === 'failed') {
+    return reason('stage.held', { stage: stage.name, note: stage.note });
+  }
+  if (stage?.state === 'pending') {
+    const open = campaign.stages.find((candidateStage) => candidateStage.state !== 'passed');
+    return reason('stage.pending', {
+      stage: stage.name,
+      openStage: open?.name ?? stage.name,
+      openState: open?.state ?? stage.state,
+    });
+  }
+  const blocked = whyNoCandidate(candidate);
+  if (blocked) return blocked;
+  if (campaign.holding >= campaign.inFlightLimit) {
+    return reason('limit.in-flight', { running: campaign.holding, limit: campaign.inFlightLimit });
+  }
+  if (campaign.startsInWindow >= campaign.startsPerMinute) {
+    return reason('limit.rate', { limit: campaign.startsPerMinute });
+  }
+  return reason('engine.due');
+}

@@ -1,0 +1,65 @@
+/** What one gateway shall do now: grants, cancellations, artifacts to fetch ahead, within the size of an order. */
+import { MAX_ORDER_BYTES, type ArtifactRef, type Cancellation, type Grant } from '@drydock/contracts';
+
+/** A live deployment at the gateway. */
+export interface LiveAtGateway {
+  readonly grant: Grant;
+  readonly epoch: string;
+  readonly touched: boolean;
+  /** The campaign is running, or the device waits for its application. */
+  readonly granting: boolean;
+  readonly cancel: 'before-start' | 'safe-point' | null;
+}
+
+export interface GatewayNow {
+  readonly epoch: string | null;
+  /** Active and not held. */
+  readonly usable: boolean;
+}
+
+export interface ComposedOrder {
+  readonly grants: Grant[];
+  readonly cancellations: Cancellation[];
+  readonly prefetch: ArtifactRef[];
+}
+
+const MAX_GRANTS = 256;
+const MAX_CANCELLATIONS = 512;
+const MAX_PREFETCH = 32;
+/** Room for the envelope, the header and the signature; the payload grows by a third in base64url. */
+const PAYLOAD_BYTES = Math.floor(((MAX_ORDER_BYTES - 1024) * 3) / 4);
+
+/**
+ * A grant is in the order while its attempt is not known to have ended and it belongs to the gateway's present epoch:
+ * one that may not start any more (paused, cancelled, past `startBy`) is left out, which withdraws it. What runs
+ * already is named as long as there is room.
+ * @param live in the order of granting.
+ */
+export function composeOrder(
+  gateway: GatewayNow,
+  live: readonly LiveAtGateway[],
+  prefetch: readonly ArtifactRef[],
+  nowMs: number,
+): ComposedOrder {
+  const order: ComposedOrder = { grants: [], cancellations: [], prefetch: [] };
+  let left = PAYLOAD_BYTES;
+  const take = <T>(list: T[], item: T, most: number): void => {
+    const bytes = Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (list.length >= most || bytes > left) return;
+    left -= bytes;
+    list.push(item);
+  };
+  for (const { grant, cancel } of live) {
+    if (cancel === null) continue;
+    const { deployment, reign, attempt } = grant;
+    take(order.cancellations, { deployment, reign, attempt, mode: cancel }, MAX_CANCELLATIONS);
+  }
+  const named = live.filter((item) => item.epoch === gateway.epoch);
+  for (const item of named) {
+    const mayStart = item.granting && item.cancel === null && gateway.usable && item.grant.startBy > nowMs;
+    if (!item.touched && mayStart) take(order.grants, item.grant, MAX_GRANTS);
+  }
+  for (const item of named) if (item.touched) take(order.grants, item.grant, MAX_GRANTS);
+  for (const artifact of prefetch) take(order.prefetch, artifact, MAX_PREFETCH);
+  return order;
+}

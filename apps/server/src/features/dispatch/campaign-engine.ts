@@ -1,0 +1,277 @@
+/**
+ * Advances one campaign: reads counts, lets the domain decide, applies it, all in one transaction under the
+ * campaign's lock. Safe to run twice and on any number of servers.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
+import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
+import { queryRows } from '../../adapters/database/rows.js';
+import { inTransaction } from '../../adapters/database/transaction.js';
+import { decide, IDLE_WAKE_MS, type Decision } from '../../domain/campaign/decide.js';
+import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
+import { moveTo } from '../../domain/deployment/deployment.js';
+import { loseSilent } from '../../domain/deployment/silence.js';
+import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
+import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
+import { loadCampaign, loadSnapshot, type CampaignRow } from './campaign-snapshot.js';
+import { DispatchEvents } from './dispatch-events.js';
+import { giveGrants, renewGrants } from './grant-writer.js';
+
+export type TickResult = 'done' | 'busy';
+
+const BLOB_CHECK_MS = 10_000;
+const MAX_BLOBS_REMEMBERED = 1_000;
+
+@Injectable()
+export class CampaignEngine {
+  private readonly blobs = new Map<string, { present: boolean; untilMs: number }>();
+
+  constructor(
+    private readonly source: DataSource,
+    private readonly events: DispatchEvents,
+    @Inject(BLOB_STORE) private readonly blobStore: BlobStore,
+    @Inject(AUDIT) private readonly audit: Audit,
+  ) {}
+
+  /** @returns `busy` when another server (or a person's action) holds the campaign; it is looked at again soon. */
+  async tick(campaignId: string): Promise<TickResult> {
+    const blobPresent = await this.blobPresentFor(campaignId);
+    const changed = { orders: false, decisions: [] as { kind: string; params: Record<string, unknown> }[] };
+    const result = await inTransaction(this.source, async (tx): Promise<TickResult> => {
+      changed.orders = false;
+      changed.decisions = [];
+      const campaign = await loadCampaign(tx, campaignId, 'skip');
+      if (!campaign) return 'busy';
+      // Cleared before anything is read: what is reported from here on marks it again.
+      await queryRows(tx, 'update campaigns set dirty = false where id = $1', [campaignId]);
+      const say = async (kind: string, params: Record<string, unknown> = {}): Promise<void> => {
+        await recordDecision(tx, campaign, kind, params);
+        changed.decisions.push({ kind, params });
+      };
+      await this.expire(tx, campaign, say);
+      const snapshot = await loadSnapshot(tx, campaign, blobPresent);
+      let wakeAtMs: number | null = null;
+      for (const decision of decide(snapshot, campaign.nowMs)) {
+        if (decision.kind === 'wake') wakeAtMs = decision.atMs;
+        else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
+      }
+      await this.setWake(tx, campaign, wakeAtMs);
+      return 'done';
+    });
+    if (changed.orders) this.events.ordersDue();
+    for (const decision of changed.decisions) this.events.decided({ campaignId, ...decision });
+    return result;
+  }
+
+  /** P8: silence ends in `lost`, at `finishBy` plus the clock margin, whatever state the campaign is in. */
+  private async expire(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+  ): Promise<void> {
+    const silent = await lockWhere(
+      tx,
+      `dep.campaign_id = $1 and dep.state = any($2) and dep.finish_by <= ${timeOf(`($3::float8 - ${CLOCK_MARGIN_MS})`)}`,
+      [campaign.id, HOLDING_DEPLOYMENT_STATES, campaign.nowMs],
+    );
+    const changes = silent.flatMap(({ facts }) => {
+      const next = loseSilent(facts, campaign.nowMs);
+      if (!next) return [];
+      const ended = {
+        outcome: 'lost',
+        code: 'deployment.lost',
+        params: null,
+        blame: 'gateway',
+        sentBytes: null,
+        durationMs: null,
+      };
+      return [{ before: facts, next, attempt: { ended }, endKnown: true }];
+    });
+    await writeDeployments(tx, changes);
+    if (changes.length > 0) await say('deployments.lost', { count: changes.length });
+  }
+
+  /** @returns whether orders are due now. */
+  private async apply(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    decision: Exclude<Decision, { kind: 'wake' }>,
+    say: (kind: string, params?: Record<string, unknown>) => Promise<void>,
+  ): Promise<boolean> {
+    const stageName = (index: number): string => campaign.policy.stages[index]?.name ?? String(index);
+    switch (decision.kind) {
+      case 'open-stage':
+        await queryRows(
+          tx,
+          `update campaign_stages s set state = 'open', opened_at = ${timeOf('$3::float8')},
+             deadline_at = ${timeOf('$4::float8')},
+             size = (select coalesce(sum(n), 0) from campaign_counters c where c.campaign_id = $1 and c.stage_idx = $2)
+           where s.campaign_id = $1 and s.idx = $2`,
+          [campaign.id, decision.stage, campaign.nowMs, decision.deadlineAtMs],
+        );
+        await say('stage.opened', { stage: stageName(decision.stage) });
+        return false;
+      case 'soak-stage':
+        await this.setStage(tx, campaign, decision.stage, 'soaking', null, decision.untilMs);
+        await say('stage.soaking', { stage: stageName(decision.stage), untilMs: decision.untilMs, share: decision.share });
+        return false;
+      case 'reopen-stage':
+        await this.setStage(tx, campaign, decision.stage, 'open', null);
+        await say('stage.reopened', { stage: stageName(decision.stage) });
+        return false;
+      case 'pass-stage':
+        await this.setStage(tx, campaign, decision.stage, 'passed', decision.note);
+        await say('stage.passed', { stage: stageName(decision.stage), note: decision.note });
+        return false;
+      case 'hold-stage':
+        await this.setStage(tx, campaign, decision.stage, 'held', decision.note);
+        await say('stage.held', { stage: stageName(decision.stage), note: decision.note });
+        return false;
+      case 'fail-stage':
+        await this.setStage(tx, campaign, decision.stage, 'failed', decision.note);
+        await say('stage.failed', { stage: stageName(decision.stage), note: decision.note });
+        return false;
+      case 'pause':
+        return this.stop(tx, campaign, 'paused', decision.reason, say);
+      case 'halt':
+        return this.stop(tx, campaign, 'halted', decision.rule, say);
+      case 'complete':
+        await moveCampaign(tx, campaign, 'completed', 'engine', null);
+        await this.auditMove(tx, campaign, 'campaign.completed', {});
+        await say('campaign.completed');
+        return false;
+      case 'aborted':
+        await moveCampaign(tx, campaign, 'aborted', 'engine', campaign.stateReason);
+        await this.auditMove(tx, campaign, 'campaign.aborted', {});
+        await say('campaign.aborted');
+        return false;
+      case 'cancel-planned':
+        await this.cancelPlanned(tx, campaign);
+        return false;
+      case 'give-up-rescues':
+        await this.giveUpRescues(tx, campaign);
+        return false;
+      case 'grant': {
+        const given = await giveGrants(tx, campaign, decision);
+        if (given.size === 0) return false;
+        const count = [...given.values()].reduce((sum, n) => sum + n, 0);
+        await say('grants.given', { count, gateways: given.size, mode: decision.mode });
+        return true;
+      }
+      case 'renew':
+        return (await renewGrants(tx, campaign)).length > 0;
+    }
+  }
+
+  private async stop(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    to: 'paused' | 'halted',
+    reason: string,
+    say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+  ): Promise<boolean> {
+    await moveCampaign(tx, campaign, to, 'engine', reason);
+    await withdrawUnstarted(tx, campaign.id);
+    await this.auditMove(tx, campaign, `campaign.${to}`, { reason });
+    await say(`campaign.${to}`, { reason });
+    return true;
+  }
+
+  private async auditMove(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    action: string,
+    params: Record<string, unknown>,
+  ): Promise<void> {
+    await this.audit.record(tx, {
+      orgId: campaign.orgId,
+      actor: { kind: 'rule', name: 'engine' },
+      action,
+      target: { kind: 'campaign', id: campaign.id },
+      params,
+    });
+  }
+
+  private async setStage(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    stage: number,
+    state: string,
+    note: string | null,
+    soakUntilMs: number | null = null,
+  ): Promise<void> {
+    await queryRows(
+      tx,
+      `update campaign_stages set state = $3, state_note = $4, soak_until = ${timeOf('$5::float8')},
+         ended_at = case when $3 in ('passed', 'failed') then clock_timestamp() else null end
+       where campaign_id = $1 and idx = $2`,
+      [campaign.id, stage, state, note, soakUntilMs],
+    );
+  }
+
+  /** One statement, whatever their number: planned deployments hold no claim on anything. */
+  private async cancelPlanned(tx: EntityManager, campaign: CampaignRow): Promise<void> {
+    const moved = await queryRows<{ stage_idx: number; n: number }>(
+      tx,
+      `with ended as (
+         update deployments set state = 'cancelled', outcome_reason = 'campaign-ended', ended_at = clock_timestamp(),
+           state_at = clock_timestamp(), not_before = null
+         where campaign_id = $1 and state = 'planned' returning stage_idx)
+       select stage_idx, count(*)::int as n from ended group by stage_idx`,
+      [campaign.id],
+    );
+    await addToCounters(
+      tx,
+      moved.flatMap((row) => [
+        { campaign: campaign.id, stage: row.stage_idx, state: 'planned', n: -row.n },
+        { campaign: campaign.id, stage: row.stage_idx, state: 'cancelled', n: row.n },
+      ]),
+    );
+  }
+
+  private async giveUpRescues(tx: EntityManager, campaign: CampaignRow): Promise<void> {
+    const left = await lockWhere(tx, `dep.campaign_id = $1 and dep.state = 'rescue'`, [campaign.id]);
+    await writeDeployments(
+      tx,
+      left.flatMap(({ facts }) => {
+        const next = moveTo(facts, 'failed', campaign.nowMs);
+        return next ? [{ before: facts, next: { ...next, outcomeCode: facts.outcomeCode ?? 'target.in-bootloader' } }] : [];
+      }),
+    );
+  }
+
+  private async setWake(tx: EntityManager, campaign: CampaignRow, wakeAtMs: number | null): Promise<void> {
+    // Its own moves have set a wake already; a campaign that is over needs none.
+    await queryRows(
+      tx,
+      `update campaigns set wake_at = case when state in ('aborted', 'completed', 'draft') then null
+           when dirty then clock_timestamp() else ${timeOf('$2::float8')} end where id = $1`,
+      [campaign.id, wakeAtMs ?? campaign.nowMs + IDLE_WAKE_MS],
+    );
+  }
+
+  /** Looked at outside the transaction: a slow store must not hold the campaign's lock. */
+  private async blobPresentFor(campaignId: string): Promise<boolean> {
+    const [row] = await queryRows<{ sha256: string }>(
+      this.source.manager,
+      'select a.sha256 from campaigns c join artifacts a on a.id = c.artifact_id where c.id = $1',
+      [campaignId],
+    );
+    return row ? this.blobPresent(row.sha256) : false;
+  }
+
+  /** Whether the artifact's bytes are in the store; a store that cannot be asked counts as "not there" (P11). */
+  async blobPresent(sha256: string): Promise<boolean> {
+    const known = this.blobs.get(sha256);
+    if (known && known.untilMs > performance.now()) return known.present;
+    const present = await this.blobStore.has(sha256).catch(() => false);
+    this.blobs.delete(sha256);
+    // A missing blob is looked for more often: somebody is putting it back.
+    this.blobs.set(sha256, { present, untilMs: performance.now() + (present ? BLOB_CHECK_MS : 1_000) });
+    if (this.blobs.size > MAX_BLOBS_REMEMBERED) this.blobs.delete(this.blobs.keys().next().value!);
+    return present;
+  }
+}

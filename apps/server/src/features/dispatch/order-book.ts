@@ -1,0 +1,23 @@
+/**
+ * The orders outbox: a new order is due at a gateway. The revision grows in the transaction that gives the reason;
+ * the order itself is built and signed by the publisher, from what is committed then.
+ */
+import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+
+/**
+ * @param withdraws the new order takes something back: it does not wait for the pause between two orders.
+ */
+export async function bumpOrders(tx: Queryable, gatewayIds: readonly string[], withdraws: boolean): Promise<void> {
+  const ids = [...new Set(gatewayIds)].sort();
+  if (ids.length === 0) return;
+  await queryRows(
+    tx,
+    `insert into orders as o (gateway_id, reign, revision, dirty, withdraws, publish_after)
+     select id, (select reign from installation), 1, true, $2, clock_timestamp()
+     from unnest($1::uuid[]) as x(id) order by id
+     on conflict (gateway_id) do update set revision = case when o.reign = excluded.reign then o.revision + 1 else 1 end,
+       reign = excluded.reign, dirty = true, withdraws = o.withdraws or excluded.withdraws, jws = null,
+       publish_after = case when $2 then clock_timestamp() else greatest(o.publish_after, clock_timestamp()) end`,
+    [ids, withdraws],
+  );
+}

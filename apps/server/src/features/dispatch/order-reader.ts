@@ -1,0 +1,145 @@
+/** Reads what orders are made of, for many gateways at once. */
+import {
+  HOLDING_DEPLOYMENT_STATES,
+  LinkName,
+  Policy,
+  type ArtifactRef,
+  type CampaignState,
+  type Grant,
+} from '@drydock/contracts';
+import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import type { LiveAtGateway } from '../../domain/order/compose-order.js';
+import { msOf } from '../campaigns/deployment-rows.js';
+import { versionProvesSql } from '../campaigns/version-proves.js';
+
+const MAX_LINKS = 4;
+
+interface Row {
+  gateway_id: string;
+  id: string;
+  reign: string;
+  attempt: number;
+  epoch: string;
+  mode: 'update' | 'rescue';
+  touched_at: number | null;
+  start_by: number;
+  finish_by: number;
+  cancel_mode: 'before-start' | 'safe-point' | null;
+  state: string;
+  needs_rescue: boolean;
+  camp_state: CampaignState;
+  campaign_id: string;
+  policy: unknown;
+  device_id: string;
+  model: string;
+  identity_kind: Grant['identity']['kind'];
+  identity_value: string;
+  protocol: string | null;
+  links: unknown;
+  sha256: string;
+  size_bytes: string;
+  format: string;
+  running_version: string | null;
+  version_proves: boolean;
+}
+
+/** Live deployments of the gateways, each list in the order of granting. */
+export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Promise<Map<string, LiveAtGateway[]>> {
+  const rows = await queryRows<Row>(
+    tx,
+    `select dep.gateway_id, dep.id, dep.reign, dep.attempt, dep.epoch, coalesce(att.mode, 'update') as mode,
+       ${msOf('dep.touched_at')} as touched_at, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
+       dep.cancel_mode, dep.state, dep.needs_rescue, camp.state as camp_state, camp.id as campaign_id, camp.policy,
+       dev.id as device_id, dev.model, dev.identity_kind, dev.identity_value, dev.protocol,
+       coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
+       ${versionProvesSql('art')} as version_proves
+     from deployments dep
+       join campaigns camp on camp.id = dep.campaign_id
+       join artifacts art on art.id = camp.artifact_id
+       join devices dev on dev.id = dep.device_id
+       left join device_gateways dg on dg.device_id = dep.device_id and dg.gateway_id = dep.gateway_id
+       left join attempts att on att.deployment_id = dep.id and att.reign = dep.reign and att.attempt = dep.attempt
+     where dep.gateway_id = any($1::uuid[]) and dep.state = any($2)
+     order by dep.granted_at, dep.ordinal, dep.id`,
+    [gatewayIds, HOLDING_DEPLOYMENT_STATES],
+  );
+  const policies = new Map<string, Policy>();
+  const live = new Map<string, LiveAtGateway[]>();
+  for (const row of rows) {
+    const policy = policies.get(row.campaign_id) ?? Policy.parse(row.policy);
+    policies.set(row.campaign_id, policy);
+    const item = toLive(row, policy);
+    if (!item) continue;
+    const list = live.get(row.gateway_id) ?? [];
+    list.push(item);
+    live.set(row.gateway_id, list);
+  }
+  return live;
+}
+
+function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
+  const links = linkNames(row.links);
+  // A device whose links were forgotten since cannot be named; its cancellation can.
+  if ((links.length === 0 || row.protocol === null) && row.cancel_mode === null) return undefined;
+  const { downloadMs, transferMs, activateMs, proveMs } = policy.timeouts;
+  return {
+    grant: {
+      deployment: row.id as Grant['deployment'],
+      reign: Number(row.reign),
+      attempt: row.attempt,
+      mode: row.mode,
+      device: row.device_id as Grant['device'],
+      model: row.model,
+      identity: { kind: row.identity_kind, value: row.identity_value },
+      links,
+      protocol: row.protocol ?? '',
+      artifact: { sha256: row.sha256 as ArtifactRef['sha256'], sizeBytes: Number(row.size_bytes), format: row.format },
+      expect: {
+        ...(row.running_version !== null && { version: row.running_version }),
+        versionProves: row.version_proves,
+      },
+      confirm: policy.confirm,
+      allowDowngrade: policy.allowDowngrade,
+      startBy: row.start_by,
+      finishBy: row.finish_by,
+      timeouts: { downloadMs, transferMs, activateMs, proveMs },
+    },
+    epoch: row.epoch,
+    touched: row.touched_at !== null,
+    granting: row.state !== 'cancelling' && (row.camp_state === 'running' || row.needs_rescue),
+    cancel: row.cancel_mode,
+  };
+}
+
+/** Links are stored as seen: a list of names, or of objects with a name in `link`. */
+function linkNames(stored: unknown): string[] {
+  if (!Array.isArray(stored)) return [];
+  return stored
+    .map((item: unknown) => LinkName.safeParse(typeof item === 'string' ? item : (item as { link?: unknown } | null)?.link))
+    .flatMap((parsed) => (parsed.success ? [parsed.data] : []))
+    .slice(0, MAX_LINKS);
+}
+
+/** Artifacts that devices behind the gateways wait for: fetched ahead of need. */
+export async function readPrefetch(tx: Queryable, gatewayIds: readonly string[]): Promise<Map<string, ArtifactRef[]>> {
+  const rows = await queryRows<{ gateway_id: string; sha256: string; size_bytes: string; format: string }>(
+    tx,
+    `select g.id as gateway_id, art.sha256, art.size_bytes, art.format
+     from unnest($1::uuid[]) as g(id)
+       cross join (select distinct camp.id, camp.artifact_id from campaigns camp where camp.state = 'running') camp
+       join artifacts art on art.id = camp.artifact_id
+     where exists (
+       select 1 from devices dev join deployments dep on dep.device_id = dev.id and dep.campaign_id = camp.id
+       join campaign_stages stage on stage.campaign_id = camp.id and stage.idx = dep.stage_idx
+       where dev.gateway_id = g.id and dep.state = 'planned' and stage.state in ('open', 'soaking', 'passed'))
+     order by art.created_at desc`,
+    [gatewayIds],
+  );
+  const found = new Map<string, ArtifactRef[]>();
+  for (const row of rows) {
+    const list = found.get(row.gateway_id) ?? [];
+    list.push({ sha256: row.sha256 as ArtifactRef['sha256'], sizeBytes: Number(row.size_bytes), format: row.format });
+    found.set(row.gateway_id, list);
+  }
+  return found;
+}

@@ -1,0 +1,200 @@
+/** Gateways as people see and steer them. */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Gateway, GatewayDetail, GatewayPatch, GatewayQuery, GatewayState } from '@drydock/contracts';
+import { DataSource, type EntityManager } from 'typeorm';
+import { z } from 'zod';
+import { queryRows } from '../../adapters/database/rows.js';
+import { inTransaction } from '../../adapters/database/transaction.js';
+import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
+import { decodeCursor, toPage } from '../../http/cursor.js';
+import { ProblemError } from '../../http/problem-error.js';
+import { expectRevision } from '../../http/revision.js';
+import type { Actor } from '../access/actor.js';
+import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { CampaignMarker } from './campaign-marker.js';
+import { FleetEvents } from './fleet-events.js';
+import { GatewayKeys } from './gateway-keys.js';
+import { GatewayLives } from './gateway-lives.js';
+import { SqlFilter } from './sql-filter.js';
+
+interface GatewayRow {
+  id: string;
+  org_id: string;
+  site_id: string;
+  name: string;
+  tags: Gateway['tags'];
+  state: GatewayState;
+  state_note: string | null;
+  hold_note: string | null;
+  key_fingerprint: string;
+  online: boolean;
+  agent_version: string | null;
+  protocols: string[];
+  links: Gateway['links'];
+  wire: number[];
+  epoch: string | null;
+  held_reign: string;
+  held_revision: string;
+  devices: string;
+  last_seen_at: Date | null;
+  enrolled_at: Date;
+  revision: number;
+}
+
+/** The moves a person may make: target state, and from where. */
+const DECISIONS = {
+  quarantine: { to: 'quarantined', from: ['active'], action: 'gateway.quarantined' },
+  release: { to: 'active', from: ['quarantined'], action: 'gateway.released' },
+  decommission: { to: 'decommissioned', from: ['active', 'quarantined'], action: 'gateway.decommissioned' },
+} as const satisfies Record<string, { to: GatewayState; from: readonly GatewayState[]; action: string }>;
+
+const COLUMNS = `g.*, (select count(*) from devices d where d.gateway_id = g.id) as devices`;
+
+@Injectable()
+export class GatewaysService {
+  constructor(
+    private readonly source: DataSource,
+    private readonly gatewayKeys: GatewayKeys,
+    private readonly lives: GatewayLives,
+    private readonly marker: CampaignMarker,
+    private readonly events: FleetEvents,
+    @Inject(BROKER) private readonly broker: Broker,
+    @Inject(AUDIT) private readonly audit: Audit,
+  ) {}
+
+  async list(actor: Actor, query: GatewayQuery): Promise<{ items: Gateway[]; next?: string }> {
+    const after = query.after ? decodeCursor(query.after, z.tuple([z.uuid()]))[0] : undefined;
+    const filter = new SqlFilter()
+      .and('g.org_id = ?', actor.orgId)
+      .and('g.id > ?', after)
+      .and('g.site_id = ?', query.site)
+      .and('g.state = ?', query.state)
+      .and('g.online = ?', query.online)
+      .and('g.name = ?', query.name)
+      .andTag('g.tags', query.tag);
+    const limit = filter.param(query.limit + 1);
+    const rows = await queryRows<GatewayRow>(
+      this.source.manager,
+      `select ${COLUMNS} from gateways g where ${filter.where} order by g.id limit ${limit}`,
+      filter.params,
+    );
+    return toPage(rows, query.limit, (row) => [row.id], gatewayView);
+  }
+
+  async get(actor: Actor, id: string): Promise<GatewayDetail> {
+    const row = await this.row(this.source.manager, actor, id);
+    const keys = await queryRows<{ fingerprint: string; created_at: Date; revoked_at: Date | null }>(
+      this.source.manager,
+      'select fingerprint, created_at, revoked_at from gateway_keys where gateway_id = $1 order by created_at desc',
+      [id],
+    );
+    return {
+      ...gatewayView(row),
+      keys: keys.map((key) => ({
+        fingerprint: key.fingerprint,
+        createdAt: key.created_at.toISOString(),
+        revokedAt: key.revoked_at?.toISOString() ?? null,
+      })),
+    };
+  }
+
+  async patch(actor: Actor, id: string, expected: number | undefined, body: GatewayPatch): Promise<Gateway> {
+    const gateway = await inTransaction(this.source, async (tx) => {
+      const before = await this.lock(tx, actor, id);
+      expectRevision(before.revision, expected);
+      const hold = body.hold === undefined ? before.hold_note : (body.hold?.note ?? null);
+      await tx.query('update gateways set tags = $2, hold_note = $3, revision = revision + 1 where id = $1', [
+        id,
+        JSON.stringify(body.tags ?? before.tags),
+        hold,
+      ]);
+      await this.record(tx, actor, 'gateway.changed', id, { ...body });
+      return gatewayView(await this.row(tx, actor, id));
+    });
+    await this.changed(actor, gateway);
+    return gateway;
+  }
+
+  /** @throws ProblemError `request.conflict` when the gateway is in no state for it. */
+  async decide(
+    actor: Actor,
+    id: string,
+    expected: number | undefined,
+    decision: keyof typeof DECISIONS,
+    note: string,
+  ): Promise<Gateway> {
+    const { to, from, action } = DECISIONS[decision];
+    const gateway = await inTransaction(this.source, async (tx) => {
+      const before = await this.lock(tx, actor, id);
+      expectRevision(before.revision, expected);
+      if (!from.some((state) => state === before.state)) {
+        throw new ProblemError('request.conflict', { detail: `the gateway is ${before.state}` });
+      }
+      await tx.query(
+        `update gateways set state = $2, state_note = $3, revision = revision + 1,
+           online = online and $2 <> 'decommissioned' where id = $1`,
+        [id, to, to === 'active' ? null : note],
+      );
+      if (to === 'active') await this.lives.forget(tx, id);
+      if (to === 'decommissioned') {
+        await tx.query('update gateway_keys set revoked_at = clock_timestamp() where gateway_id = $1 and revoked_at is null', [id]);
+      }
+      await this.record(tx, actor, action, id, { note });
+      return gatewayView(await this.row(tx, actor, id));
+    });
+    if (to === 'decommissioned') {
+      this.gatewayKeys.invalidate(id);
+      await this.broker.disconnect(id);
+    }
+    await this.changed(actor, gateway);
+    return gateway;
+  }
+
+  private async changed(actor: Actor, gateway: Gateway): Promise<void> {
+    await this.marker.markGateway(gateway.id);
+    const { id: gatewayId, site: siteId, state } = gateway;
+    this.events.emit('gatewayChanged', { orgId: actor.orgId, siteId, gatewayId, state });
+  }
+
+  private async lock(tx: EntityManager, actor: Actor, id: string): Promise<GatewayRow> {
+    await tx.query('select 1 from gateways where org_id = $1 and id = $2 for no key update', [actor.orgId, id]);
+    return this.row(tx, actor, id);
+  }
+
+  private async row(tx: Pick<EntityManager, 'query'>, actor: Actor, id: string): Promise<GatewayRow> {
+    const [row] = await queryRows<GatewayRow>(tx, `select ${COLUMNS} from gateways g where g.org_id = $1 and g.id = $2`, [
+      actor.orgId,
+      id,
+    ]);
+    if (!row) throw new ProblemError('request.not-found', { what: 'gateway', id });
+    return row;
+  }
+
+  private record(tx: EntityManager, actor: Actor, action: string, id: string, params: Record<string, unknown>): Promise<void> {
+    return this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'gateway', id }, params });
+  }
+}
+
+function gatewayView(row: GatewayRow): Gateway {
+  return {
+    id: row.id as Gateway['id'],
+    site: row.site_id as Gateway['site'],
+    name: row.name,
+    tags: row.tags,
+    state: row.state,
+    stateNote: row.state_note,
+    holdNote: row.hold_note,
+    keyFingerprint: row.key_fingerprint,
+    online: row.online,
+    agentVersion: row.agent_version,
+    protocols: row.protocols,
+    links: row.links,
+    wire: row.wire,
+    epoch: row.epoch,
+    held: { reign: Number(row.held_reign), revision: Number(row.held_revision) },
+    devices: Number(row.devices),
+    lastSeenAt: row.last_seen_at?.toISOString() ?? null,
+    enrolledAt: row.enrolled_at.toISOString(),
+    revision: row.revision,
+  };
+}

@@ -1,0 +1,80 @@
+/** Checks what comes in with the schemas of `contracts`, and tells OpenAPI about them. No DTO classes. */
+import { Body, Param, Query, type PipeTransform } from '@nestjs/common';
+import { ApiBody, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ProblemError } from './problem-error.js';
+
+/** Most wrong places that one answer lists. */
+const MAX_ERRORS = 50;
+
+/** Parses with a schema; every wrong place is listed in the problem. */
+export class ZodPipe<T extends z.ZodType> implements PipeTransform<unknown, z.output<T>> {
+  constructor(
+    private readonly schema: T,
+    private readonly part: 'body' | 'query' | 'path',
+  ) {}
+
+  transform(value: unknown): z.output<T> {
+    const parsed = this.schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const errors = parsed.error.issues.slice(0, MAX_ERRORS).map((issue) => ({
+      path: [this.part, ...issue.path.map(String)].join('.'),
+      message: issue.message,
+    }));
+    const first = errors[0]!;
+    const more = parsed.error.issues.length - 1;
+    const detail = `${first.path}: ${first.message}${more > 0 ? `, and ${more} more` : ''}`;
+    throw new ProblemError('request.invalid', { detail }, errors, { status: this.part === 'path' ? 404 : 422 });
+  }
+}
+
+type OpenApiSchema = Record<string, unknown>;
+
+/** JSON Schema of a contracts schema, in the form OpenAPI 3.0 takes. */
+export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): OpenApiSchema {
+  const json = z.toJSONSchema(schema, { target: 'openapi-3.0', io, unrepresentable: 'any' }) as OpenApiSchema;
+  delete json.$schema;
+  return json;
+}
+
+function decorateMethod(decorator: MethodDecorator, target: object, key: string | symbol | undefined): void {
+  if (key === undefined) throw new Error('Only for parameters of methods.');
+  decorator(target, key, Object.getOwnPropertyDescriptor(target, key)!);
+}
+
+/** The JSON body, parsed: `@ZodBody(CreatePerson) body: CreatePerson`. */
+export function ZodBody(schema: z.ZodType): ParameterDecorator {
+  return (target, key, index) => {
+    Body(new ZodPipe(schema, 'body'))(target, key, index);
+    decorateMethod(ApiBody({ schema: openApiSchema(schema, 'input') }), target, key);
+  };
+}
+
+/** The whole query, parsed: `@ZodQuery(PageQuery) query: PageQuery`. Numbers in schemas must coerce. */
+export function ZodQuery(schema: z.ZodObject): ParameterDecorator {
+  return (target, key, index) => {
+    Query(new ZodPipe(schema, 'query'))(target, key, index);
+    const json = openApiSchema(schema, 'input') as { properties?: Record<string, OpenApiSchema>; required?: string[] };
+    for (const [name, property] of Object.entries(json.properties ?? {})) {
+      const required = json.required?.includes(name) ?? false;
+      decorateMethod(ApiQuery({ name, required, schema: property }), target, key);
+    }
+  };
+}
+
+/** One part of the path; a malformed one is a 404: there is no such thing. Ids are UUIDs unless said. */
+export function ZodParam(name: string, schema: z.ZodType = z.uuid()): ParameterDecorator {
+  return (target, key, index) => {
+    Param(name, new ZodPipe(schema, 'path'))(target, key, index);
+    decorateMethod(ApiParam({ name, schema: openApiSchema(schema, 'input') }), target, key);
+  };
+}
+
+/** What a route answers, for OpenAPI. */
+export function ZodResponse(schema: z.ZodType, options: { status?: number; description?: string } = {}): MethodDecorator {
+  return ApiResponse({
+    status: options.status ?? 200,
+    description: options.description ?? '',
+    schema: openApiSchema(schema, 'output'),
+  });
+}
