@@ -170,6 +170,8 @@ const commands = {
   },
   jest: () => {
     install();
+    // The stories start servers and agents as processes of their own, from what was built.
+    build();
     return jest(args);
   },
   build: () => {

@@ -72,7 +72,14 @@ export class Deployments {
    * started are withdrawn, those that were go on until `finishBy`. A journal that lost something proves
    * nothing, so nothing goes on, and nothing is called unstarted.
    */
-  async recover(): Promise<void> {
+  recover(): Promise<void> {
+    // Before any order: what an order names may already be running.
+    const recovered = this.#work.then(() => this.#recover());
+    this.#work = recovered.catch(() => undefined);
+    return recovered;
+  }
+
+  async #recover(): Promise<void> {
     const { journal } = this.#options;
     for (const book of journal.openAttempts()) {
       if (book.epoch === journal.epoch) continue;

@@ -42,9 +42,21 @@ function decorateMethod(decorator: MethodDecorator, target: object, key: string 
   decorator(target, key, Object.getOwnPropertyDescriptor(target, key)!);
 }
 
+/**
+ * A contracts name is a type and a schema at once, and some compilers hand the schema out as the parameter's class,
+ * which the OpenAPI explorer then cannot read.
+ */
+function hideClass(target: object, key: string | symbol | undefined, index: number): void {
+  if (key === undefined) return;
+  const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
+  if (!types) return;
+  Reflect.defineMetadata('design:paramtypes', types.map((type, at) => (at === index ? Object : type)), target, key);
+}
+
 /** The JSON body, parsed: `@ZodBody(CreatePerson) body: CreatePerson`. */
 export function ZodBody(schema: z.ZodType): ParameterDecorator {
   return (target, key, index) => {
+    hideClass(target, key, index);
     Body(new ZodPipe(schema, 'body'))(target, key, index);
     decorateMethod(ApiBody({ schema: openApiSchema(schema, 'input') }), target, key);
   };
@@ -53,6 +65,7 @@ export function ZodBody(schema: z.ZodType): ParameterDecorator {
 /** The whole query, parsed: `@ZodQuery(PageQuery) query: PageQuery`. Numbers in schemas must coerce. */
 export function ZodQuery(schema: z.ZodObject): ParameterDecorator {
   return (target, key, index) => {
+    hideClass(target, key, index);
     Query(new ZodPipe(schema, 'query'))(target, key, index);
     const json = openApiSchema(schema, 'input') as { properties?: Record<string, OpenApiSchema>; required?: string[] };
     for (const [name, property] of Object.entries(json.properties ?? {})) {
@@ -65,6 +78,7 @@ export function ZodQuery(schema: z.ZodObject): ParameterDecorator {
 /** One part of the path; a malformed one is a 404: there is no such thing. Ids are UUIDs unless said. */
 export function ZodParam(name: string, schema: z.ZodType = z.uuid()): ParameterDecorator {
   return (target, key, index) => {
+    hideClass(target, key, index);
     Param(name, new ZodPipe(schema, 'path'))(target, key, index);
     decorateMethod(ApiParam({ name, schema: openApiSchema(schema, 'input') }), target, key);
   };

@@ -13,8 +13,7 @@ const AD_COMPLETE_128 = 0x07;
 const AD_SHORT_NAME = 0x08;
 const AD_COMPLETE_NAME = 0x09;
 
-const element = (type: number, data: Uint8Array): Buffer =>
-  Buffer.concat([Buffer.from([data.length + 1, type]), data]);
+const element = (type: number, data: Uint8Array): Buffer => Buffer.concat([Buffer.from([data.length + 1, type]), data]);
 
 /**
  * Flags and services in the advertisement; the name beside them where it fits, else in the scan response,

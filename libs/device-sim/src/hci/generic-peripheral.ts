@@ -83,7 +83,11 @@ export class GenericPeripheral implements BlePeripheral {
     return characteristic === GenericUuid.secret ? { attError: 0x0f } : undefined;
   }
 
-  onWrite(characteristic: string, bytes: Uint8Array, withResponse: boolean): AttRefusal | { delayMs: number } | undefined {
+  onWrite(
+    characteristic: string,
+    bytes: Uint8Array,
+    withResponse: boolean,
+  ): AttRefusal | { delayMs: number } | undefined {
     if (characteristic === GenericUuid.secret) return { attError: 0x05 };
     if (characteristic === GenericUuid.slow) return { delayMs: this.answerAfterMs };
     this.written.push({ characteristic, bytes, withResponse });

@@ -1,4 +1,5 @@
-export { SimulatedController, type ControllerOptions, type ControllerStatistics } from './simulated-controller.js';
+export { SimulatedController } from './simulated-controller.js';
+export type { ControllerOptions, ControllerStatistics } from './controller-options.js';
 export type { PeripheralRadio } from './hosted-peripheral.js';
 export type { LinkParameters, LinkStatistics } from './link-connection.js';
 export { serveH4, type H4Service } from './serve-h4.js';

@@ -113,7 +113,9 @@ describe('scanning', () => {
     host.run(1000);
     const reports = host.take('043e');
     // flags, one 16-bit service, the name; RSSI -60
-    expect(reports[0]?.hex).toBe(`043e1c020100 01${ADDRESS_HEX} 10 020106 030359fe 0809436f756e746572 c4`.replaceAll(' ', ''));
+    expect(reports[0]?.hex).toBe(
+      `043e1c020100 01${ADDRESS_HEX} 10 020106 030359fe 0809436f756e746572 c4`.replaceAll(' ', ''),
+    );
     expect(reports[1]?.hex).toBe(`043e0c020104 01${ADDRESS_HEX} 00 c4`.replaceAll(' ', ''));
     expect(reports.length).toBeGreaterThanOrEqual(16);
     host.write('01 0c20 02 00 00');

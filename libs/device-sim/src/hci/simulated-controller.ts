@@ -10,6 +10,12 @@ import { EventEmitter } from 'node:events';
 import { seededRandom } from '../scheduler/seeded-random.js';
 import type { BlePeripheral, Scheduler } from '../target.js';
 import { Air } from './air.js';
+import {
+  type CompleteOptions,
+  completeOptions,
+  type ControllerOptions,
+  type ControllerStatistics,
+} from './controller-options.js';
 import { type FrameSender, HostedPeripheral, type PeripheralRadio } from './hosted-peripheral.js';
 import {
   AdvertisingReportType,
@@ -31,30 +37,9 @@ import {
   Status,
 } from './hci-wire.js';
 import { LinkConnection, type LinkParameters, type LinkStatistics } from './link-connection.js';
+import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
+import { answerLocally } from './local-answers.js';
 import { WallClock } from './wall-clock.js';
-
-export interface ControllerOptions {
-  /** Time. Default: the wall clock. */
-  readonly scheduler?: Scheduler;
-  /** Keep the air's pace (connection events, air time). Default false: as fast as possible, still ordered. */
-  readonly paced?: boolean;
-  /** Connections share one radio, or each has its own. Matters when paced. Default `independent`. */
-  readonly air?: 'shared' | 'independent';
-  /** Probability that a link packet is lost. Default 0. */
-  readonly lossRate?: number;
-  readonly seed?: number;
-  /** LE Read Buffer Size: data bytes of one ACL packet, and how many packets the controller holds. 251 and 12. */
-  readonly aclBytes?: number;
-  readonly aclPackets?: number;
-  /** Largest link payload the controller negotiates, and whether it speaks the 2M PHY. 251, true. */
-  readonly maxLinkPayloadBytes?: number;
-  readonly phy2m?: boolean;
-  /** Overrides the supervision timeout that the host asked for, so that tests need not wait seconds. */
-  readonly supervisionMs?: number;
-  readonly maxConnections?: number;
-  /** The controller's public address; all zeros = it has none, as many radio chips. */
-  readonly address?: string;
-}
 
 interface Connection {
   readonly handle: number;
@@ -73,23 +58,13 @@ interface Initiation {
   readonly parameters: LinkParameters;
 }
 
-/** Counters for tests and benches. */
-export interface ControllerStatistics {
-  readonly commands: ReadonlyMap<number, number>;
-  /** Most ACL packets of the host ever held at once, over all connections. */
-  readonly mostHeld: number;
-  /** ACL packets that came although the buffer was full: the host broke the rules. They are dropped. */
-  readonly overruns: number;
-  readonly skippedBytes: number;
-}
-
 const FIRST_HANDLE = 0x0040;
 const DEFAULT_LE_EVENT_MASK = 0x1fn;
 
 /** `write(bytes)` from the host; `data` events (one whole H4 packet each) to it. */
 export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   readonly scheduler: Scheduler;
-  readonly #options: Required<Omit<ControllerOptions, 'scheduler' | 'supervisionMs'>> & { supervisionMs?: number };
+  readonly #options: CompleteOptions;
   readonly #random: () => number;
   readonly #sharedAir = new Air();
   readonly #hosted = new Set<HostedPeripheral>();
@@ -110,19 +85,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   constructor(options: ControllerOptions = {}) {
     super();
     this.scheduler = options.scheduler ?? new WallClock();
-    this.#options = {
-      paced: false,
-      air: 'independent',
-      lossRate: 0,
-      seed: 1,
-      aclBytes: 251,
-      aclPackets: 12,
-      maxLinkPayloadBytes: 251,
-      phy2m: true,
-      maxConnections: 16,
-      address: 'c0:ff:ee:00:00:01',
-      ...options,
-    };
+    this.#options = completeOptions(options);
     this.#random = seededRandom(this.#options.seed);
   }
 
@@ -142,9 +105,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   }
 
   /** Parameters and negotiated limits of the live connection to that address. */
-  linkState(
-    address: string,
-  ): (LinkParameters & { maxToDevice: number; maxToHost: number; phy: number }) | undefined {
+  linkState(address: string): (LinkParameters & { maxToDevice: number; maxToHost: number; phy: number }) | undefined {
     for (const { address: own, link } of this.#connections.values()) {
       if (own !== address) continue;
       return { ...link.parameters, maxToDevice: link.maxToDevice, maxToHost: link.maxToHost, phy: link.phy };
@@ -222,49 +183,19 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
 
   #perform(opcode: number, parameters: Buffer): void {
     const ok = Buffer.from([Status.Success]);
-    const { aclBytes, aclPackets, maxLinkPayloadBytes, phy2m } = this.#options;
+    const { maxLinkPayloadBytes } = this.#options;
     switch (opcode) {
       case Opcode.Reset:
         this.reset();
         return this.#complete(opcode, ok);
-      case Opcode.SetEventMask:
-      case Opcode.WriteLeHostSupported:
-      case Opcode.LeSetRandomAddress:
-      case Opcode.LeSetScanParameters:
-      case Opcode.LeClearFilterList:
-      case Opcode.LeSetDefaultPhy:
-        return this.#complete(opcode, ok);
       case Opcode.LeSetEventMask:
         this.#leEventMask = parameters.readBigUInt64LE(0);
         return this.#complete(opcode, ok);
-      case Opcode.ReadLeHostSupported:
-        return this.#complete(opcode, ok, Buffer.from([1, 0]));
-      case Opcode.ReadLocalVersion:
-        // Bluetooth 5.2; company 0xffff is "none, for tests".
-        return this.#complete(opcode, ok, Buffer.from([0x0b, 0, 0, 0x0b, 0xff, 0xff, 0, 0]));
-      case Opcode.ReadLocalCommands:
-        return this.#complete(opcode, ok, Buffer.alloc(64));
-      case Opcode.ReadLocalFeatures:
-        return this.#complete(opcode, ok, Buffer.from([0, 0, 0, 0, 0x60, 0, 0, 0]));
-      case Opcode.ReadBufferSize:
-        return this.#complete(opcode, ok, Buffer.from([0, 0, 0, 0, 0, 0, 0]));
-      case Opcode.ReadBdAddr:
-        return this.#complete(opcode, ok, encodeAddress(this.#options.address));
       case Opcode.ReadRssi: {
         const handle = parameters.readUInt16LE(0);
         const rssi = this.#connections.get(handle)?.hosted.rssiDbm ?? 0;
         return this.#complete(opcode, this.#known(handle), parameters.subarray(0, 2), Buffer.from([rssi & 0xff]));
       }
-      case Opcode.LeReadBufferSize:
-        return this.#complete(opcode, ok, Buffer.from([aclBytes & 0xff, aclBytes >> 8, aclPackets]));
-      case Opcode.LeReadLocalFeatures: {
-        const bits = (maxLinkPayloadBytes > 27 ? 0x20 : 0) | (phy2m ? 0x100 : 0);
-        return this.#complete(opcode, ok, Buffer.from([bits & 0xff, bits >> 8, 0, 0, 0, 0, 0, 0]));
-      }
-      case Opcode.LeReadFilterListSize:
-        return this.#complete(opcode, ok, Buffer.from([8]));
-      case Opcode.LeReadSupportedStates:
-        return this.#complete(opcode, ok, Buffer.alloc(8, 0xff));
       case Opcode.LeSetScanEnable:
         this.#scanning = parameters.readUInt8(0) === 1;
         this.#filterDuplicates = parameters.readUInt8(1) === 1;
@@ -297,10 +228,6 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
       case Opcode.LeWriteSuggestedDataLength:
         this.#suggestedLinkPayload = Math.min(parameters.readUInt16LE(0), maxLinkPayloadBytes);
         return this.#complete(opcode, ok);
-      case Opcode.LeReadMaximumDataLength: {
-        const limits = lengthAndTime(maxLinkPayloadBytes);
-        return this.#complete(opcode, ok, limits, limits);
-      }
       case Opcode.LeSetDataLength: {
         const handle = parameters.readUInt16LE(0);
         const octets = parameters.readUInt16LE(2);
@@ -316,8 +243,10 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
       }
       case Opcode.LeSetPhy:
         return this.#setPhy(parameters);
-      default:
-        return this.#emit(encodeCommandStatus(opcode, Status.UnknownCommand));
+      default: {
+        const answer = answerLocally(opcode, this.#options);
+        return this.#emit(answer ?? encodeCommandStatus(opcode, Status.UnknownCommand));
+      }
     }
   }
 
@@ -350,7 +279,11 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   }
 
   #report(type: number, addressType: number, address: string, data: Buffer, rssiDbm: number): void {
-    const head = Buffer.concat([Buffer.from([1, type, addressType]), encodeAddress(address), Buffer.from([data.length])]);
+    const head = Buffer.concat([
+      Buffer.from([1, type, addressType]),
+      encodeAddress(address),
+      Buffer.from([data.length]),
+    ]);
     this.#leEvent(LeEvent.AdvertisingReport, Buffer.concat([head, data, Buffer.from([rssiDbm & 0xff])]));
   }
 
@@ -459,20 +392,27 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     this.#emit(encodeCommandStatus(Opcode.LeReadRemoteFeatures, this.#known(handle)[0] ?? 0));
     const connection = this.#connections.get(handle);
     if (!connection) return;
-    const bits = (connection.hosted.peripheral.maxLinkPayloadBytes > 27 ? 0x20 : 0) | (connection.hosted.phy2m ? 0x100 : 0);
+    const bits =
+      (connection.hosted.peripheral.maxLinkPayloadBytes > 27 ? 0x20 : 0) | (connection.hosted.phy2m ? 0x100 : 0);
     const body = Buffer.from([0, handle & 0xff, handle >> 8, bits & 0xff, bits >> 8, 0, 0, 0, 0, 0, 0]);
     connection.link.control(9, false, () => this.#leEvent(LeEvent.ReadRemoteFeaturesComplete, body));
   }
 
   #negotiateDataLength({ handle, link, hosted }: Connection, octets: number): void {
-    const agreed = Math.max(27, Math.min(octets, this.#options.maxLinkPayloadBytes, hosted.peripheral.maxLinkPayloadBytes));
+    const agreed = Math.max(
+      27,
+      Math.min(octets, this.#options.maxLinkPayloadBytes, hosted.peripheral.maxLinkPayloadBytes),
+    );
     link.control(9, false, () => {
       const changed = link.maxToDevice !== agreed;
       link.maxToDevice = agreed;
       link.maxToHost = agreed;
       if (!changed) return;
       const limits = lengthAndTime(agreed);
-      this.#leEvent(LeEvent.DataLengthChange, Buffer.concat([Buffer.from([handle & 0xff, handle >> 8]), limits, limits]));
+      this.#leEvent(
+        LeEvent.DataLengthChange,
+        Buffer.concat([Buffer.from([handle & 0xff, handle >> 8]), limits, limits]),
+      );
     });
   }
 
@@ -534,30 +474,4 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
       );
     };
   }
-}
-
-/** Interval bounds, latency, timeout and event length as Create Connection and Connection Update spell them. */
-function decodeLinkParameters(bytes: Buffer, offset: number): LinkParameters | undefined {
-  const [min, max, latency, timeout, , maxEvent] = [0, 2, 4, 6, 8, 10].map((at) => bytes.readUInt16LE(offset + at));
-  if (min === undefined || max === undefined || latency === undefined || timeout === undefined) return undefined;
-  if (min < 6 || max > 3200 || min > max || latency > 499 || timeout < 10 || timeout > 3200) return undefined;
-  if (timeout * 10 <= (1 + latency) * max * 1.25 * 2) return undefined;
-  const intervalMs = max * 1.25;
-  // Zero asks for nothing in particular: the whole interval.
-  const eventLengthMs = maxEvent ? Math.min(intervalMs, maxEvent * 0.625) : intervalMs;
-  return { intervalMs, latency, supervisionMs: timeout * 10, eventLengthMs };
-}
-
-function writeLinkParameters(body: Buffer, offset: number, parameters: LinkParameters): void {
-  body.writeUInt16LE(Math.round(parameters.intervalMs / 1.25), offset);
-  body.writeUInt16LE(parameters.latency, offset + 2);
-  body.writeUInt16LE(Math.round(parameters.supervisionMs / 10), offset + 4);
-}
-
-/** Octets and the time they take on the 1M PHY, µs (Vol 4 Part E, 7.8.33). */
-function lengthAndTime(octets: number): Buffer {
-  const body = Buffer.alloc(4);
-  body.writeUInt16LE(octets, 0);
-  body.writeUInt16LE((octets + 14) * 8, 2);
-  return body;
 }

@@ -1,7 +1,13 @@
 /** The real noble stack over the simulated controller. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Link, LinkError, OpenLink, Sighting } from '@drydock/dfu-core';
-import { GenericPeripheral, GenericUuid, memoryPort, SimulatedController, type ControllerOptions } from '@drydock/device-sim';
+import {
+  GenericPeripheral,
+  GenericUuid,
+  memoryPort,
+  SimulatedController,
+  type ControllerOptions,
+} from '@drydock/device-sim';
 import { BleAdapter, type BleAdapterOptions } from './ble-adapter.js';
 import type { OpenBleLink } from './open-ble-link.js';
 

@@ -60,7 +60,8 @@ export class BleAdapter implements BleHost {
    */
   static async open(name: string, options: BleAdapterOptions = {}): Promise<BleAdapter> {
     const parsed = parseAdapterName(name);
-    if (parsed.kind === 'kernel') return BleAdapter.#start(name, new KernelTransport(parsed.index), options, parsed.index);
+    if (parsed.kind === 'kernel')
+      return BleAdapter.#start(name, new KernelTransport(parsed.index), options, parsed.index);
     return BleAdapter.overPort(name, await openBytePort(parsed), options);
   }
 
@@ -178,8 +179,13 @@ export class BleAdapter implements BleHost {
     }
   }
 
-  release({ peripheral }: FoundPeripheral): void {
-    this.#inUse.delete(peripheral.id);
+  release({ peripheral }: FoundPeripheral, connection: TappedConnection): void {
+    const free = (): void => {
+      this.#inUse.delete(peripheral.id);
+    };
+    if (this.#tap.connectionTo(connection.address) !== connection) return free();
+    // noble mixes up two connections of one address: the next begins when the controller has ended this one.
+    connection.watch({ gone: free, room: () => undefined, refused: () => undefined });
   }
 
   onClose(close: () => Promise<void>): () => void {

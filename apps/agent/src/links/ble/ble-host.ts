@@ -15,7 +15,8 @@ export interface BleHost {
    * @throws LinkError `link.open-failed`, `link.timeout`, `link.busy`, `link.ble-unavailable`.
    */
   connect(found: FoundPeripheral, withinMs: number): Promise<TappedConnection>;
-  release(found: FoundPeripheral): void;
+  /** The device can be found again as soon as the controller has ended the connection. */
+  release(found: FoundPeripheral, connection: TappedConnection): void;
   /** Asks the controller to end a connection; nothing happens when it is over already. */
   terminate(connection: TappedConnection): void;
   /** Registers what the adapter's `close` has to end. @returns a function that takes it back. */

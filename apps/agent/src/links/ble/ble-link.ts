@@ -51,7 +51,7 @@ export class BleLink implements Link {
           await link.start((gone) => discover(found.peripheral, this.options.services ?? [], gone), left());
           return link;
         } catch (error) {
-          await link.close();
+          link.abandon();
           throw error;
         }
       } catch (error) {

@@ -34,7 +34,11 @@ export class CommandQueue {
   observe(packet: Buffer): void {
     if (packet[0] !== PacketType.Event) return;
     const allowed =
-      packet[1] === EventCode.CommandComplete ? packet[3] : packet[1] === EventCode.CommandStatus ? packet[4] : undefined;
+      packet[1] === EventCode.CommandComplete
+        ? packet[3]
+        : packet[1] === EventCode.CommandStatus
+          ? packet[4]
+          : undefined;
     if (allowed === undefined) return;
     this.#unanswered = 0;
     this.#credits = allowed;

@@ -50,7 +50,9 @@ describe('the H4 decoder', () => {
   });
 
   it('finds the packets again after noise that starts none', () => {
-    const noise = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte < 2 || byte > 4)));
+    const noise = fc
+      .uint8Array({ maxLength: 40 })
+      .map((bytes) => Buffer.from(bytes.filter((byte) => byte < 2 || byte > 4)));
     fc.assert(
       fc.property(fc.array(fc.tuple(noise, event), { maxLength: 6 }), (parts) => {
         const decoder = new H4Decoder();

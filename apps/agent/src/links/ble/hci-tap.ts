@@ -216,7 +216,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     const connection = this.#connections.get(head & 0x0fff);
     // noble may still hold packets of a connection that is gone; the controller would count them nowhere.
     if (!connection) return;
-    const starts = (head >> 12 & 3) !== 1;
+    const starts = ((head >> 12) & 3) !== 1;
     if (starts && packet.length >= 10 && packet.readUInt16LE(7) === Cid.Att) {
       const opcode = packet[9];
       if (opcode === AttOpcode.MtuRequest && packet.length >= 12) packet.writeUInt16LE(ATT_MTU, 10);

@@ -54,7 +54,10 @@ describe('a hostile device', () => {
     const read = link.query(GenericUuid.version, 3000);
     // A notification that ends before its handle.
     controller.emit('data', acl(0x0041, 4, Uint8Array.of(0x1b, 1)));
-    await expect(read).rejects.toMatchObject({ code: 'link.lost', params: { detail: 'the device sent malformed data' } });
+    await expect(read).rejects.toMatchObject({
+      code: 'link.lost',
+      params: { detail: 'the device sent malformed data' },
+    });
     expect(await bystander.query(GenericUuid.version, 1000)).toHaveLength(300);
     const again = await adapter.link(ADDRESS).open({}, 3000);
     expect(await again.query(GenericUuid.version, 1000)).toHaveLength(300);

@@ -60,13 +60,20 @@ describe('a reconnect hint', () => {
     ['a service it must have', { addresses: [next], serviceUuid: 'FE59' }, sighting(next, undefined, ['fe59']), true],
     ['a service it lacks', { addresses: [next], serviceUuid: 'fe59' }, sighting(next), false],
     ['a service alone', { notSameAddress: true, serviceUuid: 'fe59' }, sighting(next, undefined, ['fe59']), true],
-    ['a service alone, but not under its own address', { notSameAddress: true, serviceUuid: 'fe59' }, sighting(own, undefined, ['fe59']), false],
+    [
+      'a service alone, but not under its own address',
+      { notSameAddress: true, serviceUuid: 'fe59' },
+      sighting(own, undefined, ['fe59']),
+      false,
+    ],
   ];
   it.each(cases)('%s', (_, hint, seen, expected) => {
     expect(matcherFor(own, hint)(seen)).toBe(expected);
   });
 
   it('must describe something', () => {
-    expect(() => matcherFor(own, { notSameAddress: true })).toThrow(expect.objectContaining({ code: 'internal.invariant' }));
+    expect(() => matcherFor(own, { notSameAddress: true })).toThrow(
+      expect.objectContaining({ code: 'internal.invariant' }),
+    );
   });
 });

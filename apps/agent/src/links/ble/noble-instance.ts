@@ -41,7 +41,11 @@ const compiled = new Map<string, Compiled>();
  * @param log where its warnings go.
  * @throws Error when noble is not installed or is not the noble we know.
  */
-export function loadNoble(socketClass: HciSocketClass, log: (message: string) => void, deviceId?: number): NobleInstance {
+export function loadNoble(
+  socketClass: HciSocketClass,
+  log: (message: string) => void,
+  deviceId?: number,
+): NobleInstance {
   const timers = new Set<NodeJS.Timeout>();
   let disposed = false;
   const warn = (...parts: readonly unknown[]): void => log(parts.map(String).join(' '));

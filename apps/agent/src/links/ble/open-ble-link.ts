@@ -61,11 +61,11 @@ export class OpenBleLink implements OpenLink {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    connection.watcher = {
+    connection.watch({
       room: () => this.#advance(),
       refused: (refusal) => this.#current?.refuse(refusal),
       gone: (detail) => this.#end(detail),
-    };
+    });
     this.#unregister = adapter.onClose(() => this.close());
   }
 
@@ -170,6 +170,11 @@ export class OpenBleLink implements OpenLink {
     this.#end('closed by this host');
   }
 
+  /** Lets go at once; the controller ends the connection when it can. */
+  abandon(): void {
+    this.#end('given up');
+  }
+
   /** A write command: resolves when it is inside the window of what the controller takes. */
   #command(characteristic: NobleCharacteristic, data: Buffer, withinMs: number): Promise<void> {
     const packets = this.#adapter.packetsFor(data.length + ATT_WRITE_HEADER);
@@ -265,19 +270,21 @@ export class OpenBleLink implements OpenLink {
   ): Promise<T> {
     if (this.#gone) return Promise.reject(this.#gone);
     return new Promise<T>((resolve, reject) => {
-      let abandon: (() => void) | void;
+      const started: { callOff?: (() => void) | void } = {};
       const finish = (): void => {
         callOff();
         this.#failures.delete(fail);
       };
       const fail = (error: unknown): void => {
         finish();
-        abandon?.();
+        started.callOff?.();
         reject(error instanceof Error ? error : new Error(String(error)));
       };
-      const callOff = this.#adapter.clock.after(withinMs, () => fail(new LinkError('link.timeout', { withinMs, detail })));
+      const callOff = this.#adapter.clock.after(withinMs, () =>
+        fail(new LinkError('link.timeout', { withinMs, detail })),
+      );
       this.#failures.add(fail);
-      abandon = work((value) => {
+      started.callOff = work((value) => {
         finish();
         resolve(value);
       }, fail);
@@ -288,9 +295,8 @@ export class OpenBleLink implements OpenLink {
     if (this.#gone) return;
     const error = new LinkError('link.lost', { detail });
     this.#gone = error;
-    this.#connection.watcher = undefined;
     this.#adapter.terminate(this.#connection);
-    this.#adapter.release(this.#found);
+    this.#adapter.release(this.#found, this.#connection);
     this.#unregister();
     this.#jobs.length = 0;
     this.#current = undefined;
@@ -309,4 +315,3 @@ function refusalError(what: string, channel: Channel, { request, code }: AttRefu
   }
   return new TargetRefusedError(`${what} ${channel}`, code, `ATT error 0x${code.toString(16).padStart(2, '0')}`);
 }
-

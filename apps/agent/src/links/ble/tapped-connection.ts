@@ -21,7 +21,8 @@ export class TappedConnection {
   linkPayloadBytes = 27;
   /** 1 or 2 Mbit/s. */
   phy = 1;
-  watcher: ConnectionWatcher | undefined;
+  #watcher: ConnectionWatcher | undefined;
+  #ended: { readonly detail: string; readonly reason?: number } | undefined;
   #outstanding = 0;
   #handedOver = 0;
   #broken = false;
@@ -53,11 +54,11 @@ export class TappedConnection {
 
   completed(packets: number): void {
     this.#outstanding = Math.max(0, this.#outstanding - packets);
-    this.watcher?.room();
+    this.#watcher?.room();
   }
 
   refused(refusal: AttRefusal): void {
-    this.watcher?.refused(refusal);
+    this.#watcher?.refused(refusal);
   }
 
   /** The device sent something that is no message. */
@@ -65,12 +66,20 @@ export class TappedConnection {
     this.#broken = true;
   }
 
-  ended(reason: number): void {
-    this.watcher?.gone(this.#broken ? 'the device sent malformed data' : describeReason(reason), reason);
+  /** From now on that watcher is told; at once, when it is over already. */
+  watch(watcher: ConnectionWatcher): void {
+    this.#watcher = watcher;
+    const ended = this.#ended;
+    if (ended) queueMicrotask(() => watcher.gone(ended.detail, ended.reason));
   }
 
-  gone(detail: string): void {
-    this.watcher?.gone(detail);
+  ended(reason: number): void {
+    this.gone(this.#broken ? 'the device sent malformed data' : describeReason(reason), reason);
+  }
+
+  gone(detail: string, reason?: number): void {
+    this.#ended = reason === undefined ? { detail } : { detail, reason };
+    this.#watcher?.gone(detail, reason);
   }
 }
 

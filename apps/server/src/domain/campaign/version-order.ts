@@ -25,6 +25,9 @@ export function compareVersions(a: string, b: string): number | undefined {
 function parse(text: string): { numbers: number[]; pre: string; build: number } | undefined {
   const match = /^v?(\d{1,10}(?:\.\d{1,10}){0,7})(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?$/.exec(text.trim());
   if (!match) return undefined;
+  const numbers = match[1]!.split('.').map(Number);
   const build = match[3] !== undefined && /^\d{1,10}$/.test(match[3]) ? Number(match[3]) : 0;
-  return { numbers: match[1]!.split('.').map(Number), pre: match[2] ?? '', build };
+  // MCUboot's fourth number is written `1.2.3+4` by its tools and `1.2.3.4` by devices.
+  if (numbers.length === 3) return { numbers: [...numbers, build], pre: match[2] ?? '', build: 0 };
+  return { numbers, pre: match[2] ?? '', build };
 }

@@ -176,7 +176,8 @@ function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): 
     attempt: {
       ended: { outcome: 'withdrawn', code: null, params: null, blame: null, sentBytes: null, durationMs: null },
     },
-    endKnown: true,
+    // The fence of an attempt that was given up has passed; one that stands now is another attempt's.
+    endKnown: !evidence,
   };
 }
 

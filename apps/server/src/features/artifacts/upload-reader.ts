@@ -54,7 +54,7 @@ export async function readUpload(
       request.once('close', () => {
         if (!request.complete) fail(invalid('the upload was cut off', 400));
       });
-      request.once('error', fail);
+      request.once('error', () => fail(invalid('the upload was cut off', 400)));
       parser.on('field', (name, value, info) => {
         if (info.valueTruncated || info.nameTruncated) fail(invalid(`field ${name.slice(0, 50)} is too long`));
         else fields[name] = value;

@@ -4,6 +4,9 @@
  */
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 
+/** At most one order each 2 s to a gateway, unless it withdraws (design, section 4). */
+export const BETWEEN_ORDERS_MS = 2_000;
+
 /**
  * @param withdraws the new order takes something back: it does not wait for the pause between two orders.
  */
@@ -17,7 +20,8 @@ export async function bumpOrders(tx: Queryable, gatewayIds: readonly string[], w
      from unnest($1::uuid[]) as x(id) order by id
      on conflict (gateway_id) do update set revision = case when o.reign = excluded.reign then o.revision + 1 else 1 end,
        reign = excluded.reign, dirty = true, withdraws = o.withdraws or excluded.withdraws, jws = null,
-       publish_after = case when $2 then clock_timestamp() else greatest(o.publish_after, clock_timestamp()) end`,
+       publish_after = case when $2 then clock_timestamp()
+         else greatest(o.published_at + interval '${BETWEEN_ORDERS_MS} milliseconds', clock_timestamp()) end`,
     [ids, withdraws],
   );
 }

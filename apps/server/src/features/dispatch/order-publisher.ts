@@ -13,11 +13,9 @@ import { composeOrder } from '../../domain/order/compose-order.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
 import { nowOf } from './campaign-snapshot.js';
 import { DispatchEvents } from './dispatch-events.js';
-import { bumpOrders } from './order-book.js';
+import { BETWEEN_ORDERS_MS, bumpOrders } from './order-book.js';
 import { readLive, readPrefetch } from './order-reader.js';
 
-/** At most one order each 2 s to a gateway, unless it withdraws (design, section 4). */
-const BETWEEN_ORDERS_MS = 2_000;
 /** An order that presence does not show yet is sent again after this. */
 const AGAIN_AFTER_MS = 5_000;
 const POLL_MS = 200;

@@ -7,7 +7,7 @@
  * Source: Protocol Buffers documentation, "Encoding".
  */
 import { ByteReader } from '../../bytes/byte-reader.js';
-import { ByteWriter } from '../../bytes/byte-writer.js';
+import { type ByteWriter } from '../../bytes/byte-writer.js';
 import { ArtifactError, MalformedFrameError } from '../../errors.js';
 
 export const WIRE_VARINT = 0;

@@ -55,7 +55,10 @@ export class Conversation {
    * Whether an effect that `cancel` answered was performed is not known. Unless the session leaves here, what may be
    * repeated is given again; bytes are taken as sent: lost ones are noticed, doubled ones are worse.
    */
-  *#perform(effect: Effect, what: string): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
+  *#perform(
+    effect: Effect,
+    what: string,
+  ): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
     for (;;) {
       const input = yield effect;
       switch (input.kind) {
@@ -111,7 +114,10 @@ export class Conversation {
 
   /** Bytes of the artifact. */
   *read(source: string, offset: number, length: number, withinMs: number): Session<Uint8Array> {
-    const input = yield* this.#perform({ kind: 'read', source, offset, length, withinMs }, 'while reading the artifact');
+    const input = yield* this.#perform(
+      { kind: 'read', source, offset, length, withinMs },
+      'while reading the artifact',
+    );
     if (input.kind !== 'data') throw new InvariantError(`the driver answered a read with ${input.kind}`);
     if (input.bytes.length !== length) {
       throw new DrydockError('artifact.truncated', {

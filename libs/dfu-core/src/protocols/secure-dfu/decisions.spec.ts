@@ -91,7 +91,9 @@ describe('fit', () => {
     expect(code(bootloader({ hardware: { hwVersion: 51 } }))).toBe('artifact.wrong-hardware');
     expect(code(bootloader({ hardware: { hwVersion: 52 } }))).toBe('fits');
     expect(code(bootloader({ installed: [{ image: 0, version: '8' }] }))).toBe('artifact.downgrade');
-    expect(code(bootloader({ installed: [{ image: 0, version: '8' }] }), ARTIFACT, { allowDowngrade: true })).toBe('fits');
+    expect(code(bootloader({ installed: [{ image: 0, version: '8' }] }), ARTIFACT, { allowDowngrade: true })).toBe(
+      'fits',
+    );
     expect(code(bootloader({ installed: [{ image: 0, version: '7' }] }))).toBe('fits');
   });
 
@@ -111,7 +113,10 @@ describe('fit', () => {
 describe('judgement', () => {
   const updated = (change: Partial<Identification> = {}): Identification =>
     application({ running: [{ image: 0, version: '1.1.0' }], ...change });
-  const request: Pick<UpdateRequest, 'expectVersion' | 'versionProves'> = { expectVersion: '1.1.0', versionProves: true };
+  const request: Pick<UpdateRequest, 'expectVersion' | 'versionProves'> = {
+    expectVersion: '1.1.0',
+    versionProves: true,
+  };
   const verdict = (
     before: Identification | undefined,
     after: Identification,
@@ -145,7 +150,13 @@ describe('judgement', () => {
     ['no version', application(), updated({ running: [] }), {}, 'version-not-readable'],
     ['nothing is expected', application(), updated(), { expectVersion: undefined }, 'version-ambiguous'],
     ['the old version', application(), application(), {}, 'target.wrong-image-runs'],
-    ['a third version', application(), updated({ running: [{ image: 0, version: '9' }] }), {}, 'target.wrong-image-runs'],
+    [
+      'a third version',
+      application(),
+      updated({ running: [{ image: 0, version: '9' }] }),
+      {},
+      'target.wrong-image-runs',
+    ],
     ['the same version before', updated(), updated(), {}, 'version-unchanged'],
     ['other files carry the version', application(), updated(), { versionProves: false }, 'version-ambiguous'],
     ['nobody saw it before', undefined, updated(), {}, 'did-not-see-it-leave'],

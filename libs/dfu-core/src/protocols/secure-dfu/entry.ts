@@ -7,7 +7,7 @@
  * Sources: nRF5 SDK 17, components/ble/ble_services/ble_dfu/ble_dfu_unbonded.c; Android-DFU-Library issue 444 (the
  * device may not end the link itself).
  */
-import { DrydockError, LinkError } from '../../errors.js';
+import { type DrydockError, LinkError } from '../../errors.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { bootloaderAddress } from './addresses.js';
 import { decodeButtonlessAnswer, encodeEnterBootloader } from './codec.js';

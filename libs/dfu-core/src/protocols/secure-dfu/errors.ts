@@ -95,7 +95,8 @@ export function refusalError(refusal: Refusal, doing: ObjectType, artifact: Arti
   if (refusal.refused === Opcode.Execute && doing === ObjectType.Command) {
     if (refusal.result === ResultCode.InvalidObject) {
       return new ArtifactError('artifact.signature', {
-        detail: 'the bootloader did not accept the init packet: it was signed with another key, or cannot be read there',
+        detail:
+          'the bootloader did not accept the init packet: it was signed with another key, or cannot be read there',
         request,
         result,
       });

@@ -7,7 +7,10 @@ import { BUTTONLESS_WITH_BONDS } from './messages.js';
 
 export function fit(found: Identification, artifact: ArtifactDescription, options: FitOptions): FitResult {
   if (artifact.format !== NORDIC_SECURE_FORMAT) {
-    return no('artifact.wrong-model', { actual: `a target of ${artifact.format} files`, expected: 'Nordic Secure DFU' });
+    return no('artifact.wrong-model', {
+      actual: `a target of ${artifact.format} files`,
+      expected: 'Nordic Secure DFU',
+    });
   }
   const image = artifact.images[0];
   if (artifact.images.length !== 1 || image?.kind !== 'application') {

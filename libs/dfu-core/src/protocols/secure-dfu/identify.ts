@@ -119,8 +119,7 @@ export function otherUnit(found: Identification, expected: Identity): string | u
     const serial = found.hardware['serialNumber'];
     return serial === expected.value ? undefined : `serial number ${String(serial ?? 'not readable')}`;
   }
-  const allowed =
-    found.mode === 'bootloader' ? [expected.value, bootloaderAddress(expected.value)] : [expected.value];
+  const allowed = found.mode === 'bootloader' ? [expected.value, bootloaderAddress(expected.value)] : [expected.value];
   return found.identity.kind === expected.kind && allowed.includes(found.identity.value)
     ? undefined
     : `${found.identity.kind} ${found.identity.value}`;

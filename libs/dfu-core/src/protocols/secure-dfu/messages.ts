@@ -88,7 +88,10 @@ export interface ChecksumReport {
 }
 
 export type Answer =
-  | { readonly opcode: typeof Opcode.CreateObject | typeof Opcode.SetReceipts | typeof Opcode.Execute | typeof Opcode.Abort }
+  | {
+      readonly opcode:
+        typeof Opcode.CreateObject | typeof Opcode.SetReceipts | typeof Opcode.Execute | typeof Opcode.Abort;
+    }
   /** The answer to a checksum request, or unasked: a packet receipt. They look the same. */
   | ({ readonly opcode: typeof Opcode.CalculateChecksum } & ChecksumReport)
   | ({ readonly opcode: typeof Opcode.SelectObject; readonly maxSizeBytes: number } & ChecksumReport)

@@ -13,7 +13,15 @@ import type { ArtifactDescription } from '../../image/description.js';
 import type { Session } from '../../session/session.js';
 import { ANSWER_MS, type AnswerTo, type Conversation } from './conversation.js';
 import { refusalError } from './errors.js';
-import { CONTROL_POINT, ObjectType, Opcode, PACKET, type ChecksumReport, type Refusal, ResultCode } from './messages.js';
+import {
+  CONTROL_POINT,
+  ObjectType,
+  Opcode,
+  PACKET,
+  type ChecksumReport,
+  type Refusal,
+  ResultCode,
+} from './messages.js';
 import { encodeRequest } from './codec.js';
 import { Pace } from './pace.js';
 import type { Payload } from './payload.js';
@@ -113,7 +121,8 @@ export class Transfer {
       throw new ArtifactError('artifact.limit', { field: 'init packet', actual: bytes.length, limit: maxSizeBytes });
     }
     yield* this.hooks.touch();
-    const fits = !this.#discardWhatIsThere && offsetBytes <= bytes.length && crc32(bytes.subarray(0, offsetBytes)) === crc;
+    const fits =
+      !this.#discardWhatIsThere && offsetBytes <= bytes.length && crc32(bytes.subarray(0, offsetBytes)) === crc;
     let from = fits ? offsetBytes : 0;
     for (let tries = 1; ; tries++) {
       if (from === 0) {
@@ -225,7 +234,8 @@ export class Transfer {
       yield* this.talk.drain();
       // What is missing may be only the tail; what is wrong is sent again as a whole.
       const kept = report.offsetBytes;
-      created = kept > start && kept < end && kept % 4 === 0 && (yield* payload.checksum(this.talk, kept)) === report.crc32;
+      created =
+        kept > start && kept < end && kept % 4 === 0 && (yield* payload.checksum(this.talk, kept)) === report.crc32;
       if (created) from = kept;
     }
   }

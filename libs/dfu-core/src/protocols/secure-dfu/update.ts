@@ -77,7 +77,7 @@ export class Update {
   *#run(): Session<UpdateOutcome> {
     const skip = yield* this.#prepare();
     if (skip) return skip;
-    for (let reconnects = 0, stalls = 0; ; ) {
+    for (let reconnects = 0, stalls = 0; ;) {
       try {
         if (modeOf(this.#talk.link) === 'application') {
           // The last execute was under way when the link went: it got through.
@@ -160,7 +160,10 @@ export class Update {
       this.#confirmed = undefined;
       yield* this.#awaitReturn();
       if (modeOf(this.#talk.link) === 'application') {
-        throw new LinkError('link.timeout', { withinMs: FIND_MS, detail: 'its bootloader did not wait for the next image' });
+        throw new LinkError('link.timeout', {
+          withinMs: FIND_MS,
+          detail: 'its bootloader did not wait for the next image',
+        });
       }
       yield* this.#talk.subscribe(CONTROL_POINT);
       this.#transfer.connected(this.#talk.link.maxWriteBytes);

@@ -9,8 +9,8 @@ import { fromHex } from '../../bytes/hex.js';
 import { type Patience, type SmpClient, type Step, USUAL } from './client.js';
 import { decodeImageList, decodeRefusal } from './codec.js';
 import { ImageRc, Rc, SmpRefusedError } from './errors.js';
-import { BootMode } from './messages.js';
-import { activeImage, readList, type Survey, survey, waitingImage } from './survey.js';
+import { activeImage, waitingImage } from './slots.js';
+import { readList, type Survey, survey } from './survey.js';
 
 /** The target answers the reset, then takes 250 ms until it does it. */
 const RESET_DELAY_MS = 500;
@@ -26,11 +26,6 @@ const RESETS = 3;
 const QUIET_MS = 4000;
 const RECONNECTS = 5;
 const REFUSED_RESETS = 10;
-
-/** Bootloaders whose applications refuse "set state": what is in the other slot starts at the next reset. */
-export function hasTrial(bootMode: number): boolean {
-  return bootMode !== BootMode.DirectXip && bootMode !== BootMode.RamLoad && bootMode !== BootMode.SingleSlotRamLoad;
-}
 
 /**
  * Sets the image for the next boot: once (test), or for good (confirm).

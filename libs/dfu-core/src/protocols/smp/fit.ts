@@ -2,7 +2,7 @@
 import { compareMcubootVersions, parseMcubootVersion } from '../../image/mcuboot/format.js';
 import type { ArtifactDescription } from '../../image/description.js';
 import type { FitResult, Identification } from '../../session/protocol.js';
-import { APPLICATION_IMAGE } from './survey.js';
+import { APPLICATION_IMAGE } from './slots.js';
 
 export const ARTIFACT_FORMATS: readonly string[] = ['mcuboot'];
 

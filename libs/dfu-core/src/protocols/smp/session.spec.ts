@@ -93,11 +93,11 @@ function answerTo(request: Request, sequence: number, fields: Fields, link: Link
   return { kind: 'frame', channel: link.channels[0] ?? '', bytes };
 }
 
-const LOOK = (images: Fields, params: Fields = { buf_size: 400, buf_count: 4 }): Row[] => [
+const LOOK = (images: Fields, params: Fields = { buf_size: 400, buf_count: 4 }, mode = 3): Row[] => [
   ['ask', { kind: 'params' }, params],
   ['ask', { kind: 'list' }, images],
   ['ask', { kind: 'bootloader-info' }, { bootloader: 'MCUboot' }],
-  ['ask', { kind: 'bootloader-info', query: 'mode' }, { mode: 3 }],
+  ['ask', { kind: 'bootloader-info', query: 'mode' }, { mode }],
   ['ask', { kind: 'os-info', format: 'i' }, { output: 'board' }],
   ['ask', { kind: 'slot-info' }, { rc: 8 }],
 ];
@@ -212,6 +212,27 @@ describe('the conversation, effect by effect', () => {
       ['ask', UPLOAD_FIRST, { off: FILE.length, match: false }],
     ]);
     expect(end).toMatchObject({ done: true, value: { outcome: 'failed', code: 'target.digest-mismatch' } });
+  });
+
+  it.each<[string, Fields, Fields, object]>([
+    [
+      'starts the new one',
+      listOf(OLD_RUNS, WAITING),
+      listOf(entry(0, OLD_HASH, ['bootable']), entry(1, HASH, ['active', 'bootable'])),
+      { outcome: 'proven' },
+    ],
+    ['forgets its list', listOf(OLD_RUNS, WAITING), listOf(), { outcome: 'failed', code: 'target.wrong-image-runs' }],
+  ])('a bootloader that starts what is newest takes no state: it %s', (_, before, after, outcome) => {
+    const end = play(smp.update(UDP, REQUEST), UDP, [
+      ...LOOK(before, undefined, 4),
+      ['effect', { kind: 'mark', step: 'touched' }, DONE],
+      ['effect', { kind: 'mark', step: 'activating' }, DONE],
+      ['ask', { kind: 'reset' }, {}],
+      ['effect', { kind: 'reconnect' }, { kind: 'opened', link: UDP }],
+      ['ask', { kind: 'list' }, after],
+      ...LOOK(after, undefined, 4),
+    ]);
+    expect(end).toMatchObject({ done: true, value: outcome });
   });
 
   it('a confirm that is not read back is no proof', () => {

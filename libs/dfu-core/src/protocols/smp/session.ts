@@ -6,11 +6,12 @@
  */
 import type { Identification, Protocol, Sighting, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
+import { IMAGE_SOURCE } from './artifact-bytes.js';
 import { SmpClient } from './client.js';
 import { ARTIFACT_FORMATS, fitArtifact } from './fit.js';
 import { PROTOCOL_NAME, survey } from './survey.js';
 import { SMP_SERVICE } from './transport.js';
-import { IMAGE_SOURCE, Update } from './update.js';
+import { Update } from './update.js';
 
 export interface SmpOptions {
   /** Number of the first request of a connection, 0..255. By default random: answers to an earlier one are then strangers. */

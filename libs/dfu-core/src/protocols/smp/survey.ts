@@ -17,6 +17,7 @@ import {
   decodeSlotInfo,
 } from './codec.js';
 import { Rc, SmpRefusedError } from './errors.js';
+import { APPLICATION_IMAGE } from './slots.js';
 import {
   type Body,
   BootMode,
@@ -28,8 +29,6 @@ import {
 } from './messages.js';
 
 export const PROTOCOL_NAME = 'smp';
-/** Image 0 is what Drydock updates. */
-export const APPLICATION_IMAGE = 0;
 
 export interface Survey {
   readonly params: ParamsAnswer | undefined;
@@ -52,8 +51,10 @@ const LIST: Patience = { withinMs: 2500, tries: 6 };
  * another reason than being unknown.
  */
 export function* survey(client: SmpClient): Step<Survey> {
-  const params = yield* optional(client, { kind: 'params' }, decodeParams);
-  const list = yield* readList(client);
+  const paramsTold = yield* tell(client, { kind: 'params' }, decodeParams);
+  const params = paramsTold.value;
+  // Nobody may be there at all: then it is not waited twice as long.
+  const list = yield* readList(client, paramsTold.how === 'silent' ? { ...LIST, tries: 3 } : LIST);
   const bootloaderTold = yield* tell(client, { kind: 'bootloader-info' }, decodeBootloaderName);
   const bootloader = bootloaderTold.value;
   const mode = bootloader
@@ -160,14 +161,4 @@ function largestImage({ slots, maxImageBytes }: SlotInfoAnswer): number | undefi
   const sizes = slots.filter(({ image }) => image === APPLICATION_IMAGE).map(({ sizeBytes }) => sizeBytes);
   const known = sizes.filter((size): size is number => size !== undefined);
   return known.length > 0 && known.length === sizes.length ? Math.min(...known) : undefined;
-}
-
-/** What the application runs as image 0. */
-export function activeImage(images: readonly ImageState[] | undefined): ImageState | undefined {
-  return images?.find(({ image, active }) => image === APPLICATION_IMAGE && active);
-}
-
-/** Another slot of image 0 that holds this hash. */
-export function waitingImage(images: readonly ImageState[] | undefined, hash: string): ImageState | undefined {
-  return images?.find((entry) => entry.image === APPLICATION_IMAGE && !entry.active && entry.hash === hash);
 }

@@ -2,22 +2,26 @@
  * One update from the first question to the proof: look, decide, upload, activate, see it return, confirm.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { toHex } from '../../bytes/hex.js';
 import { ArtifactError, DrydockError, LinkError } from '../../errors.js';
-import { MAX_IMAGE_FILE_BYTES } from '../../image/mcuboot/format.js';
 import type { Identification, UnprovenReason, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
-import { awaitReturn, confirmRunning, hasTrial, reset, type Return, setForNextBoot, withdraw } from './activation.js';
+import { awaitReturn, confirmRunning, reset, type Return, setForNextBoot, withdraw } from './activation.js';
+import { readImageFile } from './artifact-bytes.js';
 import { CancelledError, type SmpClient, type Step } from './client.js';
 import { applicationImageOf, fitArtifact } from './fit.js';
 import { SmpRefusedError } from './errors.js';
 import { BootMode } from './messages.js';
-import { activeImage, APPLICATION_IMAGE, readList, type Survey, survey, waitingImage } from './survey.js';
+import {
+  activeImage,
+  APPLICATION_IMAGE,
+  hasTrial,
+  isFallenBack,
+  isOccupied,
+  listsAfterRecovery,
+  waitingImage,
+} from './slots.js';
+import { readList, type Survey, survey } from './survey.js';
 import { mismatch, Upload } from './upload.js';
 
-/** Name of the artifact's bytes for the `read` effect. */
-export const IMAGE_SOURCE = `image:${APPLICATION_IMAGE}`;
-
-const READ_BLOCK_BYTES = 64 * 1024;
 /** More requests under way than this gain nothing on any link. */
 const MAX_WINDOW = 8;
 /** Flash words of all parts that MCUboot's recovery runs on. */
@@ -26,6 +30,8 @@ const RECOVERY_ALIGN_BYTES = 16;
 const PREPARATIONS = 3;
 const RECONNECT_MS = 60_000;
 const ALIVE_POLLS = 40;
+/** Enough for the reset to be asked for again, should it have been lost. */
+const UNCHANGED_LOOKS = 6;
 /** A confirmed unit that restarts at once has fallen back, or is about to say so. */
 const AFTER_CONFIRM_MS = 60_000;
 
@@ -107,14 +113,14 @@ export class Update {
         yield* this.#touch();
         return yield* this.#activate(found, wanted, true);
       }
-      if (!isOccupied(found)) break;
+      if (!isOccupied(found.images, found.bootMode)) break;
       if (round >= PREPARATIONS) {
         throw new DrydockError('target.busy', { detail: 'another image stays pending or on trial' });
       }
       found = yield* this.#clear(found);
     }
     this.client.checkStop();
-    const file = yield* this.#readFile();
+    const file = yield* readImageFile(this.client, this.request.artifact);
     yield* this.#touch();
     yield* this.#upload(found, file, wanted);
     return yield* this.#activate(found, wanted, true);
@@ -152,25 +158,6 @@ export class Update {
     if (this.#touched) return;
     yield* this.client.mark('touched');
     this.#touched = true;
-  }
-
-  /** The whole file, checked against its digest before anything on the unit is changed. */
-  *#readFile(): Step<Uint8Array> {
-    const { sizeBytes, sha256: digest } = applicationImageOf(this.request.artifact) ?? { sizeBytes: 0, sha256: '' };
-    if (sizeBytes > MAX_IMAGE_FILE_BYTES) {
-      throw new ArtifactError('artifact.limit', {
-        field: 'image size',
-        actual: sizeBytes,
-        limit: MAX_IMAGE_FILE_BYTES,
-      });
-    }
-    const file = new Uint8Array(sizeBytes);
-    for (let at = 0; at < sizeBytes; at += READ_BLOCK_BYTES) {
-      const length = Math.min(READ_BLOCK_BYTES, sizeBytes - at);
-      file.set(yield* this.client.readArtifact(at, length, IMAGE_SOURCE), at);
-    }
-    if (toHex(sha256(file)) !== digest) throw new ArtifactError('artifact.digest', { field: IMAGE_SOURCE });
-    return file;
   }
 
   /** It runs what we bring. On trial it is confirmed, which is all that is left to do. */
@@ -232,18 +219,9 @@ export class Update {
       this.#sentBytes += upload.sentBytes;
     }
     const images = (yield* readList(this.client))?.images;
-    if (inRecovery) this.#checkRecoveryList(images, wanted);
+    if (inRecovery) checkRecoveryList(images, wanted);
     else if (!waitingImage(images, wanted)) throw mismatch('the list does not show the image in its slot');
     yield* this.client.mark('complete');
-  }
-
-  /** Recovery lists only what would start; builds without hashes in their list say nothing either way. */
-  #checkRecoveryList(images: Survey['images'], wanted: string): void {
-    const entries = images?.filter(({ image }) => image === APPLICATION_IMAGE) ?? [];
-    const hashes = entries.map(({ hash }) => hash).filter((hash) => hash !== undefined);
-    if (hashes.includes(wanted) || (entries.length > 0 && hashes.length === 0)) return;
-    const detail = 'the bootloader does not list the image after its upload: it would not start it';
-    throw new DrydockError('target.refused-image', { request: 'upload', result: 'not listed', detail });
   }
 
   /** The unit is silent, gone, or has lost its place: find it, and see whether it still is as it was. */
@@ -262,8 +240,9 @@ export class Update {
         throw new DrydockError('target.in-bootloader', { detail: 'it restarted as something else during the upload' });
       } catch (error) {
         if (!(error instanceof LinkError)) throw error;
-        if (error.code === 'link.lost') mustReconnect = true;
-        else if (error.code !== 'link.timeout') throw error;
+        if (error.code !== 'link.lost' && error.code !== 'link.timeout') throw error;
+        // A BLE server that holds half a message lets go of it when the link ends.
+        mustReconnect = error.code === 'link.lost' || (this.client.link.kind === 'ble' && poll % 4 === 3);
       }
     }
     throw new LinkError('link.timeout', { withinMs: ALIVE_POLLS * 1000, detail: 'it fell silent during the upload' });
@@ -273,7 +252,7 @@ export class Update {
   *#throughRecovery(found: Survey, wanted: string): Step<Ending> {
     const installed = found.images?.find(({ image, slot }) => image === APPLICATION_IMAGE && slot === 0);
     if (installed?.hash !== wanted) {
-      const file = yield* this.#readFile();
+      const file = yield* readImageFile(this.client, this.request.artifact);
       yield* this.#touch();
       yield* this.client.mark('erased');
       this.#needsRescue = true;
@@ -297,9 +276,13 @@ export class Update {
     this.#activated = true;
     this.#needsRescue = true; // until somebody answers
 
+    // Where no flag says that a reset is still to come, an unchanged application is given a few looks.
+    let unchanged = 0;
     const stillWaiting = (now: Survey): boolean => {
       const waiting = waitingImage(now.images, wanted);
-      return waiting !== undefined && (waiting.pending || waiting.permanent);
+      if (waiting?.pending || waiting?.permanent) return true;
+      const isSame = activeImage(now.images)?.hash === activeImage(found.images)?.hash;
+      return !hasTrial(found.bootMode) && isSame && ++unchanged < UNCHANGED_LOOKS;
     };
     const back = yield* this.#seeReturn(this.request.returnWithinMs, stillWaiting);
     return yield* this.judge(back, wanted);
@@ -324,13 +307,13 @@ export class Update {
     const { images } = back.survey;
     if (!images) return { outcome: 'unproven', reason: 'image-not-readable' };
     const active = activeImage(images);
-    if (active?.hash !== wanted) return this.#otherImage(images, wanted);
+    if (active?.hash !== wanted) return this.#otherImage(back.survey, images, wanted);
     this.#sawWanted = true;
     const now =
       active.confirmed || !hasTrial(back.survey.bootMode) ? images : yield* confirmRunning(this.client, wanted);
     if (!now) return yield* this.#afterVanishing(back.sawLeave, wanted);
     const confirmed = activeImage(now);
-    if (confirmed?.hash !== wanted) return this.#otherImage(now, wanted);
+    if (confirmed?.hash !== wanted) return this.#otherImage(back.survey, now, wanted);
     if (this.#after) this.#after = { ...this.#after, running: withConfirmed(this.#after.running) };
     return this.#provenIfItLeft(back.sawLeave);
   }
@@ -339,11 +322,13 @@ export class Update {
   *#afterVanishing(sawLeave: boolean, wanted: string): Step<Ending> {
     const back = yield* this.#seeReturn(Math.min(this.request.returnWithinMs, AFTER_CONFIRM_MS), () => false);
     const active = activeImage(back.survey.images);
-    if (active?.hash !== wanted) return this.#otherImage(back.survey.images ?? [], wanted);
+    if (active?.hash !== wanted) return this.#otherImage(back.survey, back.survey.images ?? [], wanted);
     if (active.confirmed) return this.#provenIfItLeft(sawLeave);
     const images = yield* confirmRunning(this.client, wanted);
     if (!images) throw notConfirmed('it went away twice while being confirmed');
-    return activeImage(images)?.hash === wanted ? this.#provenIfItLeft(sawLeave) : this.#otherImage(images, wanted);
+    return activeImage(images)?.hash === wanted
+      ? this.#provenIfItLeft(sawLeave)
+      : this.#otherImage(back.survey, images, wanted);
   }
 
   /** Another hash before, this one now: in between it must have started anew. */
@@ -356,8 +341,8 @@ export class Update {
       : { outcome: 'unproven', reason: 'did-not-see-it-leave' };
   }
 
-  #otherImage(images: NonNullable<Survey['images']>, wanted: string): Ending {
-    const ranOnce = this.#sawWanted || isFallenBack(images, wanted);
+  #otherImage({ bootMode }: Survey, images: NonNullable<Survey['images']>, wanted: string): Ending {
+    const ranOnce = this.#sawWanted || (hasTrial(bootMode) && isFallenBack(images, wanted));
     if (ranOnce) return { outcome: 'reverted' };
     const active = activeImage(images);
     const actual = active ? (active.hash ?? active.version ?? 'an image without hash') : 'nothing it names';
@@ -397,21 +382,10 @@ function withConfirmed(running: Identification['running']): Identification['runn
   return running.map((entry) => (entry.image === APPLICATION_IMAGE ? { ...entry, confirmed: true } : entry));
 }
 
-/** Neither a foreign image may be pending, nor the running one on trial: the server would refuse an upload. */
-function isOccupied({ images, bootMode }: Survey): boolean {
-  if (!hasTrial(bootMode)) return false;
-  const active = activeImage(images);
-  const others = images?.filter((entry) => entry.image === APPLICATION_IMAGE && !entry.active) ?? [];
-  return (
-    others.some(({ pending }) => pending) ||
-    (active !== undefined && !active.confirmed && others.some(({ confirmed }) => confirmed))
-  );
-}
-
-/** After a fall-back the rejected image lies in the other slot, without flags. */
-function isFallenBack(images: NonNullable<Survey['images']>, wanted: string): boolean {
-  const waiting = waitingImage(images, wanted);
-  return waiting !== undefined && !waiting.pending && !waiting.permanent;
+function checkRecoveryList(images: Survey['images'], wanted: string): void {
+  if (listsAfterRecovery(images, wanted)) return;
+  const detail = 'the bootloader does not list the image after its upload: it would not start it';
+  throw new DrydockError('target.refused-image', { request: 'upload', result: 'not listed', detail });
 }
 
 function unlisted(): DrydockError {

@@ -29,8 +29,9 @@ export interface UploadPlan {
   readonly recover: (lost: boolean) => Step<'complete' | 'go-on'>;
 }
 
-/** The first chunk makes the target erase; single-bank flash takes its time. */
+/** The first chunk makes the target erase; single-bank flash takes its time, in recovery that of a whole slot. */
 const ERASE_MS = 40_000;
+const PATIENT_ERASE_MS = 150_000;
 /** After this long without an answer the target is asked something small: is the first chunk lost, or slow? */
 const ERASE_PROBE_MS = 6000;
 const CHUNK_MS = 2000;
@@ -48,6 +49,7 @@ const MISMATCHES = 2;
 /** Clean answers after which one more request is let under way again. */
 const CLEAN_BEFORE_GROWTH = 16;
 const SMALLEST_LIMIT = 100;
+const LOSSES_BEFORE_SHORTER = 8;
 const BUSY_PAUSE_MS = 100;
 const BUSY_IN_A_ROW = 100;
 
@@ -64,6 +66,8 @@ export class Upload {
   /** The most it ever had: progress is measured by it, so that nothing goes in circles. */
   #highWater = 0;
   #shownBytes = 0;
+  /** Rises with lost messages, falls with clean ones: a line that loses every third wants shorter ones. */
+  #losses = 0;
   #limit: number;
   #window: number;
   #alignBytes: number;
@@ -184,23 +188,26 @@ export class Upload {
     return 'recover';
   }
 
-  /** Waits through the erase; an early small question tells a lost request from slow flash. */
+  /** Waits through the erase; now and then a small question tells a lost request from slow flash. */
   *#firstAnswer(sent: ReadonlySet<number>): Step<Message | undefined> {
-    let probe: number | undefined;
-    let withinMs = this.#window > 1 ? ERASE_PROBE_MS : ERASE_MS;
-    for (let strangers = 0; strangers < 300; strangers++) {
+    const probes = new Set<number>();
+    // A raw UART drops what comes while it works, and the rest of its message with it.
+    const asks = this.client.transport.settleMs === 0;
+    const withinMs = asks ? ERASE_PROBE_MS : ERASE_MS;
+    for (let waitedMs = 0, strangers = 0; strangers < 300;) {
       const got = yield* this.client.receive(withinMs);
       if (got.kind === 'damaged') return undefined;
       if (got.kind === 'timeout') {
-        if (probe !== undefined || this.#window === 1) return undefined;
-        probe = yield* this.client.send({ kind: 'params' });
-        withinMs = ERASE_MS - ERASE_PROBE_MS;
+        waitedMs += withinMs;
+        if (!asks || waitedMs > PATIENT_ERASE_MS) return undefined;
+        probes.add(yield* this.client.send({ kind: 'params' }));
         continue;
       }
       const { header } = got.message;
       if (sent.has(header.sequence) && this.client.answers(got.message, 'upload-first')) return got.message;
       // Answers come in order: the target has passed the first chunk without seeing it.
-      if (probe === header.sequence && this.client.answers(got.message, 'params')) return undefined;
+      if (probes.has(header.sequence) && this.client.answers(got.message, 'params')) return undefined;
+      strangers++;
     }
     return undefined;
   }
@@ -249,6 +256,7 @@ export class Upload {
         rewindTo = undefined;
         sendAt = this.#acknowledged;
         if (got.kind === 'timeout' && failures > 1) this.#shrink();
+        this.#lose();
         if (failures > FAILURES_BEFORE_RECOVERY) return 'recover';
         continue;
       }
@@ -270,6 +278,7 @@ export class Upload {
       if (this.#highWater > before) failures = 0;
       if (answer.offset >= chunk.end) {
         if (answer.offset > sendAt) sendAt = answer.offset;
+        this.#losses = Math.max(0, this.#losses - 1);
         if (++clean >= CLEAN_BEFORE_GROWTH && window < this.#window) {
           window++;
           clean = 0;
@@ -279,7 +288,10 @@ export class Upload {
       clean = 0;
       if (answer.offset <= chunk.offset) {
         // Every request behind a lost one is answered with the same offset: one loss, one failure.
-        if (rewindTo !== answer.offset) failures++;
+        if (rewindTo !== answer.offset) {
+          failures++;
+          this.#lose();
+        }
         window = 1;
       } else if (chunk.end - answer.offset < 32) {
         this.#alignBytes = Math.max(this.#alignBytes, 16); // it keeps whole flash words only
@@ -340,6 +352,13 @@ export class Upload {
       return 'again';
     }
     throw error;
+  }
+
+  #lose(): void {
+    this.#losses += 2;
+    if (this.#losses < LOSSES_BEFORE_SHORTER) return;
+    this.#losses = 0;
+    this.#shrink();
   }
 
   /** Shorter messages, after silence or refusal. @returns false when they are as short as they can be. */

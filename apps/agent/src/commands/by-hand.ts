@@ -1,0 +1,220 @@
+/** `scan`, `identify` and `update`: what a person at the gateway does without any server. */
+import { readFile } from 'node:fs/promises';
+import { DrydockError, describeArtifact, type Identification, type Protocol, type UpdateOutcome } from '@drydock/dfu-core';
+import { realClock } from '../clock.js';
+import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
+import { NO_FENCES } from '../driver/fences.js';
+import { PayloadStore } from '../driver/payload-store.js';
+import { SessionDriver } from '../driver/session-driver.js';
+import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
+import { createLogger } from '../logger.js';
+import { PROTOCOLS } from '../protocols.js';
+import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
+import { candidateProtocols, readArtifactFile } from './read-input.js';
+import { openProgress } from './progress.js';
+
+const OPEN_MS = 30_000;
+const IDENTIFY_MS = 60_000;
+const RETURN_MS = 120_000;
+const UPDATE_MS = 4 * 3_600_000;
+
+interface CommonOptions {
+  readonly json?: boolean;
+  readonly adapter?: string;
+  readonly verbose?: boolean;
+}
+
+function linksFor(options: CommonOptions): LinkFactory {
+  return createLinkFactory({ clock: realClock, log: createLogger(options.verbose ? 'debug' : 'warn'), adapter: options.adapter });
+}
+
+export async function scan(options: CommonOptions & { seconds?: string }): Promise<number> {
+  const json = options.json ?? false;
+  const seconds = Number(options.seconds ?? 10);
+  const links = linksFor(options);
+  try {
+    if (!(seconds > 0 && seconds <= 3600)) throw new DrydockError('request.invalid', { detail: '--seconds: from 1 to 3600' });
+    const adapter = await links.bluetooth();
+    const found = new Map<string, Record<string, unknown>>();
+    await adapter.scan(seconds * 1000, (sighting) => {
+      const known = [...PROTOCOLS.values()].flatMap((protocol) => {
+        const mode = protocol.recognise(sighting);
+        return mode === undefined ? [] : [{ protocol: protocol.name, mode }];
+      });
+      found.set(sighting.address, { ...sighting, link: `ble:${sighting.address.toUpperCase()}`, recognised: known });
+      if (!json) {
+        printLines([
+          [`ble:${sighting.address.toUpperCase()}`, sighting.rssiDbm === undefined ? '' : `${sighting.rssiDbm} dBm`, sighting.name ?? '', known.map((each) => `${each.protocol} (${each.mode})`).join(', ')].join('  '),
+        ]);
+      }
+    });
+    if (json) printJson([...found.values()]);
+    return 0;
+  } catch (error) {
+    return tellError(error, json);
+  } finally {
+    await links.close();
+  }
+}
+
+export async function identify(options: CommonOptions & { link: string; protocol?: string }): Promise<number> {
+  const json = options.json ?? false;
+  const links = linksFor(options);
+  try {
+    const { found } = await findUnit(links, options.link, candidateProtocols(options.link, options.protocol));
+    if (json) printJson(found);
+    else {
+      printLines([
+        `protocol    ${found.protocol}`,
+        `mode        ${found.mode}`,
+        `identity    ${found.identity.kind} ${found.identity.value}`,
+        ...found.running.map((image) => `runs        image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}${image.confirmed === false ? ' (on trial)' : ''}`),
+        ...(found.installed ?? []).map((image) => `installed   image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}`),
+        ...Object.entries(found.hardware).map(([name, value]) => `hardware    ${name}=${value}`),
+      ]);
+    }
+    return 0;
+  } catch (error) {
+    return tellError(error, json);
+  } finally {
+    await links.close();
+  }
+}
+
+export interface UpdateOptions extends CommonOptions {
+  readonly file: string;
+  readonly link: string;
+  readonly protocol?: string;
+  readonly expectVersion?: string;
+  readonly allowDowngrade?: boolean;
+  readonly key?: string;
+}
+
+const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, bytesPerSecond: 0 };
+
+export async function update(options: UpdateOptions): Promise<number> {
+  const json = options.json ?? false;
+  const links = linksFor(options);
+  try {
+    const file = await readArtifactFile(options.file);
+    const artifact = describeArtifact(file);
+    if (options.key !== undefined) {
+      const pem = await readFile(options.key, 'utf8').catch((error: Error) => {
+        throw new DrydockError('request.invalid', { detail: `${options.key}: ${error.message}` });
+      });
+      verifyReleaseSignature(file, artifact.format, 'of --key', [parseReleaseKey(pem, '--key')]);
+    }
+    const candidates = candidateProtocols(options.link, options.protocol, artifact.format);
+    const unfit = candidates.find((protocol) => !protocol.formats.includes(artifact.format));
+    if (unfit) throw new DrydockError('request.invalid', { detail: `${unfit.name} does not deliver ${artifact.format}` });
+    const { found, protocol } = await findUnit(links, options.link, candidates);
+    const fit = protocol.fit(found, artifact, { allowDowngrade: options.allowDowngrade ?? false });
+    if (!fit.fits) throw new DrydockError(fit.code, fit.params);
+    const payload = new PayloadStore(file, artifact.sha256, protocol.payloads(file));
+    const driver = new SessionDriver({
+      clock: realClock,
+      link: await links.link(options.link, protocol),
+      fences: NO_FENCES,
+      payload,
+      hooks: { progress: (sent, total) => progress.update(sent, total) },
+    });
+    const progress = await openProgress(payload.totalBytes);
+    const stop = cancelOnSignals(driver);
+    const began = performance.now();
+    try {
+      const outcome = await driver.run(
+        (info) =>
+          protocol.update(info, {
+            artifact,
+            expectIdentity: found.identity,
+            allowDowngrade: options.allowDowngrade ?? false,
+            confirm: 'after-proof',
+            versionProves: options.expectVersion !== undefined,
+            ...(options.expectVersion !== undefined && { expectVersion: options.expectVersion }),
+            returnWithinMs: RETURN_MS,
+            linkOptions: linkOptionsOf(options.link),
+          }),
+        { openMs: OPEN_MS, limitMs: UPDATE_MS },
+      );
+      progress.close();
+      return tellOutcome(outcome, (performance.now() - began) / 1000, json);
+    } finally {
+      stop();
+      progress.close();
+      await driver.close();
+    }
+  } catch (error) {
+    return tellError(error, json, NOTHING);
+  } finally {
+    await links.close();
+  }
+}
+
+/** Asks the protocols, one after the other, until the unit answers one of them. */
+async function findUnit(
+  links: LinkFactory,
+  name: string,
+  protocols: readonly Protocol[],
+): Promise<{ found: Identification; protocol: Protocol }> {
+  let last: unknown;
+  for (const protocol of protocols) {
+    const driver = new SessionDriver({ clock: realClock, link: await links.link(name, protocol), fences: NO_FENCES });
+    try {
+      const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), {
+        openMs: OPEN_MS,
+        limitMs: IDENTIFY_MS,
+      });
+      return { found, protocol };
+    } catch (error) {
+      last = error;
+    } finally {
+      await driver.close();
+    }
+  }
+  throw last;
+}
+
+/** The first signal asks the session to leave at a safe point; the second does not wait for it. */
+function cancelOnSignals(driver: SessionDriver): () => void {
+  let asked = false;
+  const ask = (): void => {
+    if (asked) process.exit(130);
+    asked = true;
+    process.stderr.write('\nLeaving at the next safe point; once more to leave at once.\n');
+    driver.cancel();
+  };
+  process.on('SIGINT', ask);
+  process.on('SIGTERM', ask);
+  return () => {
+    process.off('SIGINT', ask);
+    process.off('SIGTERM', ask);
+  };
+}
+
+function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): number {
+  const code = outcome.outcome === 'failed' ? outcome.code : 'reason' in outcome ? outcome.reason : null;
+  const before = imageInAWord(outcome.before?.running);
+  const after = imageInAWord(outcome.after?.running);
+  const bytes = outcome.sentBytes;
+  const bytesPerSecond = seconds > 0 ? Math.round(bytes / seconds) : 0;
+  if (json) {
+    printJson({ outcome: outcome.outcome, code, before, after, bytes, seconds: Math.round(seconds * 1000) / 1000, bytesPerSecond });
+  } else {
+    printLines([
+      `${outcome.outcome}${code === null ? '' : ` (${code})`}: ${before ?? 'unknown'} -> ${after ?? 'unknown'}, ${bytes} bytes in ${seconds.toFixed(1)} s`,
+    ]);
+    if (outcome.outcome === 'failed') process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);
+    if (outcome.needsRescue) process.stderr.write('The device is without a running application: run the update again.\n');
+  }
+  switch (outcome.outcome) {
+    case 'proven':
+    case 'skipped':
+      return EXIT.proven;
+    case 'unproven':
+      return EXIT.unproven;
+    case 'failed':
+      return outcome.sentBytes > 0 ? EXIT.failed : exitStatusOf(outcome.code);
+    default:
+      return EXIT.failed;
+  }
+}

@@ -1,0 +1,34 @@
+/** `drydock-agent inspect FILE`: what a file is, as its bytes tell. */
+import { describeArtifact } from '@drydock/dfu-core';
+import { printJson, printLines, tellError } from './console-output.js';
+import { readArtifactFile } from './read-input.js';
+
+export async function inspect(path: string, options: { json?: boolean }): Promise<number> {
+  const json = options.json ?? false;
+  try {
+    const found = describeArtifact(await readArtifactFile(path));
+    if (json) {
+      printJson(found);
+      return 0;
+    }
+    const hardware = Object.entries(found.hardware).map(([name, value]) => `${name}=${value}`);
+    printLines([
+      `format      ${found.format} (${found.protocols.join(', ')})`,
+      `size        ${found.sizeBytes} bytes`,
+      `sha256      ${found.sha256}`,
+      ...found.images.flatMap((image) => [
+        `image ${image.image}     ${image.kind}${image.version === undefined ? '' : ` ${image.version}`}, ${image.sizeBytes} bytes${image.member === undefined ? '' : `, ${image.member}`}`,
+        ...(image.runningHash === undefined ? [] : [`  runs as   ${image.runningHash}`]),
+      ]),
+      ...found.signatures.map(
+        (signature) => `signed      ${signature.scheme} over ${signature.covers}${signature.keyHash === undefined ? '' : `, key ${signature.keyHash}`}`,
+      ),
+      ...(found.signatures.length === 0 ? ['signed      no'] : []),
+      ...(hardware.length > 0 ? [`hardware    ${hardware.join(' ')}`] : []),
+      ...found.notes.map((note) => `note        ${note}`),
+    ]);
+    return 0;
+  } catch (error) {
+    return tellError(error, json);
+  }
+}

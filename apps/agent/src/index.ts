@@ -1,0 +1,15 @@
+export { startAgent, type AgentOptions, type RunningAgent } from './agent.js';
+export { EMPTY_SITE, readSiteFile, type Site } from './site/site-file.js';
+export { SessionDriver, type DriverHooks, type DriverOptions } from './driver/session-driver.js';
+export { PayloadStore } from './driver/payload-store.js';
+export { NO_FENCES, type Fences } from './driver/fences.js';
+export { parseLinkName, linkLane, type ParsedLink } from './links/parse-link.js';
+export { createLinkFactory, type LinkFactory } from './links/link-factory.js';
+export { PROTOCOLS, requireProtocol, type ProtocolRegistry } from './protocols.js';
+export { createLogger, SILENT, type Logger } from './logger.js';
+export { realClock, type Clock } from './clock.js';
+export { AGENT_VERSION } from './version.js';
+export * from './links/ble/index.js';
+export { UartLink, type UartLinkOptions } from './links/uart/uart-link.js';
+export { UdpLink, type UdpLinkOptions } from './links/udp/udp-link.js';
+export { BleAdapter, type BleAdapterOptions } from './links/ble/index.js';

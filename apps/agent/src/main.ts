@@ -1,0 +1,73 @@
+/** The command line of the agent. What a command needs is loaded when it is used. */
+import { Command, CommanderError } from 'commander';
+import { AGENT_VERSION } from './version.js';
+
+function program(done: (status: number) => void): Command {
+  const command = new Command('drydock-agent')
+    .description('Updates the firmware of devices behind this gateway')
+    .version(AGENT_VERSION)
+    .exitOverride();
+
+  command
+    .command('run')
+    .description('run as a daemon, under orders of a server')
+    .requiredOption('--state <dir>', 'folder for key, journal and artifacts')
+    .option('--site <file>', 'site file (YAML): devices, links, models, release keys')
+    .option('--server <url>', 'address of the server, to enrol')
+    .option('--token-file <file>', 'file with the enrolment token; or DRYDOCK_ENROL_TOKEN in the environment')
+    .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
+    .option('--allow-plaintext', 'speak HTTP and MQTT without TLS to other machines')
+    .action(async (options) => done(await (await import('./commands/run.js')).run(options)));
+
+  command
+    .command('inspect <file>')
+    .description('tell what a firmware file is')
+    .option('--json', 'print JSON')
+    .action(async (file, options) => done(await (await import('./commands/inspect.js')).inspect(file, options)));
+
+  command
+    .command('scan')
+    .description('look for Bluetooth devices')
+    .option('--adapter <name>', 'hci0, h4:serial:PATH,BAUD, h4:tcp:HOST:PORT or h4:unix:PATH')
+    .option('--seconds <n>', 'how long', '10')
+    .option('--json', 'print JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options) => done(await (await import('./commands/by-hand.js')).scan(options)));
+
+  command
+    .command('identify')
+    .description('ask a device who it is and what it runs; changes nothing')
+    .requiredOption('--link <link>', 'serial:PATH?baud=N, ble:AA:BB:CC:DD:EE:FF?type=random or udp:HOST:PORT')
+    .option('--protocol <name>', 'protocol to speak')
+    .option('--adapter <name>', 'Bluetooth adapter')
+    .option('--json', 'print JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options) => done(await (await import('./commands/by-hand.js')).identify(options)));
+
+  command
+    .command('update')
+    .description('update one device and prove it; status 0 proven, 1 failed, 2 refused, 3 unproven')
+    .requiredOption('--file <file>', 'firmware file')
+    .requiredOption('--link <link>', 'serial:PATH?baud=N, ble:AA:BB:CC:DD:EE:FF?type=random or udp:HOST:PORT')
+    .option('--protocol <name>', 'protocol to speak')
+    .option('--expect-version <version>', 'what the application calls itself when this file runs')
+    .option('--allow-downgrade', 'take a file that is older than what runs')
+    .option('--key <pem>', 'public key that must have signed the file')
+    .option('--adapter <name>', 'Bluetooth adapter')
+    .option('--json', 'print JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
+
+  for (const each of command.commands) each.exitOverride();
+  return command;
+}
+
+try {
+  let status = 0;
+  await program((result) => (status = result)).parseAsync(process.argv);
+  process.exit(status);
+} catch (error) {
+  // Usage errors were told by commander; help and version are no errors.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exit(error.exitCode === 0 ? 0 : 2);
+}

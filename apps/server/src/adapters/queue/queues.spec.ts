@@ -1,0 +1,34 @@
+import pg from 'pg';
+import { freshDatabase } from '../../testing.js';
+import { queuesConformance } from './queues.conformance.js';
+
+const postgres = (how: (client: pg.Client) => Promise<void>) => async () => {
+  const { url, drop } = await freshDatabase();
+  return {
+    options: { databaseUrl: url },
+    wipe: async () => {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      await how(client).finally(() => client.end());
+    },
+    close: drop,
+  };
+};
+
+queuesConformance(
+  'Postgres, its rows lost',
+  postgres(async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables
+       where schemaname = 'bullmq' and tablename not like '%migration%'`,
+    );
+    if (rows.length > 0) await client.query(`truncate ${rows.map((row) => row.name).join(', ')}`);
+  }),
+);
+
+queuesConformance(
+  'Postgres, its schema lost',
+  postgres(async (client) => {
+    await client.query('drop schema if exists bullmq cascade');
+  }),
+);

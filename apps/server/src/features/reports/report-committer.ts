@@ -1,0 +1,237 @@
+/**
+ * One transaction for many batches (group commit): cursors, raw reports, deployments, attempts, devices, gateways and
+ * counters move together or not at all (P4, P10). Set-based throughout: its number of statements does not depend on
+ * the number of reports.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool, PoolClient } from 'pg';
+import { Policy, type CampaignState } from '@drydock/contracts';
+import { PG_POOL } from '../../adapters/database/database.js';
+import type { Queryable } from '../../adapters/database/rows.js';
+import type { ArtifactProof } from '../../domain/deployment/deployment.js';
+import { judgeBatch } from '../../domain/report-cursor/cursor.js';
+import { lockDeployments } from '../campaigns/deployment-rows.js';
+import { writeDeployments } from '../campaigns/deployment-writer.js';
+import { versionProvesSql } from '../campaigns/version-proves.js';
+import type { ReadBatch, ReadReport } from './batch-reader.js';
+import { ReportFold, type CampaignContext, type JudgedReport, type ReportOrigin } from './report-fold.js';
+
+export interface IncomingBatch {
+  readonly origin: ReportOrigin;
+  readonly batch: ReadBatch;
+}
+
+export interface CommittedBatch {
+  readonly kind: 'take' | 'duplicate' | 'gap';
+  readonly cursor: number;
+  readonly reign: number;
+}
+
+export interface CommitResult {
+  readonly batches: readonly CommittedBatch[];
+  readonly campaigns: readonly string[];
+  readonly taken: number;
+  readonly refused: number;
+  /** A report knew a later attempt or reign than the database. */
+  readonly aheadReign: number | undefined;
+}
+
+interface CachedCampaign {
+  readonly policy: Pick<Policy, 'retry' | 'onAbort'>;
+  readonly images: ArtifactProof['images'];
+  readonly runningVersion: string | null;
+}
+
+const ATTEMPTS = 5;
+const MAX_CACHED = 1_000;
+
+@Injectable()
+export class ReportCommitter {
+  private readonly campaigns = new Map<string, CachedCampaign>();
+  private readonly statements = new Map<string, string>();
+
+  constructor(@Inject(PG_POOL) private readonly pool: Pool) {}
+
+  /** Commits the batches, in this order. @throws what the database says; then nothing of them is committed. */
+  async commit(batches: readonly IncomingBatch[]): Promise<CommitResult> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query('begin');
+        const result = await this.apply(this.queryable(client), batches);
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        const code = (error as { code?: string }).code;
+        await client.query('rollback').catch((failure: Error) => (broken = failure));
+        if (attempt >= ATTEMPTS || (code !== '40001' && code !== '40P01')) throw error;
+      } finally {
+        client.release(broken);
+      }
+    }
+  }
+
+  /** Prepared once per connection: planning would cost more than running. */
+  private queryable(client: PoolClient): Queryable {
+    const query = async (text: string, values?: unknown[]): Promise<unknown> => {
+      let name = this.statements.get(text);
+      if (name === undefined) {
+        name = `reports-${this.statements.size}`;
+        this.statements.set(text, name);
+      }
+      return (await client.query({ name, text, values: values ?? [] })).rows;
+    };
+    return { query } as Queryable;
+  }
+
+  private async apply(tx: Queryable, batches: readonly IncomingBatch[]): Promise<CommitResult> {
+    const gateways = [...new Set(batches.map(({ origin }) => origin.gatewayId))].sort();
+    // The gateway's row stands for all its cursors: two servers that got the same batch wait for each other here.
+    const present = (await tx.query(
+      'select id from gateways where id = any($1::uuid[]) order by id for no key update',
+      [gateways],
+    )) as { id: string }[];
+    const known = new Set(present.map((row) => row.id));
+    const { cursors, nowMs, reign } = await this.readCursors(tx, batches);
+
+    const verdicts: CommittedBatch[] = [];
+    const taken: { origin: ReportOrigin; read: ReadReport }[] = [];
+    const moved = new Map<string, { gateway: string; epoch: string; cursor: number }>();
+    for (const { origin, batch } of batches) {
+      const key = `${origin.gatewayId} ${batch.of}`;
+      const verdict = judgeBatch(cursors.get(key) ?? 0, batch.firstSeq, batch.reports.length);
+      verdicts.push({ kind: verdict.kind, cursor: verdict.cursor, reign });
+      if (verdict.kind !== 'take' || !known.has(origin.gatewayId)) continue;
+      cursors.set(key, verdict.cursor);
+      moved.set(key, { gateway: origin.gatewayId, epoch: batch.of, cursor: verdict.cursor });
+      for (const read of batch.reports.slice(verdict.skip)) taken.push({ origin, read });
+    }
+    if (taken.length === 0) return { batches: verdicts, campaigns: [], taken: 0, refused: 0, aheadReign: undefined };
+
+    const fold = await this.fold(tx, taken, nowMs, reign);
+    await this.store(tx, fold.judged, [...moved.values()]);
+    await writeDeployments(tx, fold.changes());
+    return {
+      batches: verdicts,
+      campaigns: fold.campaignsTouched(),
+      taken: taken.length,
+      refused: fold.judged.filter((report) => report.disposition === 'refused').length,
+      aheadReign: fold.aheadReign,
+    };
+  }
+
+  private async readCursors(
+    tx: Queryable,
+    batches: readonly IncomingBatch[],
+  ): Promise<{ cursors: Map<string, number>; nowMs: number; reign: number }> {
+    const rows = (await tx.query(
+      `select c.gateway_id, c.epoch, c.cursor::float8 as cursor,
+         floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms, i.reign::float8 as reign
+       from installation i left join (
+         select c.gateway_id, c.epoch, c.cursor from report_cursors c
+         join (select distinct * from unnest($1::uuid[], $2::text[]) as x(gateway_id, epoch)) x using (gateway_id, epoch)) c on true`,
+      [batches.map(({ origin }) => origin.gatewayId), batches.map(({ batch }) => batch.of)],
+    )) as { gateway_id: string | null; epoch: string | null; cursor: number | null; now_ms: number; reign: number }[];
+    const cursors = new Map<string, number>();
+    for (const row of rows) if (row.gateway_id !== null) cursors.set(`${row.gateway_id} ${row.epoch}`, row.cursor ?? 0);
+    return { cursors, nowMs: rows[0]!.now_ms, reign: rows[0]!.reign };
+  }
+
+  private async fold(
+    tx: Queryable,
+    taken: readonly { origin: ReportOrigin; read: ReadReport }[],
+    nowMs: number,
+    reign: number,
+  ): Promise<ReportFold> {
+    const ids = new Set<string>();
+    for (const { read } of taken) {
+      if (read.report && read.report.kind !== 'epoch-started') ids.add(read.report.ref.deployment);
+    }
+    const locked = await lockDeployments(tx, [...ids]);
+    const campaigns = await this.readCampaigns(tx, [...new Set(locked.map((row) => row.facts.campaignId))]);
+    const fold = new ReportFold(locked, campaigns, nowMs, reign);
+    for (const { origin, read } of taken) fold.add(origin, read);
+    return fold;
+  }
+
+  private async readCampaigns(tx: Queryable, ids: readonly string[]): Promise<Map<string, CampaignContext>> {
+    const found = new Map<string, CampaignContext>();
+    if (ids.length === 0) return found;
+    const fresh = (await tx.query(
+      `select c.id, c.state, ${versionProvesSql('a')} as version_proves
+       from campaigns c join artifacts a on a.id = c.artifact_id where c.id = any($1::uuid[])`,
+      [ids],
+    )) as { id: string; state: CampaignState; version_proves: boolean }[];
+    const missing = ids.filter((id) => !this.campaigns.has(id));
+    // What was started no longer changes: policy and artifact are read once.
+    if (missing.length > 0) {
+      const rows = (await tx.query(
+        `select c.id, c.policy, a.description, a.running_version from campaigns c join artifacts a on a.id = c.artifact_id
+         where c.id = any($1::uuid[])`,
+        [missing],
+      )) as { id: string; policy: unknown; description: unknown; running_version: string | null }[];
+      for (const row of rows) {
+        this.campaigns.set(row.id, {
+          policy: Policy.parse(row.policy),
+          images: imagesOf(row.description),
+          runningVersion: row.running_version,
+        });
+      }
+    }
+    for (const row of fresh) {
+      const { policy, images, runningVersion } = this.campaigns.get(row.id)!;
+      found.set(row.id, {
+        state: row.state,
+        policy,
+        artifact: { images, runningVersion, versionProves: row.version_proves },
+      });
+    }
+    while (this.campaigns.size > MAX_CACHED) this.campaigns.delete(this.campaigns.keys().next().value!);
+    return found;
+  }
+
+  private async store(
+    tx: Queryable,
+    judged: readonly JudgedReport[],
+    moved: readonly { gateway: string; epoch: string; cursor: number }[],
+  ): Promise<void> {
+    const refs = judged.map(({ read }) => (read.report && 'ref' in read.report ? read.report.ref : undefined));
+    await tx.query(
+      `with cursors as (
+         insert into report_cursors (gateway_id, epoch, cursor, last_at)
+         select gateway_id, epoch, cursor, clock_timestamp()
+         from unnest($11::uuid[], $12::text[], $13::bigint[]) as m(gateway_id, epoch, cursor)
+         on conflict (gateway_id, epoch) do update set cursor = excluded.cursor, last_at = excluded.last_at)
+       insert into reports (org_id, gateway_id, epoch, seq, kind, deployment_id, attempt, reign, disposition, note, body)
+       select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::int[], $8::bigint[],
+         $9::text[], $10::text[], $14::jsonb[])`,
+      [
+        judged.map(({ origin }) => origin.orgId),
+        judged.map(({ origin }) => origin.gatewayId),
+        judged.map(({ origin }) => origin.of),
+        judged.map(({ read }) => read.seq),
+        judged.map(({ read }) => read.kind),
+        refs.map((ref) => ref?.deployment ?? null),
+        refs.map((ref) => ref?.attempt ?? null),
+        refs.map((ref) => ref?.reign ?? null),
+        judged.map(({ disposition }) => disposition),
+        judged.map(({ note }) => note),
+        moved.map(({ gateway }) => gateway),
+        moved.map(({ epoch }) => epoch),
+        moved.map(({ cursor }) => cursor),
+        judged.map(({ read }) => read.bodyJson),
+      ],
+    );
+  }
+}
+
+/** The images of a stored artifact description, as far as proofs need them. */
+export function imagesOf(description: unknown): ArtifactProof['images'] {
+  const images = (description as { images?: unknown } | null)?.images;
+  if (!Array.isArray(images)) return [];
+  return images.map((image: { image?: unknown; runningHash?: unknown }) => ({
+    image: Number(image.image ?? 0),
+    ...(typeof image.runningHash === 'string' && { runningHash: image.runningHash }),
+  }));
+}
