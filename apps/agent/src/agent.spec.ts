@@ -78,7 +78,7 @@ describe('agent', () => {
     expect(at.reports('ended')[0]).toMatchObject({ outcome: 'proven', touched: true, needsRescue: false });
     expect(at.kinds()).toEqual(['epoch-started', 'downloading', 'touched', 'complete', 'activating', 'proving', 'ended']);
     expect(at.reports('touched')[0]).toMatchObject({ identity: seen!.identity, before: [{ version: '1.0.0' }] });
-    expect(device.touches.filter(({ what }) => what === 'touched')).toHaveLength(1);
+    expect(device.touches.filter(({ what }) => what === 'activated')).toHaveLength(1);
     await at.until(() => at.presences.at(-1)!.held.revision === 1);
     // The device is looked at again after its update, and told with the number of the end before it.
     await at.until(() => at.inventories.some(({ devices }) => devices[0]?.running[0]?.version?.startsWith('2.0.0') === true));

@@ -48,11 +48,12 @@ export class AgentProcess {
         this.options.siteFile,
         '--server',
         this.options.serverUrl,
+        '--log-level',
+        this.options.logLevel ?? 'warn',
       ],
       {
         env: {
           ...Object.fromEntries(inherited),
-          DRYDOCK_LOG_LEVEL: this.options.logLevel ?? 'warn',
           ...(this.options.enrolToken === undefined ? {} : { DRYDOCK_ENROL_TOKEN: this.options.enrolToken }),
         },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,3 +2,4 @@ export * from './agent-process.js';
 export * from './operator.js';
 export * from './packages.js';
 export * from './simulated-site.js';
+export * from './chaos.js';

@@ -65,6 +65,8 @@ export interface SimulatedSite {
   readonly siteFile: string;
   readonly adapter: string;
   readonly units: readonly SimulatedUnit[];
+  /** Wall clock (ms) of a time in a unit's touch log. */
+  wallMs(atMs: number): number;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export interface SimulatedSite {
 export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<SimulatedSite> {
   mkdirSync(options.folder, { recursive: true });
   const scheduler = new RealScheduler();
+  const wallOffsetMs = Date.now() - scheduler.now();
   const version = options.factoryVersion ?? '1.0.0';
   const sizeBytes = options.imageBytes ?? 24 * 1024;
   const controller = new SimulatedController({
@@ -136,6 +139,7 @@ export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<
     siteFile,
     adapter: h4.adapter,
     units,
+    wallMs: (atMs) => atMs + wallOffsetMs,
     close: async () => {
       await h4.close();
       for (const port of ports) await port.close();

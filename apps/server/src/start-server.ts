@@ -1,6 +1,5 @@
 /** Starts everything in order, and stops it in the opposite one. */
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -26,6 +25,8 @@ import type { Settings } from './settings/settings.js';
 
 /** Largest JSON body; uploads are streamed and have a limit of their own. */
 const MAX_JSON_BYTES = 1024 * 1024;
+const SILENT_CONNECTION_MS = 120_000;
+const CLOSE_GRACE_MS = 1_000;
 
 export interface RunningServer {
   readonly app: NestExpressApplication;
@@ -82,7 +83,7 @@ export async function startServer(
     const broker = settings.mqttUrl
       ? new OutsideBroker({
           url: settings.mqttUrl,
-          clientId: `drydock-${keys.serverId}-${hostname()}`,
+          ...(settings.mqttClientId ? { clientId: settings.mqttClientId } : {}),
           ...(settings.mqttCa ? { caFile: settings.mqttCa } : {}),
           ...(settings.mqttCert ? { certFile: settings.mqttCert } : {}),
           ...(settings.mqttKey ? { keyFile: settings.mqttKey } : {}),
@@ -120,7 +121,7 @@ export async function startServer(
       abortOnError: false,
       ...(tls ? { httpsOptions: tls } : {}),
     });
-    undo.push(() => app.close());
+    undo.push(() => closeApp(app));
     configureHttp(app, settings);
     await app.init();
     found.authority = optional<GatewayAuthority>(app, GATEWAY_AUTHORITY);
@@ -196,11 +197,22 @@ function configureHttp(app: NestExpressApplication, settings: Settings): void {
   serveOpenApi(app);
 }
 
+/** Requests under way get a moment; streams of events would otherwise hold the stop up for ever. */
+async function closeApp(app: NestExpressApplication): Promise<void> {
+  const timer = setTimeout(() => app.getHttpServer().closeAllConnections(), CLOSE_GRACE_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function listenHttp(app: NestExpressApplication, settings: Settings): Promise<number> {
   const server = app.getHttpServer();
-  // A slow sender must not hold a connection for ever; uploads are long, but their bytes keep coming.
+  // A silent connection ends; a long upload or stream of events goes on while its bytes do.
   server.headersTimeout = 20_000;
   server.requestTimeout = 0;
+  server.timeout = SILENT_CONNECTION_MS;
   return listenOn(server, {
     host: settings.httpHost,
     port: settings.httpPort,

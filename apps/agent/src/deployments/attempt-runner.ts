@@ -2,7 +2,6 @@
  * Performs one attempt: the artifact from the cache, the unit identified, checked and updated, every point
  * of no return written down before it is passed.
  */
-import { readFile } from 'node:fs/promises';
 import type { KeyObject } from 'node:crypto';
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import {
@@ -36,7 +35,7 @@ export interface RunnerPorts {
   readonly log: Logger;
   readonly time: TrustedTime;
   readonly journal: Pick<Journal, 'append'>;
-  readonly cache: Pick<ArtifactCache, 'path' | 'discard'>;
+  readonly cache: Pick<ArtifactCache, 'read' | 'discard'>;
   readonly links: Pick<LinkFactory, 'link'>;
   readonly protocols: ProtocolRegistry;
   readonly site: Site;
@@ -59,7 +58,7 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
   const { grant } = attempt;
   const protocol = requireProtocol(grant.protocol, ports.protocols);
   checkModel(undefined, grant, ports.site);
-  const file = new Uint8Array(await readFile(ports.cache.path(grant.artifact.sha256)));
+  const file = await ports.cache.read(grant.artifact.sha256);
   let payload: PayloadStore;
   try {
     payload = new PayloadStore(file, grant.artifact.sha256, new Map());
@@ -83,8 +82,8 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
   };
 
   const { driver, link, found } = await findUnit(attempt, protocol, payload, ports);
-  attempt.driver = driver;
   try {
+    if (attempt.phase !== 'running') throw new DrydockError('order.withdrawn');
     checkIdentity(found, grant);
     checkModel(found, grant, ports.site);
     const fit = protocol.fit(found, description, { allowDowngrade: grant.allowDowngrade });
@@ -145,6 +144,7 @@ async function findUnit(
       payload,
       hooks: hooksOf(attempt, ports, () => driver),
     });
+    attempt.driver = driver;
     try {
       await driver.open(OPEN_MS, openHint(attempt, name));
       const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), {
@@ -153,6 +153,7 @@ async function findUnit(
       });
       return { driver, link: name, found };
     } catch (error) {
+      attempt.driver = undefined;
       await driver.close();
       if (!(error instanceof DrydockError) || !error.code.startsWith('link.')) throw error;
       last = error;
@@ -177,7 +178,8 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
   const base = () => ({ atMs: ports.time.estimateMs(), ref: attempt.ref });
   return {
     mark: async (step: MarkStep): Promise<void> => {
-      if (attempt.phase === 'withdrawn') throw new DrydockError('order.withdrawn');
+      // Withdrawn or done: whatever the session still wants, the device is not touched any more.
+      if (attempt.phase !== 'running') throw new DrydockError('order.withdrawn');
       if (step === 'touched') {
         driver().limit(timeouts.transferMs);
         if (!attempt.started) await markTouched(attempt, report, base());

@@ -20,8 +20,8 @@ import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
-  readonly journal: Journal;
-  readonly cache: ArtifactCache;
+  readonly journal: Pick<Journal, 'append' | 'attempt' | 'openAttempts' | 'epoch' | 'found' | 'reign' | 'trouble'>;
+  readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'has' | 'obtain'>;
   readonly lanes: Lanes;
   /** Reports were written: the sender may go on. */
   reported(): void;
@@ -30,8 +30,6 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   progress(ref: AttemptRef, sentBytes: number, totalBytes: number): void;
   /** An attempt ended: its device is worth a look. */
   ended(attempt: Attempt): void;
-  /** Performs an attempt; tests put their own in its place. */
-  readonly run?: (attempt: Attempt, ports: RunnerPorts) => Promise<UpdateOutcome>;
 }
 
 type WithdrawnWhy = z.infer<typeof WithdrawnReport>['why'];
@@ -247,12 +245,11 @@ export class Deployments {
     let outcome: UpdateOutcome;
     let overdue = false;
     try {
-      const run = this.#options.run ?? runAttempt;
       const ports: RunnerPorts = {
         ...this.#options,
         progress: (_, sent, total) => this.#options.progress(attempt.ref, sent, total),
       };
-      outcome = await run(attempt, {
+      outcome = await runAttempt(attempt, {
         ...ports,
         journal: { append: (...entries) => this.#options.journal.append(...entries).finally(() => this.#options.reported()) },
       });

@@ -159,7 +159,7 @@ export class Journal {
   append(...entries: readonly JournalEntry[]): Promise<readonly JournalRecord[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entries, resolve, reject });
-      this.#flushing ??= this.#flush().finally(() => (this.#flushing = undefined));
+      this.#flushing ??= this.#flush();
     });
   }
 
@@ -208,6 +208,8 @@ export class Journal {
         for (const waiting of batch) waiting.reject(said);
       }
     }
+    // In the same step as the look at the queue: what is appended next begins a new round.
+    this.#flushing = undefined;
   }
 
   #number(batch: readonly Waiting[]): JournalRecord[][] {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, truncate, unlink, utimes } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, stat, truncate, unlink, utimes } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
@@ -65,6 +65,11 @@ export class ArtifactCache {
 
   async has(sha256: string): Promise<boolean> {
     return (await sizeOf(this.path(sha256))) !== undefined;
+  }
+
+  /** The bytes as they are on disk now. Whoever uses them checks them again. */
+  async read(sha256: string): Promise<Uint8Array> {
+    return new Uint8Array(await readFile(this.path(sha256)));
   }
 
   /** Throws a file away whose bytes turned out to be wrong. */

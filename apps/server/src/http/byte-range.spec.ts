@@ -22,7 +22,8 @@ describe('byte ranges', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(), fc.nat({ max: 10_000 }), (from, to, size) => {
         const answer = judgeRange(`bytes=${from}-${to}`, size);
-        if (answer.kind === 'part') expect(answer.start >= 0 && answer.start <= answer.end && answer.end < size).toBe(true);
+        if (answer.kind === 'part')
+          expect(answer.start >= 0 && answer.start <= answer.end && answer.end < size).toBe(true);
       }),
     );
   });

@@ -71,6 +71,13 @@ export const SETTING_TABLE = {
   mqttCa: row({ env: 'DRYDOCK_MQTT_CA', schema: text, about: 'PEM file: the CA of the outside broker.' }),
   mqttCert: row({ env: 'DRYDOCK_MQTT_CERT', schema: text, about: 'PEM file: client certificate for the outside broker.' }),
   mqttKey: row({ env: 'DRYDOCK_MQTT_KEY', schema: text, about: 'PEM file: key of that client certificate.' }),
+  mqttClientId: row({
+    env: 'DRYDOCK_MQTT_CLIENT_ID',
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, . _ and - only'),
+    about:
+      'Client id at an outside broker, different for each server: the broker then keeps what arrives while this server ' +
+      'is away. Unset: a random one; what was missed is sent again by the agents after half a minute.',
+  }),
   mqttShareGroup: row({
     env: 'DRYDOCK_MQTT_SHARE_GROUP',
     schema: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, - and _ only'),

@@ -20,6 +20,8 @@ export const DEFAULT_LINK_PAYLOAD = 27;
 interface Item {
   readonly data: Buffer;
   sentBytes: number;
+  /** Simulated time from which on it can be sent. */
+  readonly readyMs: number;
   /** Runs when the last link packet of the item has arrived and is acknowledged. */
   readonly arrived: () => void;
   /** Runs for every link packet that arrived. */
@@ -71,6 +73,8 @@ export class LinkConnection {
   #eventIndex = -1;
   #active = false;
   #latenessMs = 0;
+  /** Simulated time while packets are handed over. */
+  #deliveringMs: number | undefined;
   #cancelTimer: Cancel | undefined;
   #state: 'up' | 'silent' | 'ended' = 'up';
 
@@ -109,14 +113,14 @@ export class LinkConnection {
   /** Queues one HCI ACL packet's data towards the device. */
   sendToDevice(data: Buffer, arrived: () => void): void {
     if (this.#state === 'ended') return;
-    this.#toDevice.push({ data, sentBytes: 0, arrived });
+    this.#toDevice.push({ data, sentBytes: 0, readyMs: this.#hostNowMs(), arrived });
     this.#wake();
   }
 
   /** Queues one L2CAP frame towards the host; `part` is called with each link packet's bytes. */
   sendToHost(data: Buffer, part: (first: boolean, bytes: Buffer) => void, arrived: () => void): void {
     if (this.#state !== 'up') return;
-    this.#toHost.push({ data, sentBytes: 0, part, arrived });
+    this.#toHost.push({ data, sentBytes: 0, readyMs: this.#deviceNowMs(), part, arrived });
     this.#wake();
   }
 
@@ -129,7 +133,7 @@ export class LinkConnection {
         if (this.#state === 'up') done();
       });
     };
-    this.#insertControl({ data: Buffer.alloc(bytes), sentBytes: 0, arrived });
+    this.#insertControl({ data: Buffer.alloc(bytes), sentBytes: 0, readyMs: this.#hostNowMs(), arrived });
   }
 
   /** The host ends the link: what is queued is dropped. `told` runs when the peripheral knows. */
@@ -139,6 +143,7 @@ export class LinkConnection {
     this.#insertControl({
       data: Buffer.alloc(2),
       sentBytes: 0,
+      readyMs: this.#hostNowMs(),
       arrived: () => {
         told();
         this.end(reason);
@@ -149,7 +154,12 @@ export class LinkConnection {
   /** The peripheral ends the link, after what it has queued. */
   terminateFromDevice(reason: number): void {
     if (this.#state !== 'up') return;
-    this.#toHost.push({ data: Buffer.alloc(2), sentBytes: 0, arrived: () => this.end(reason) });
+    this.#toHost.push({
+      data: Buffer.alloc(2),
+      sentBytes: 0,
+      readyMs: this.#deviceNowMs(),
+      arrived: () => this.end(reason),
+    });
     this.#wake();
   }
 
@@ -177,22 +187,32 @@ export class LinkConnection {
     this.#wake();
   }
 
-  #hasWork(): boolean {
-    return this.#toDevice.length > 0 || this.#toHost.length > 0;
+  /** A real-time scheduler calls late; the host's quick reaction to a late call still belongs to the time it was due. */
+  #hostNowMs(): number {
+    return this.#deliveringMs ?? this.#options.scheduler.now() - this.#latenessMs;
+  }
+
+  /** What the device says at once, when something arrives, is said at that (simulated) time; else it is what the clock says. */
+  #deviceNowMs(): number {
+    return this.#deliveringMs ?? this.#options.scheduler.now();
+  }
+
+  /** When the first packet of either side can be sent; undefined when there is none. */
+  #readyMs(): number | undefined {
+    const ready = [this.#toDevice[0], this.#toHost[0]].flatMap((item) => (item ? [item.readyMs] : []));
+    return ready.length === 0 ? undefined : Math.min(...ready);
   }
 
   #wake(): void {
-    if (this.#active || this.#state !== 'up' || !this.#hasWork()) return;
+    const readyMs = this.#readyMs();
+    if (this.#active || this.#state !== 'up' || readyMs === undefined) return;
     this.#active = true;
-    const { scheduler, paced } = this.#options;
-    if (!paced) {
+    if (!this.#options.paced) {
       this.#later(0, () => this.#pump());
       return;
     }
-    const { intervalMs } = this.parameters;
-    // A real-time scheduler calls late; the host's quick reaction to a late call still belongs to the time it was due.
-    const now = scheduler.now() - this.#latenessMs;
-    this.#openEvent(Math.max(this.#eventIndex + 1, Math.ceil((now - this.#anchorMs) / intervalMs - 1e-9)));
+    const next = Math.ceil((readyMs - this.#anchorMs) / this.parameters.intervalMs - 1e-9);
+    this.#openEvent(Math.max(this.#eventIndex + 1, next));
   }
 
   #openEvent(index: number): void {
@@ -209,8 +229,8 @@ export class LinkConnection {
 
   #exchange(startMs: number, endMs: number, first: boolean): void {
     const { scheduler, air } = this.#options;
-    const toDevice = this.#peek(this.#toDevice, this.maxToDevice);
-    const toHost = this.#peek(this.#toHost, this.maxToHost);
+    const toDevice = this.#peek(this.#toDevice, this.maxToDevice, startMs);
+    const toHost = this.#peek(this.#toHost, this.maxToHost, startMs);
     const durationMs = exchangeUs(toDevice?.length ?? 0, toHost?.length ?? 0, this.phy) / 1000;
     const fits = startMs + durationMs <= endMs + 1e-9;
     if (this.#state !== 'up' || (!first && !fits)) {
@@ -223,8 +243,10 @@ export class LinkConnection {
     this.#cancelTimer = undefined;
     scheduler.after(doneMs - scheduler.now(), () => {
       this.#latenessMs = Math.max(0, scheduler.now() - doneMs);
+      this.#deliveringMs = doneMs;
       const passed = this.#state === 'up' && this.#deliver(toDevice, toHost);
-      if (passed && this.#state === 'up' && this.#hasWork()) {
+      this.#deliveringMs = undefined;
+      if (passed && this.#state === 'up' && (this.#readyMs() ?? Infinity) <= doneMs) {
         // Back to the end of the queue: connections on the same radio take turns.
         air.release(doneMs);
         air.request(doneMs, (grantedMs) => this.#exchange(grantedMs, endMs, false));
@@ -237,22 +259,28 @@ export class LinkConnection {
 
   #closeEvent(): void {
     this.#active = false;
-    if (this.#state !== 'up' || !this.#hasWork()) return;
-    this.#active = true;
-    this.#openEvent(this.#eventIndex + 1);
+    this.#wake();
   }
 
   #pump(): void {
-    for (let turn = 0; turn < UNPACED_BATCH && this.#state === 'up' && this.#hasWork(); turn++) {
-      this.#deliver(this.#peek(this.#toDevice, this.maxToDevice), this.#peek(this.#toHost, this.maxToHost));
+    for (let turn = 0; turn < UNPACED_BATCH && this.#state === 'up' && this.#readyMs() !== undefined; turn++) {
+      this.#deliver(
+        this.#peek(this.#toDevice, this.maxToDevice, Infinity),
+        this.#peek(this.#toHost, this.maxToHost, Infinity),
+      );
     }
     this.#active = false;
     this.#wake();
   }
 
-  #peek(queue: readonly Item[], limit: number): { readonly item: Item; readonly length: number } | undefined {
+  #peek(
+    queue: readonly Item[],
+    limit: number,
+    atMs: number,
+  ): { readonly item: Item; readonly length: number } | undefined {
     const item = queue[0];
-    return item && { item, length: Math.min(limit, item.data.length - item.sentBytes) };
+    if (!item || item.readyMs > atMs) return undefined;
+    return { item, length: Math.min(limit, item.data.length - item.sentBytes) };
   }
 
   /** @returns false when a packet was lost, which ends the event. */

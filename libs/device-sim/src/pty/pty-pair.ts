@@ -37,9 +37,12 @@ export function openPtyPair(): PtyPair {
   const master = native._master;
   // A descriptor of our own keeps the terminal alive between two openings by the host, and sets it
   // raw before the first byte: a fresh terminal would echo what the device says. Nothing reads it.
-  const keepAlive = openSync(native._pty, constants.O_RDWR | constants.O_NOCTTY);
-  const line = new ReadStream(keepAlive);
-  line.setRawMode(true);
+  const descriptor = openSync(native._pty, constants.O_RDWR | constants.O_NOCTTY);
+  const keepAlive = new ReadStream(descriptor);
+  keepAlive.setRawMode(true);
+  // The stream works on a descriptor that it opened again by name; the first one is ours to close.
+  const { _handle: handle } = keepAlive as unknown as { readonly _handle?: { readonly fd?: number } };
+  if (handle?.fd !== undefined && handle.fd !== descriptor) closeSync(descriptor);
   // The slave stream that node-pty opens itself would steal the host's bytes. Its own `destroy()`
   // must never be called: it signals process -1.
   native._slave.pause();
@@ -62,12 +65,7 @@ export function openPtyPair(): PtyPair {
       if (isClosed) return closed;
       isClosed = true;
       master.destroy();
-      line.destroy();
-      try {
-        closeSync(keepAlive);
-      } catch {
-        // The stream has closed it.
-      }
+      keepAlive.destroy();
       await closed;
     },
   };

@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { constants, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { ReadStream } from 'node:tty';
 import type { SerialPeripheral } from '../target.js';
 import { openPtyPair } from './pty-pair.js';
 import { serveSerial, type SerialService } from './serve-serial.js';
 
 interface Port {
-  on(event: 'data' | 'close', listener: (value: Buffer) => void): void;
+  on(event: 'data', listener: (value: Buffer) => void): void;
   write(bytes: Uint8Array): void;
   close(done: () => void): void;
   readonly isOpen: boolean;
@@ -47,7 +49,7 @@ function serve(peripheral: SerialPeripheral, pacing: 'baud' | 'unpaced'): Serial
   return service;
 }
 
-async function openPort(path: string): Promise<{ port: Port; read(count: number): Promise<Buffer>; closed: Promise<void> }> {
+async function openPort(path: string): Promise<{ port: Port; read(count: number): Promise<Buffer> }> {
   const port = await new Promise<Port>((resolve, reject) => {
     const opening = new SerialPort({ path, baudRate: 115200 }, (error) => (error ? reject(error) : resolve(opening)));
   });
@@ -58,7 +60,6 @@ async function openPort(path: string): Promise<{ port: Port; read(count: number)
     seen = Buffer.concat([seen, bytes]);
     look();
   });
-  const closed = new Promise<void>((resolve) => port.on('close', () => resolve()));
   const read = (count: number): Promise<Buffer> =>
     new Promise((resolve) => {
       look = () => {
@@ -70,7 +71,7 @@ async function openPort(path: string): Promise<{ port: Port; read(count: number)
       };
       look();
     });
-  return { port, read, closed };
+  return { port, read };
 }
 
 describe('a device behind a pseudo-terminal', () => {
@@ -111,11 +112,20 @@ describe('a device behind a pseudo-terminal', () => {
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(166);
   });
 
-  it('unplugged, the host sees its port close', async () => {
+  it('unplugged, the host sees its end close', async () => {
     const service = serve(new Echo(), 'unpaced');
-    const { closed } = await openPort(service.path);
+    const host = new ReadStream(openSync(service.path, constants.O_RDWR | constants.O_NOCTTY));
+    host.setRawMode(true);
+    const heard = new Promise<void>((resolve) => host.once('data', () => resolve()));
+    const gone = new Promise<void>((resolve) => {
+      host.on('error', () => host.destroy());
+      host.on('close', () => resolve());
+    });
+    // The terminal is a duplex stream in all but its type.
+    (host as unknown as { write(bytes: Uint8Array): void }).write(Uint8Array.of(1));
+    await heard;
     await service.unplug();
-    await closed;
+    await gone;
   });
 
   it('loses bytes rather than memory while no host reads', () => {

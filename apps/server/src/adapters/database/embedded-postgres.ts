@@ -7,13 +7,13 @@
  *   very process serves this very data folder, and takes it over.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { copyNativeFolder, findNativeFolder, prepareBinaries, type PostgresBinaries } from './postgres-binaries.js';
-import { canReach, databaseUser, type SystemUser } from './unprivileged-user.js';
+import { canReach, databaseUser, nameOfUser, type SystemUser } from './unprivileged-user.js';
 
 const USER = 'drydock';
 const START_TIMEOUT_MS = 60_000;
@@ -170,19 +170,25 @@ function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
 
   // As root: both data and programs must be reachable for the other user.
   let base = join(dataDir, 'postgres');
-  mkdirSync(base, { recursive: true, mode: 0o755 });
-  if (!canReach(user, base)) {
-    const key = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 12);
-    if (!existsSync(join(base, 'data'))) rmdirSync(base);
-    base = join('/var/lib', `drydock-${key}`);
+  const elsewhere = join(dataDir, 'postgres.location');
+  if (existsSync(elsewhere)) {
+    base = readFileSync(elsewhere, 'utf8').trim();
+  } else {
     mkdirSync(base, { recursive: true, mode: 0o755 });
-    say(`User ${user.name} cannot reach ${dataDir}: the embedded database keeps its data in ${base}.`);
+    if (!canReach(user, base)) {
+      if (!existsSync(join(base, 'data'))) rmdirSync(base);
+      // A name of its own, noted in the data folder: whoever removes that folder gets a new database, not the old one.
+      base = join('/var/lib', `drydock-${randomBytes(6).toString('hex')}`);
+      writeFileSync(elsewhere, `${base}\n`);
+      say(`User ${user.name} cannot reach ${dataDir}: the embedded database keeps its data in ${base}.`);
+    }
   }
+  mkdirSync(base, { recursive: true, mode: 0o755 });
   let folder = native.folder;
   if (!canReach(user, folder, join(folder, 'bin', 'postgres'))) {
     const to = join('/var/lib', `drydock-postgres-${native.version}`);
+    if (!existsSync(to)) say(`User ${user.name} cannot reach ${folder}: the database programs are copied to ${to}.`);
     folder = copyNativeFolder(folder, to);
-    say(`User ${user.name} cannot reach ${native.folder}: the database programs are copied to ${to}.`);
   }
   say(`Running as root: the embedded database runs as user ${user.name}, data in ${join(base, 'data')}.`);
   return {
@@ -197,7 +203,7 @@ function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
 function ownerOfCluster(clusterDir: string): SystemUser | undefined {
   if (process.getuid?.() !== 0 || !existsSync(join(clusterDir, 'PG_VERSION'))) return undefined;
   const { uid, gid } = statSync(clusterDir);
-  return uid === 0 ? undefined : { name: `number ${uid}`, uid, gid };
+  return uid === 0 ? undefined : { name: nameOfUser(uid), uid, gid };
 }
 
 async function initialise(place: Place, options: EmbeddedPostgresOptions): Promise<void> {

@@ -7,6 +7,7 @@ export type Queryable = Pick<EntityManager, 'query'>;
 export async function queryRows<T>(tx: Queryable, sql: string, params: unknown[] = []): Promise<T[]> {
   const answer: unknown = await tx.query(sql, params);
   if (!Array.isArray(answer)) return [];
-  const isPair = answer.length === 2 && Array.isArray(answer[0]) && (typeof answer[1] === 'number' || answer[1] === null);
+  const isPair =
+    answer.length === 2 && Array.isArray(answer[0]) && (typeof answer[1] === 'number' || answer[1] === null);
   return (isPair ? answer[0] : answer) as T[];
 }

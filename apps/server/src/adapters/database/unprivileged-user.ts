@@ -16,6 +16,14 @@ function lookUp(name: string): SystemUser | undefined {
   return uid && gid ? { name, uid: Number(uid), gid: Number(gid) } : undefined;
 }
 
+/** The user's name, or its number when it has none. */
+export function nameOfUser(uid: number): string {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.split(':')[2] === String(uid));
+  return line?.split(':')[0] ?? `number ${uid}`;
+}
+
 /** `undefined` for an ordinary user (run directly); as root, `postgres`, or a system user made for it, or `nobody`. */
 export function databaseUser(): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined;

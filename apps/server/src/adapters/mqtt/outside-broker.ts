@@ -1,4 +1,5 @@
 /** Any outside MQTT broker (`MQTT_URL`), spoken to in MQTT 3.1.1. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   AGENT_LEAVES,
@@ -11,7 +12,7 @@ import {
   type AgentLeaf,
   type ServerLeaf,
 } from '@drydock/contracts';
-import { connectAsync, type MqttClient } from 'mqtt';
+import { connect, type MqttClient } from 'mqtt';
 import type { Broker, InboundHandler } from './broker.port.js';
 
 /** Longest wait for one message before its acknowledgement goes out anyway (design, section 4). */
@@ -25,8 +26,11 @@ const IN_FLIGHT = 64;
 
 export interface OutsideBrokerOptions {
   readonly url: string;
-  /** Stable over restarts, so that the broker keeps what arrives meanwhile; differs between servers. */
-  readonly clientId: string;
+  /**
+   * Stable over restarts and different for each server: the broker then keeps what arrives while this server is away.
+   * Left out: a random one and no session, so that servers that come and go leave nothing behind in the broker.
+   */
+  readonly clientId?: string;
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;
@@ -54,32 +58,25 @@ export class OutsideBroker implements Broker {
 
   async start(): Promise<void> {
     const { url, clientId, caFile, certFile, keyFile, shareGroup } = this.options;
-    const client = await connectAsync(
-      url,
-      {
-        protocolVersion: 4,
-        clean: false,
-        clientId,
-        keepalive: 30,
-        reconnectPeriod: 1_000,
-        connectTimeout: 10_000,
-        resubscribe: true,
-        ...(caFile ? { ca: readFileSync(caFile) } : {}),
-        ...(certFile && keyFile ? { cert: readFileSync(certFile), key: readFileSync(keyFile) } : {}),
-        customHandleAcks: (topic, payload, _packet, done) => {
-          void this.admit(topic, payload).then(() => done(0));
-        },
-      },
-      // Wrong credentials at start are an error; a broker that goes away later is waited for.
-      false,
-    );
+    const client = connect(url, {
+      protocolVersion: 4,
+      clean: clientId === undefined,
+      clientId: clientId ?? `drydock-${randomUUID()}`,
+      keepalive: 30,
+      reconnectPeriod: 1_000,
+      connectTimeout: 10_000,
+      resubscribe: true,
+      ...(caFile ? { ca: readFileSync(caFile) } : {}),
+      ...(certFile && keyFile ? { cert: readFileSync(certFile), key: readFileSync(keyFile) } : {}),
+    });
+    // The acknowledgement goes out when `done` is called. Set before the first packet: the broker begins with what it kept.
+    client.handleMessage = (packet, done) => {
+      void this.admit(packet.topic, Buffer.from(packet.payload)).then(() => done());
+    };
+    await firstConnection(client);
     this.client = client;
     client.on('error', (error) => this.options.warn({ reason: error.message }, 'the outside broker reports an error'));
     client.on('offline', () => this.options.warn({}, 'the outside broker is away; trying again'));
-    // QoS 0 messages do not pass the acknowledgement hook.
-    client.on('message', (topic, payload, packet) => {
-      if (packet.qos === 0) void this.handle(topic, payload);
-    });
     const filters = AGENT_LEAVES.map((leaf) => {
       const shared = shareGroup && leaf !== 'presence' && leaf !== 'progress';
       return shared ? `$share/${shareGroup}/${everyGateway(leaf)}` : everyGateway(leaf);
@@ -138,5 +135,23 @@ export class OutsideBroker implements Broker {
     clearTimeout(timer);
     this.inFlight--;
     this.waiting.shift()?.();
+  }
+}
+
+/** A broker that goes away later is waited for; one that cannot be reached or refuses us at start is an error. */
+async function firstConnection(client: MqttClient): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', () => resolve());
+      client.once('error', reject);
+      client.once('close', () => reject(new Error('the outside broker closed the connection (MQTT_URL)')));
+    });
+  } catch (error) {
+    client.on('error', () => undefined);
+    await client.endAsync(true);
+    throw error;
+  } finally {
+    client.removeAllListeners('close');
+    client.removeAllListeners('error');
   }
 }

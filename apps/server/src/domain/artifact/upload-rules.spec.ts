@@ -12,13 +12,20 @@ const model = { requiresSignature: false, hardware: {}, formats: [] };
 
 describe('what an upload must satisfy', () => {
   it('takes version and hashes from the file', () => {
-    expect(judgeUpload(file, { model: 'm' }, model)).toEqual({ ok: true, version: '1.2.3', runningVersion: null, runningHashes: ['ab'] });
+    expect(judgeUpload(file, { model: 'm' }, model)).toEqual({
+      ok: true,
+      version: '1.2.3',
+      runningVersion: null,
+      runningHashes: ['ab'],
+    });
   });
 
   it.each([
     ['another format', { ...model, formats: ['nordic-secure-zip'] }, 'artifact.wrong-model'],
     ['other hardware', { ...model, hardware: { hwVersion: 51 } }, 'artifact.wrong-hardware'],
-  ])('refuses %s', (_, rules, code) => expect(judgeUpload(file, { model: 'm' }, rules)).toMatchObject({ ok: false, code }));
+  ])('refuses %s', (_, rules, code) =>
+    expect(judgeUpload(file, { model: 'm' }, rules)).toMatchObject({ ok: false, code }),
+  );
 
   it('compares facts as they are written, and only those that both state', () => {
     const rules = { ...model, hardware: { hwVersion: '52', part: 1 } };
@@ -31,7 +38,10 @@ describe('what an upload must satisfy', () => {
   });
 
   it('refuses a version that contradicts one by which devices name the image', () => {
-    expect(judgeUpload(file, { model: 'm', version: '9.9.9' }, model)).toMatchObject({ ok: false, params: { field: 'version' } });
+    expect(judgeUpload(file, { model: 'm', version: '9.9.9' }, model)).toMatchObject({
+      ok: false,
+      params: { field: 'version' },
+    });
   });
 
   it('lets a person name what a file only numbers, and wants a version from somewhere', () => {

@@ -54,7 +54,12 @@ export function judgeUpload(file: UploadedFile, fields: UploadFields, model: Upl
   const main = file.images.find(({ kind }) => kind === 'application') ?? file.images[0];
   const told = main?.version;
   // An image that a running device names by its hash is also named by the file's own version: another would be a lie.
-  if (told !== undefined && main?.runningHash !== undefined && fields.version !== undefined && fields.version !== told) {
+  if (
+    told !== undefined &&
+    main?.runningHash !== undefined &&
+    fields.version !== undefined &&
+    fields.version !== told
+  ) {
     const detail = `version ${fields.version} was given, the file says ${told}`;
     return { ok: false, code: 'request.invalid', params: { field: 'version', detail } };
   }

@@ -23,16 +23,53 @@ describe('evidence of what runs', () => {
   const B = 'bb'.repeat(32);
   it.each([
     ['same hash', [{ image: 0, hash: A }], { images: [{ image: 0, runningHash: A }], version: null }, 'same'],
-    ['a lone image in another slot number', [{ image: 0, hash: B }, { image: 1, hash: A }], { images: [{ image: 0, runningHash: A }], version: null }, 'same'],
-    ['other hash, same version', [{ image: 0, hash: B, version: '1' }], { images: [{ image: 0, runningHash: A }], version: '1' }, 'other'],
-    ['one of two images is another', [{ image: 0, hash: A }, { image: 1, hash: A }], { images: [{ image: 0, runningHash: A }, { image: 1, runningHash: B }], version: null }, 'other'],
-    ['no hash read: version decides', [{ image: 0, version: '2' }], { images: [{ image: 0, runningHash: A }], version: '1' }, 'other'],
+    [
+      'a lone image in another slot number',
+      [
+        { image: 0, hash: B },
+        { image: 1, hash: A },
+      ],
+      { images: [{ image: 0, runningHash: A }], version: null },
+      'same',
+    ],
+    [
+      'other hash, same version',
+      [{ image: 0, hash: B, version: '1' }],
+      { images: [{ image: 0, runningHash: A }], version: '1' },
+      'other',
+    ],
+    [
+      'one of two images is another',
+      [
+        { image: 0, hash: A },
+        { image: 1, hash: A },
+      ],
+      {
+        images: [
+          { image: 0, runningHash: A },
+          { image: 1, runningHash: B },
+        ],
+        version: null,
+      },
+      'other',
+    ],
+    [
+      'no hash read: version decides',
+      [{ image: 0, version: '2' }],
+      { images: [{ image: 0, runningHash: A }], version: '1' },
+      'other',
+    ],
     ['nothing to compare', [{ image: 0, version: '2' }], { images: [{ image: 0 }], version: null }, 'unknown'],
     ['nothing read', [], { images: [{ image: 0, runningHash: A }], version: '1' }, 'unknown'],
   ] as const)('%s', (_, running, artifact, verdict) => expect(compareRunning(running, artifact)).toBe(verdict));
 
   it('takes the main image wherever it stands in the list', () => {
-    expect(mainVersion([{ image: 1, version: 'net' }, { image: 0, version: 'app' }])).toBe('app');
+    expect(
+      mainVersion([
+        { image: 1, version: 'net' },
+        { image: 0, version: 'app' },
+      ]),
+    ).toBe('app');
   });
 });
 
@@ -59,7 +96,13 @@ describe('claims', () => {
 
 describe('choice of the gateway', () => {
   const now = 10 * SIGHTING_FRESH_MS;
-  const sees = (gatewayId: string, rssiDbm: number | null, fields = {}) => ({ gatewayId, usable: true, rssiDbm, lastSeenMs: now, ...fields });
+  const sees = (gatewayId: string, rssiDbm: number | null, fields = {}) => ({
+    gatewayId,
+    usable: true,
+    rssiDbm,
+    lastSeenMs: now,
+    ...fields,
+  });
   it.each([
     ['the first that sees it', null, [sees('a', -70)], 'a'],
     ['stays for a little more signal', 'a', [sees('a', -70), sees('b', -70 + TAKE_OVER_DB - 1)], 'a'],
@@ -72,13 +115,21 @@ describe('choice of the gateway', () => {
 
   it('does not depend on the order of sightings, and never goes to and fro', () => {
     const sightings = fc.uniqueArray(
-      fc.record({ gatewayId: fc.constantFrom('a', 'b', 'c', 'd'), usable: fc.boolean(), rssiDbm: fc.option(fc.integer({ min: -100, max: -20 })), lastSeenMs: fc.integer({ min: 0, max: now }) }),
+      fc.record({
+        gatewayId: fc.constantFrom('a', 'b', 'c', 'd'),
+        usable: fc.boolean(),
+        rssiDbm: fc.option(fc.integer({ min: -100, max: -20 })),
+        lastSeenMs: fc.integer({ min: 0, max: now }),
+      }),
       { selector: ({ gatewayId }) => gatewayId, minLength: 1 },
     );
     fc.assert(
       fc.property(sightings, fc.option(fc.constantFrom('a', 'b', 'c')), (seen, present) => {
         const first = chooseGateway(present, seen, now);
-        if (present !== null || seen.some(({ usable, lastSeenMs }) => usable && now - lastSeenMs <= SIGHTING_FRESH_MS)) {
+        if (
+          present !== null ||
+          seen.some(({ usable, lastSeenMs }) => usable && now - lastSeenMs <= SIGHTING_FRESH_MS)
+        ) {
           expect(chooseGateway(present, [...seen].reverse(), now)).toBe(first);
         }
         expect(chooseGateway(first, seen, now)).toBe(first);
@@ -88,14 +139,35 @@ describe('choice of the gateway', () => {
 });
 
 describe('strays', () => {
-  const candidate = (deploymentId: string, fields = {}) => ({ deploymentId, protocol: 'secure-dfu', links: ['ble:AA:BB:CC:DD:EE:01?type=random'], sameGateway: false, ...fields });
+  const candidate = (deploymentId: string, fields = {}) => ({
+    deploymentId,
+    protocol: 'secure-dfu',
+    links: ['ble:AA:BB:CC:DD:EE:01?type=random'],
+    sameGateway: false,
+    ...fields,
+  });
   const stray = (link: string) => ({ link, protocol: 'secure-dfu' });
   it.each([
     ['its own address', stray('ble:aa:bb:cc:dd:ee:01'), [candidate('x')], 'x'],
     ['the next address', stray('ble:AA:BB:CC:DD:EE:02?type=random'), [candidate('x')], 'x'],
-    ['its own address before the next one of another', stray('ble:AA:BB:CC:DD:EE:02'), [candidate('x'), candidate('y', { links: ['ble:AA:BB:CC:DD:EE:02'] })], 'y'],
-    ['the only attempt of the gateway', stray('ble:11:11:11:11:11:11'), [candidate('x', { sameGateway: true }), candidate('y')], 'x'],
-    ['two that fit equally', stray('ble:11:11:11:11:11:11'), [candidate('x', { sameGateway: true }), candidate('y', { sameGateway: true })], undefined],
+    [
+      'its own address before the next one of another',
+      stray('ble:AA:BB:CC:DD:EE:02'),
+      [candidate('x'), candidate('y', { links: ['ble:AA:BB:CC:DD:EE:02'] })],
+      'y',
+    ],
+    [
+      'the only attempt of the gateway',
+      stray('ble:11:11:11:11:11:11'),
+      [candidate('x', { sameGateway: true }), candidate('y')],
+      'x',
+    ],
+    [
+      'two that fit equally',
+      stray('ble:11:11:11:11:11:11'),
+      [candidate('x', { sameGateway: true }), candidate('y', { sameGateway: true })],
+      undefined,
+    ],
     ['another protocol', { link: 'ble:AA:BB:CC:DD:EE:01', protocol: 'smp' }, [candidate('x')], undefined],
     ['nothing near', stray('ble:11:11:11:11:11:11'), [candidate('x')], undefined],
   ] as const)('%s', (_, seen, candidates, found) => expect(matchStray(seen, candidates)).toBe(found));

@@ -20,7 +20,12 @@ const life = (epoch: string, fields: Partial<EpochLife> = {}): EpochLife => ({
   sequence: 0,
   ...fields,
 });
-const stamp = (epoch: string, connection: number, sequence: number, fields: Partial<PresenceStamp> = {}): PresenceStamp => ({
+const stamp = (
+  epoch: string,
+  connection: number,
+  sequence: number,
+  fields: Partial<PresenceStamp> = {},
+): PresenceStamp => ({
   epoch,
   connection,
   sequence,
@@ -35,19 +40,52 @@ describe('order of presence messages', () => {
     ['the next message', [life('a')], 'a', stamp('a', 1, 1), { kind: 'apply', epochChanged: false }],
     ['a redelivery', [life('a', { sequence: 4 })], 'a', stamp('a', 1, 4), { kind: 'late' }],
     ['an overtaken message', [life('a', { sequence: 4 })], 'a', stamp('a', 1, 3), { kind: 'late' }],
-    ['the last will of the connection', [life('a', { sequence: 4 })], 'a', stamp('a', 1, WILL, { online: false }), { kind: 'apply', epochChanged: false }],
-    ['the last will of an older connection', [life('a', { connection: 2 })], 'a', stamp('a', 1, WILL, { online: false }), { kind: 'late' }],
+    [
+      'the last will of the connection',
+      [life('a', { sequence: 4 })],
+      'a',
+      stamp('a', 1, WILL, { online: false }),
+      { kind: 'apply', epochChanged: false },
+    ],
+    [
+      'the last will of an older connection',
+      [life('a', { connection: 2 })],
+      'a',
+      stamp('a', 1, WILL, { online: false }),
+      { kind: 'late' },
+    ],
     ['a restart', [life('a')], 'a', stamp('b', 1, 0), { kind: 'apply', epochChanged: true }],
-    ['the last will of the run before', [life('a'), life('b')], 'b', stamp('a', 1, WILL, { online: false }), { kind: 'late' }],
-    ['a last will of a run nobody heard of', [life('a')], 'a', stamp('b', 1, WILL, { online: false }), { kind: 'late' }],
-    ['a late message of the run before', [life('a'), life('b', { firstSeenMs: 100 })], 'b', stamp('a', 1, 7), { kind: 'late' }],
+    [
+      'the last will of the run before',
+      [life('a'), life('b')],
+      'b',
+      stamp('a', 1, WILL, { online: false }),
+      { kind: 'late' },
+    ],
+    [
+      'a last will of a run nobody heard of',
+      [life('a')],
+      'a',
+      stamp('b', 1, WILL, { online: false }),
+      { kind: 'late' },
+    ],
+    [
+      'a late message of the run before',
+      [life('a'), life('b', { firstSeenMs: 100 })],
+      'b',
+      stamp('a', 1, 7),
+      { kind: 'late' },
+    ],
   ] as const)('%s', (_, lives, current, message, verdict) => {
     expect(judgePresence(lives, current, message, 1_000)).toEqual(verdict);
   });
 
   it('returns to an epoch that proves that it outlived the other, which was handled late', () => {
     const lives = [life('a', { firstSeenMs: 0 }), life('b', { firstSeenMs: 100_000 })];
-    expect(judgePresence(lives, 'b', stamp('a', 1, 7, { heardMs: 100_001 }), 200_000)).toEqual({ kind: 'apply', epochChanged: true });
+    expect(judgePresence(lives, 'b', stamp('a', 1, 7, { heardMs: 100_001 }), 200_000)).toEqual({
+      kind: 'apply',
+      epochChanged: true,
+    });
   });
 });
 
@@ -84,7 +122,10 @@ const honestHistory = fc
       gapMs: fc.integer({ min: 0, max: 40_000 }),
       connections: fc.array(
         fc.record({
-          messages: fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 30_000 }), hears: fc.boolean() }), { minLength: 1, maxLength: 4 }),
+          messages: fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 30_000 }), hears: fc.boolean() }), {
+            minLength: 1,
+            maxLength: 4,
+          }),
           will: fc.boolean(),
         }),
         { minLength: 1, maxLength: 3 },
@@ -105,14 +146,19 @@ const honestHistory = fc
           if (message.hears) heardMs = atMs;
           sent.push({ atMs, stamp: stamp(`run${index}`, number + 1, sequence, { heardMs }) });
         });
-        if (connection.will) sent.push({ atMs, stamp: stamp(`run${index}`, number + 1, WILL, { online: false, heardMs }) });
+        if (connection.will)
+          sent.push({ atMs, stamp: stamp(`run${index}`, number + 1, WILL, { online: false, heardMs }) });
       });
     });
     return sent;
   });
 
 /** Hands messages to the rules as a server does, at the times given. */
-function play(deliveries: readonly { sent: Sent; atMs: number }[]): { verdicts: string[]; current: string | null; online: boolean } {
+function play(deliveries: readonly { sent: Sent; atMs: number }[]): {
+  verdicts: string[];
+  current: string | null;
+  online: boolean;
+} {
   const lives = new Map<string, EpochLife>();
   let current: string | null = null;
   let online = false;
@@ -136,11 +182,15 @@ function play(deliveries: readonly { sent: Sent; atMs: number }[]): { verdicts: 
 describe('properties', () => {
   it('no loss, repetition, delay or reordering of the messages of one agent ever looks like two', () => {
     const scrambled = honestHistory.chain((sent) =>
-      fc.array(fc.record({ which: fc.nat({ max: sent.length - 1 }), delayMs: fc.integer({ min: 0, max: 200_000 }) }), { maxLength: 40 }).map((picks) =>
-        picks
-          .map(({ which, delayMs }) => ({ sent: sent[which]!, atMs: sent[which]!.atMs + delayMs }))
-          .sort((a, b) => a.atMs - b.atMs),
-      ),
+      fc
+        .array(fc.record({ which: fc.nat({ max: sent.length - 1 }), delayMs: fc.integer({ min: 0, max: 200_000 }) }), {
+          maxLength: 40,
+        })
+        .map((picks) =>
+          picks
+            .map(({ which, delayMs }) => ({ sent: sent[which]!, atMs: sent[which]!.atMs + delayMs }))
+            .sort((a, b) => a.atMs - b.atMs),
+        ),
     );
     fc.assert(
       fc.property(scrambled, (deliveries) => {
@@ -166,7 +216,10 @@ describe('properties', () => {
       fc.property(honestHistory, fc.infiniteStream(fc.nat()), (sent, picks) => {
         const inOrder = sent.map((one) => ({ sent: one, atMs: one.atMs }));
         const end = sent.at(-1)!.atMs;
-        const again = [...picks.take(20)].map((pick, index) => ({ sent: sent[pick % sent.length]!, atMs: end + index }));
+        const again = [...picks.take(20)].map((pick, index) => ({
+          sent: sent[pick % sent.length]!,
+          atMs: end + index,
+        }));
         const once = play(inOrder);
         const twice = play([...inOrder, ...again]);
         expect([twice.current, twice.online]).toEqual([once.current, once.online]);
@@ -202,11 +255,29 @@ describe('order of inventories', () => {
     { epoch: 'b', wasLive: true },
   ];
   it.each([
-    ['the next one', 'b', { epoch: 'b', sequence: 3 }, { epoch: 'b', sequence: 4 }, { kind: 'apply', epochChanged: false }],
+    [
+      'the next one',
+      'b',
+      { epoch: 'b', sequence: 3 },
+      { epoch: 'b', sequence: 4 },
+      { kind: 'apply', epochChanged: false },
+    ],
     ['the same again', 'b', { epoch: 'b', sequence: 3 }, { epoch: 'b', sequence: 3 }, { kind: 'late' }],
-    ['the first after a restart', 'b', { epoch: 'a', sequence: 9 }, { epoch: 'b', sequence: 1 }, { kind: 'apply', epochChanged: false }],
+    [
+      'the first after a restart',
+      'b',
+      { epoch: 'a', sequence: 9 },
+      { epoch: 'b', sequence: 1 },
+      { kind: 'apply', epochChanged: false },
+    ],
     ['one of a run that is over', 'b', { epoch: 'b', sequence: 3 }, { epoch: 'a', sequence: 10 }, { kind: 'late' }],
-    ['one that comes before the first presence', 'b', { epoch: 'b', sequence: 3 }, { epoch: 'c', sequence: 1 }, { kind: 'apply', epochChanged: true }],
+    [
+      'one that comes before the first presence',
+      'b',
+      { epoch: 'b', sequence: 3 },
+      { epoch: 'c', sequence: 1 },
+      { kind: 'apply', epochChanged: true },
+    ],
   ] as const)('%s', (_, current, last, message, verdict) => {
     expect(judgeInventory(lives, current, last, message)).toEqual(verdict);
   });

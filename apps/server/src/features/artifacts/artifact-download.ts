@@ -25,7 +25,10 @@ export class ArtifactDownload {
     let stream = whole.stream;
     // A partial answer to a condition that no longer holds would join two files (RFC 9110, 13.1.5).
     const condition = request.headers['if-range'];
-    const range = condition === undefined || condition === etag ? judgeRange(request.headers.range, sizeBytes) : { kind: 'whole' as const };
+    const range =
+      condition === undefined || condition === etag
+        ? judgeRange(request.headers.range, sizeBytes)
+        : { kind: 'whole' as const };
     if (range.kind !== 'whole') stream.destroy();
     if (range.kind === 'unsatisfiable') {
       response.setHeader('Content-Range', `bytes */${sizeBytes}`);

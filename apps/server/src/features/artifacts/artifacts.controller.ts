@@ -44,10 +44,12 @@ export class ArtifactsController {
     const release = this.budget.reserve(Math.min(maxBytes, Number(request.headers['content-length'] ?? maxBytes)));
     try {
       const pending = await this.blobs.begin();
-      const upload = await readUpload(request, pending, { maxBytes, idleMs: UPLOAD_IDLE_MS }).catch(async (error: unknown) => {
-        await pending.discard();
-        throw error;
-      });
+      const upload = await readUpload(request, pending, { maxBytes, idleMs: UPLOAD_IDLE_MS }).catch(
+        async (error: unknown) => {
+          await pending.discard();
+          throw error;
+        },
+      );
       const { artifact, isNew } = await this.artifacts.store(actor, upload, pending);
       response.status(isNew ? 201 : 200);
       return artifact;
@@ -111,6 +113,10 @@ function uploadForm(): Record<string, unknown> {
   return {
     type: 'object',
     required: ['model', 'file'],
-    properties: { ...fields.properties, requires: { type: 'string', description: 'JSON' }, file: { type: 'string', format: 'binary' } },
+    properties: {
+      ...fields.properties,
+      requires: { type: 'string', description: 'JSON' },
+      file: { type: 'string', format: 'binary' },
+    },
   };
 }

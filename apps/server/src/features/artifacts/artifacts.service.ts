@@ -66,16 +66,20 @@ export class ArtifactsService {
     try {
       const fields = parseFields(upload.fields);
       const description = describe(upload);
-      return await inTransaction(this.source, async (tx) => {
-        await tx.query(BLOB_LOCK, [upload.sha256]);
-        const rules = await this.rules(tx, actor.orgId, fields.model);
-        const row = await this.insert(tx, actor, upload, fields, description, rules);
-        if (!row.isNew && (await this.blobs.has(upload.sha256))) return { artifact: view(row), isNew: false };
-        // Last: the bytes become visible with the row, or, when the commit fails, are taken back below.
-        await pending.commit(upload.sha256);
-        committed = true;
-        return { artifact: view(row), isNew: row.isNew };
-      }, 1);
+      return await inTransaction(
+        this.source,
+        async (tx) => {
+          await tx.query(BLOB_LOCK, [upload.sha256]);
+          const rules = await this.rules(tx, actor.orgId, fields.model);
+          const row = await this.insert(tx, actor, upload, fields, description, rules);
+          if (!row.isNew && (await this.blobs.has(upload.sha256))) return { artifact: view(row), isNew: false };
+          // Last: the bytes become visible with the row, or, when the commit fails, are taken back below.
+          await pending.commit(upload.sha256);
+          committed = true;
+          return { artifact: view(row), isNew: row.isNew };
+        },
+        1,
+      );
     } catch (error) {
       if (committed) await this.removeUnnamed(upload.sha256);
       throw error;
@@ -240,10 +244,11 @@ export class ArtifactsService {
   }
 
   private async row(tx: Queryable, orgId: string, sha256: string, lock = ''): Promise<ArtifactRow> {
-    const [row] = await queryRows<ArtifactRow>(tx, `select * from artifacts where org_id = $1 and sha256 = $2 ${lock}`, [
-      orgId,
-      sha256,
-    ]);
+    const [row] = await queryRows<ArtifactRow>(
+      tx,
+      `select * from artifacts where org_id = $1 and sha256 = $2 ${lock}`,
+      [orgId, sha256],
+    );
     if (!row) throw new ProblemError('request.not-found', { what: 'artifact', id: sha256 });
     return row;
   }
@@ -303,7 +308,8 @@ function signatureState(bytes: Buffer, description: ArtifactDescription, rules: 
     if (rules.requires_signature) throw new ProblemError('artifact.signature', { detail: fault, field: 'signature' });
     return 'present';
   } catch (error) {
-    if (error instanceof ArtifactError) throw new ProblemError(error.code, error.params, undefined, { status: 422, cause: error });
+    if (error instanceof ArtifactError)
+      throw new ProblemError(error.code, error.params, undefined, { status: 422, cause: error });
     throw error;
   }
 }

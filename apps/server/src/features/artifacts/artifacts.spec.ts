@@ -12,7 +12,9 @@ import { ArtifactsService } from './artifacts.service.js';
 const MAX_UPLOAD_BYTES = 200_000;
 const SIGNING = { kind: 'ed25519', secret: new Uint8Array(32).fill(7) } as const;
 const spki = Buffer.from(mcubootPublicKeyOf(SIGNING));
-const RELEASE_KEY = createPublicKey({ key: spki, format: 'der', type: 'spki' }).export({ type: 'spki', format: 'pem' }).toString();
+const RELEASE_KEY = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+  .export({ type: 'spki', format: 'pem' })
+  .toString();
 
 let server: TestServer;
 beforeAll(async () => {
@@ -29,9 +31,18 @@ const image = (options: { build?: number; signed?: boolean; bytes?: number } = {
     ...(options.signed === false ? {} : { key: SIGNING }),
   });
 const nordic = (seed: number): Uint8Array =>
-  makeNordicPackage({ application: new Uint8Array(1024).fill(seed), hwVersion: 52, fwVersion: seed, privateKey: new Uint8Array(32).fill(9) });
+  makeNordicPackage({
+    application: new Uint8Array(1024).fill(seed),
+    hwVersion: 52,
+    fwVersion: seed,
+    privateKey: new Uint8Array(32).fill(9),
+  });
 
-function upload(bytes: Uint8Array, fields: Record<string, string> = { model: 'sensor-a' }, name = 'app.bin'): Promise<Answer> {
+function upload(
+  bytes: Uint8Array,
+  fields: Record<string, string> = { model: 'sensor-a' },
+  name = 'app.bin',
+): Promise<Answer> {
   const form = new FormData();
   for (const [field, value] of Object.entries(fields)) form.append(field, value);
   form.append('file', new Blob([Buffer.from(bytes)]), name);
@@ -54,7 +65,11 @@ describe('a good file', () => {
   it('is read, stored once, shown and given back', async () => {
     const bytes = image({ build: 11 });
     const before = await stored();
-    const made = await upload(bytes, { model: 'sensor-a', requires: '{"runningVersions":["1.0.0"]}' }, '../../evil/app.bin');
+    const made = await upload(
+      bytes,
+      { model: 'sensor-a', requires: '{"runningVersions":["1.0.0"]}' },
+      '../../evil/app.bin',
+    );
     expect(made.status).toBe(201);
     const artifact = made.json(Artifact);
     expect(artifact).toMatchObject({
@@ -74,7 +89,9 @@ describe('a good file', () => {
       headers: { authorization: `Bearer ${server.adminToken}` },
     });
     expect(Buffer.from(await content.arrayBuffer()).equals(bytes)).toBe(true);
-    const trail = await query<{ action: string }>(server, 'select action from audit where target_id = $1 order by id', [artifact.sha256]);
+    const trail = await query<{ action: string }>(server, 'select action from audit where target_id = $1 order by id', [
+      artifact.sha256,
+    ]);
     expect(trail.map(({ action }) => action)).toEqual(['artifact.uploaded', 'artifact.downloaded']);
   });
 
@@ -93,7 +110,9 @@ describe('a good file', () => {
   it('comes eight times at once and is one', async () => {
     const bytes = nordic(40);
     const before = await stored();
-    const answers = await Promise.all(Array.from({ length: 8 }, () => upload(bytes, { model: 'tag-n', version: '4.0.0' })));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => upload(bytes, { model: 'tag-n', version: '4.0.0' })),
+    );
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 200, 200, 201]);
     expect(await stored()).toEqual({ rows: before.rows + 1, blobs: before.blobs + 1 });
   });
@@ -111,7 +130,11 @@ describe('a good file', () => {
     const seen: string[] = [];
     let after: string | undefined;
     do {
-      const answer = await call(server, 'GET', `/api/v1/artifacts?model=paged&limit=2${after ? `&after=${after}` : ''}`);
+      const answer = await call(
+        server,
+        'GET',
+        `/api/v1/artifacts?model=paged&limit=2${after ? `&after=${after}` : ''}`,
+      );
       const page = answer.json(pageOf(Artifact));
       seen.push(...page.items.map(({ version }) => version));
       after = page.next;
@@ -135,7 +158,9 @@ function zipOf(members: { name: string; bytes: Uint8Array; claimedBytes?: number
     const local = Buffer.concat([Buffer.from('PK\u0003\u0004', 'latin1'), fields, Buffer.from(name), bytes]);
     const rest = Buffer.alloc(14);
     rest.writeUInt32LE(offset, 10);
-    directory.push(Buffer.concat([Buffer.from('PK\u0001\u0002\u0014\u0000', 'latin1'), fields, rest, Buffer.from(name)]));
+    directory.push(
+      Buffer.concat([Buffer.from('PK\u0001\u0002\u0014\u0000', 'latin1'), fields, rest, Buffer.from(name)]),
+    );
     locals.push(local);
     offset += local.length;
   }
@@ -162,11 +187,39 @@ describe('a bad file', () => {
     ['truncated package', () => nordic(20).subarray(0, 400), /^artifact\./],
     ['empty file', () => new Uint8Array(), /^artifact\.unknown-format$/],
     ['noise', () => randomBytes(500), /^artifact\.unknown-format$/],
-    ['path out of the package', () => zipOf([{ name: '../../etc/cron.d/x', bytes: text('x') }, { name: 'manifest.json', bytes: text('{}') }]), /^artifact\.malformed$/],
-    ['absolute path in the package', () => zipOf([{ name: '/etc/passwd', bytes: text('x') }, { name: 'manifest.json', bytes: text('{}') }]), /^artifact\.malformed$/],
-    ['zip bomb by its own words', () => zipOf([{ name: 'manifest.json', bytes: text('{}'), claimedBytes: 0x7fffffff }]), /^artifact\.(limit|malformed)$/],
-    ['endless list of members', () => zipOf(Array.from({ length: 1000 }, (_, n) => ({ name: `f${n}`, bytes: new Uint8Array() }))), /^artifact\.limit$/],
-    ['endless manifest', () => zipOf([{ name: 'manifest.json', bytes: text(`{"manifest":{"a":"${'x'.repeat(100_000)}"}}`) }]), /^artifact\.(limit|malformed)$/],
+    [
+      'path out of the package',
+      () =>
+        zipOf([
+          { name: '../../etc/cron.d/x', bytes: text('x') },
+          { name: 'manifest.json', bytes: text('{}') },
+        ]),
+      /^artifact\.malformed$/,
+    ],
+    [
+      'absolute path in the package',
+      () =>
+        zipOf([
+          { name: '/etc/passwd', bytes: text('x') },
+          { name: 'manifest.json', bytes: text('{}') },
+        ]),
+      /^artifact\.malformed$/,
+    ],
+    [
+      'zip bomb by its own words',
+      () => zipOf([{ name: 'manifest.json', bytes: text('{}'), claimedBytes: 0x7fffffff }]),
+      /^artifact\.(limit|malformed)$/,
+    ],
+    [
+      'endless list of members',
+      () => zipOf(Array.from({ length: 1000 }, (_, n) => ({ name: `f${n}`, bytes: new Uint8Array() }))),
+      /^artifact\.limit$/,
+    ],
+    [
+      'endless manifest',
+      () => zipOf([{ name: 'manifest.json', bytes: text(`{"manifest":{"a":"${'x'.repeat(100_000)}"}}`) }]),
+      /^artifact\.(limit|malformed)$/,
+    ],
   ])('%s: refused, nothing stored', async (_, make, code) => {
     const before = await stored();
     const answer = await upload(make(), { model: 'sensor-a', version: '1.0.0' });
@@ -237,7 +290,9 @@ describe('a bad file', () => {
 describe('models', () => {
   it('that require a signature take only files signed by a release key', async () => {
     const model = freshName('signed');
-    const made = await call(server, 'POST', '/api/v1/models', { body: { name: model, requiresSignature: true, releaseKeys: [RELEASE_KEY] } });
+    const made = await call(server, 'POST', '/api/v1/models', {
+      body: { name: model, requiresSignature: true, releaseKeys: [RELEASE_KEY] },
+    });
     expect(made.status).toBe(201);
     const before = await stored();
     expect((await upload(image({ build: 31, signed: false }), { model })).code).toBe('artifact.unsigned');
@@ -255,14 +310,23 @@ describe('models', () => {
   it('verify Nordic packages by a P-256 key', async () => {
     const { p256Pem, secret } = p256Key();
     const model = freshName('nordic');
-    await call(server, 'POST', '/api/v1/models', { body: { name: model, requiresSignature: true, releaseKeys: [RELEASE_KEY, p256Pem] } });
-    const bytes = makeNordicPackage({ application: new Uint8Array(64), hwVersion: 52, fwVersion: 77, privateKey: secret });
+    await call(server, 'POST', '/api/v1/models', {
+      body: { name: model, requiresSignature: true, releaseKeys: [RELEASE_KEY, p256Pem] },
+    });
+    const bytes = makeNordicPackage({
+      application: new Uint8Array(64),
+      hwVersion: 52,
+      fwVersion: 77,
+      privateKey: secret,
+    });
     expect((await upload(bytes, { model })).json(Artifact)).toMatchObject({ signature: 'verified', version: '77' });
   });
 
   it('of other hardware or format refuse the file', async () => {
     const model = freshName('strict');
-    await call(server, 'POST', '/api/v1/models', { body: { name: model, hardware: { hwVersion: 51 }, formats: ['nordic-secure-zip'] } });
+    await call(server, 'POST', '/api/v1/models', {
+      body: { name: model, hardware: { hwVersion: 51 }, formats: ['nordic-secure-zip'] },
+    });
     const before = await stored();
     expect((await upload(nordic(33), { model })).code).toBe('artifact.wrong-hardware');
     expect((await upload(image({ build: 33 }), { model })).code).toBe('artifact.wrong-model');
@@ -273,7 +337,9 @@ describe('models', () => {
     const body = { name: freshName('bad'), requiresSignature: true };
     expect((await call(server, 'POST', '/api/v1/models', { body })).code).toBe('request.invalid');
     const pem = '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n';
-    expect((await call(server, 'POST', '/api/v1/models', { body: { ...body, releaseKeys: [pem] } })).code).toBe('request.invalid');
+    expect((await call(server, 'POST', '/api/v1/models', { body: { ...body, releaseKeys: [pem] } })).code).toBe(
+      'request.invalid',
+    );
   });
 });
 
@@ -295,7 +361,13 @@ describe('an artifact', () => {
     const one = (await upload(nordic(61), { model, version: '1.0', runningVersion: 'v1' })).json(Artifact);
     const [org] = await query<{ id: string }>(server, 'select id from orgs');
     const service = server.app.get(ArtifactsService, { strict: false });
-    const proves = () => service.versionProves(server.dataSource.manager, { orgId: org!.id, model, runningVersion: 'v1', artifactId: one.id });
+    const proves = () =>
+      service.versionProves(server.dataSource.manager, {
+        orgId: org!.id,
+        model,
+        runningVersion: 'v1',
+        artifactId: one.id,
+      });
     expect(await proves()).toBe(true);
     await upload(nordic(62), { model: 'another', version: '1.0', runningVersion: 'v1' });
     expect(await proves()).toBe(true);
@@ -317,7 +389,11 @@ describe('an artifact', () => {
       fetch(server.baseUrl + path, { headers: { authorization: `Bearer ${bearer}`, ...headers } });
 
     const whole = await get();
-    expect([whole.status, whole.headers.get('etag'), whole.headers.get('accept-ranges')]).toEqual([200, `"${artifact.sha256}"`, 'bytes']);
+    expect([whole.status, whole.headers.get('etag'), whole.headers.get('accept-ranges')]).toEqual([
+      200,
+      `"${artifact.sha256}"`,
+      'bytes',
+    ]);
     expect(Buffer.from(await whole.arrayBuffer()).equals(bytes)).toBe(true);
 
     // Cut off after 10 000 bytes, then the rest.
@@ -325,7 +401,9 @@ describe('an artifact', () => {
     expect([first.status, first.headers.get('content-range')]).toEqual([206, `bytes 0-9999/${bytes.length}`]);
     const rest = await get({ range: 'bytes=10000-', 'if-range': `"${artifact.sha256}"` });
     expect(rest.status).toBe(206);
-    expect(Buffer.concat([Buffer.from(await first.arrayBuffer()), Buffer.from(await rest.arrayBuffer())]).equals(bytes)).toBe(true);
+    expect(
+      Buffer.concat([Buffer.from(await first.arrayBuffer()), Buffer.from(await rest.arrayBuffer())]).equals(bytes),
+    ).toBe(true);
 
     const stale = await get({ range: 'bytes=10000-', 'if-range': '"another"' });
     expect(stale.status).toBe(200);
@@ -353,11 +431,18 @@ describe('an artifact', () => {
     const token = await gateway.token();
     const path = `/agent/v1/artifacts/${artifact.sha256}`;
     expect((await call(server, 'GET', path, { token })).status).toBe(404);
-    const order = { reign: 0, revision: 1, issuedAtMs: 1, grants: [], prefetch: [{ sha256: artifact.sha256, sizeBytes: 1, format: 'mcuboot' }] };
-    await query(server, 'insert into orders (gateway_id, revision, jws) values ($1, 1, $2) on conflict (gateway_id) do update set jws = excluded.jws', [
-      gateway.id,
-      await gateway.sign('orders', order),
-    ]);
+    const order = {
+      reign: 0,
+      revision: 1,
+      issuedAtMs: 1,
+      grants: [],
+      prefetch: [{ sha256: artifact.sha256, sizeBytes: 1, format: 'mcuboot' }],
+    };
+    await query(
+      server,
+      'insert into orders (gateway_id, revision, jws) values ($1, 1, $2) on conflict (gateway_id) do update set jws = excluded.jws',
+      [gateway.id, await gateway.sign('orders', order)],
+    );
     expect((await call(server, 'GET', path, { token })).status).toBe(200);
   });
 });

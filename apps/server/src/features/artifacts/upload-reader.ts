@@ -60,14 +60,19 @@ export async function readUpload(
         else fields[name] = value;
       });
       parser.on('file', (_name, stream, info) => {
-        const reading = readFile(stream, pending, limits.maxBytes).then((read) => ({ ...read, fileName: info.filename }));
+        const reading = readFile(stream, pending, limits.maxBytes).then((read) => ({
+          ...read,
+          fileName: info.filename,
+        }));
         reading.catch(fail);
         file = reading;
       });
       parser.on('filesLimit', () => fail(invalid('one file at a time')));
       parser.on('fieldsLimit', () => fail(invalid(`at most ${MAX_FIELDS} fields`)));
       parser.on('partsLimit', () => fail(invalid('too many parts')));
-      parser.on('error', (error) => fail(invalid(`the multipart body is broken: ${String((error as Error).message)}`, 400)));
+      parser.on('error', (error) =>
+        fail(invalid(`the multipart body is broken: ${String((error as Error).message)}`, 400)),
+      );
       parser.on('close', () => {
         if (!file) return fail(invalid('there is no file in the request'));
         file.then((read) => resolve({ fields: { ...fields }, ...read, fileName: plainFileName(read.fileName) }), fail);
@@ -107,7 +112,8 @@ async function readFile(stream: Readable, pending: PendingBlob, maxBytes: number
 /** What the headers alone tell is refused before a byte is read. */
 function refuseEarly(request: IncomingMessage, limits: UploadLimits): void {
   const length = Number(request.headers['content-length'] ?? 0);
-  if (length > limits.maxBytes + MULTIPART_ROOM_BYTES) throw new ProblemError('request.too-large', { limit: limits.maxBytes });
+  if (length > limits.maxBytes + MULTIPART_ROOM_BYTES)
+    throw new ProblemError('request.too-large', { limit: limits.maxBytes });
 }
 
 function makeParser(request: IncomingMessage, limits: UploadLimits): busboy.Busboy {

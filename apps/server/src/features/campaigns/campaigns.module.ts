@@ -1,4 +1,14 @@
 import { Module } from '@nestjs/common';
+import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { CampaignReader } from './campaign-reader.js';
+import { CampaignsController } from './campaigns.controller.js';
+import { CampaignsService } from './campaigns.service.js';
 
-@Module({})
+/** The intent: this artifact, these devices, this policy; and what people do with it. */
+@Module({
+  imports: [DispatchModule],
+  controllers: [CampaignsController],
+  providers: [CampaignReader, CampaignsService],
+  exports: [CampaignReader],
+})
 export class CampaignsModule {}

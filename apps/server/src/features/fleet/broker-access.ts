@@ -94,6 +94,8 @@ async function importCaKey(
         algorithm: { name: 'RSASSA-PKCS1-v1_5' },
       };
     default:
-      throw new Error(`The key of the gateway CA is of kind ${key.asymmetricKeyType}; P-256, Ed25519 or RSA is needed.`);
+      throw new Error(
+        `The key of the gateway CA is of kind ${key.asymmetricKeyType}; P-256, Ed25519 or RSA is needed.`,
+      );
   }
 }

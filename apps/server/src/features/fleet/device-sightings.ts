@@ -129,7 +129,10 @@ export class DeviceSightings {
     const rows = devices.map(({ id, seen }) => ({
       id,
       links: seen.links,
-      rssi: seen.links.reduce<number | null>((best, { rssiDbm }) => (rssiDbm === undefined ? best : Math.max(best ?? -128, rssiDbm)), null),
+      rssi: seen.links.reduce<number | null>(
+        (best, { rssiDbm }) => (rssiDbm === undefined ? best : Math.max(best ?? -128, rssiDbm)),
+        null,
+      ),
     }));
     await tx.query(
       `insert into device_gateways (device_id, gateway_id, links, rssi_dbm, last_seen_at)
@@ -166,9 +169,17 @@ export class DeviceSightings {
        where s.device_id = any($1::uuid[]) and g.site_id = d.site_id`,
       [ids],
     );
-    const choices = new Map<string, { gatewayId: string; usable: boolean; rssiDbm: number | null; lastSeenMs: number }[]>();
+    const choices = new Map<
+      string,
+      { gatewayId: string; usable: boolean; rssiDbm: number | null; lastSeenMs: number }[]
+    >();
     for (const row of rows) {
-      const sighting = { gatewayId: row.gateway_id, usable: row.usable, rssiDbm: row.rssi_dbm, lastSeenMs: row.seen_ms };
+      const sighting = {
+        gatewayId: row.gateway_id,
+        usable: row.usable,
+        rssiDbm: row.rssi_dbm,
+        lastSeenMs: row.seen_ms,
+      };
       choices.set(row.device_id, [...(choices.get(row.device_id) ?? []), sighting]);
     }
     return choices;

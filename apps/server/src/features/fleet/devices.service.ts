@@ -112,14 +112,21 @@ export class DevicesService {
    * Lets a device be updated, and says which site it belongs to. Claims of that site are granted, all others refused.
    * A device that moves is seen through the gateway that claimed it; an attempt that runs keeps its own gateway.
    */
-  async approve(actor: Actor, id: string, expected: number | undefined, site: string | undefined): Promise<DeviceDetail> {
+  async approve(
+    actor: Actor,
+    id: string,
+    expected: number | undefined,
+    site: string | undefined,
+  ): Promise<DeviceDetail> {
     const device = await inTransaction(this.source, async (tx) => {
       const before = await this.row(tx, actor, id, true);
       expectRevision(before.revision, expected);
       const claims = await this.claims(tx, id);
       const pending = claims.filter((claim) => claim.state === 'pending');
       if (site === undefined && pending.some((claim) => claim.site_id !== before.site_id)) {
-        throw new ProblemError('request.invalid', { detail: 'another site claims the device: say which site it belongs to' });
+        throw new ProblemError('request.invalid', {
+          detail: 'another site claims the device: say which site it belongs to',
+        });
       }
       const siteId = site ?? before.site_id;
       const winner = claims
@@ -129,8 +136,7 @@ export class DevicesService {
         throw new ProblemError('request.conflict', { detail: 'no gateway of that site has claimed the device' });
       }
       const gatewayId = siteId === before.site_id ? before.gateway_id : (winner?.gateway_id ?? null);
-      const scope =
-        gatewayId === null ? undefined : identityScope(before.identity_kind, { gatewayId, siteId });
+      const scope = gatewayId === null ? undefined : identityScope(before.identity_kind, { gatewayId, siteId });
       await tx.query(
         `update devices set approved = true, site_id = $2, gateway_id = $3,
            identity_scope = coalesce($4, identity_scope), revision = revision + 1 where id = $1`,
@@ -221,7 +227,9 @@ export class DevicesService {
   }
 
   private claims(tx: Pick<EntityManager, 'query'>, id: string): Promise<ClaimRow[]> {
-    return queryRows<ClaimRow>(tx, 'select * from device_claims where device_id = $1 order by first_at limit 100', [id]);
+    return queryRows<ClaimRow>(tx, 'select * from device_claims where device_id = $1 order by first_at limit 100', [
+      id,
+    ]);
   }
 
   private async row(tx: Pick<EntityManager, 'query'>, actor: Actor, id: string, lock = false): Promise<DeviceRow> {
@@ -234,7 +242,13 @@ export class DevicesService {
     return row;
   }
 
-  private record(tx: EntityManager, actor: Actor, action: string, id: string, params: Record<string, unknown>): Promise<void> {
+  private record(
+    tx: EntityManager,
+    actor: Actor,
+    action: string,
+    id: string,
+    params: Record<string, unknown>,
+  ): Promise<void> {
     return this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'device', id }, params });
   }
 }

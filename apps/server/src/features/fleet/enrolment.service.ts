@@ -40,6 +40,7 @@ interface Enrolled {
   readonly orgId: string;
   readonly siteId: string;
   readonly gatewayId: string;
+  readonly state: 'active' | 'quarantined';
   readonly revoked: readonly string[];
 }
 
@@ -116,7 +117,8 @@ export class EnrolmentService {
       this.gatewayKeys.invalidate(enrolled.gatewayId);
       await this.broker.disconnect(enrolled.gatewayId);
     }
-    this.events.emit('gatewayChanged', { ...enrolled, state: 'active' });
+    const { orgId, siteId, gatewayId, state } = enrolled;
+    this.events.emit('gatewayChanged', { orgId, siteId, gatewayId, state });
     return this.answer(enrolled.gatewayId);
   }
 
@@ -132,7 +134,12 @@ export class EnrolmentService {
 
     const known = await queryRows(tx, 'select 1 from gateway_keys where fingerprint = $1', [fingerprint]);
     if (known.length > 0) throw new ProblemError('request.conflict', { detail: 'this key was enrolled before' });
-    const name = request.name ?? `gw-${fingerprint.toLowerCase().replace(/[^a-z0-9]/g, '').slice(0, 10)}`;
+    const name =
+      request.name ??
+      `gw-${fingerprint
+        .toLowerCase()
+        .replace(/[^a-z0-9]/g, '')
+        .slice(0, 10)}`;
     const gateway = await this.upsertGateway(tx, token, name, request, fingerprint);
     const revoked = await queryRows<{ fingerprint: string }>(
       tx,
@@ -162,6 +169,7 @@ export class EnrolmentService {
       orgId: token.org_id,
       siteId: token.site_id,
       gatewayId: gateway.id,
+      state: gateway.state,
       revoked: revoked.map((row) => row.fingerprint),
     };
   }
@@ -173,7 +181,7 @@ export class EnrolmentService {
     name: string,
     request: EnrolRequest,
     fingerprint: string,
-  ): Promise<{ id: string; isNew: boolean }> {
+  ): Promise<{ id: string; state: Enrolled['state']; isNew: boolean }> {
     const jwk = JSON.stringify(request.publicKey);
     const [made] = await queryRows<{ id: string }>(
       tx,
@@ -181,33 +189,33 @@ export class EnrolmentService {
        values ($1, $2, $3, $4, $5, $6) on conflict (org_id, site_id, name) do nothing returning id`,
       [token.org_id, token.site_id, name, jwk, fingerprint, request.agentVersion],
     );
-    if (made) return { id: made.id, isNew: true };
-    const [found] = await queryRows<{ id: string }>(
+    if (made) return { id: made.id, state: 'active', isNew: true };
+    const [found] = await queryRows<{ id: string; state: Enrolled['state'] }>(
       tx,
       `update gateways set public_jwk = $4, key_fingerprint = $5, agent_version = $6, enrolled_at = clock_timestamp(),
          epoch = null, connection = 0, presence_sequence = 0, online = false, inventory_epoch = null,
          inventory_sequence = 0, held_reign = 0, held_revision = 0, revision = revision + 1,
          state = case state when 'decommissioned' then 'active' else state end,
          state_note = case state when 'decommissioned' then null else state_note end
-       where org_id = $1 and site_id = $2 and name = $3 returning id`,
+       where org_id = $1 and site_id = $2 and name = $3 returning id, state`,
       [token.org_id, token.site_id, name, jwk, fingerprint, request.agentVersion],
     );
     // What was known of the lives under the old key says nothing about the new one.
     await tx.query('delete from gateway_epochs where gateway_id = $1', [found!.id]);
-    return { id: found!.id, isNew: false };
+    return { ...found!, isNew: false };
   }
 
   private async enrolledBefore(tx: EntityManager, hash: Buffer, fingerprint: string): Promise<Enrolled> {
-    const [row] = await queryRows<{ org_id: string; site_id: string; gateway_id: string }>(
+    const [row] = await queryRows<{ org_id: string; site_id: string; gateway_id: string; state: Enrolled['state'] }>(
       tx,
-      `select g.org_id, g.site_id, g.id as gateway_id from enrolment_tokens t
+      `select g.org_id, g.site_id, g.id as gateway_id, g.state from enrolment_tokens t
        join gateways g on g.id = t.used_by join gateway_keys k on k.gateway_id = g.id
        where t.token_hash = $1 and t.expires_at > clock_timestamp() and k.fingerprint = $2 and k.revoked_at is null
          and g.state <> 'decommissioned'`,
       [hash, fingerprint],
     );
     if (!row) throw new ProblemError('enrolment.token', {}, undefined, { status: 403 });
-    return { orgId: row.org_id, siteId: row.site_id, gatewayId: row.gateway_id, revoked: [] };
+    return { orgId: row.org_id, siteId: row.site_id, gatewayId: row.gateway_id, state: row.state, revoked: [] };
   }
 
   private async answer(gatewayId: string): Promise<EnrolResponse> {

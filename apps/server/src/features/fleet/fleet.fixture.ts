@@ -57,7 +57,11 @@ export async function call(
   };
 }
 
-export async function query<T = Record<string, unknown>>(server: TestServer, sql: string, params: unknown[] = []): Promise<T[]> {
+export async function query<T = Record<string, unknown>>(
+  server: TestServer,
+  sql: string,
+  params: unknown[] = [],
+): Promise<T[]> {
   return (await server.dataSource.query(sql, params)) as T[];
 }
 
@@ -119,7 +123,11 @@ export class TestGateway {
     return new TestGateway(server, await importSigningKey(privateJwk), answer.json(EnrolResponse));
   }
 
-  sign(purpose: Purpose, body: unknown, options: { epoch?: string; key?: SigningKey; server?: string } = {}): Promise<string> {
+  sign(
+    purpose: Purpose,
+    body: unknown,
+    options: { epoch?: string; key?: SigningKey; server?: string } = {},
+  ): Promise<string> {
     return signEnvelope(
       {
         v: 1,
@@ -155,10 +163,13 @@ export class TestGateway {
     return this.client;
   }
 
-  /** Resolves when the server has handled the message: the embedded broker acknowledges then. */
+  /** Resolves when the server has handled the message: the embedded broker acknowledges then, or ends the connection. */
   async publish(leaf: AgentLeaf, payload: string): Promise<void> {
-    if (!this.client?.connected) await this.connect();
-    await this.client!.publishAsync(topicOf(this.enrolment.topicPrefix, leaf), payload, { qos: 1, retain: leaf === 'presence' });
+    const client = this.client?.connected ? this.client : await this.connect();
+    const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    const topic = topicOf(this.enrolment.topicPrefix, leaf);
+    // A server that ends the connection because of the message does not acknowledge it.
+    await Promise.race([client.publishAsync(topic, payload, { qos: 1, retain: leaf === 'presence' }), closed]);
   }
 
   async presence(fields: Partial<z.input<typeof PresenceBody>> = {}, epoch = this.epoch): Promise<void> {

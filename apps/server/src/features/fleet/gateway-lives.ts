@@ -105,8 +105,9 @@ export class GatewayLives {
       'delete from gateway_epochs e using gateways g where g.id = e.gateway_id and g.id = $1 and e.epoch is distinct from g.epoch',
       [gatewayId],
     );
-    await tx.query('update gateway_epochs set first_seen_at = clock_timestamp(), heard_at = null where gateway_id = $1', [
-      gatewayId,
-    ]);
+    await tx.query(
+      'update gateway_epochs set first_seen_at = clock_timestamp(), heard_at = null where gateway_id = $1',
+      [gatewayId],
+    );
   }
 }

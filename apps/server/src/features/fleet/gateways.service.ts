@@ -137,7 +137,10 @@ export class GatewaysService {
       );
       if (to === 'active') await this.lives.forget(tx, id);
       if (to === 'decommissioned') {
-        await tx.query('update gateway_keys set revoked_at = clock_timestamp() where gateway_id = $1 and revoked_at is null', [id]);
+        await tx.query(
+          'update gateway_keys set revoked_at = clock_timestamp() where gateway_id = $1 and revoked_at is null',
+          [id],
+        );
       }
       await this.record(tx, actor, action, id, { note });
       return gatewayView(await this.row(tx, actor, id));
@@ -162,15 +165,22 @@ export class GatewaysService {
   }
 
   private async row(tx: Pick<EntityManager, 'query'>, actor: Actor, id: string): Promise<GatewayRow> {
-    const [row] = await queryRows<GatewayRow>(tx, `select ${COLUMNS} from gateways g where g.org_id = $1 and g.id = $2`, [
-      actor.orgId,
-      id,
-    ]);
+    const [row] = await queryRows<GatewayRow>(
+      tx,
+      `select ${COLUMNS} from gateways g where g.org_id = $1 and g.id = $2`,
+      [actor.orgId, id],
+    );
     if (!row) throw new ProblemError('request.not-found', { what: 'gateway', id });
     return row;
   }
 
-  private record(tx: EntityManager, actor: Actor, action: string, id: string, params: Record<string, unknown>): Promise<void> {
+  private record(
+    tx: EntityManager,
+    actor: Actor,
+    action: string,
+    id: string,
+    params: Record<string, unknown>,
+  ): Promise<void> {
     return this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'gateway', id }, params });
   }
 }

@@ -117,15 +117,10 @@ export class InventoryHandler implements OnModuleInit {
       const { device, scope } = seen.get(key)!;
       const row = known.get(key);
       const line = listed.get(JSON.stringify([device.identity.kind, device.identity.value]));
-      const verdict = judgeClaim(
-        gateway.siteId,
-        site!.claim_mode,
-        line !== undefined,
-        row && { siteId: row.site_id },
-      );
+      const verdict = judgeClaim(gateway.siteId, site!.claim_mode, line !== undefined, row && { siteId: row.site_id });
       if (verdict.kind === 'foreign') await this.claim(tx, gateway, row!.id);
       else if (verdict.kind === 'own') bound.push({ id: row!.id, isNew: false, seen: device });
-      else bound.push({ id: await this.create(tx, gateway, device, scope, verdict.approved, line), isNew: true, seen: device });
+      else bound.push({ ...(await this.create(tx, gateway, device, scope, verdict.approved, line)), seen: device });
     }
     return bound;
   }
@@ -147,7 +142,12 @@ export class InventoryHandler implements OnModuleInit {
     siteId: string,
     identities: string,
   ): Promise<Map<string, { model: string | null; name: string | null }>> {
-    const rows = await queryRows<{ identity_kind: string; identity_value: string; model: string | null; name: string | null }>(
+    const rows = await queryRows<{
+      identity_kind: string;
+      identity_value: string;
+      model: string | null;
+      name: string | null;
+    }>(
       tx,
       `select l.* from jsonb_to_recordset($2) as seen (kind text, value text)
        join site_devices l on l.site_id = $1 and l.identity_kind = seen.kind and l.identity_value = seen.value`,
@@ -163,7 +163,7 @@ export class InventoryHandler implements OnModuleInit {
     scope: string,
     approved: boolean,
     line: { model: string | null; name: string | null } | undefined,
-  ): Promise<string> {
+  ): Promise<{ id: string; isNew: boolean }> {
     const [made] = await queryRows<{ id: string; fresh: boolean; site_id: string }>(
       tx,
       `insert into devices (org_id, site_id, gateway_id, model, name, identity_kind, identity_value, identity_scope,
@@ -185,9 +185,10 @@ export class InventoryHandler implements OnModuleInit {
         approved,
       ],
     );
-    if (!made!.fresh && made!.site_id !== gateway.siteId) {
-      // Another site's gateway made it while this message was on its way here: the message comes again.
-      throw new SerializationRetry();
+    if (!made!.fresh) {
+      // Another gateway made it while this message was on its way; if of another site, it is looked at again as a claim.
+      if (made!.site_id !== gateway.siteId) throw new SerializationRetry();
+      return { id: made!.id, isNew: false };
     }
     await this.audit.record(tx, {
       orgId: gateway.orgId,
@@ -196,7 +197,7 @@ export class InventoryHandler implements OnModuleInit {
       target: { kind: 'device', id: made!.id },
       params: { identity: `${device.identity.kind}:${device.identity.value}`, approved, site: gateway.siteId },
     });
-    return made!.id;
+    return { id: made!.id, isNew: true };
   }
 
   /** Until a person has decided, the device gets no grant, and the claim changes nothing else. */

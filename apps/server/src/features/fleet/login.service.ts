@@ -46,7 +46,8 @@ export class LoginService implements GatewayAuthority {
     });
     const body = LoginBody.safeParse(envelope.body);
     if (envelope.gateway !== owner) throw new ProblemError('request.unauthenticated', { why: 'wrong-gateway' });
-    if (!body.success) throw new ProblemError('request.invalid', { detail: 'the login body has no nonce', field: 'body' });
+    if (!body.success)
+      throw new ProblemError('request.invalid', { detail: 'the login body has no nonce', field: 'body' });
 
     const serverTimeMs = await databaseNowMs(this.source.manager);
     const [installation] = await queryRows<{ reign: string }>(this.source.manager, 'select reign from installation');

@@ -39,7 +39,8 @@ export class PresenceHandler implements OnModuleInit {
 
   async onModuleInit(): Promise<void> {
     // Connections of the broker inside die with the server, and their last wills with them.
-    if (this.broker.status().kind === 'embedded') await this.source.query('update gateways set online = false where online');
+    if (this.broker.status().kind === 'embedded')
+      await this.source.query('update gateways set online = false where online');
     this.broker.onInbound('presence', (message) => this.queue.run(message.gatewayId, () => this.handle(message)));
   }
 
@@ -56,7 +57,12 @@ export class PresenceHandler implements OnModuleInit {
     if (after) await this.tell(after, epoch, body);
   }
 
-  private async apply(tx: EntityManager, gateway: LockedGateway, epoch: string, body: PresenceBody): Promise<AfterCommit> {
+  private async apply(
+    tx: EntityManager,
+    gateway: LockedGateway,
+    epoch: string,
+    body: PresenceBody,
+  ): Promise<AfterCommit> {
     const lives = await this.lives.of(tx, gateway.id);
     const heardMs = await this.heardMs(tx, gateway.id, body);
     const stamp = { epoch, connection: body.connection, sequence: body.sequence, online: body.online, heardMs };
@@ -134,7 +140,10 @@ export class PresenceHandler implements OnModuleInit {
       tx,
       `update gateways set state = 'quarantined', state_note = $2, revision = revision + 1
        where id = $1 and state = 'active' returning 1`,
-      [gateway.id, `Two agents use its key: epochs ${other.slice(0, 8)} and ${epoch.slice(0, 8)} lived at the same moment.`],
+      [
+        gateway.id,
+        `Two agents use its key: epochs ${other.slice(0, 8)} and ${epoch.slice(0, 8)} lived at the same moment.`,
+      ],
     );
     if (changed.length === 0) return false;
     await this.audit.record(tx, {

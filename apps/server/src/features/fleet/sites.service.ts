@@ -79,11 +79,14 @@ export class SitesService {
 
   async devices(actor: Actor, id: string): Promise<SiteDeviceList> {
     await this.row(this.source.manager, actor, id);
-    const rows = await queryRows<{ identity_kind: string; identity_value: string; model: string | null; name: string | null }>(
-      this.source.manager,
-      'select * from site_devices where site_id = $1 order by identity_kind, identity_value',
-      [id],
-    );
+    const rows = await queryRows<{
+      identity_kind: string;
+      identity_value: string;
+      model: string | null;
+      name: string | null;
+    }>(this.source.manager, 'select * from site_devices where site_id = $1 order by identity_kind, identity_value', [
+      id,
+    ]);
     return {
       devices: rows.map((row) => ({
         identity: { kind: row.identity_kind as SiteDevice['identity']['kind'], value: row.identity_value },
@@ -94,7 +97,12 @@ export class SitesService {
   }
 
   /** Replaces the list. Devices of the site that waited and are on it now are approved, unless another site claims them. */
-  async setDevices(actor: Actor, id: string, expected: number | undefined, list: SiteDeviceList): Promise<SiteDeviceList> {
+  async setDevices(
+    actor: Actor,
+    id: string,
+    expected: number | undefined,
+    list: SiteDeviceList,
+  ): Promise<SiteDeviceList> {
     await inTransaction(this.source, async (tx) => {
       const site = await this.row(tx, actor, id, true);
       expectRevision(site.revision, expected);
@@ -132,7 +140,13 @@ export class SitesService {
     return row;
   }
 
-  private record(tx: EntityManager, actor: Actor, action: string, id: string, params: Record<string, unknown>): Promise<void> {
+  private record(
+    tx: EntityManager,
+    actor: Actor,
+    action: string,
+    id: string,
+    params: Record<string, unknown>,
+  ): Promise<void> {
     return this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'site', id }, params });
   }
 }

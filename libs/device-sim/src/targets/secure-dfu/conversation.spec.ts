@@ -148,6 +148,14 @@ describe('what is refused before anything is touched', () => {
     expect(what(story)).toEqual(['booted']);
   });
 
+  it('another valid package of the same size than the one described', () => {
+    const other = pack({ application: makeDemoFirmware({ model: MODEL, version: '6.6.6', sizeBytes: NEW.length }) });
+    const story = unit();
+    const result = update(story, PACKAGE, {}, { payloads: secureDfu.payloads(other) });
+    expect(result.outcome).toMatchObject({ outcome: 'failed', code: 'artifact.digest', needsRescue: false });
+    expect(what(story)).toEqual(['booted']);
+  });
+
   it('by a fence', () => {
     const story = unit();
     const result = update(story, PACKAGE, {}, { onMark: () => ({ fail: 'fence.start-by' }) });

@@ -324,6 +324,7 @@ describe('anything at once', () => {
       chatter: random() < 0.3,
       hasParams: random() < 0.8,
       swapMs: random() * 30_000,
+      ...(seed % 10 === 1 ? { image: firmware(0, 20_000, FORGER) } : {}),
     });
     expectProven(update(NEW), device);
   });

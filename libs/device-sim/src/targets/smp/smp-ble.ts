@@ -69,6 +69,8 @@ export class SmpBle implements BlePeripheral, TransportSide {
     this.#connection = undefined;
     this.#outgoing.length = 0;
     this.#isSending = false;
+    // The end of a link takes the subscription with it, and that drops a half message.
+    this.#partial = new Uint8Array();
   }
 
   onSubscribe(_characteristic: string, mode: 'notify' | 'indicate' | 'none'): AttRefusal | undefined {

@@ -111,13 +111,8 @@ function bleTransport(link: LinkInfo): SmpTransport {
     cut: (message) => pieces(message, link.maxWriteBytes),
     push: (bytes) => assembler.push(bytes),
     clear: () => assembler.clear(),
-    // Servers that do not state their buffers are built without reassembly: one write, one message. The others get
-    // messages of whole writes, for a short one at the end costs nearly the time of a full one.
-    longestMessage: (params) => {
-      const write = link.maxWriteBytes;
-      const buffer = Math.min(params?.bufferBytes ?? write, MAX_MESSAGE_BYTES);
-      return buffer > write ? buffer - (buffer % write) : buffer;
-    },
+    // Servers that do not state their buffers are built without reassembly: one write, one message.
+    longestMessage: (params) => Math.min(params?.bufferBytes ?? link.maxWriteBytes, MAX_MESSAGE_BYTES),
     window: sharedBuffers,
     settleMs: 0,
   };

@@ -76,6 +76,7 @@ export class Upload {
   #recoveries = 0;
   #idleRecoveries = 0;
   #mismatches = 0;
+  #fellSilent = false;
   #busy = 0;
   /** Set when a refusal made the target forget the upload. */
   #resetByError = false;
@@ -134,7 +135,10 @@ export class Upload {
   }
 
   *#attempt(): Step<'complete' | 'recover'> {
-    if ((yield* this.#begin()) === 'recover') return 'recover';
+    // Recovery knows no resume by name: after mere silence its own place is asked for with the chunk that is next.
+    const goesOn = this.#fellSilent && !this.#sha && this.#acknowledged > 0;
+    this.#fellSilent = false;
+    if (!goesOn && (yield* this.#begin()) === 'recover') return 'recover';
     yield* this.#show();
     return this.#acknowledged >= this.plan.file.length ? 'complete' : yield* this.#stream();
   }
@@ -257,7 +261,8 @@ export class Upload {
         sendAt = this.#acknowledged;
         if (got.kind === 'timeout' && failures > 1) this.#shrink();
         this.#lose();
-        if (failures > FAILURES_BEFORE_RECOVERY) return 'recover';
+        this.#fellSilent = failures > FAILURES_BEFORE_RECOVERY;
+        if (this.#fellSilent) return 'recover';
         continue;
       }
 

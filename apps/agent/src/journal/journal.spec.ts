@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Grant, type Report } from '@drydock/contracts';
+import fc from 'fast-check';
+import { realDisk, type JournalDisk } from './journal-file.js';
+import { Journal } from './journal.js';
+import { encodeFileHeader, encodeRecord, FILE_HEADER_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
+import { refOf, type ReportDraft } from './records.js';
+
+let dir: string;
+const opened: Journal[] = [];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'drydock-journal-'));
+});
+afterEach(async () => {
+  for (const journal of opened.splice(0)) await journal.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function openJournal(more: { maxBytes?: number; disk?: JournalDisk } = {}): Promise<Journal> {
+  const journal = await Journal.open({ dir, epoch: randomBytes(16).toString('hex'), ...more });
+  opened.push(journal);
+  return journal;
+}
+
+async function reopen(journal: Journal, more: { maxBytes?: number } = {}): Promise<Journal> {
+  opened.splice(opened.indexOf(journal), 1);
+  await journal.close();
+  return openJournal(more);
+}
+
+function grant(more: Partial<Grant> = {}): Grant {
+  return Grant.parse({
+    deployment: randomUUID(),
+    reign: 0,
+    attempt: 1,
+    mode: 'update',
+    device: randomUUID(),
+    model: 'm',
+    identity: { kind: 'port-path', value: '/dev/x' },
+    links: ['serial:/dev/x?baud=115200'],
+    protocol: 'smp',
+    artifact: { sha256: 'a'.repeat(64), sizeBytes: 10, format: 'mcuboot' },
+    expect: { versionProves: false },
+    confirm: 'after-proof',
+    allowDowngrade: false,
+    startBy: 1000,
+    finishBy: 2000,
+    timeouts: { downloadMs: 1, transferMs: 1, activateMs: 1, proveMs: 1 },
+    ...more,
+  });
+}
+
+const touched = (of: Grant): ReportDraft => ({ kind: 'touched', atMs: null, ref: refOf(of), identity: of.identity, before: [] });
+const downloading = (of: Grant): ReportDraft => ({ kind: 'downloading', atMs: null, ref: refOf(of) });
+const draft = (report: ReportDraft) => ({ t: 'draft' as const, report });
+
+describe('journal', () => {
+  it('is new, then intact, and knows what was granted, touched and reported', async () => {
+    const first = await openJournal();
+    expect(first.found).toBe('new');
+    const [a, b] = [grant(), grant()];
+    await first.append({ t: 'grant', epoch: first.epoch, grant: a }, { t: 'grant', epoch: first.epoch, grant: b });
+    await Promise.all([first.append(draft(downloading(a))), first.append(draft(touched(a)))]);
+    const second = await reopen(first);
+    expect(second.found).toBe('intact');
+    expect(second.openAttempts().map(({ ref, state }) => [ref.deployment, state])).toEqual([
+      [a.deployment, 'touched'],
+      [b.deployment, 'granted'],
+    ]);
+    const reports = await second.reports(first.epoch, 1, 10, 10_000);
+    expect(reports.map(({ seq, kind }) => [seq, kind])).toEqual([
+      [1, 'downloading'],
+      [2, 'touched'],
+    ]);
+    expect(second.lastSeq).toBe(0);
+  });
+
+  it('gives numbers without gaps, whatever fails in between', async () => {
+    let failing = false;
+    const disk: JournalDisk = {
+      open: async (path) => {
+        const file = await realDisk.open(path);
+        return new Proxy(file, {
+          get: (target, name) =>
+            name === 'write' && failing
+              ? () => Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }))
+              : bound(Reflect.get(target, name), target),
+        });
+      },
+    };
+    const journal = await openJournal({ disk });
+    const a = grant();
+    await journal.append(draft(downloading(a)));
+    failing = true;
+    await expect(journal.append(draft(touched(a)))).rejects.toMatchObject({ code: 'gateway.disk-full' });
+    expect(journal.trouble?.code).toBe('gateway.disk-full');
+    failing = false;
+    const [written] = await journal.append(draft(touched(a)));
+    expect(written).toMatchObject({ report: { seq: 2 } });
+    await journal.retry();
+    expect(journal.trouble).toBeUndefined();
+  });
+
+  it('cuts a tail that was never finished, and stays intact', async () => {
+    const first = await openJournal();
+    await first.append(draft(downloading(grant())));
+    const whole = await readFile(join(dir, 'journal'));
+    const next = encodeRecord(99, Buffer.from('{"t":"reign","reign":9}'));
+    for (const tail of [next.subarray(0, 1), next.subarray(0, 10), next.subarray(0, 25), Buffer.alloc(40)]) {
+      await writeFile(join(dir, 'journal'), Buffer.concat([whole, tail]));
+      const second = await openJournal();
+      expect([second.found, second.reign]).toEqual(['intact', 0]);
+    }
+  });
+
+  it('says damage in the middle, keeps a copy, and calls no attempt unstarted afterwards', async () => {
+    const first = await openJournal();
+    const [a, b] = [grant(), grant()];
+    await first.append({ t: 'grant', epoch: first.epoch, grant: a });
+    await first.append({ t: 'grant', epoch: first.epoch, grant: b });
+    await first.append(draft(touched(a)));
+    await first.append(draft(touched(b)));
+    const bytes = await readFile(join(dir, 'journal'));
+    const [, , , lost] = scanJournal(bytes).records;
+    bytes[lost!.offset + RECORD_HEADER_BYTES + 5]! ^= 0x10;
+    await writeFile(join(dir, 'journal'), bytes);
+
+    const second = await openJournal();
+    expect(second.found).toBe('damaged');
+    expect(second.note).toContain('cannot be read');
+    // The start of `a` was what was lost: the journal must not show it as granted and never started.
+    expect(second.openAttempts().map(({ ref, state }) => [ref.deployment, state])).toEqual([[b.deployment, 'touched']]);
+    expect(await readFile(join(dir, 'journal.damaged'))).toEqual(bytes);
+    // The lost report keeps its place in the numbers.
+    expect((await second.reports(first.epoch, 1, 10, 10_000)).map(({ kind }) => kind)).toEqual(['forgotten', 'touched']);
+    const third = await reopen(second);
+    expect(third.found).toBe('intact');
+    expect(third.openAttempts()).toHaveLength(1);
+  });
+
+  it('follows the cursor down again and offers everything when the reign grows', async () => {
+    const journal = await openJournal();
+    for (let count = 0; count < 5; count += 1) await journal.append(draft(downloading(grant())));
+    await journal.append({ t: 'ack', of: journal.epoch, cursor: 5, atMs: 1 });
+    await journal.append({ t: 'ack', of: journal.epoch, cursor: 2, atMs: 2 });
+    expect(journal.epochs()[0]!.cursor).toBe(2);
+    await journal.append({ t: 'reign', reign: 3 });
+    expect(journal.epochs()[0]!.cursor).toBe(0);
+    const again = await reopen(journal);
+    expect([again.reign, again.epochs()[0]!.cursor]).toEqual([3, 0]);
+  });
+
+  it('keeps acknowledged reports 30 days and forgets ended attempts, within its bounds', async () => {
+    const day = 24 * 3_600_000;
+    const first = await openJournal();
+    const old = grant();
+    await first.append({ t: 'grant', epoch: first.epoch, grant: old }, draft(touched(old)), draft(ended(old)));
+    await first.append({ t: 'ack', of: first.epoch, cursor: 2, atMs: 1_000_000 * day });
+    const second = await reopen(first);
+    await second.append({ t: 'ack', of: first.epoch, cursor: 2, atMs: 1_000_000 * day });
+    const live = grant();
+    await second.append({ t: 'grant', epoch: second.epoch, grant: live }, draft(touched(live)));
+    const many = async (journal: Journal, days: number): Promise<void> => {
+      await journal.append({ t: 'ack', of: journal.epoch, cursor: journal.lastSeq, atMs: (1_000_000 + days) * day });
+      for (let count = 0; count < 3000; count += 200) {
+        await Promise.all(Array.from({ length: 200 }, () => journal.append(draft(downloading(grant())))));
+      }
+    };
+    await many(second, 29);
+    expect((await second.reports(first.epoch, 1, 10, 10_000)).map(({ kind }) => kind)).toEqual(['touched', 'ended']);
+    await many(second, 31);
+    expect(second.epochs().map(({ epoch }) => epoch)).toEqual([second.epoch]);
+    expect(second.openAttempts().map(({ ref }) => ref.deployment)).toEqual([live.deployment]);
+    expect(second.lastSeq).toBe(6001);
+  });
+
+  it('starts nothing new when it is full of what must be kept, and still takes what runs', async () => {
+    const journal = await openJournal({ maxBytes: 60_000 });
+    while (!journal.trouble) await journal.append(draft(downloading(grant())));
+    expect(journal.trouble.code).toBe('gateway.journal');
+    await journal.append(draft(downloading(grant())));
+    let error: unknown;
+    while (error === undefined) await journal.append(draft(downloading(grant()))).catch((caught: unknown) => (error = caught));
+    expect(error).toMatchObject({ code: 'gateway.journal' });
+  });
+});
+
+const bound = (value: unknown, to: object): unknown => (typeof value === 'function' ? (value.bind(to) as unknown) : value);
+
+function ended(of: Grant): ReportDraft {
+  return { kind: 'ended', atMs: null, ref: refOf(of), outcome: 'proven', touched: true, needsRescue: false, sentBytes: 1, durationMs: 1 };
+}
+
+describe('damaged bytes', () => {
+  const payloads = Array.from({ length: 12 }, (_, index) => Buffer.from(JSON.stringify({ t: 'reign', reign: index, pad: 'x'.repeat(index * 7) })));
+  const file = Buffer.concat([encodeFileHeader(40), ...payloads.map((payload, index) => encodeRecord(40 + index, payload))]);
+
+  it('never invents a record under truncation, and says nothing worse than it is', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: file.length }), (length) => {
+        const scan = scanJournal(file.subarray(0, length));
+        scan.records.forEach((record, index) => expect(record.payload.equals(payloads[index]!)).toBe(true));
+        if (length >= FILE_HEADER_BYTES) expect(scan.state).not.toBe('damaged');
+        expect(scan.keptBytes).toBeLessThanOrEqual(Math.max(length, FILE_HEADER_BYTES));
+      }),
+    );
+  });
+
+  it('never invents a record under flipped bits, and notices each of them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: file.length * 8 - 1 }), { minLength: 1, maxLength: 6 }), (bits) => {
+        const bytes = Buffer.from(file);
+        for (const bit of new Set(bits)) bytes[bit >> 3]! ^= 1 << (bit & 7);
+        const scan = scanJournal(bytes);
+        for (const record of scan.records) expect(payloads.some((payload) => payload.equals(record.payload))).toBe(true);
+        expect(scan.state).toBe('damaged');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('reads any noise without an error', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), (bytes) => void scanJournal(Buffer.from(bytes))));
+  });
+
+  it('opens whatever the file holds', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 0, max: file.length }), async (noise, at) => {
+        await writeFile(join(dir, 'journal'), Buffer.concat([file.subarray(0, at), noise]));
+        const journal = await Journal.open({ dir, epoch: 'e'.repeat(32) });
+        const [record] = await journal.append(draft(downloading(grant())));
+        expect((record as { report: Report }).report.seq).toBe(1);
+        await journal.close();
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('the folder', () => {
+  it('is refused with a reason when it cannot be used', async () => {
+    const file = join(dir, 'file');
+    await (await open(file, 'w')).close();
+    await expect(Journal.open({ dir: file, epoch: 'e'.repeat(32) })).rejects.toMatchObject({ code: 'gateway.journal' });
+  });
+});

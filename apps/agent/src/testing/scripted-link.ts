@@ -1,0 +1,160 @@
+/** A link and a protocol in memory, for specs of what stands above them. */
+import { createHash } from 'node:crypto';
+import {
+  LinkError,
+  SERIAL_CHANNEL,
+  type ArtifactDescription,
+  type Identification,
+  type Link,
+  type LinkInfo,
+  type OpenLink,
+  type Protocol,
+  type Session,
+  type UpdateOutcome,
+} from '@drydock/dfu-core';
+import { FrameQueue } from '../links/frame-queue.js';
+
+/** What the other end saw, and when. */
+export interface UnitLog {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+/** A unit that notes every write; its answers are given by the test through `say`. */
+export class ScriptedLink implements Link {
+  readonly kind = 'serial';
+  readonly writes: UnitLog[] = [];
+  opens = 0;
+  closes = 0;
+  /** Called for each write. */
+  onWrite: ((text: string, link: ScriptedLink) => void) | undefined;
+  /** Opening fails with this. */
+  refusal: LinkError | undefined;
+  #queue: FrameQueue | undefined;
+  #lose: () => void = () => undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly nowMs: () => number,
+  ) {}
+
+  say(text: string): void {
+    this.#queue?.push({ channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode(text) });
+  }
+
+  lose(): void {
+    this.#lose();
+  }
+
+  open(): Promise<OpenLink> {
+    if (this.refusal) return Promise.reject(this.refusal);
+    this.opens += 1;
+    const queue = new FrameQueue();
+    this.#queue = queue;
+    let isOpen = true;
+    let resolveClosed: () => void = () => undefined;
+    const closed = new Promise<void>((resolve) => (resolveClosed = resolve));
+    this.#lose = () => {
+      isOpen = false;
+      queue.close('the test cut it');
+      resolveClosed();
+    };
+    const info: LinkInfo = {
+      kind: 'serial',
+      maxWriteBytes: 256,
+      channels: [SERIAL_CHANNEL],
+      identity: { kind: 'port-path', value: this.name },
+    };
+    return Promise.resolve({
+      info,
+      closed,
+      send: (_, bytes) => {
+        if (!isOpen) return Promise.reject(new LinkError('link.lost', { detail: 'cut' }));
+        const text = new TextDecoder().decode(bytes);
+        this.writes.push({ atMs: this.nowMs(), text });
+        this.onWrite?.(text, this);
+        return Promise.resolve();
+      },
+      subscribe: () => Promise.resolve(),
+      query: () => Promise.reject(new LinkError('link.no-such-channel', { channel: 'x' })),
+      configure: () => Promise.resolve(),
+      receive: (channels, withinMs) => queue.receive(channels, withinMs),
+      close: () => {
+        if (isOpen) this.closes += 1;
+        this.#lose();
+        return Promise.resolve();
+      },
+    });
+  }
+}
+
+/** Milliseconds that the phases of a scripted update take. */
+export interface ScriptedTimes {
+  readonly identifyMs: number;
+  readonly transferMs: number;
+  readonly proveMs: number;
+}
+
+/**
+ * A protocol that marks its steps in order and writes `touch`, `data`, `start` behind them. It honours
+ * cancellations and refusals as sessions do.
+ */
+export function scriptedProtocol(times: ScriptedTimes): Protocol {
+  const found = (link: LinkInfo, version: string): Identification => ({
+    protocol: 'smp',
+    mode: 'application',
+    identity: link.identity,
+    hardware: {},
+    running: [{ image: 0, version }],
+  });
+  const end = (outcome: Partial<UpdateOutcome> & { outcome: 'cancelled' | 'failed' }, before: Identification): UpdateOutcome =>
+    ({ ...outcome, before, sentBytes: 0, needsRescue: false }) as UpdateOutcome;
+
+  function* update(link: LinkInfo): Session<UpdateOutcome> {
+    const before = found(link, '1');
+    const script = [
+      { kind: 'mark', step: 'touched', withinMs: 1000 },
+      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('touch'), withinMs: 1000 },
+      { kind: 'sleep', withinMs: times.transferMs },
+      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('data'), withinMs: 1000 },
+      { kind: 'mark', step: 'complete', withinMs: 1000 },
+      { kind: 'mark', step: 'activating', withinMs: 1000 },
+      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('start'), withinMs: 1000 },
+      { kind: 'reconnect', as: {}, withinMs: 5000 },
+      { kind: 'sleep', withinMs: times.proveMs },
+    ] as const;
+    for (const effect of script) {
+      const input = yield effect;
+      if (input.kind === 'cancel') return end({ outcome: 'cancelled' }, before);
+      if (input.kind === 'failed') return end({ outcome: 'failed', code: input.code, params: input.params ?? {} } as never, before);
+      if (input.kind === 'closed' || input.kind === 'timeout') {
+        return end({ outcome: 'failed', code: 'link.lost', params: { detail: input.kind } } as never, before);
+      }
+    }
+    return { outcome: 'proven', before, after: found(link, '2'), sentBytes: 4, needsRescue: false };
+  }
+
+  return {
+    name: 'smp',
+    links: ['serial'],
+    services: [],
+    formats: ['mcuboot'],
+    recognise: () => undefined,
+    *identify(link) {
+      yield { kind: 'sleep', withinMs: times.identifyMs };
+      return found(link, '1');
+    },
+    fit: () => ({ fits: true }),
+    payloads: (file) => new Map([['image:0', file]]),
+    update,
+    *prove(link, _, before) {
+      yield { kind: 'sleep', withinMs: times.proveMs };
+      return { outcome: 'proven', ...(before && { before }), after: found(link, '2'), sentBytes: 0, needsRescue: false };
+    },
+    rescue: update,
+  };
+}
+
+export function sha256Hex(bytes: Uint8Array): ArtifactDescription['sha256'] {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,145 @@
+/**
+ * Observers that are not the system: the devices' own touch logs against the grants, their flash against
+ * the artifacts, the report table against itself, counters against a recount.
+ */
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import type { SimulatedSite } from './simulated-site.js';
+
+/** Clocks: touches are stamped by this process, grants by Postgres; both read this machine's clock. */
+const CLOCK_SLACK_MS = 100;
+
+interface AttemptRow {
+  device_name: string;
+  attempt: number;
+  reign: string;
+  granted_ms: number;
+  start_by_ms: number;
+  finish_by_ms: number;
+  touched_ms: number | null;
+  ended_ms: number | null;
+  outcome: string | null;
+}
+
+const ATTEMPTS = /* sql */ `
+  select d.name as device_name, a.attempt, a.reign,
+    (extract(epoch from a.granted_at) * 1000)::float8 as granted_ms,
+    (extract(epoch from a.start_by) * 1000)::float8 as start_by_ms,
+    (extract(epoch from a.finish_by) * 1000)::float8 as finish_by_ms,
+    (extract(epoch from a.touched_at) * 1000)::float8 as touched_ms,
+    (extract(epoch from a.ended_at) * 1000)::float8 as ended_ms,
+    a.outcome
+  from attempts a join devices d on d.id = a.device_id
+  order by d.name, a.granted_at`;
+
+/** @returns every promise found broken, as sentences; empty = all hold. */
+export async function judge(databaseUrl: string, sites: readonly SimulatedSite[]): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return [
+      ...(await judgeTouches(client, sites)),
+      ...(await judgeFlash(client, sites)),
+      ...(await judgeReports(client)),
+      ...(await judgeCounters(client)),
+    ];
+  } finally {
+    await client.end();
+  }
+}
+
+/** P2, P3: every touch lies within a grant, and grants of one device do not overlap. */
+async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]): Promise<string[]> {
+  const broken: string[] = [];
+  const byDevice = new Map<string, AttemptRow[]>();
+  for (const row of (await client.query<AttemptRow>(ATTEMPTS)).rows) {
+    byDevice.set(row.device_name, [...(byDevice.get(row.device_name) ?? []), row]);
+  }
+  for (const site of sites) {
+    for (const unit of site.units) {
+      const attempts = byDevice.get(unit.serial) ?? [];
+      const touches = unit.device.touches
+        .filter((touch) => touch.what === 'touched')
+        .map((touch) => site.wallMs(touch.atMs));
+      for (const at of touches) {
+        const holding = attempts.filter(
+          (attempt) => at >= attempt.granted_ms - CLOCK_SLACK_MS && at < attempt.finish_by_ms + CLOCK_SLACK_MS,
+        );
+        if (holding.length === 0) broken.push(`P2: ${unit.serial} was touched at ${at} without any grant`);
+      }
+      attempts.forEach((attempt, index) => {
+        const first = touches.find((at) => at >= attempt.granted_ms - CLOCK_SLACK_MS);
+        if (attempt.touched_ms !== null && first === undefined) {
+          broken.push(`P4: ${unit.serial} attempt ${attempt.attempt} is said to be touched, the device knows nothing of it`);
+        }
+        if (attempt.touched_ms !== null && first !== undefined && first > attempt.start_by_ms + CLOCK_SLACK_MS) {
+          broken.push(`P2: ${unit.serial} attempt ${attempt.attempt} was first touched after startBy`);
+        }
+        const next = attempts[index + 1];
+        if (!next) return;
+        const knownEndMs = Math.min(attempt.ended_ms ?? Infinity, attempt.finish_by_ms);
+        if (next.granted_ms < knownEndMs - CLOCK_SLACK_MS) {
+          broken.push(`P3: ${unit.serial} attempt ${next.attempt} was granted before attempt ${attempt.attempt} ended`);
+        }
+      });
+    }
+  }
+  return broken;
+}
+
+/** P1, P6: what the device really runs is what was proven, byte for byte. */
+async function judgeFlash(client: pg.Client, sites: readonly SimulatedSite[]): Promise<string[]> {
+  const broken: string[] = [];
+  const rows = await client.query<{ name: string; image: string; campaign: string }>(/* sql */ `
+    select distinct on (d.id) d.name, a.description->'images'->0->>'sha256' as image, c.name as campaign
+    from deployments p
+    join devices d on d.id = p.device_id
+    join campaigns c on c.id = p.campaign_id
+    join artifacts a on a.id = c.artifact_id
+    where p.state = 'proven'
+    order by d.id, p.ended_at desc`);
+  const units = new Map(sites.flatMap((site) => site.units.map((unit) => [unit.serial, unit] as const)));
+  for (const row of rows.rows) {
+    const running = units.get(row.name)?.device.flash.runningImageSha256();
+    if (running !== row.image) {
+      broken.push(`P1: ${row.name} is proven in ${row.campaign} but runs ${running ?? 'nothing'}, not ${row.image}`);
+    }
+  }
+  return broken;
+}
+
+/** P4: per epoch the table holds exactly the numbers 1..cursor, each once. */
+async function judgeReports(client: pg.Client): Promise<string[]> {
+  const rows = await client.query<{ epoch: string; cursor: string; n: string; distinct_n: string; low: string; high: string }>(/* sql */ `
+    select c.epoch, c.cursor, count(r.seq) as n, count(distinct r.seq) as distinct_n,
+      coalesce(min(r.seq), 0) as low, coalesce(max(r.seq), 0) as high
+    from report_cursors c left join reports r on r.gateway_id = c.gateway_id and r.epoch = c.epoch
+    group by c.gateway_id, c.epoch, c.cursor`);
+  return rows.rows.flatMap((row) => {
+    const cursor = Number(row.cursor);
+    const whole =
+      Number(row.n) === cursor &&
+      Number(row.distinct_n) === cursor &&
+      (cursor === 0 || (Number(row.low) === 1 && Number(row.high) === cursor));
+    return whole ? [] : [`P4: epoch ${row.epoch} has cursor ${cursor}, but ${row.n} rows (${row.distinct_n} numbers) from ${row.low} to ${row.high}`];
+  });
+}
+
+/** P10: counters equal a recount. */
+async function judgeCounters(client: pg.Client): Promise<string[]> {
+  const rows = await client.query<{ campaign_id: string; stage_idx: number; state: string; counted: string; recounted: string }>(/* sql */ `
+    with recount as (
+      select campaign_id, stage_idx, state, count(*) as n from deployments group by 1, 2, 3
+    )
+    select coalesce(c.campaign_id, r.campaign_id) as campaign_id, coalesce(c.stage_idx, r.stage_idx) as stage_idx,
+      coalesce(c.state, r.state) as state, coalesce(c.n, 0) as counted, coalesce(r.n, 0) as recounted
+    from campaign_counters c full join recount r using (campaign_id, stage_idx, state)
+    where coalesce(c.n, 0) <> coalesce(r.n, 0)`);
+  return rows.rows.map(
+    (row) => `P10: campaign ${row.campaign_id} stage ${row.stage_idx} state ${row.state}: counter ${row.counted}, recount ${row.recounted}`,
+  );
+}
+
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
