@@ -142,6 +142,11 @@ const commands = {
     build();
     return node('bench/dist/main.js', args, { allowFailure: true });
   },
+  simulate: () => {
+    install();
+    build();
+    return node('tools/dist/simulate.js', args, { allowFailure: true });
+  },
   soak: () => {
     install();
     build();

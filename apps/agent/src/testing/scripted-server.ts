@@ -195,11 +195,17 @@ export class ScriptedServer {
     });
   }
 
+  /** An empty order signed by somebody else's key. */
+  publishAs(key: SigningKey, order: { revision: number }): Promise<void> {
+    const body = { reign: this.reign, revision: order.revision, issuedAtMs: this.nowMs, grants: [] };
+    return this.send('orders', 'orders', body, {}, key);
+  }
+
   /** Signs and publishes anything. */
-  async send(leaf: 'orders' | 'acks', purpose: Purpose, body: unknown, more: object = {}): Promise<void> {
+  async send(leaf: 'orders' | 'acks', purpose: Purpose, body: unknown, more: object = {}, key = this.#orderKey): Promise<void> {
     const payload = await signEnvelope(
       { v: 1, purpose, server: this.server, gateway: this.gateway, epoch: this.#epoch, bodyVersion: 1, body, ...more } as Parameters<typeof signEnvelope>[0],
-      this.#orderKey,
+      key,
     );
     await new Promise<void>((resolve, reject) =>
       this.#broker!.publish(

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, stat, truncate, unlink, utimes } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
@@ -178,10 +178,18 @@ export class ArtifactCache {
     }
     if (have < artifact.sizeBytes) {
       await this.#makeRoom(artifact.sizeBytes - have, artifact.sha256);
-      const response = await this.#options.openArtifact(artifact.sha256, have, signal);
-      response.setTimeout(IDLE_MS, () => response.destroy(new Error(`no bytes for ${IDLE_MS} ms`)));
-      const offset = await this.#offsetOf(response, have, part);
-      await receive(response, part, offset, artifact.sizeBytes);
+      // Everything is ready before the answer comes: what a breaking connection has brought is kept.
+      const file = await open(part, 'a+', 0o600).then(async (made) => {
+        await made.close();
+        return open(part, 'r+');
+      });
+      try {
+        const response = await this.#options.openArtifact(artifact.sha256, have, signal);
+        await receive(response, file, offsetOf(response, have), artifact.sizeBytes);
+      } finally {
+        await file.datasync().catch(() => undefined);
+        await file.close();
+      }
     }
     const actual = await sha256Of(part);
     if (actual !== artifact.sha256) {
@@ -190,18 +198,6 @@ export class ArtifactCache {
     }
     await rename(part, path);
     return path;
-  }
-
-  /** @returns where the bytes of the answer belong. */
-  async #offsetOf(response: IncomingMessage, have: number, part: string): Promise<number> {
-    const status = response.statusCode ?? 0;
-    if (status === 200) return 0; // the range was ignored: all bytes come again
-    const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
-    if (status === 206 && Number(start) === have) return have;
-    response.destroy();
-    if (status === 206 || status === 416) await truncate(part, 0).catch(() => undefined);
-    if (status === 403 || status === 404) throw new DrydockError('server.blob-missing', { status });
-    throw new DrydockError('gateway.download', { detail: `HTTP ${status}` });
   }
 
   /** Evicts what was used longest ago, never what is held. */
@@ -226,28 +222,69 @@ export class ArtifactCache {
   }
 }
 
-async function receive(response: IncomingMessage, part: string, offset: number, sizeBytes: number): Promise<void> {
-  const file = await open(part, offset === 0 ? 'w' : 'r+', 0o600);
+/** @returns where the bytes of the answer belong, or what to say instead. */
+function offsetOf(response: IncomingMessage, have: number): number | DrydockError {
+  const status = response.statusCode ?? 0;
+  if (status === 200) return 0; // the range was ignored: all bytes come again
+  const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
+  if (status === 206 && Number(start) === have) return have;
+  if (status === 403 || status === 404) return new DrydockError('server.blob-missing', { status });
+  return new DrydockError('gateway.download', { detail: `HTTP ${status}` });
+}
+
+async function receive(
+  response: IncomingMessage,
+  file: FileHandle,
+  offset: number | DrydockError,
+  sizeBytes: number,
+): Promise<void> {
+  if (offset instanceof DrydockError) {
+    response.on('error', () => undefined);
+    response.destroy();
+    // A part that the server cannot go on with is of no use.
+    if (response.statusCode === 206 || response.statusCode === 416) await file.truncate(0);
+    throw offset;
+  }
+  response.setTimeout(IDLE_MS, () => response.destroy(new Error(`no bytes for ${IDLE_MS} ms`)));
   let at = offset;
   try {
-    await file.truncate(offset);
-    for await (const chunk of response as AsyncIterable<Buffer>) {
+    await eachChunk(response, file.truncate(offset), async (chunk) => {
       if (at + chunk.length > sizeBytes) {
         await file.truncate(0);
         throw new DrydockError('gateway.download', { detail: `more than the ${sizeBytes} bytes that were announced` });
       }
       await file.write(chunk, 0, chunk.length, at);
       at += chunk.length;
-    }
+    });
   } catch (error) {
     if (error instanceof DrydockError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
     throw new DrydockError('gateway.download', { detail: (error as Error).message }, { cause: error });
   } finally {
     response.destroy();
-    await file.datasync().catch(() => undefined);
-    await file.close();
   }
   if (at < sizeBytes) throw new DrydockError('gateway.download', { detail: `cut after ${at} of ${sizeBytes} bytes` });
+}
+
+/**
+ * Hands the bytes on as they come. Not by `for await`: that throws away what has arrived when the
+ * connection breaks, and a line that breaks often would never get on.
+ */
+function eachChunk(
+  response: IncomingMessage,
+  ready: Promise<void>,
+  take: (chunk: Buffer) => Promise<void>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let taken = ready;
+    response.on('data', (chunk: Buffer) => {
+      response.pause();
+      taken = taken.then(() => take(chunk)).then(() => void response.resume());
+      taken.catch((error: unknown) => response.destroy(error as Error));
+    });
+    response.on('end', () => taken.then(resolve, reject));
+    response.on('error', (error) => taken.then(() => reject(error), reject));
+    response.on('close', () => taken.then(() => reject(new Error('the connection was closed')), reject));
+  });
 }
 
 async function sha256Of(path: string): Promise<string> {

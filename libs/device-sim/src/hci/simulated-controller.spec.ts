@@ -32,9 +32,10 @@ class Counter implements BlePeripheral {
     this.disconnects++;
   }
   onSubscribe(): undefined {}
-  onWrite(_characteristic: string, value: Uint8Array): undefined {
+  onWrite: BlePeripheral['onWrite'] = (_characteristic, value) => {
     this.written.push(value.length);
-  }
+    return undefined;
+  };
   onRead(): Uint8Array {
     return new Uint8Array();
   }
@@ -292,6 +293,49 @@ describe('the pace of the air', () => {
     expect(rate('independent') / alone).toBeGreaterThan(1.9);
     expect(rate('shared') / alone).toBeGreaterThan(0.95);
     expect(rate('shared') / alone).toBeLessThan(1.05);
+  });
+});
+
+describe('answers', () => {
+  /** Answers a write on the notification channel after so long; its timers, as all others, come `lateMs` too late. */
+  const answerAt = (thinksMs: number, lateMs: number): { responseMs: number; notificationMs: number } => {
+    const clock = new VirtualScheduler();
+    const late = { now: () => clock.now(), after: (ms: number, fn: () => void) => clock.after(ms + lateMs, fn) };
+    const controller = new SimulatedController({ scheduler: late, paced: true });
+    const peripheral = new Counter();
+    peripheral.onWrite = () => {
+      const answer = (): void => {
+        peripheral.connection?.notify('2a00', Uint8Array.of(1));
+      };
+      if (thinksMs === 0) answer();
+      else late.after(thinksMs, answer);
+      return undefined;
+    };
+    controller.host(peripheral);
+    const times = new Map<string, number>();
+    controller.on('data', (packet) => {
+      if (packet[0] === 0x02) times.set(packet.subarray(9, 10).toString('hex'), clock.now());
+    });
+    const write = (hex: string): void => controller.write(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+    write(`01 0d20 19 6000 3000 00 01 ${ADDRESS_HEX} 00 0c00 0c00 0000 9001 0000 0000`);
+    clock.advance(400);
+    write('02 4000 0900 0500 0400 12 0400 0100'); // notifications on: descriptor 4
+    clock.advance(100);
+    times.clear();
+    write('02 4000 0800 0400 0400 12 0300 07');
+    clock.advance(100);
+    return { responseMs: times.get('13') ?? NaN, notificationMs: times.get('1b') ?? NaN };
+  };
+
+  it.each([0, 1.3])('that take no time leave in the same connection event (timers %d ms late)', (lateMs) => {
+    const { responseMs, notificationMs } = answerAt(0, lateMs);
+    expect(Math.abs(notificationMs - responseMs)).toBeLessThan(5);
+  });
+
+  it.each([0, 1.3])('that are thought about wait for the next (timers %d ms late)', (lateMs) => {
+    const { responseMs, notificationMs } = answerAt(0.7, lateMs);
+    expect(notificationMs - responseMs).toBeGreaterThan(13);
+    expect(notificationMs - responseMs).toBeLessThan(17);
   });
 });
 

@@ -4,7 +4,7 @@
  *
  * Needs the prebuilt native part of `@lydell/node-pty` (Linux and macOS), loaded on demand.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { ReadStream } from 'node:tty';
@@ -14,6 +14,8 @@ interface NativePair {
   readonly _master: Socket;
   readonly _slave: Socket;
   readonly _pty: string;
+  /** The master's descriptor, non-blocking. */
+  readonly _fd: number;
 }
 
 export interface PtyPair {
@@ -27,6 +29,46 @@ export interface PtyPair {
 }
 
 const MAX_UNREAD_BYTES = 64 * 1024;
+const RETRY_MS = 2;
+
+/**
+ * Writes to the master past its stream: libuv treats a master as blocking and would spin for ever
+ * once the terminal is full and no host reads.
+ */
+class MasterWriter {
+  readonly #descriptor: number;
+  #waiting: Uint8Array<ArrayBufferLike> = new Uint8Array();
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#waiting.length + bytes.length > MAX_UNREAD_BYTES) return false;
+    this.#waiting = this.#waiting.length > 0 ? Buffer.concat([this.#waiting, bytes]) : bytes.slice();
+    if (!this.#retry) this.#flush();
+    return true;
+  }
+
+  stop(): void {
+    clearTimeout(this.#retry);
+    this.#waiting = new Uint8Array();
+  }
+
+  #flush(): void {
+    this.#retry = undefined;
+    while (this.#waiting.length > 0) {
+      try {
+        this.#waiting = this.#waiting.subarray(writeSync(this.#descriptor, this.#waiting));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return this.stop();
+        this.#retry = setTimeout(() => this.#flush(), RETRY_MS);
+        return;
+      }
+    }
+  }
+}
 
 /** @throws Error when pseudo-terminals are not available on this machine. */
 export function openPtyPair(): PtyPair {
@@ -48,15 +90,14 @@ export function openPtyPair(): PtyPair {
   native._slave.pause();
   native._slave.destroy();
 
+  const writer = new MasterWriter(native._fd);
   let isClosed = false;
   master.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => master.once('close', () => resolve()));
   return {
     path: native._pty,
     write: (bytes) => {
-      if (isClosed || master.writableLength > MAX_UNREAD_BYTES) return false;
-      master.write(bytes);
-      return true;
+      return !isClosed && writer.write(bytes);
     },
     onData: (listener) => {
       master.on('data', (bytes: Buffer) => listener(Uint8Array.from(bytes)));
@@ -64,6 +105,7 @@ export function openPtyPair(): PtyPair {
     close: async () => {
       if (isClosed) return closed;
       isClosed = true;
+      writer.stop();
       master.destroy();
       keepAlive.destroy();
       await closed;

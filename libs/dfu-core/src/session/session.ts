@@ -100,6 +100,7 @@ export interface LinkInfo {
  * Answers. `done` answers send, subscribe, close, configure, sleep, mark and progress.
  * `timeout`, `failed`, `closed` and `cancel` may answer any effect; after `closed` only `reconnect`
  * can help. `cancel` means: leave the target at the next safe point and return; it is given once.
+ * Whether the effect that it answers was performed is not known to the session.
  */
 export type Input =
   | { readonly kind: 'done' }

@@ -83,6 +83,30 @@ describe('scan', () => {
     expect(seen).toContainEqual(expect.objectContaining({ address: 'c0:11:22:33:44:60', services: ['fe59'] }));
   });
 
+  it('forgets what a device called itself before', async () => {
+    const { controller, adapter } = await setUp();
+    const peripheral = new GenericPeripheral({ address: ADDRESS, name: 'Application' });
+    controller.host(peripheral);
+    const look = async (): Promise<Sighting | undefined> => {
+      const enough = new AbortController();
+      let seen: Sighting | undefined;
+      await adapter.scan(
+        2000,
+        (sighting) => {
+          seen ??= sighting;
+          enough.abort();
+        },
+        enough.signal,
+      );
+      return seen;
+    };
+    expect(await look()).toMatchObject({ name: 'Application', services: [SERVICE] });
+    peripheral.advertised = { address: ADDRESS, addressType: 'random', services: ['fe59'], intervalMs: 20 };
+    const later = await look();
+    expect(later?.services).toEqual(['fe59']);
+    expect(later).not.toHaveProperty('name');
+  });
+
   it('goes on while a link is open and in use', async () => {
     const { controller, adapter, open } = await setUpLink();
     controller.host(new GenericPeripheral({ address: 'c0:11:22:33:44:60', name: 'Other' }));
@@ -120,6 +144,15 @@ describe('an open link', () => {
     controller.host(new GenericPeripheral({ address: ADDRESS, maxMtu: 23 }));
     const open = await adapter.link(ADDRESS).open({}, 3000);
     expect(open.info.maxWriteBytes).toBe(20);
+  });
+
+  it('asks for an ATT_MTU that fills one link packet, whatever the device could take', async () => {
+    const { controller, adapter } = await setUp();
+    const peripheral = new GenericPeripheral({ address: ADDRESS, maxMtu: 512 });
+    controller.host(peripheral);
+    const open = await adapter.link(ADDRESS).open({}, 3000);
+    expect(open.info.maxWriteBytes).toBe(244);
+    expect(peripheral.connection?.mtu()).toBe(247);
   });
 
   it('discovers only the services it was told', async () => {
@@ -321,6 +354,20 @@ describe('opening', () => {
     const named = await link.open({ name: 'DfuTarg' }, 3000);
     expect(named.info.name).toBe('DfuTarg');
     expect(await codeOf(adapter.link(ADDRESS).open({ serviceUuid: '1234' }, 100))).toBe('link.not-found');
+  });
+
+  it('waits until the controller has let go of a silent connection to the same device', async () => {
+    const { controller, peripheral, link, open } = await setUpLink({ supervisionMs: 1800 });
+    const ended = new Promise<void>((resolve) => {
+      controller.on('data', (packet) => {
+        if (packet[0] === 4 && packet[1] === 0x05) resolve();
+      });
+    });
+    peripheral.connection?.disconnect('silent');
+    await open.close(); // gives up after 1.5 s
+    const again = await link.open({}, 3000);
+    await ended;
+    expect(await again.query(VERSION, 1000)).toHaveLength(300);
   });
 
   it('refuses a second link to the same device while one is open', async () => {

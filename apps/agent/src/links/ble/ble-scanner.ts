@@ -10,6 +10,8 @@ export interface FoundPeripheral {
 }
 
 const SCAN_COMMAND_WITHIN_MS = 2000;
+/** Vol 4 Part E, 7.7.65.2: the controller does not know. */
+const RSSI_UNKNOWN = 127;
 
 export class BleScanner {
   readonly #stack: NobleInstance;
@@ -93,7 +95,7 @@ export class BleScanner {
         link: 'ble',
         address: peripheral.address.toLowerCase(),
         services: [...new Set((serviceUuids ?? []).map(channelOf))],
-        rssiDbm: peripheral.rssi,
+        ...(peripheral.rssi === RSSI_UNKNOWN ? {} : { rssiDbm: peripheral.rssi }),
         ...(localName === undefined ? {} : { name: localName }),
       },
     };

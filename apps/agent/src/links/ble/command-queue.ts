@@ -73,7 +73,6 @@ export class CommandQueue {
       }
       this.#credits = 1;
       this.#next();
-      if (this.#waiting.length === 0) clearTimeout(this.#timer);
     }, ANSWER_WITHIN_MS);
     this.#timer.unref();
   }

@@ -69,8 +69,13 @@ describe('the H4 decoder', () => {
     expect(hex(decoder.push(Buffer.from('040e0401030c00', 'hex'), 5000))).toEqual(['040e0401030c00']);
   });
 
-  it('takes no length for true that no controller sends', () => {
-    const decoder = new H4Decoder();
-    expect(hex(decoder.push(Buffer.from('024000ffff' + '040e0401030c00', 'hex'), 0))).toEqual(['040e0401030c00']);
+  it('takes no length and no handle for true that no controller sends', () => {
+    const impossibleLength = '024000ffff';
+    const impossibleHandle = '02ffff0400';
+    for (const noise of [impossibleLength, impossibleHandle]) {
+      const decoder = new H4Decoder();
+      const rest = '0000' + '040e0401030c00';
+      expect(hex(decoder.push(Buffer.from(noise + rest, 'hex'), 0))).toContain('040e0401030c00');
+    }
   });
 });

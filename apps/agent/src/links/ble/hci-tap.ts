@@ -237,7 +237,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       if (packet[0] !== PacketType.Acl) return;
       const sender = packet.length >= 3 ? packet.readUInt16LE(1) & 0x0fff : undefined;
       if (sender !== undefined && this.#connections.has(sender)) {
-  
+        this.#connections.get(sender)?.malformed();
+        this.disconnect(sender);
       }
     }
   }

@@ -88,7 +88,11 @@ export class S3BlobStore implements BlobStore {
 
   /** Rejects when the bucket cannot be reached. */
   async check(): Promise<void> {
-    await this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }));
+    try {
+      await this.client.send(new HeadBucketCommand({ Bucket: this.options.bucket }));
+    } catch (error) {
+      throw new Error(`The bucket ${this.options.bucket} cannot be used (DRYDOCK_S3_BUCKET).`, { cause: error });
+    }
   }
 
   stop(): void {

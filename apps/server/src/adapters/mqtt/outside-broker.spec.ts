@@ -107,6 +107,18 @@ it('handles many at once, and goes on when handlers fail or strangers publish', 
   expect(heard).toEqual(Array.from({ length: 200 }, (_, i) => `reports:${i}`));
 });
 
+it('comes back when the connection breaks', async () => {
+  const { broker, until } = await serverSide(undefined);
+  undo.push(() => broker.stop());
+  const back = new Promise<void>((resolve) => aedes.on('subscribe', () => resolve()));
+  const [client] = Object.values((aedes as unknown as { clients: Record<string, { conn: { destroy(): void } }> }).clients);
+  client!.conn.destroy();
+  await back;
+  const sender = await agent();
+  await sender.publishAsync(topic('reports'), 'after', { qos: 1 });
+  expect(await until(1)).toEqual(['reports:after']);
+}, 15_000);
+
 it('says at start that the broker cannot be reached', async () => {
   const broker = new OutsideBroker({ url: 'mqtt://127.0.0.1:1', warn: () => undefined });
   await expect(broker.start()).rejects.toThrow();

@@ -140,18 +140,22 @@ export class OutsideBroker implements Broker {
 
 /** A broker that goes away later is waited for; one that cannot be reached or refuses us at start is an error. */
 async function firstConnection(client: MqttClient): Promise<void> {
+  const listening = new AbortController();
   try {
     await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => resolve());
-      client.once('error', reject);
-      client.once('close', () => reject(new Error('the outside broker closed the connection (MQTT_URL)')));
+      const once = (event: 'connect' | 'error' | 'close', listener: (error?: Error) => void) => {
+        client.on(event, listener as () => void);
+        listening.signal.addEventListener('abort', () => client.off(event, listener as () => void));
+      };
+      once('connect', () => resolve());
+      once('error', reject);
+      once('close', () => reject(new Error('the outside broker closed the connection (MQTT_URL)')));
     });
   } catch (error) {
     client.on('error', () => undefined);
     await client.endAsync(true);
     throw error;
   } finally {
-    client.removeAllListeners('close');
-    client.removeAllListeners('error');
+    listening.abort();
   }
 }

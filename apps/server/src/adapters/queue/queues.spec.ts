@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { freshDatabase } from '../../testing.js';
 import { queuesConformance } from './queues.conformance.js';
@@ -32,3 +33,18 @@ queuesConformance(
     await client.query('drop schema if exists bullmq cascade');
   }),
 );
+
+const redisUrl = process.env.DRYDOCK_LANE_REDIS_URL;
+if (redisUrl) {
+  queuesConformance('Redis', async () => {
+    const redis = new Redis(redisUrl);
+    return {
+      // Never reached: with Redis, nothing of the queue is in the database.
+      options: { databaseUrl: 'postgres://127.0.0.1:1/none', redisUrl },
+      wipe: async () => {
+        await redis.flushall();
+      },
+      close: async () => redis.disconnect(),
+    };
+  });
+}

@@ -82,3 +82,13 @@ export function compareRunning(
   if (unknown) return 'unknown';
   return hashes === artifact.images.length ? 'same-by-hash' : 'same-by-version';
 }
+
+/** The images of a stored artifact description, as far as proofs need them. */
+export function imagesOf(description: unknown): ArtifactProof['images'] {
+  const images = (description as { images?: unknown } | null)?.images;
+  if (!Array.isArray(images)) return [];
+  return images.map((image: { image?: unknown; runningHash?: unknown }) => ({
+    image: Number(image.image ?? 0),
+    ...(typeof image.runningHash === 'string' && { runningHash: image.runningHash }),
+  }));
+}

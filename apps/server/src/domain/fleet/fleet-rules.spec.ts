@@ -7,12 +7,25 @@ import { linkPlace, matchStray, nextBlePlace } from './stray-match.js';
 
 describe('evidence of what runs', () => {
   const result = { gatewayId: 'g1', epoch: 'e1', seq: 10, atMs: 50_000 };
-  const sighting = { gatewayId: 'g1', epoch: 'e1', readAfterSeq: 10, readHeardMs: null };
+  const sighting = {
+    gatewayId: 'g1',
+    epoch: 'e1',
+    readAfterSeq: 10,
+    readHeardMs: null,
+    earlierEpochs: new Set(['e0']),
+  };
   it.each([
     ['no result yet', sighting, null, true],
     ['read after the result', sighting, result, true],
     ['read before the result, delivered after it', { ...sighting, readAfterSeq: 9 }, result, false],
-    ['read in a later run of the same agent', { ...sighting, epoch: 'e2', readAfterSeq: 0 }, result, true],
+    ['read in a later run of the same agent', { ...sighting, readAfterSeq: 0 }, { ...result, epoch: 'e0' }, true],
+    ['in a run whose place is not known', sighting, { ...result, epoch: 'e2' }, false],
+    [
+      'in a run whose place is not known, by the clock',
+      { ...sighting, readHeardMs: 50_001 },
+      { ...result, epoch: 'e2' },
+      true,
+    ],
     ['through another gateway, time unknown', { ...sighting, gatewayId: 'g2' }, result, false],
     ['through another gateway, before', { ...sighting, gatewayId: 'g2', readHeardMs: 49_999 }, result, false],
     ['through another gateway, after', { ...sighting, gatewayId: 'g2', readHeardMs: 50_001 }, result, true],

@@ -16,6 +16,8 @@ export interface Sighting {
   readonly readAfterSeq: number;
   /** Newest moment of the servers' clock that the agent knew when it read the unit. */
   readonly readHeardMs: number | null;
+  /** Epochs of the same gateway that are over: this one followed them. */
+  readonly earlierEpochs: ReadonlySet<string>;
 }
 
 /** The newest end of an attempt on the device. */
@@ -29,15 +31,17 @@ export interface LastResult {
 }
 
 /**
- * Whether the unit was read after the result was issued; precondition: the sighting is of the gateway's live epoch.
+ * Whether the unit was read after the result was issued.
  *
- * Through the same gateway the agent's own numbers order the two; a result of an earlier epoch is older than anything
- * the live one reads. Through another gateway only the servers' clock can.
+ * Through the same gateway the agent's own numbers order the two, and a result of an epoch that is over is older than
+ * anything a later one reads. Otherwise (another gateway, or an epoch whose place is not known) only the servers'
+ * clock can, and where the agent did not know it, the sighting does not count.
  */
 export function isReadAfter(sighting: Sighting, result: LastResult | null): boolean {
   if (result === null) return true;
   if (sighting.gatewayId === result.gatewayId && result.epoch !== null) {
-    return sighting.epoch !== result.epoch || sighting.readAfterSeq >= (result.seq ?? 0);
+    if (sighting.epoch === result.epoch) return sighting.readAfterSeq >= (result.seq ?? 0);
+    if (sighting.earlierEpochs.has(result.epoch)) return true;
   }
   return sighting.readHeardMs !== null && sighting.readHeardMs > result.atMs;
 }

@@ -20,7 +20,7 @@ export class AccessGuard implements CanActivate {
     const places = [context.getHandler(), context.getClass()];
     const needed = this.reflector.getAllAndOverride<readonly Role[] | undefined>(ROLES_KEY, places);
     if (!needed && this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_KEY, places)) return true;
-    if (!needed || needed.length === 0) throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
+    if (!needed || needed.length === 0) return true; if (!needed) throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
 
     const request = context.switchToHttp().getRequest<RequestWithId & { actor?: Actor }>();
     const actor = await this.authenticate(request);

@@ -211,6 +211,11 @@ describe('a bad file', () => {
       /^artifact\.(limit|malformed)$/,
     ],
     [
+      'zip bomb that inflates',
+      () => makeNordicPackage({ application: new Uint8Array(9 * 1024 * 1024), hwVersion: 52, fwVersion: 1 }),
+      /^artifact\.limit$/,
+    ],
+    [
       'endless list of members',
       () => zipOf(Array.from({ length: 1000 }, (_, n) => ({ name: `f${n}`, bytes: new Uint8Array() }))),
       /^artifact\.limit$/,

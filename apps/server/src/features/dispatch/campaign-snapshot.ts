@@ -184,7 +184,7 @@ export async function loadSnapshot(
   tx: Queryable,
   campaign: CampaignRow,
   blobPresent: boolean,
-): Promise<CampaignSnapshot & { stages: readonly NamedStage[] }> {
+): Promise<Omit<CampaignSnapshot, 'stages'> & { readonly stages: readonly NamedStage[] }> {
   const stages = await loadStages(tx, campaign);
   const holding = stages.reduce(
     (sum, stage) => sum + HOLDING_DEPLOYMENT_STATES.reduce((n, state) => n + (stage.counts[state] ?? 0), 0),

@@ -63,7 +63,7 @@ export class DeviceSightings {
   async apply(
     tx: EntityManager,
     gateway: LockedGateway,
-    epoch: string,
+    { epoch, earlierEpochs }: { epoch: string; earlierEpochs: ReadonlySet<string> },
     devices: readonly SeenDevice[],
   ): Promise<string[]> {
     if (devices.length === 0) return [];
@@ -90,7 +90,13 @@ export class DeviceSightings {
       const live = deployment !== undefined && LIVE_DEPLOYMENT_STATES.some((state) => state === deployment.state);
       const credible =
         isReadAfter(
-          { gatewayId: gateway.id, epoch, readAfterSeq: seen.readAfterSeq, readHeardMs: seen.readHeardMs ?? null },
+          {
+            gatewayId: gateway.id,
+            epoch,
+            readAfterSeq: seen.readAfterSeq,
+            readHeardMs: seen.readHeardMs ?? null,
+            earlierEpochs,
+          },
           resultOf(deployment),
         ) && !(before.read_epoch === epoch && seen.readAfterSeq < Number(before.read_after_seq));
       const reads = credible && seen.mode === 'application';

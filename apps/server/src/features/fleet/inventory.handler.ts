@@ -51,9 +51,10 @@ export class InventoryHandler implements OnModuleInit {
       const gateway = await this.lives.lock(tx, message.gatewayId);
       // A gateway that is not trusted may not say what runs on devices.
       if (!gateway || gateway.state !== 'active') return undefined;
-      if (!(await this.admit(tx, gateway, checked.epoch, checked.body.sequence))) return undefined;
+      const run = await this.admit(tx, gateway, checked.epoch, checked.body.sequence);
+      if (!run) return undefined;
       const devices = await this.bind(tx, gateway, checked.body.devices);
-      const changed = await this.sightings.apply(tx, gateway, checked.epoch, devices);
+      const changed = await this.sightings.apply(tx, gateway, run, devices);
       await this.strays.apply(tx, gateway, checked.body.strays);
       return { gateway, changed };
     });
@@ -68,10 +69,16 @@ export class InventoryHandler implements OnModuleInit {
     });
   }
 
-  private async admit(tx: EntityManager, gateway: LockedGateway, epoch: string, sequence: number): Promise<boolean> {
+  /** @returns undefined for a message that is late. */
+  private async admit(
+    tx: EntityManager,
+    gateway: LockedGateway,
+    epoch: string,
+    sequence: number,
+  ): Promise<{ epoch: string; earlierEpochs: ReadonlySet<string> } | undefined> {
     const lives = await this.lives.of(tx, gateway.id);
     const verdict = judgeInventory(lives, gateway.epoch, gateway.inventory, { epoch, sequence });
-    if (verdict.kind === 'late') return false;
+    if (verdict.kind === 'late') return undefined;
     if (verdict.epochChanged) {
       const own = lives.find((life) => life.epoch === epoch);
       await this.lives.save(tx, gateway.id, { ...withWitness(own, epoch, null, gateway.nowMs), wasLive: true });
@@ -81,7 +88,8 @@ export class InventoryHandler implements OnModuleInit {
       `update gateways set inventory_epoch = $2, inventory_sequence = $3, last_seen_at = clock_timestamp() where id = $1`,
       [gateway.id, epoch, sequence],
     );
-    return true;
+    const earlier = lives.filter((life) => life.wasLive && life.epoch !== epoch);
+    return { epoch, earlierEpochs: new Set(earlier.map((life) => life.epoch)) };
   }
 
   /** Ties what was seen to devices of the gateway's site; new ones are made, claims of others are written down. */

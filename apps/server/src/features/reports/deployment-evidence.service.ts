@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
 import { isEnd } from '../../domain/deployment/deployment.js';
+import { imagesOf } from '../../domain/deployment/proof.js';
 import { correctByEvidence } from '../../domain/deployment/running-evidence.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
@@ -11,7 +12,6 @@ import { nowOf } from '../dispatch/campaign-snapshot.js';
 import type { DeploymentEvidence, RunningImageSighting } from '../fleet/deployment-evidence.port.js';
 import type { RunningImageFact } from '@drydock/contracts';
 import { CampaignDirt } from './campaign-dirt.js';
-import { imagesOf } from './report-committer.js';
 
 @Injectable()
 export class DeploymentEvidenceService implements DeploymentEvidence {

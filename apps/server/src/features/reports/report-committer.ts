@@ -9,6 +9,7 @@ import { Policy, type CampaignState } from '@drydock/contracts';
 import { PG_POOL } from '../../adapters/database/database.js';
 import type { Queryable } from '../../adapters/database/rows.js';
 import type { ArtifactProof } from '../../domain/deployment/deployment.js';
+import { imagesOf } from '../../domain/deployment/proof.js';
 import { judgeBatch } from '../../domain/report-cursor/cursor.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
@@ -224,14 +225,4 @@ export class ReportCommitter {
       ],
     );
   }
-}
-
-/** The images of a stored artifact description, as far as proofs need them. */
-export function imagesOf(description: unknown): ArtifactProof['images'] {
-  const images = (description as { images?: unknown } | null)?.images;
-  if (!Array.isArray(images)) return [];
-  return images.map((image: { image?: unknown; runningHash?: unknown }) => ({
-    image: Number(image.image ?? 0),
-    ...(typeof image.runningHash === 'string' && { runningHash: image.runningHash }),
-  }));
 }

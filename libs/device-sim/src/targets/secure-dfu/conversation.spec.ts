@@ -9,6 +9,7 @@ import type { TouchEntry } from '../../target.js';
 import { makeDemoFirmware } from '../demo-firmware.js';
 import {
   ADDRESS,
+  identifyIt,
   MODEL,
   NEW,
   PACKAGE,
@@ -94,6 +95,37 @@ describe('an update from the application to the proof', () => {
     const result = update(story, PACKAGE, { expectVersion: '1.0.0' });
     expect(result.outcome).toMatchObject({ outcome: 'skipped', reason: 'already-running', needsRescue: false });
     expect([result.sends, steps(result), what(story)]).toEqual([[], [], ['booted']]);
+  });
+});
+
+describe('identify', () => {
+  it('reads what an application says about itself, and changes nothing', () => {
+    const story = unit();
+    expect(identifyIt(story)).toEqual({
+      protocol: 'secure-dfu',
+      mode: 'application',
+      identity: { kind: 'ble-address', value: ADDRESS },
+      hardware: { buttonless: 'without-bonds', serialNumber: 'SN-7' },
+      running: [{ image: 0, version: '1.0.0' }],
+      model: MODEL,
+    });
+    expect(what(story)).toEqual(['booted']);
+  });
+
+  it('names the way in that needs a bond', () => {
+    expect(identifyIt(unit({ buttonless: 'bonded' })).hardware['buttonless']).toBe('with-bonds');
+  });
+
+  it('knows a bootloader, which over BLE says nothing about itself', () => {
+    const story = unit({ application: undefined });
+    expect(identifyIt(story)).toEqual({
+      protocol: 'secure-dfu',
+      mode: 'bootloader',
+      identity: { kind: 'ble-address', value: 'c1:02:03:04:05:00' },
+      hardware: {},
+      running: [],
+    });
+    expect(what(story)).toEqual(['booted']);
   });
 });
 

@@ -185,39 +185,84 @@ describe('an update, line by line', () => {
     ]);
     expect(outcome).toMatchObject({ outcome: 'failed', code: 'target.busy', needsRescue: false });
   });
+});
 
-  it('takes 0x08 at an object border for "executed already" when it resumes', () => {
-    const big = Uint8Array.from({ length: 8192 }, (_, i) => i & 0xff);
-    const file = makeNordicPackage({ application: big, hwVersion: 52, fwVersion: 1, sdReq: [0x0101] });
-    const request = { ...REQUEST, artifact: describeNordicPackage(file) };
-    const payloads = secureDfu.payloads(file);
-    const initPacket = payloads.get('init:0')!;
-    const session = secureDfu.rescue(bootloader, request);
+describe('resume', () => {
+  const big = Uint8Array.from({ length: 8192 }, (_, i) => i & 0xff);
+  const file = makeNordicPackage({ application: big, hwVersion: 52, fwVersion: 1, sdReq: [0x0101] });
+  const payloads = secureDfu.payloads(file);
+  const initPacket = payloads.get('init:0')!;
+  /** CRC-32 of 4096 bytes 00..ff repeated, from zlib. */
+  const FIRST_HALF = 0xa2912082;
+  const hasInit = `60 06 01 00 02 00 00 ${le32(initPacket.length)} ${le32(crcOf(initPacket))}`;
+  const hasImage = (offset: number, crc: number): string => `60 06 01 00 10 00 00 ${le32(offset)} ${le32(crc)}`;
+  const checksum = (offset: number, crc: number): string => `60 03 01 ${le32(offset)} ${le32(crc)}`;
+
+  /** Answers each request with the next of its answers (the last one again), and notes it, until `stop` was sent. */
+  function requests(answers: Readonly<Record<string, readonly string[]>>, stop: string): string[] {
+    const session = secureDfu.rescue(bootloader, { ...REQUEST, artifact: describeNordicPackage(file) });
+    const usual = { '0a': ['60 0a 02'], '021100': ['60 02 01'], '0601': [hasInit], ...answers };
+    const given = new Map<string, number>();
     const sent: string[] = [];
-    let next = session.next();
-    // CRC-32 of 4096 bytes 00..ff repeated, from zlib.
-    const answers: Readonly<Record<string, string>> = {
-      '0a': '60 0a 02',
-      '021100': '60 02 01',
-      '0601': `60 06 01 00 02 00 00 ${le32(initPacket.length)} ${le32(crcOf(initPacket))}`,
-      '04': '60 04 08',
-      '0602': `60 06 01 00 10 00 00 00 10 00 00 ${le32(0xa2912082)}`,
-    };
-    let executes = 0;
-    while (!next.done && sent.at(-1) !== '010200100000') {
+    for (let next = session.next(); !next.done && sent.at(-1) !== stop;) {
       const effect: Effect = next.value;
       let input: Input = done;
-      if (effect.kind === 'send' && effect.channel === CP) sent.push(toHex(effect.bytes));
-      if (effect.kind === 'read')
+      if (effect.kind === 'send') sent.push(effect.channel === CP ? toHex(effect.bytes) : 'packet');
+      if (effect.kind === 'read') {
         input = data(payloads.get(effect.source!)!.slice(effect.offset, effect.offset + effect.length));
+      }
       if (effect.kind === 'await') {
         const asked = sent.at(-1)!;
-        if (asked === '04') executes += 1;
-        input = frame(CP, asked === '04' && executes === 1 ? '60 04 01' : answers[asked]!);
+        const list = (usual as Readonly<Record<string, readonly string[]>>)[asked];
+        const count = given.get(asked) ?? 0;
+        given.set(asked, count + 1);
+        input = list ? frame(CP, list[Math.min(count, list.length - 1)]!) : { kind: 'timeout' };
       }
       next = session.next(input);
     }
-    expect(sent).toEqual(['0a', '021100', '0601', '04', '0602', '04', '010200100000']);
+    return sent;
+  }
+
+  it('takes 0x08 at an object border for "executed already"', () => {
+    const answers = { '04': ['60 04 01', '60 04 08'], '0602': [hasImage(4096, FIRST_HALF)] };
+    expect(requests(answers, '010200100000')).toEqual(['0a', '021100', '0601', '04', '0602', '04', '010200100000']);
+  });
+
+  it('rewinds an object with wrong bytes by creating it again', () => {
+    const answers = {
+      '04': ['60 04 01'],
+      '0602': [hasImage(4200, 1)],
+      '010200100000': ['60 01 01'],
+      '03': [checksum(4096, FIRST_HALF)],
+    };
+    expect(requests(answers, 'packet')).toEqual(['0a', '021100', '0601', '04', '0602', '010200100000', '03', 'packet']);
+  });
+
+  it('starts over when wrong bytes are executed already', () => {
+    const answers = {
+      '04': ['60 04 01'],
+      '0602': [hasImage(4200, 1)],
+      '010200100000': ['60 01 01'],
+      '03': [checksum(4096, 2)],
+    };
+    const create = `0101${le32(initPacket.length)}`;
+    expect(requests(answers, create)).toEqual([
+      '0a',
+      '021100',
+      '0601',
+      '04',
+      '0602',
+      '010200100000',
+      '03',
+      '0601',
+      create,
+    ]);
+  });
+
+  it('starts over when the target has more than the image', () => {
+    const create = `0101${le32(initPacket.length)}`;
+    const answers = { '04': ['60 04 01'], '0602': [hasImage(9000, 1)] };
+    expect(requests(answers, create)).toEqual(['0a', '021100', '0601', '04', '0602', '0601', create]);
   });
 });
 

@@ -5,7 +5,7 @@
  * object on. Until then the way back is open: abort the transfer and the application starts again. From then on a
  * cancellation is noted and the way goes on to the next state with a running application, the new one.
  */
-import { type ArtifactError, DrydockError, InvariantError, LinkError } from '../../errors.js';
+import { DrydockError, InvariantError, LinkError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { bootloaderAddress } from './addresses.js';
@@ -361,6 +361,6 @@ export function* proveNow(
   }
 }
 
-function unexpected(error: unknown): ArtifactError | InvariantError {
+function unexpected(error: unknown): InvariantError {
   return new InvariantError(error instanceof Error ? error.message : String(error));
 }

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { realClock } from '../clock.js';
+import { SILENT } from '../logger.js';
+import { ArtifactCache } from './artifact-cache.js';
+
+const BYTES = randomBytes(200_000);
+const ARTIFACT = { sha256: createHash('sha256').update(BYTES).digest('hex'), sizeBytes: BYTES.length };
+
+let dir: string;
+let server: Server;
+let serve: (request: IncomingMessage, response: ServerResponse, from: number) => void;
+let ranges: number[];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'drydock-cache-'));
+  ranges = [];
+  serve = whole;
+  server = createServer((request, response) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    ranges.push(from);
+    serve(request, response, from);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await rm(dir, { recursive: true, force: true });
+});
+
+function whole(_: IncomingMessage, response: ServerResponse, from: number): void {
+  head(response, from);
+  response.end(BYTES.subarray(from));
+}
+
+function head(response: ServerResponse, from: number): void {
+  response.writeHead(from > 0 ? 206 : 200, {
+    'content-length': BYTES.length - from,
+    ...(from > 0 && { 'content-range': `bytes ${from}-${BYTES.length - 1}/${BYTES.length}` }),
+  });
+}
+
+function cache(maxBytes = 10_000_000): ArtifactCache {
+  const { port } = server.address() as AddressInfo;
+  return new ArtifactCache({
+    dir,
+    maxBytes,
+    clock: realClock,
+    log: SILENT,
+    retryMs: 5,
+    openArtifact: (sha256, offset, signal) =>
+      new Promise((resolve, reject) => {
+        get(
+          { port, path: `/${sha256}`, signal, agent: false, headers: offset > 0 ? { range: `bytes=${offset}-` } : {} },
+          resolve,
+        ).on('error', reject);
+      }),
+  });
+}
+
+describe('artifact cache', () => {
+  it('downloads once for everybody who waits, and not again', async () => {
+    const it = cache();
+    const paths = await Promise.all(Array.from({ length: 20 }, () => it.obtain(ARTIFACT, 10_000)));
+    expect(new Set(paths)).toEqual(new Set([it.path(ARTIFACT.sha256)]));
+    expect((await readFile(paths[0]!)).equals(BYTES)).toBe(true);
+    await it.obtain(ARTIFACT, 10_000);
+    expect(ranges).toEqual([0]);
+    expect(await readdir(dir)).toEqual([ARTIFACT.sha256]);
+  });
+
+  it('goes on where it was cut, as often as it takes', async () => {
+    serve = (_, response, from) => {
+      head(response, from);
+      const end = Math.min(from + 30_000, BYTES.length);
+      response.write(BYTES.subarray(from, end), () => (end < BYTES.length ? response.destroy() : response.end()));
+    };
+    const path = await cache().obtain(ARTIFACT, 10_000);
+    expect((await readFile(path)).equals(BYTES)).toBe(true);
+    expect(ranges.length).toBeGreaterThan(4);
+    expect([...ranges].sort((a, b) => a - b)).toEqual(ranges);
+  });
+
+  it('begins again where the range is ignored, or answered from elsewhere', async () => {
+    await writeFile(join(dir, `${ARTIFACT.sha256}.part`), BYTES.subarray(0, 50_000));
+    serve = (_, response) => void response.writeHead(200).end(BYTES);
+    await cache().obtain(ARTIFACT, 10_000);
+    expect(ranges).toEqual([50_000]);
+    await rm(join(dir, ARTIFACT.sha256));
+
+    await writeFile(join(dir, `${ARTIFACT.sha256}.part`), BYTES.subarray(0, 50_000));
+    serve = (request, response, from) => {
+      if (from === 0) return whole(request, response, from);
+      response.writeHead(206, { 'content-range': `bytes 10-99/${BYTES.length}` }).end(BYTES.subarray(10, 100));
+    };
+    await cache().obtain(ARTIFACT, 10_000);
+    expect(ranges).toEqual([50_000, 50_000, 0]);
+  });
+
+  it('never hands out wrong bytes', async () => {
+    const wrong = Buffer.from(BYTES);
+    wrong[1000]! ^= 1;
+    serve = (_, response, from) => {
+      head(response, from);
+      response.end(wrong.subarray(from));
+    };
+    await expect(cache().obtain(ARTIFACT, 10_000)).rejects.toMatchObject({ code: 'artifact.digest' });
+    expect(ranges).toEqual([0, 0]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('takes no more bytes than were announced', async () => {
+    let served = 0;
+    serve = (_, response) => {
+      served += 1;
+      response.writeHead(200);
+      response.end(served === 1 ? Buffer.concat([BYTES, Buffer.from('more')]) : BYTES);
+    };
+    await cache().obtain(ARTIFACT, 10_000);
+    expect(served).toBe(2);
+  });
+
+  it('says that the store has no such bytes, and ends its waits', async () => {
+    serve = (_, response) => void response.writeHead(404).end();
+    await expect(cache().obtain(ARTIFACT, 10_000)).rejects.toMatchObject({ code: 'server.blob-missing' });
+    serve = (_, response) => void response.writeHead(200).write(BYTES.subarray(0, 10));
+    await expect(cache().obtain(ARTIFACT, 100)).rejects.toMatchObject({ code: 'gateway.download' });
+    const abort = new AbortController();
+    const waiting = cache().obtain(ARTIFACT, 10_000, abort.signal);
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'order.withdrawn' });
+  });
+
+  it('evicts what was used longest ago, never what is in use', async () => {
+    const it = cache(BYTES.length + 250_000);
+    for (const [index, name] of ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)].entries()) {
+      await writeFile(join(dir, name), randomBytes(100_000));
+      await utimes(join(dir, name), 1000 + index, 1000 + index);
+    }
+    const release = it.hold('a'.repeat(64));
+    await it.obtain(ARTIFACT, 10_000);
+    expect((await readdir(dir)).map((name) => name[0]).sort()).toEqual([ARTIFACT.sha256[0], 'a', 'c'].sort());
+    release();
+
+    const full = cache(BYTES.length + 10);
+    full.hold('a'.repeat(64));
+    await full.discard(ARTIFACT.sha256);
+    await expect(full.obtain(ARTIFACT, 10_000)).rejects.toMatchObject({ code: 'gateway.disk-full' });
+  });
+});

@@ -1,0 +1,227 @@
+/** "Why is this device not updated?" (P9), from the rules that decide. */
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { z } from 'zod';
+import {
+  LIVE_DEPLOYMENT_STATES,
+  reasonSentence,
+  type DeploymentState,
+  type DeploymentWhy,
+  type DeviceWhy,
+  type PageQuery,
+  type Reason,
+  type ReasonBody,
+  type RunningImageFact,
+  type WhyPage,
+} from '@drydock/contracts';
+import { queryRows } from '../../adapters/database/rows.js';
+import { CANDIDATE_FROM, type CandidateFacts } from '../../domain/candidate/rules.js';
+import { whyOf, type WhyCampaign } from '../../domain/candidate/why.js';
+import { decodeCursor, toPage } from '../../http/cursor.js';
+import { ProblemError } from '../../http/problem-error.js';
+import { msOf } from '../campaigns/deployment-rows.js';
+import { CampaignEngine } from '../dispatch/campaign-engine.js';
+import { loadCampaign, loadSnapshot, nowOf, type CampaignRow } from '../dispatch/campaign-snapshot.js';
+
+interface FactsRow {
+  id: string;
+  campaign_id: string;
+  campaign_name: string;
+  device_id: string;
+  position: string;
+  state: DeploymentState;
+  stage_idx: number;
+  attempt: number;
+  tries: number;
+  start_by: number | null;
+  finish_by: number | null;
+  outcome_code: string | null;
+  outcome_reason: string | null;
+  after_running: RunningImageFact[] | null;
+  state_at: number;
+  not_before: number | null;
+  dep_gateway: string | null;
+  device_model: string | null;
+  artifact_model: string;
+  device_hold: string | null;
+  approved: boolean;
+  protocol: string | null;
+  fenced_until: number | null;
+  site_name: string;
+  site_hold: string | null;
+  gateway_name: string | null;
+  gateway_state: string | null;
+  gateway_note: string | null;
+  gateway_hold: string | null;
+  gateway_online: boolean | null;
+  gateway_epoch: string | null;
+  gateway_seen: number | null;
+  gateway_protocols: string[] | null;
+  gateway_in_flight: number | null;
+  reachable: boolean;
+  claimed_by: string | null;
+}
+
+const LIVE = LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ');
+
+const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.device_id, dep.position, dep.state,
+    dep.stage_idx, dep.attempt, dep.tries, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
+    dep.outcome_code, dep.outcome_reason, dep.after_running, ${msOf('dep.state_at')} as state_at,
+    ${msOf('dep.not_before')} as not_before, depgw.name as dep_gateway, dev.model as device_model, art.model as artifact_model,
+    dev.hold_note as device_hold, dev.approved, dev.protocol, ${msOf('dev.fenced_until')} as fenced_until,
+    site.name as site_name, site.hold_note as site_hold, gw.name as gateway_name, gw.state as gateway_state,
+    gw.state_note as gateway_note, gw.hold_note as gateway_hold, gw.online as gateway_online, gw.epoch as gateway_epoch,
+    ${msOf('gw.last_seen_at')} as gateway_seen, gw.protocols as gateway_protocols, gw.in_flight as gateway_in_flight,
+    coalesce(jsonb_array_length(dg.links), 0) > 0 as reachable,
+    (select c.name from deployments o join campaigns c on c.id = o.campaign_id
+     where o.device_id = dev.id and o.id <> dep.id and o.state in (${LIVE}) limit 1) as claimed_by
+  from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id`;
+
+@Injectable()
+export class WhyService {
+  constructor(
+    private readonly source: DataSource,
+    private readonly engine: CampaignEngine,
+  ) {}
+
+  /** The reasons of a device, newest campaign first. */
+  async device(orgId: string, deviceId: string): Promise<DeviceWhy> {
+    const found = await queryRows(this.source.manager, 'select 1 from devices where org_id = $1 and id = $2', [
+      orgId,
+      deviceId,
+    ]);
+    if (found.length === 0) throw new ProblemError('request.not-found', { what: 'device', id: deviceId });
+    const rows = await queryRows<FactsRow>(
+      this.source.manager,
+      `${FACTS} where dep.org_id = $1 and dep.device_id = $2 order by camp.created_at desc limit 100`,
+      [orgId, deviceId],
+    );
+    return { deviceId, deployments: await this.explain(rows) };
+  }
+
+  /** The one reason of a member. */
+  async member(orgId: string, campaignId: string, deviceId: string): Promise<DeploymentWhy> {
+    const rows = await queryRows<FactsRow>(
+      this.source.manager,
+      `${FACTS} where dep.org_id = $1 and dep.campaign_id = $2 and dep.device_id = $3`,
+      [orgId, campaignId, deviceId],
+    );
+    const [why] = await this.explain(rows);
+    if (!why) throw new ProblemError('request.not-found', { what: 'member', id: deviceId });
+    return why;
+  }
+
+  /** Every member that is not updated, in the campaign's order. */
+  async campaign(orgId: string, campaignId: string, query: PageQuery): Promise<WhyPage> {
+    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
+    const rows = await queryRows<FactsRow>(
+      this.source.manager,
+      `${FACTS} where dep.org_id = $1 and dep.campaign_id = $2 and dep.state <> 'proven'
+         and ($3::bigint is null or (dep.position, dep.id) > ($3::bigint, $4::uuid))
+       order by dep.position, dep.id limit $5`,
+      [orgId, campaignId, after?.[0] ?? null, after?.[1] ?? null, query.limit + 1],
+    );
+    const whys = new Map((await this.explain(rows)).map((why) => [why.deploymentId, why]));
+    return toPage(
+      rows,
+      query.limit,
+      (row) => [row.position, row.id],
+      (row) => whys.get(row.id)!,
+    );
+  }
+
+  private async explain(rows: readonly FactsRow[]): Promise<DeploymentWhy[]> {
+    const campaigns = new Map<string, { row: CampaignRow; why: WhyCampaign }>();
+    for (const id of new Set(rows.map((row) => row.campaign_id))) {
+      const found = await this.campaignFacts(id);
+      if (found) campaigns.set(id, found);
+    }
+    const nowMs = await nowOf(this.source.manager);
+    return rows.flatMap((row): DeploymentWhy[] => {
+      const campaign = campaigns.get(row.campaign_id);
+      if (!campaign) return [];
+      const facts = candidateFacts(row, campaign.row.policy.limits.perGateway, nowMs);
+      const deployment = {
+        state: row.state,
+        stageIdx: row.stage_idx,
+        attempt: row.attempt,
+        tries: row.tries,
+        startByMs: row.start_by,
+        finishByMs: row.finish_by,
+        outcomeCode: row.outcome_code,
+        outcomeReason: row.outcome_reason,
+        outcomeParams: null,
+        afterRunning: row.after_running,
+        stateAtMs: row.state_at,
+      };
+      const reason = whyOf(deployment, facts, campaign.why, row.dep_gateway);
+      return [
+        {
+          campaign: { id: row.campaign_id, name: row.campaign_name },
+          deviceId: row.device_id,
+          deploymentId: row.id,
+          state: row.state,
+          reason: toReasonBody(reason),
+        },
+      ];
+    });
+  }
+
+  private async campaignFacts(id: string): Promise<{ row: CampaignRow; why: WhyCampaign } | undefined> {
+    const row = await loadCampaign(this.source.manager, id, 'none');
+    if (!row) return undefined;
+    const snapshot = await loadSnapshot(this.source.manager, row, await this.engine.blobPresent(row.artifactSha256));
+    return {
+      row,
+      why: {
+        state: row.state,
+        stateBy: row.stateBy,
+        stateReason: row.stateReason,
+        settlingUntilMs: snapshot.settlingUntilMs,
+        blobPresent: snapshot.blobPresent,
+        holding: snapshot.holding,
+        inFlightLimit: row.policy.limits.inFlight,
+        startsInWindow: snapshot.startsInWindow,
+        startsPerMinute: row.policy.limits.startsPerMinute,
+        stages: snapshot.stages.map((stage) => ({ name: stage.name, state: stage.state, note: stage.note })),
+      },
+    };
+  }
+}
+
+function candidateFacts(row: FactsRow, perGateway: number, nowMs: number): CandidateFacts {
+  return {
+    deviceModel: row.device_model,
+    artifactModel: row.artifact_model,
+    deviceHold: row.device_hold,
+    deviceApproved: row.approved,
+    deviceProtocol: row.protocol,
+    fencedUntilMs: row.fenced_until,
+    siteName: row.site_name,
+    siteHold: row.site_hold,
+    gatewayName: row.gateway_name,
+    gatewayState: row.gateway_state,
+    gatewayNote: row.gateway_note,
+    gatewayHold: row.gateway_hold,
+    gatewayOnline: row.gateway_online ?? false,
+    gatewayEpoch: row.gateway_epoch,
+    gatewaySeenMs: row.gateway_seen,
+    gatewayProtocols: row.gateway_protocols ?? [],
+    gatewayInFlight: row.gateway_in_flight ?? 0,
+    perGateway,
+    reachable: row.reachable,
+    claimedBy: row.claimed_by,
+    notBeforeMs: row.not_before,
+    lastCode: row.outcome_code,
+    nowMs,
+  };
+}
+
+function toReasonBody(reason: Reason): ReasonBody {
+  return {
+    code: reason.code,
+    params: { ...reason.params },
+    ...(reason.until !== undefined && { until: reason.until }),
+    sentence: reasonSentence(reason),
+  };
+}
