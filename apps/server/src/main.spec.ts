@@ -111,7 +111,9 @@ describe('the process', () => {
       try {
         const stranger = folder();
         await (await start(stranger, { DATABASE_URL: other.url })).kill('SIGTERM');
-        await expect(spawnServer(stranger, { DATABASE_URL: url })).rejects.toThrow('must come from the same installation');
+        await expect(spawnServer(stranger, { DATABASE_URL: url })).rejects.toThrow(
+          'must come from the same installation',
+        );
       } finally {
         await other.drop();
       }

@@ -87,7 +87,12 @@ function startBlock(server: RunningServer, settings: Settings, said: readonly st
   }
   for (const sentence of said) lines.push(`  ${sentence}`);
   if (firstStart) {
-    lines.push('', '  First start. The admin token is shown this once and nowhere else:', '', `    ${firstStart.adminToken}`);
+    lines.push(
+      '',
+      '  First start. The admin token is shown this once and nowhere else:',
+      '',
+      `    ${firstStart.adminToken}`,
+    );
     if (firstStart.rootKeyFile) {
       lines.push(
         '',

@@ -1,7 +1,7 @@
 /** The way back in for whoever runs the machine: a new token for the first admin. Needs the database, as the server does. */
 import { openDatabase } from './adapters/database/database.js';
 import { EmbeddedPostgres } from './adapters/database/embedded-postgres.js';
-import { FIRST_ADMIN } from './adapters/keys/first-start.js';
+import { FIRST_ADMIN } from './first-start.js';
 import { inTransaction } from './adapters/database/transaction.js';
 import { makeApiToken } from './features/access/api-token.js';
 import { PostgresAudit } from './features/audit/postgres-audit.js';

@@ -60,7 +60,9 @@ async function makePerson(roles: string[]): Promise<{ person: Person; token: str
   const created = await call('POST', '/api/v1/people', { body: { name: `person ${++counter}`, roles } });
   expect(created.status).toBe(201);
   const person = Person.parse(created.body);
-  const token = CreatedApiToken.parse((await call('POST', `/api/v1/people/${person.id}/tokens`, { body: { name: 'test' } })).body);
+  const token = CreatedApiToken.parse(
+    (await call('POST', `/api/v1/people/${person.id}/tokens`, { body: { name: 'test' } })).body,
+  );
   return { person, token: token.token };
 }
 
@@ -165,13 +167,19 @@ describe('every route', () => {
   it('is described by OpenAPI', async () => {
     const document = (await call('GET', '/api/openapi.json', { token: null })).body as {
       openapi: string;
-      paths: Record<string, Record<string, { requestBody?: unknown; parameters?: { name: string }[]; responses: object }>>;
+      paths: Record<
+        string,
+        Record<string, { requestBody?: unknown; parameters?: { name: string }[]; responses: object }>
+      >;
     };
     expect(document.openapi).toMatch(/^3\./);
     for (const route of allRoutes()) {
       if (route.path === '/metrics') continue;
       const path = route.path.replace(/:(\w+)/g, '{$1}');
-      expect([path, Object.keys(document.paths[path] ?? {})]).toEqual([path, expect.arrayContaining([route.method.toLowerCase()])]);
+      expect([path, Object.keys(document.paths[path] ?? {})]).toEqual([
+        path,
+        expect.arrayContaining([route.method.toLowerCase()]),
+      ]);
     }
     const change = document.paths['/api/v1/people/{id}']!.patch!;
     expect(JSON.stringify(change.requestBody)).toContain('"disabled"');
@@ -213,7 +221,9 @@ describe('people and tokens', () => {
 
   it('keeps only a hash', async () => {
     const { token } = await makePerson(['viewer']);
-    const dump = JSON.stringify(await server.dataSource.query('select *, encode(token_hash, $1) from api_tokens', ['hex']));
+    const dump = JSON.stringify(
+      await server.dataSource.query('select *, encode(token_hash, $1) from api_tokens', ['hex']),
+    );
     expect(dump).not.toContain(token);
     expect(dump).not.toContain(server.adminToken);
     expect(token).toMatch(/^dd_[A-Za-z0-9_-]{43}$/);
@@ -246,7 +256,9 @@ describe('people and tokens', () => {
     await server.dataSource.query('update api_tokens set expires_at = now() where id = $1', [second.id]);
     expect(await works(second.token)).toBe(false);
 
-    const list = (await call('GET', `/api/v1/people/${person.id}/tokens`, { token })).body as { items: { id: string; name: string }[] };
+    const list = (await call('GET', `/api/v1/people/${person.id}/tokens`, { token })).body as {
+      items: { id: string; name: string }[];
+    };
     const firstId = list.items.find((item) => item.name === 'test')!.id;
     const stranger = await makePerson(['operator']);
     expect((await call('DELETE', `/api/v1/tokens/${firstId}`, { token: stranger.token })).status).toBe(404);
@@ -272,7 +284,9 @@ describe('people and tokens', () => {
     expect([first.status, first.headers.get('etag')]).toEqual([200, '"2"']);
     const late = await call('PATCH', path, { body: { roles: ['operator'] }, headers: { 'if-match': '"1"' } });
     expect([late.status, problemOf(late).params]).toEqual([412, { actual: 2, expected: 1 }]);
-    expect((await call('PATCH', path, { body: { email: 'a@example.org' }, headers: { 'if-match': '*' } })).status).toBe(200);
+    expect((await call('PATCH', path, { body: { email: 'a@example.org' }, headers: { 'if-match': '*' } })).status).toBe(
+      200,
+    );
   });
 
   it('never leaves itself without an admin', async () => {
@@ -294,7 +308,9 @@ describe('people and tokens', () => {
     const seen: string[] = [];
     let after: string | undefined;
     do {
-      const page = PeoplePage.parse((await call('GET', `/api/v1/people?limit=2${after ? `&after=${after}` : ''}`)).body);
+      const page = PeoplePage.parse(
+        (await call('GET', `/api/v1/people?limit=2${after ? `&after=${after}` : ''}`)).body,
+      );
       expect(page.items.length).toBeLessThanOrEqual(2);
       seen.push(...page.items.map((item) => item.name));
       after = page.next;
@@ -326,7 +342,10 @@ describe('idempotency keys', () => {
     const second = await post('key-1', { name: 'once' });
     expect([first.status, second.status]).toEqual([201, 201]);
     expect(second.body).toEqual(first.body);
-    expect([first.headers.get('idempotency-replayed'), second.headers.get('idempotency-replayed')]).toEqual([null, 'true']);
+    expect([first.headers.get('idempotency-replayed'), second.headers.get('idempotency-replayed')]).toEqual([
+      null,
+      'true',
+    ]);
     const rows = (await server.dataSource.query(`select 1 from people where name = 'once'`)) as unknown[];
     expect(rows).toHaveLength(1);
   });
@@ -335,7 +354,10 @@ describe('idempotency keys', () => {
     const answers = await Promise.all([post('key-2', { name: 'twins' }), post('key-2', { name: 'twins' })]);
     const statuses = answers.map((answer) => answer.status).sort();
     // The second either waited long enough to be answered the same, or is told that the first is under way.
-    expect([[201, 201], [201, 409]]).toContainEqual(statuses);
+    expect([
+      [201, 201],
+      [201, 409],
+    ]).toContainEqual(statuses);
     const rows = (await server.dataSource.query(`select 1 from people where name = 'twins'`)) as unknown[];
     expect(rows).toHaveLength(1);
   });
@@ -352,7 +374,10 @@ describe('idempotency keys', () => {
   it('never keep a secret', async () => {
     const me = Me.parse((await call('GET', '/api/v1/me')).body);
     const make = () =>
-      call('POST', `/api/v1/people/${me.person.id}/tokens`, { body: { name: 'k' }, headers: { 'idempotency-key': 'key-5' } });
+      call('POST', `/api/v1/people/${me.person.id}/tokens`, {
+        body: { name: 'k' },
+        headers: { 'idempotency-key': 'key-5' },
+      });
     const first = CreatedApiToken.parse((await make()).body);
     expect(problemOf(await make()).code).toBe('request.conflict');
     const dump = JSON.stringify(await server.dataSource.query('select response from idempotency_keys'));
@@ -363,7 +388,10 @@ describe('idempotency keys', () => {
 describe('audit', () => {
   it('tells who did what to what, when and from where, newest first, in pages', async () => {
     const { person } = await makePerson(['viewer']);
-    await call('PATCH', `/api/v1/people/${person.id}`, { body: { name: 'renamed' }, headers: { 'if-match': '*', 'x-request-id': 'audit-test-1' } });
+    await call('PATCH', `/api/v1/people/${person.id}`, {
+      body: { name: 'renamed' },
+      headers: { 'if-match': '*', 'x-request-id': 'audit-test-1' },
+    });
     const query = `/api/v1/audit?targetKind=person&targetId=${person.id}`;
     const page = AuditPage.parse((await call('GET', query)).body);
     expect(page.items.map((item) => item.action)).toEqual(['person.changed', 'person.created']);

@@ -8,9 +8,9 @@ import { FolderBlobStore } from './adapters/blob-store/folder-blob-store.js';
 import { S3BlobStore } from './adapters/blob-store/s3-blob-store.js';
 import { openDatabase, type Database } from './adapters/database/database.js';
 import { EmbeddedPostgres } from './adapters/database/embedded-postgres.js';
-import { defineHousekeeping } from './adapters/database/housekeeping.js';
+import { defineHousekeeping } from './housekeeping.js';
 import { databaseNowMs } from './adapters/database/transaction.js';
-import { establishInstallation, type FirstStartSecrets } from './adapters/keys/first-start.js';
+import { establishInstallation, type FirstStartSecrets } from './first-start.js';
 import { listenOn } from './adapters/listen.js';
 import { EmbeddedBroker } from './adapters/mqtt/embedded-broker.js';
 import { GATEWAY_AUTHORITY, type GatewayAuthority } from './adapters/mqtt/gateway-authority.port.js';
@@ -79,7 +79,10 @@ export async function startServer(
     defineHousekeeping(queues, database.dataSource, settings);
 
     const found: { authority?: GatewayAuthority } = {};
-    const tls = settings.tlsCert && settings.tlsKey ? { cert: readFileSync(settings.tlsCert), key: readFileSync(settings.tlsKey) } : undefined;
+    const tls =
+      settings.tlsCert && settings.tlsKey
+        ? { cert: readFileSync(settings.tlsCert), key: readFileSync(settings.tlsKey) }
+        : undefined;
     const broker = settings.mqttUrl
       ? new OutsideBroker({
           url: settings.mqttUrl,
@@ -190,7 +193,13 @@ function makeBlobStore(settings: Settings): FolderBlobStore | S3BlobStore {
 
 function configureHttp(app: NestExpressApplication, settings: Settings): void {
   app.disable('x-powered-by');
-  if (settings.trustProxy) app.set('trust proxy', settings.trustProxy.split(',').map((name) => name.trim()));
+  // The only ETags are revisions: one made of the bytes could not be sent back in If-Match.
+  app.disable('etag');
+  if (settings.trustProxy)
+    app.set(
+      'trust proxy',
+      settings.trustProxy.split(',').map((name) => name.trim()),
+    );
   app.use(requestIds);
   app.use(securityHeaders(settings.tlsCert !== undefined));
   app.useBodyParser('json', { limit: MAX_JSON_BYTES, strict: true });

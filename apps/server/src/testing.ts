@@ -118,7 +118,10 @@ export interface SpawnedServer {
  * Starts `dist/main.js` as a process of its own on a data folder (see {@link makeTestFolder}). Needs a build.
  * @param settings by their names in the environment; ports are free ones unless given.
  */
-export async function spawnServer(dataDir: string, settings: Readonly<Record<string, string>> = {}): Promise<SpawnedServer> {
+export async function spawnServer(
+  dataDir: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<SpawnedServer> {
   const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   if (!existsSync(main)) throw new Error(`${main} is missing: build first.`);
   const inherited = Object.entries(process.env).filter(
@@ -181,7 +184,10 @@ async function untilShown(
   throw new Error(`The server did not start: ${output().slice(-4000)}`);
 }
 
-async function testDatabase(dataDir: string, given: string | undefined): Promise<{ url: string; drop(): Promise<void> }> {
+async function testDatabase(
+  dataDir: string,
+  given: string | undefined,
+): Promise<{ url: string; drop(): Promise<void> }> {
   if (given !== undefined) return { url: given, drop: async () => undefined };
   const file = join(dataDir, 'test-database');
   if (existsSync(file)) return { url: readFileSync(file, 'utf8'), drop: async () => undefined };

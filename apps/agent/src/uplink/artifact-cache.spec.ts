@@ -16,6 +16,7 @@ let dir: string;
 let server: Server;
 let serve: (request: IncomingMessage, response: ServerResponse, from: number) => void;
 let ranges: number[];
+const caches: ArtifactCache[] = [];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'drydock-cache-'));
@@ -29,6 +30,7 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterEach(async () => {
+  for (const each of caches.splice(0)) await each.stop();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   await rm(dir, { recursive: true, force: true });
@@ -48,7 +50,7 @@ function head(response: ServerResponse, from: number): void {
 
 function cache(maxBytes = 10_000_000): ArtifactCache {
   const { port } = server.address() as AddressInfo;
-  return new ArtifactCache({
+  const made = new ArtifactCache({
     dir,
     maxBytes,
     clock: realClock,
@@ -62,6 +64,8 @@ function cache(maxBytes = 10_000_000): ArtifactCache {
         ).on('error', reject);
       }),
   });
+  caches.push(made);
+  return made;
 }
 
 describe('artifact cache', () => {

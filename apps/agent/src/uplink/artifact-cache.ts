@@ -115,7 +115,7 @@ export class ArtifactCache {
   async stop(): Promise<void> {
     const jobs = [...this.#jobs.values()];
     for (const job of jobs) job.abort.abort();
-    await Promise.allSettled(jobs.map((job) => job.done));
+    await Promise.allSettled([...jobs.map((job) => job.done), ...this.#last.values()]);
   }
 
   #start(artifact: { sha256: string; sizeBytes: number }): Job {

@@ -15,7 +15,10 @@ export interface ListenAddress {
  * @returns the port that was bound.
  * @throws SettingsError when a given port is taken or not allowed, or the address is not one of this machine.
  */
-export async function listenOn(server: Pick<Server, 'listen' | 'once' | 'off' | 'address'>, at: ListenAddress): Promise<number> {
+export async function listenOn(
+  server: Pick<Server, 'listen' | 'once' | 'off' | 'address'>,
+  at: ListenAddress,
+): Promise<number> {
   try {
     await listen(server, at.host, at.port);
   } catch (error) {

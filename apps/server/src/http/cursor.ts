@@ -19,7 +19,9 @@ export function decodeCursor<T extends z.ZodType>(text: string, schema: T): z.ou
     // Not JSON: the same answer.
   }
   const detail = 'query.after is no cursor of this list';
-  throw new ProblemError('request.invalid', { detail }, [{ path: 'query.after', message: 'is no cursor of this list' }]);
+  throw new ProblemError('request.invalid', { detail }, [
+    { path: 'query.after', message: 'is no cursor of this list' },
+  ]);
 }
 
 /**

@@ -113,7 +113,9 @@ function replay(earlier: KeyRow, hash: Buffer, response: Response): unknown {
   }
   if (earlier.status === null) {
     // Under way, or the server was killed in the middle: what happened is for the client to look up.
-    throw new ProblemError('request.conflict', { detail: 'the first request with this key has not ended; look what it did' });
+    throw new ProblemError('request.conflict', {
+      detail: 'the first request with this key has not ended; look what it did',
+    });
   }
   const kept = earlier.response as { body: unknown } | null;
   if (kept === null && earlier.status !== 204) {

@@ -20,7 +20,10 @@ export class ProblemFilter implements ExceptionFilter {
     const response = http.getResponse<Response>();
     const problem = toProblemError(error, request);
     if (problem.status >= 500) {
-      this.logger.error({ err: error, requestId: request.requestId, method: request.method, path: request.path }, 'failed');
+      this.logger.error(
+        { err: error, requestId: request.requestId, method: request.method, path: request.path },
+        'failed',
+      );
     }
     if (response.headersSent) {
       // Part of the answer is out: the only honest end is a broken connection.
@@ -30,9 +33,13 @@ export class ProblemFilter implements ExceptionFilter {
     // An upload that is refused half-way would otherwise keep sending into a connection nobody reads.
     if (!request.complete) response.setHeader('Connection', 'close');
     const retryAfterMs = problem.params.retryAfterMs;
-    if (typeof retryAfterMs === 'number') response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
+    if (typeof retryAfterMs === 'number')
+      response.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterMs / 1000)));
     if (problem.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
-    response.status(problem.status).type('application/problem+json').send(JSON.stringify(toBody(problem, request)));
+    response
+      .status(problem.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(toBody(problem, request)));
   }
 }
 
@@ -59,14 +66,17 @@ function toProblemError(error: unknown, request: RequestWithId): ProblemError {
     return new ProblemError('request.too-large', { limit: facts.limit ?? null });
   }
   if (facts.type === 'entity.parse.failed') return invalid('the body is not JSON', 400, error);
-  if (status === 404) return new ProblemError('request.not-found', { what: 'route', id: request.path }, undefined, { cause: error });
+  if (status === 404)
+    return new ProblemError('request.not-found', { what: 'route', id: request.path }, undefined, { cause: error });
   if (status === 401) return new ProblemError('request.unauthenticated', {}, undefined, { cause: error });
   if (status !== undefined && status >= 400 && status < 500) {
     return invalid(error instanceof HttpException ? error.message : 'the request cannot be read', status, error);
   }
   const database = (error as { driverError?: { code?: string } }).driverError?.code ?? facts.code ?? '';
   if (DATABASE_AWAY.test(database) || database === 'ECONNREFUSED' || database === 'ECONNRESET') {
-    return new ProblemError('server.unavailable', { detail: 'the database does not answer' }, undefined, { cause: error });
+    return new ProblemError('server.unavailable', { detail: 'the database does not answer' }, undefined, {
+      cause: error,
+    });
   }
   const detail = `see the log for request ${request.requestId}`;
   return new ProblemError('internal.invariant', { detail }, undefined, { cause: error });

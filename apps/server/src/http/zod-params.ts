@@ -50,7 +50,12 @@ function hideClass(target: object, key: string | symbol | undefined, index: numb
   if (key === undefined) return;
   const types = Reflect.getMetadata('design:paramtypes', target, key) as unknown[] | undefined;
   if (!types) return;
-  Reflect.defineMetadata('design:paramtypes', types.map((type, at) => (at === index ? Object : type)), target, key);
+  Reflect.defineMetadata(
+    'design:paramtypes',
+    types.map((type, at) => (at === index ? Object : type)),
+    target,
+    key,
+  );
 }
 
 /** The JSON body, parsed: `@ZodBody(CreatePerson) body: CreatePerson`. */
@@ -85,7 +90,10 @@ export function ZodParam(name: string, schema: z.ZodType = z.uuid()): ParameterD
 }
 
 /** What a route answers, for OpenAPI. */
-export function ZodResponse(schema: z.ZodType, options: { status?: number; description?: string } = {}): MethodDecorator {
+export function ZodResponse(
+  schema: z.ZodType,
+  options: { status?: number; description?: string } = {},
+): MethodDecorator {
   return ApiResponse({
     status: options.status ?? 200,
     description: options.description ?? '',

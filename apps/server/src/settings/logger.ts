@@ -62,7 +62,8 @@ export function nestLogger(logger: Logger): LoggerService {
   return {
     log: (message: unknown, context?: unknown) => logger.debug({ context }, words(message)),
     warn: (message: unknown, context?: unknown) => logger.warn({ context }, words(message)),
-    error: (message: unknown, ...rest: unknown[]) => logger.error({ context: rest.at(-1), stack: rest[0] }, words(message)),
+    error: (message: unknown, ...rest: unknown[]) =>
+      logger.error({ context: rest.at(-1), stack: rest[0] }, words(message)),
     debug: (message: unknown, context?: unknown) => logger.debug({ context }, words(message)),
     verbose: (message: unknown, context?: unknown) => logger.trace({ context }, words(message)),
   };

@@ -9,13 +9,16 @@ const whole = (min: number, max: number) => z.coerce.number().int().min(min).max
 const flag = z.enum(['true', 'false', '1', '0', 'yes', 'no']).transform((text) => ['true', '1', 'yes'].includes(text));
 const text = z.string().min(1).max(4096);
 const url = (...protocols: string[]) =>
-  z.string().refine((value) => {
-    try {
-      return protocols.includes(new URL(value).protocol);
-    } catch {
-      return false;
-    }
-  }, `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+  z.string().refine(
+    (value) => {
+      try {
+        return protocols.includes(new URL(value).protocol);
+      } catch {
+        return false;
+      }
+    },
+    `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  );
 
 export interface SettingRow<T extends z.ZodType = z.ZodType> {
   /** Name in the environment and in a settings file. */
@@ -42,7 +45,8 @@ export const SETTING_TABLE = {
   keysDir: row({
     env: 'DRYDOCK_KEYS_DIR',
     schema: text,
-    about: 'Folder of the keys, default `<data dir>/keys`. Servers beside each other on one database share its content.',
+    about:
+      'Folder of the keys, default `<data dir>/keys`. Servers beside each other on one database share its content.',
   }),
   databaseUrl: row({
     env: 'DATABASE_URL',
@@ -69,7 +73,11 @@ export const SETTING_TABLE = {
     about: 'An outside MQTT broker, credentials included. Unset: the broker inside the server.',
   }),
   mqttCa: row({ env: 'DRYDOCK_MQTT_CA', schema: text, about: 'PEM file: the CA of the outside broker.' }),
-  mqttCert: row({ env: 'DRYDOCK_MQTT_CERT', schema: text, about: 'PEM file: client certificate for the outside broker.' }),
+  mqttCert: row({
+    env: 'DRYDOCK_MQTT_CERT',
+    schema: text,
+    about: 'PEM file: client certificate for the outside broker.',
+  }),
   mqttKey: row({ env: 'DRYDOCK_MQTT_KEY', schema: text, about: 'PEM file: key of that client certificate.' }),
   mqttClientId: row({
     env: 'DRYDOCK_MQTT_CLIENT_ID',
@@ -145,14 +153,24 @@ export const SETTING_TABLE = {
     schema: url('http:', 'https:'),
     about: 'Address of an S3-compatible service; unset: AWS.',
   }),
-  s3Region: withDefault({ env: 'DRYDOCK_S3_REGION', schema: text, default: 'us-east-1', about: 'Region of the bucket.' }),
+  s3Region: withDefault({
+    env: 'DRYDOCK_S3_REGION',
+    schema: text,
+    default: 'us-east-1',
+    about: 'Region of the bucket.',
+  }),
   s3Prefix: withDefault({
     env: 'DRYDOCK_S3_PREFIX',
     schema: z.string().regex(/^[A-Za-z0-9._/-]*$/),
     default: 'drydock/',
     about: 'Text before every object name.',
   }),
-  s3AccessKeyId: row({ env: 'DRYDOCK_S3_ACCESS_KEY_ID', schema: text, secret: true, about: 'Access key of the bucket.' }),
+  s3AccessKeyId: row({
+    env: 'DRYDOCK_S3_ACCESS_KEY_ID',
+    schema: text,
+    secret: true,
+    about: 'Access key of the bucket.',
+  }),
   s3SecretAccessKey: row({
     env: 'DRYDOCK_S3_SECRET_ACCESS_KEY',
     schema: text,

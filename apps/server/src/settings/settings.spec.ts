@@ -98,7 +98,10 @@ describe('log', () => {
     const log = makeLogger('info', sink);
     const token = `dd_${'a'.repeat(43)}`;
     const jws = 'eyJhbGciOiJFZERTQSJ9.eyJ2IjoxfQ.c2lnbmF0dXJl';
-    log.info({ token: 'plain', request: { authorization: `Bearer ${token}` }, url: 'postgres://u:hunter2@db/x' }, `saw ${jws}`);
+    log.info(
+      { token: 'plain', request: { authorization: `Bearer ${token}` }, url: 'postgres://u:hunter2@db/x' },
+      `saw ${jws}`,
+    );
     log.warn({ err: new Error(`cannot connect to amqp://u:hunter2@db with ${token}`) }, 'failed');
     const text = lines.join('');
     expect(text).toContain('failed');

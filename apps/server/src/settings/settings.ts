@@ -75,7 +75,10 @@ export function parseSettingsFile(text: string, file: string): Record<string, st
     if (line === '' || line.startsWith('#')) continue;
     const match = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/.exec(line);
     if (!match) {
-      throw new SettingsError('settings.invalid', { field: `${file}, line ${index + 1}`, detail: 'expected NAME=value' });
+      throw new SettingsError('settings.invalid', {
+        field: `${file}, line ${index + 1}`,
+        detail: 'expected NAME=value',
+      });
     }
     found[match[1]!] = match[2]!.replace(/^(["'])(.*)\1$/, '$2');
   }

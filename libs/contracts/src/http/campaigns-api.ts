@@ -194,8 +194,8 @@ export const PauseAnswer = z.object({
 });
 export type PauseAnswer = z.infer<typeof PauseAnswer>;
 
-/** Deployments by state; the sum over all states is the number of members. */
-export const StateCounts = z.record(z.enum(DEPLOYMENT_STATES), z.int().min(0));
+/** Deployments by state, zeros left out; the sum over all states is the number of members. */
+export const StateCounts = z.partialRecord(z.enum(DEPLOYMENT_STATES), z.int().min(0));
 export type StateCounts = z.infer<typeof StateCounts>;
 
 /** The sums of the design, the same for gates, API and screens. */

@@ -17,7 +17,7 @@ import { ReasonBody, StateCounts, SumsBody } from './campaigns-api.js';
 export const Overview = z.object({
   gateways: z.object({ total: z.int(), online: z.int(), quarantined: z.int() }),
   devices: z.object({ total: z.int(), needsRescue: z.int() }),
-  campaigns: z.record(z.enum(CAMPAIGN_STATES), z.int()),
+  campaigns: z.partialRecord(z.enum(CAMPAIGN_STATES), z.int()),
   /** Over all campaigns of the organisation that are not drafts. */
   sums: SumsBody,
   serverTimeMs: z.int(),

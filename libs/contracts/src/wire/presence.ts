@@ -23,4 +23,3 @@ export const PresenceBody = z.object({
   heardMs: z.int().positive().optional(),
 });
 export type PresenceBody = z.infer<typeof PresenceBody>;
-

@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { VirtualScheduler } from '../scheduler/virtual-scheduler.js';
 import type { Advertisement, BlePeripheral, PeripheralConnection } from '../target.js';
 import { H4Splitter } from './hci-wire.js';
-import { SimulatedController, type ControllerOptions } from './simulated-controller.js';
+import type { ControllerOptions } from './controller-options.js';
+import { SimulatedController } from './simulated-controller.js';
 
 const ADDRESS = 'c0:11:22:33:44:50';
 /** Little-endian on the wire. */

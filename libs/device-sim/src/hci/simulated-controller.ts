@@ -38,6 +38,13 @@ import {
 } from './hci-wire.js';
 import { LinkConnection, type LinkParameters, type LinkStatistics } from './link-connection.js';
 import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
+import {
+  type ProcedureContext,
+  readRemoteFeatures,
+  setDataLength,
+  setPhy,
+  updateConnection,
+} from './link-procedures.js';
 import { answerLocally } from './local-answers.js';
 import { WallClock } from './wall-clock.js';
 
@@ -66,6 +73,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   readonly scheduler: Scheduler;
   readonly #options: CompleteOptions;
   readonly #random: () => number;
+  readonly #procedures: ProcedureContext;
   readonly #sharedAir = new Air();
   readonly #hosted = new Set<HostedPeripheral>();
   readonly #connections = new Map<number, Connection>();
@@ -86,6 +94,10 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     super();
     this.scheduler = options.scheduler ?? new WallClock();
     this.#options = completeOptions(options);
+    this.#procedures = {
+      options: this.#options,
+      leEvent: (subcode, body) => this.#leEvent(subcode, body),
+    };
     this.#random = seededRandom(this.#options.seed);
   }
 
@@ -214,9 +226,9 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
       case Opcode.Disconnect:
         return this.#disconnect(parameters.readUInt16LE(0));
       case Opcode.LeConnectionUpdate:
-        return this.#connectionUpdate(parameters);
+        return this.#procedure(opcode, parameters, updateConnection);
       case Opcode.LeReadRemoteFeatures:
-        return this.#readRemoteFeatures(parameters.readUInt16LE(0));
+        return this.#procedure(opcode, parameters, readRemoteFeatures);
       case Opcode.ReadRemoteVersion: {
         const handle = parameters.readUInt16LE(0);
         this.#emit(encodeCommandStatus(opcode, this.#known(handle)[0] ?? 0));
@@ -233,7 +245,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
         const octets = parameters.readUInt16LE(2);
         this.#complete(opcode, this.#known(handle), parameters.subarray(0, 2));
         const connection = this.#connections.get(handle);
-        if (connection && maxLinkPayloadBytes > 27) this.#negotiateDataLength(connection, octets);
+        if (connection) setDataLength(connection, octets, this.#procedures);
         return;
       }
       case Opcode.LeReadPhy: {
@@ -242,12 +254,24 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
         return this.#complete(opcode, this.#known(handle), parameters.subarray(0, 2), Buffer.from([phy, phy]));
       }
       case Opcode.LeSetPhy:
-        return this.#setPhy(parameters);
+        return this.#procedure(opcode, parameters, setPhy);
       default: {
         const answer = answerLocally(opcode, this.#options);
         return this.#emit(answer ?? encodeCommandStatus(opcode, Status.UnknownCommand));
       }
     }
+  }
+
+  /** A link-layer procedure that is answered with Command Status, and later with its own event. */
+  #procedure(
+    opcode: number,
+    parameters: Buffer,
+    run: (connection: Connection, parameters: Buffer, context: ProcedureContext) => boolean,
+  ): void {
+    const connection = this.#connections.get(parameters.readUInt16LE(0));
+    const started = connection !== undefined && run(connection, parameters, this.#procedures);
+    const status = !connection ? Status.UnknownConnection : started ? Status.Success : Status.InvalidParameters;
+    this.#emit(encodeCommandStatus(opcode, status));
   }
 
   #known(handle: number): Buffer {
@@ -370,63 +394,6 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   #forget(connection: Connection): boolean {
     this.#ended.set(connection.address, connection.link.statistics);
     return this.#connections.delete(connection.handle);
-  }
-
-  #connectionUpdate(parameters: Buffer): void {
-    const handle = parameters.readUInt16LE(0);
-    const connection = this.#connections.get(handle);
-    const wanted = decodeLinkParameters(parameters, 2);
-    const status = !connection ? Status.UnknownConnection : wanted ? Status.Success : Status.InvalidParameters;
-    this.#emit(encodeCommandStatus(Opcode.LeConnectionUpdate, status));
-    if (!connection || !wanted) return;
-    connection.link.control(12, true, () => {
-      connection.link.parameters = { ...wanted, supervisionMs: this.#options.supervisionMs ?? wanted.supervisionMs };
-      const body = Buffer.alloc(9);
-      body.writeUInt16LE(handle, 1);
-      writeLinkParameters(body, 3, wanted);
-      this.#leEvent(LeEvent.ConnectionUpdateComplete, body);
-    });
-  }
-
-  #readRemoteFeatures(handle: number): void {
-    this.#emit(encodeCommandStatus(Opcode.LeReadRemoteFeatures, this.#known(handle)[0] ?? 0));
-    const connection = this.#connections.get(handle);
-    if (!connection) return;
-    const bits =
-      (connection.hosted.peripheral.maxLinkPayloadBytes > 27 ? 0x20 : 0) | (connection.hosted.phy2m ? 0x100 : 0);
-    const body = Buffer.from([0, handle & 0xff, handle >> 8, bits & 0xff, bits >> 8, 0, 0, 0, 0, 0, 0]);
-    connection.link.control(9, false, () => this.#leEvent(LeEvent.ReadRemoteFeaturesComplete, body));
-  }
-
-  #negotiateDataLength({ handle, link, hosted }: Connection, octets: number): void {
-    const agreed = Math.max(
-      27,
-      Math.min(octets, this.#options.maxLinkPayloadBytes, hosted.peripheral.maxLinkPayloadBytes),
-    );
-    link.control(9, false, () => {
-      const changed = link.maxToDevice !== agreed;
-      link.maxToDevice = agreed;
-      link.maxToHost = agreed;
-      if (!changed) return;
-      const limits = lengthAndTime(agreed);
-      this.#leEvent(
-        LeEvent.DataLengthChange,
-        Buffer.concat([Buffer.from([handle & 0xff, handle >> 8]), limits, limits]),
-      );
-    });
-  }
-
-  #setPhy(parameters: Buffer): void {
-    const handle = parameters.readUInt16LE(0);
-    const connection = this.#connections.get(handle);
-    this.#emit(encodeCommandStatus(Opcode.LeSetPhy, this.#known(handle)[0] ?? 0));
-    if (!connection) return;
-    const wants2m = (parameters.readUInt8(3) & 2) !== 0 && (parameters.readUInt8(4) & 2) !== 0;
-    const phy = wants2m && this.#options.phy2m && connection.hosted.phy2m ? 2 : 1;
-    connection.link.control(5, true, () => {
-      connection.link.phy = phy;
-      this.#leEvent(LeEvent.PhyUpdateComplete, Buffer.from([0, handle & 0xff, handle >> 8, phy, phy]));
-    });
   }
 
   #acl(packet: Buffer): void {

@@ -183,7 +183,7 @@ export class BleAdapter implements BleHost {
     const free = (): void => {
       this.#inUse.delete(peripheral.id);
     };
-    return free();
+    if (this.#tap.connectionTo(connection.address) !== connection) return free();
     // noble mixes up two connections of one address: the next begins when the controller has ended this one.
     connection.watch({ gone: free, room: () => undefined, refused: () => undefined });
   }

@@ -6,6 +6,7 @@
  * is called finished when the kernel took it, which can be seconds before the wire did at low speed, so
  * the pace of the line is kept here.
  */
+import { existsSync } from 'node:fs';
 import type { SerialPort as SerialPortClass } from 'serialport';
 import {
   LinkError,
@@ -194,8 +195,15 @@ class OpenUart implements OpenLink {
     this.#lineFreeAtMs = 0;
   }
 
-  receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
-    return this.#queue.receive(channels, withinMs);
+  async receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
+    const frame = await this.#queue.receive(channels, withinMs);
+    // serialport 13: a port that goes while a read is under way is not noticed (the read gets 0 bytes and is
+    // repeated, for ever and busily). Its path is gone then; closing ends the reading.
+    if (!frame && this.#port && !existsSync(this.info.identity.value)) {
+      await this.close();
+      throw new LinkError('link.lost', { detail: 'the port was unplugged' });
+    }
+    return frame;
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BlobStore } from './blob-store.port.js';
 
 /** @param open makes the store to test, and what undoes it. */
-export function blobStoreConformance(name: string, open: () => Promise<{ store: BlobStore; close: () => Promise<void> }>): void {
+export function blobStoreConformance(
+  name: string,
+  open: () => Promise<{ store: BlobStore; close: () => Promise<void> }>,
+): void {
   describe(`blob store: ${name}`, () => {
     let store: BlobStore;
     let close: () => Promise<void>;

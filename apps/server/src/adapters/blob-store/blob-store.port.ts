@@ -16,7 +16,10 @@ export interface BlobStore {
   /** Whole blob; only for files below the parse limit. */
   readAll(sha256: string): Promise<Buffer | undefined>;
   /** @param range inclusive byte positions. Undefined when the blob is missing. */
-  open(sha256: string, range?: { start: number; end: number }): Promise<{ stream: Readable; sizeBytes: number } | undefined>;
+  open(
+    sha256: string,
+    range?: { start: number; end: number },
+  ): Promise<{ stream: Readable; sizeBytes: number } | undefined>;
   has(sha256: string): Promise<boolean>;
   remove(sha256: string): Promise<void>;
   /** Rejects when the store cannot be used now; for /health. */

@@ -71,7 +71,11 @@ export class S3Service {
     }
     const source = request.headers['x-amz-copy-source'];
     if (request.method === 'PUT' && typeof source === 'string') {
-      const from = this.objects.get(decodeURIComponent(source).replace(/^\//, '').slice(this.bucket.length + 1));
+      const from = this.objects.get(
+        decodeURIComponent(source)
+          .replace(/^\//, '')
+          .slice(this.bucket.length + 1),
+      );
       if (!from) return void fail(404, 'NoSuchKey');
       this.objects.set(key, from);
       return void xml(`<CopyObjectResult><ETag>${etag(from)}</ETag></CopyObjectResult>`);

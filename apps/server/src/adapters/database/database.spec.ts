@@ -89,7 +89,10 @@ describe('embedded Postgres', () => {
   /** What a killed server leaves: the claim's connection is cut, the postmaster runs on. */
   async function killServerOf(postgres: EmbeddedPostgres): Promise<void> {
     running.splice(running.indexOf(postgres), 1);
-    await run(postgres.url('postgres'), `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'drydock-owner'`);
+    await run(
+      postgres.url('postgres'),
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'drydock-owner'`,
+    );
   }
 });
 
@@ -110,11 +113,22 @@ describe('schema', () => {
   it('goes back and forth again', async () => {
     const { url, drop } = await freshDatabase();
     const database = await openTo(url);
-    const tables = async () => fingerprint(await run(url, `select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by 1, 2`));
+    const tables = async () =>
+      fingerprint(
+        await run(
+          url,
+          `select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by 1, 2`,
+        ),
+      );
     const before = await tables();
     const count = database.dataSource.migrations.length;
     for (let i = 0; i < count; i++) await database.dataSource.undoLastMigration();
-    expect(await run(url, `select table_name from information_schema.tables where table_schema = 'public' and table_name <> 'migrations'`)).toEqual([]);
+    expect(
+      await run(
+        url,
+        `select table_name from information_schema.tables where table_schema = 'public' and table_name <> 'migrations'`,
+      ),
+    ).toEqual([]);
     await database.close();
     const again = await openTo(url);
     expect(await tables()).toBe(before);
@@ -170,7 +184,12 @@ describe('partitions', () => {
 });
 
 function openTo(url: string): Promise<Database> {
-  return openDatabase({ url, poolSize: 4, retention: { reportDays: 30, auditMonths: 24 }, onPoolError: () => undefined });
+  return openDatabase({
+    url,
+    poolSize: 4,
+    retention: { reportDays: 30, auditMonths: 24 },
+    onPoolError: () => undefined,
+  });
 }
 
 function fingerprint(rows: unknown[]): string {

@@ -60,7 +60,9 @@ async function migrate(url: string, retention: Retention): Promise<void> {
   lock.on('error', () => undefined);
   await lock.connect();
   try {
-    const version = Number((await lock.query<{ v: string }>(`select current_setting('server_version_num') as v`)).rows[0]!.v);
+    const version = Number(
+      (await lock.query<{ v: string }>(`select current_setting('server_version_num') as v`)).rows[0]!.v,
+    );
     if (version < OLDEST_POSTGRES) {
       throw new Error(`Postgres ${Math.floor(version / 10_000)} is too old: 15 or newer is needed.`);
     }

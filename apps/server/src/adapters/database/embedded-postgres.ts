@@ -8,12 +8,24 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
-import { copyNativeFolder, findNativeFolder, prepareBinaries, type PostgresBinaries } from './postgres-binaries.js';
-import { canReach, databaseUser, nameOfUser, type SystemUser } from './unprivileged-user.js';
+import type { PostgresBinaries } from './postgres-binaries.js';
+import { choosePlace, type PostgresPlace } from './postgres-place.js';
+import type { SystemUser } from './unprivileged-user.js';
 
 const USER = 'drydock';
 const START_TIMEOUT_MS = 60_000;
@@ -95,7 +107,9 @@ export class EmbeddedPostgres {
   }
 
   async dropDatabase(name: string): Promise<void> {
-    await this.asOwner((client) => client.query(`drop database if exists ${client.escapeIdentifier(name)} with (force)`));
+    await this.asOwner((client) =>
+      client.query(`drop database if exists ${client.escapeIdentifier(name)} with (force)`),
+    );
   }
 
   /** One live server for a data folder: the claim is a lock that ends with this process, however that ends. */
@@ -139,74 +153,7 @@ export class EmbeddedPostgres {
   }
 }
 
-interface Place {
-  readonly clusterDir: string;
-  readonly passwordFile: string;
-  readonly binaries: PostgresBinaries;
-  readonly user: SystemUser | undefined;
-}
-
-function choosePlace(dataDir: string, say: (sentence: string) => void): Place {
-  const user = ownerOfCluster(join(dataDir, 'postgres', 'data')) ?? databaseUser();
-  const native = findNativeFolder();
-  mkdirSync(dataDir, { recursive: true, mode: user ? 0o755 : 0o700 });
-  if (!user) {
-    const base = join(dataDir, 'postgres');
-    mkdirSync(base, { recursive: true, mode: 0o700 });
-    const owner = statSync(base).uid;
-    if (process.getuid && owner !== process.getuid()) {
-      throw new Error(
-        `${base} belongs to user ${owner}, not to you: start as that user (root for one made by root), ` +
-          'or set DRYDOCK_DATA_DIR to another folder.',
-      );
-    }
-    return {
-      clusterDir: join(base, 'data'),
-      passwordFile: join(base, 'password'),
-      binaries: prepareBinaries(native.folder, join(base, 'lib')),
-      user,
-    };
-  }
-
-  // As root: both data and programs must be reachable for the other user.
-  let base = join(dataDir, 'postgres');
-  const elsewhere = join(dataDir, 'postgres.location');
-  if (existsSync(elsewhere)) {
-    base = readFileSync(elsewhere, 'utf8').trim();
-  } else {
-    mkdirSync(base, { recursive: true, mode: 0o755 });
-    if (!canReach(user, base)) {
-      if (!existsSync(join(base, 'data'))) rmdirSync(base);
-      // A name of its own, noted in the data folder: whoever removes that folder gets a new database, not the old one.
-      base = join('/var/lib', `drydock-${randomBytes(6).toString('hex')}`);
-      writeFileSync(elsewhere, `${base}\n`);
-      say(`User ${user.name} cannot reach ${dataDir}: the embedded database keeps its data in ${base}.`);
-    }
-  }
-  mkdirSync(base, { recursive: true, mode: 0o755 });
-  let folder = native.folder;
-  if (!canReach(user, folder, join(folder, 'bin', 'postgres'))) {
-    const to = join('/var/lib', `drydock-postgres-${native.version}`);
-    if (!existsSync(to)) say(`User ${user.name} cannot reach ${folder}: the database programs are copied to ${to}.`);
-    folder = copyNativeFolder(folder, to);
-  }
-  say(`Running as root: the embedded database runs as user ${user.name}, data in ${join(base, 'data')}.`);
-  return {
-    clusterDir: join(base, 'data'),
-    passwordFile: join(base, 'password'),
-    binaries: prepareBinaries(folder, join(base, 'lib')),
-    user,
-  };
-}
-
-/** As root on a cluster that an ordinary user made: Postgres insists on running as that user. */
-function ownerOfCluster(clusterDir: string): SystemUser | undefined {
-  if (process.getuid?.() !== 0 || !existsSync(join(clusterDir, 'PG_VERSION'))) return undefined;
-  const { uid, gid } = statSync(clusterDir);
-  return uid === 0 ? undefined : { name: nameOfUser(uid), uid, gid };
-}
-
-async function initialise(place: Place, options: EmbeddedPostgresOptions): Promise<void> {
+async function initialise(place: PostgresPlace, options: EmbeddedPostgresOptions): Promise<void> {
   const { clusterDir, passwordFile, binaries, user } = place;
   // A first start that was killed half-way leaves a folder that is no cluster.
   rmSync(clusterDir, { recursive: true, force: true });
@@ -237,7 +184,7 @@ async function initialise(place: Place, options: EmbeddedPostgresOptions): Promi
 }
 
 async function launch(
-  place: Place,
+  place: PostgresPlace,
   port: number,
   options: EmbeddedPostgresOptions,
 ): Promise<{ child: ChildProcess } | { output: string }> {
@@ -261,7 +208,13 @@ async function launch(
   const child = spawn(
     binaries.postgres,
     ['-D', clusterDir, ...Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { ...identity(user), cwd: clusterDir, env: childEnvironment(binaries), detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
+    {
+      ...identity(user),
+      cwd: clusterDir,
+      env: childEnvironment(binaries),
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
   );
   let output = '';
   child.stderr!.setEncoding('utf8');

@@ -44,7 +44,9 @@ export function findNativeFolder(): { folder: string; version: string } {
  */
 export function prepareBinaries(folder: string, linksFolder: string): PostgresBinaries {
   const list = join(folder, 'pg-symlinks.json');
-  const links = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) : [];
+  const links = existsSync(list)
+    ? (JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[])
+    : [];
   mkdirSync(linksFolder, { recursive: true, mode: 0o755 });
   for (const { source, target } of links) {
     const path = join(linksFolder, basename(target));

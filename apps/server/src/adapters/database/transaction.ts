@@ -19,6 +19,8 @@ export async function inTransaction<T>(
 
 /** Milliseconds of the database's clock, now (not the transaction's start). */
 export async function databaseNowMs(tx: Pick<EntityManager, 'query'>): Promise<number> {
-  const rows = (await tx.query('select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms')) as { ms: number }[];
+  const rows = (await tx.query('select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms')) as {
+    ms: number;
+  }[];
   return Math.floor(rows[0]!.ms);
 }

@@ -3,7 +3,17 @@
  * be moved offline). Servers beside each other on one database share the folder's order key.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   generateSigningKey,
@@ -15,7 +25,12 @@ import {
 } from '@drydock/contracts';
 import { z } from 'zod';
 
-const OrderKeyFile = z.object({ serverId: z.uuid(), orderKey: PrivateJwk, rootPublicKey: PublicJwk, statement: z.string() });
+const OrderKeyFile = z.object({
+  serverId: z.uuid(),
+  orderKey: PrivateJwk,
+  rootPublicKey: PublicJwk,
+  statement: z.string(),
+});
 const RootKeyFile = z.object({ serverId: z.uuid(), rootKey: PrivateJwk });
 
 export interface KeyFiles {

@@ -128,7 +128,14 @@ describe('login', () => {
     ['of another server', { server: randomUUID() }],
     ['of another purpose', { purpose: 'orders' }],
     ['that ended this very moment', { expiresAtMs: START_MS }],
-    ['signed by a stranger', { get key() { return strangerKey; } }],
+    [
+      'signed by a stranger',
+      {
+        get key() {
+          return strangerKey;
+        },
+      },
+    ],
   ])('refuses a token %s', async (_, facts) => {
     await expect(connect(gatewayA, await token(facts))).rejects.toThrow(/Bad username or password|Not authorized/i);
   });
@@ -144,7 +151,9 @@ describe('login', () => {
   it('refuses a gateway that the fleet does not let in, and a foreign client id', async () => {
     await expect(login(refusedGateway)).rejects.toThrow(/Not authorized/i);
     const victim = await login(gatewayA);
-    await expect(connect(gatewayB, await token({ gateway: gatewayB }), { clientId: `${gatewayA}-1` })).rejects.toThrow(/Not authorized/i);
+    await expect(connect(gatewayB, await token({ gateway: gatewayB }), { clientId: `${gatewayA}-1` })).rejects.toThrow(
+      /Not authorized/i,
+    );
     expect(victim.connected).toBe(true);
   });
 });
@@ -156,16 +165,18 @@ describe('topics', () => {
     const gate = new Promise<void>((resolve) => (release = resolve));
     beforeAnswer = () => gate;
     let acknowledged = false;
-    const published = client.publishAsync(topic(gatewayA, 'reports'), 'batch', { qos: 1 }).then(() => (acknowledged = true));
+    const published = client
+      .publishAsync(topic(gatewayA, 'reports'), 'batch', { qos: 1 })
+      .then(() => (acknowledged = true));
     // A second exchange on the same broker: what had to happen without the commit has happened.
     const other = await login(gatewayB);
     await other.subscribeAsync(topic(gatewayB, 'acks'));
     expect(acknowledged).toBe(false);
     release();
     await published;
-    expect(heard.map((message) => [message.orgId, message.gatewayId, message.leaf, message.payload.toString()])).toEqual([
-      [orgId, gatewayA, 'reports', 'batch'],
-    ]);
+    expect(
+      heard.map((message) => [message.orgId, message.gatewayId, message.leaf, message.payload.toString()]),
+    ).toEqual([[orgId, gatewayA, 'reports', 'batch']]);
   });
 
   it('acknowledges and stays connected when the handler fails: content closes nothing', async () => {
@@ -296,7 +307,11 @@ describe('a restart', () => {
 describe('noise', () => {
   it('never hurts the others', async () => {
     const client = await login(gatewayA);
-    for (const bytes of [Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.alloc(64, 0xff), Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f])]) {
+    for (const bytes of [
+      Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+      Buffer.alloc(64, 0xff),
+      Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]),
+    ]) {
       await new Promise<void>((resolve) => {
         const socket = connectTcp(broker.port, '127.0.0.1', () => socket.write(bytes));
         socket.on('error', () => undefined);

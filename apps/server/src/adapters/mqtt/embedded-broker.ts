@@ -130,7 +130,10 @@ export class EmbeddedBroker implements Broker {
     await closed;
   }
 
-  async publish(target: { orgId: string; gatewayId: string; leaf: ServerLeaf }, payload: string | Buffer): Promise<void> {
+  async publish(
+    target: { orgId: string; gatewayId: string; leaf: ServerLeaf },
+    payload: string | Buffer,
+  ): Promise<void> {
     const aedes = this.aedes;
     if (!aedes) throw new Error('The broker is stopped.');
     const { qos, retain } = TOPIC_RULES[target.leaf];
@@ -190,7 +193,12 @@ export class EmbeddedBroker implements Broker {
     if (bytes.length > MAX_MESSAGE_BYTES) throw new Error(`a message has at most ${MAX_MESSAGE_BYTES} bytes`);
     // An empty retained message only clears what is retained.
     if (bytes.length === 0) return;
-    await this.hand({ orgId: session.orgId, gatewayId: session.gatewayId, leaf: address.leaf as AgentLeaf, payload: bytes });
+    await this.hand({
+      orgId: session.orgId,
+      gatewayId: session.gatewayId,
+      leaf: address.leaf as AgentLeaf,
+      payload: bytes,
+    });
   }
 
   private async hand(message: InboundMessage): Promise<void> {

@@ -36,7 +36,10 @@ async function agent(): Promise<MqttClient> {
 }
 
 /** A server's side; what it hears can be awaited by number. */
-async function serverSide(clientId: string | undefined, handle: (message: InboundMessage) => Promise<void> = async () => undefined) {
+async function serverSide(
+  clientId: string | undefined,
+  handle: (message: InboundMessage) => Promise<void> = async () => undefined,
+) {
   const heard: string[] = [];
   const waiting: (() => void)[] = [];
   const broker = new OutsideBroker({ url, ...(clientId ? { clientId } : {}), warn: () => undefined });
@@ -99,7 +102,9 @@ it('handles many at once, and goes on when handlers fail or strangers publish', 
   undo.push(() => broker.stop());
   const client = await agent();
   await client.publishAsync('drydock/v1/x/gateways/y/reports', 'no ids', { qos: 1 });
-  await Promise.all(Array.from({ length: 200 }, (_, i) => client.publishAsync(topic('reports'), String(i), { qos: 1 })));
+  await Promise.all(
+    Array.from({ length: 200 }, (_, i) => client.publishAsync(topic('reports'), String(i), { qos: 1 })),
+  );
   await until(64);
   release();
   await until(200);
@@ -111,7 +116,9 @@ it('comes back when the connection breaks', async () => {
   const { broker, until } = await serverSide(undefined);
   undo.push(() => broker.stop());
   const back = new Promise<void>((resolve) => aedes.on('subscribe', () => resolve()));
-  const [client] = Object.values((aedes as unknown as { clients: Record<string, { conn: { destroy(): void } }> }).clients);
+  const [client] = Object.values(
+    (aedes as unknown as { clients: Record<string, { conn: { destroy(): void } }> }).clients,
+  );
   client!.conn.destroy();
   await back;
   const sender = await agent();

@@ -89,14 +89,21 @@ export class OutsideBroker implements Broker {
     this.client = undefined;
   }
 
-  async publish(target: { orgId: string; gatewayId: string; leaf: ServerLeaf }, payload: string | Buffer): Promise<void> {
+  async publish(
+    target: { orgId: string; gatewayId: string; leaf: ServerLeaf },
+    payload: string | Buffer,
+  ): Promise<void> {
     const client = this.client;
     if (!client) throw new Error('The broker is stopped.');
     const { qos, retain } = TOPIC_RULES[target.leaf];
-    await client.publishAsync(topicOf(gatewayTopicPrefix(target.orgId, target.gatewayId), target.leaf), Buffer.from(payload), {
-      qos,
-      retain,
-    });
+    await client.publishAsync(
+      topicOf(gatewayTopicPrefix(target.orgId, target.gatewayId), target.leaf),
+      Buffer.from(payload),
+      {
+        qos,
+        retain,
+      },
+    );
   }
 
   async disconnect(): Promise<void> {
@@ -118,7 +125,10 @@ export class OutsideBroker implements Broker {
     const address = parseTopic(topic);
     if (!address || TOPIC_RULES[address.leaf].from !== 'agent' || payload.length === 0) return;
     if (payload.length > MAX_MESSAGE_BYTES) {
-      this.options.warn({ gatewayId: address.gatewayId, bytes: payload.length }, 'a message was too large and is not read');
+      this.options.warn(
+        { gatewayId: address.gatewayId, bytes: payload.length },
+        'a message was too large and is not read',
+      );
       return;
     }
     const handler = this.handlers.get(address.leaf as AgentLeaf);

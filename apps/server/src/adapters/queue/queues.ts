@@ -30,7 +30,9 @@ export interface QueueDefinition {
 }
 
 /** Counts for metrics and health. */
-export type QueueCounts = Readonly<Record<string, { waiting: number; active: number; delayed: number; failed: number }>>;
+export type QueueCounts = Readonly<
+  Record<string, { waiting: number; active: number; delayed: number; failed: number }>
+>;
 
 export interface QueuesOptions {
   readonly databaseUrl: string;

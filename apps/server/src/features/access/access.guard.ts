@@ -20,7 +20,8 @@ export class AccessGuard implements CanActivate {
     const places = [context.getHandler(), context.getClass()];
     const needed = this.reflector.getAllAndOverride<readonly Role[] | undefined>(ROLES_KEY, places);
     if (!needed && this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_KEY, places)) return true;
-    if (!needed || needed.length === 0) return true; if (!needed) throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
+    if (!needed || needed.length === 0)
+      throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
 
     const request = context.switchToHttp().getRequest<RequestWithId & { actor?: Actor }>();
     const actor = await this.authenticate(request);
@@ -51,7 +52,9 @@ export class AccessGuard implements CanActivate {
     };
   }
 
-  private async lookUp(token: string): Promise<{ org_id: string; person_id: string; name: string; roles: Role[] } | undefined> {
+  private async lookUp(
+    token: string,
+  ): Promise<{ org_id: string; person_id: string; name: string; roles: Role[] } | undefined> {
     const rows = (await this.dataSource.query(
       `select t.id, t.org_id, t.person_id, p.name, p.roles,
               (t.last_used_at is null or t.last_used_at < now() - interval '1 minute') as stale

@@ -1,6 +1,16 @@
 /** People and their tokens. Each change and its audit entry share one transaction. */
 import { Inject, Injectable } from '@nestjs/common';
-import type { ApiToken, ChangePerson, CreateApiToken, CreatedApiToken, CreatePerson, Me, PeoplePage, PageQuery, Person } from '@drydock/contracts';
+import type {
+  ApiToken,
+  ChangePerson,
+  CreateApiToken,
+  CreatedApiToken,
+  CreatePerson,
+  Me,
+  PeoplePage,
+  PageQuery,
+  Person,
+} from '@drydock/contracts';
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { inTransaction } from '../../adapters/database/transaction.js';
@@ -79,7 +89,9 @@ export class AccessService {
   async change(actor: Actor, id: string, body: ChangePerson, expected: number | undefined): Promise<Person> {
     return inTransaction(this.dataSource, async (tx) => {
       // One change of rights at a time, so that two cannot remove the last two admins.
-      await tx.query(`select 1 from people where org_id = $1 and 'admin' = any(roles) order by id for update`, [actor.orgId]);
+      await tx.query(`select 1 from people where org_id = $1 and 'admin' = any(roles) order by id for update`, [
+        actor.orgId,
+      ]);
       const before = await this.person(tx, actor.orgId, id, 'for update');
       expectRevision(before.revision, expected);
       const taken = (await tx.query('select 1 from people where org_id = $1 and name = $2 and id <> $3', [
@@ -87,7 +99,8 @@ export class AccessService {
         body.name ?? before.name,
         id,
       ])) as unknown[];
-      if (taken.length > 0) throw new ProblemError('request.conflict', { detail: `somebody is already called ${body.name ?? ''}` });
+      if (taken.length > 0)
+        throw new ProblemError('request.conflict', { detail: `somebody is already called ${body.name ?? ''}` });
       const [rows] = (await tx.query(
         `update people set name = $3, email = $4, roles = $5, revision = revision + 1,
            disabled_at = case when $6 then coalesce(disabled_at, now()) end
@@ -168,7 +181,10 @@ export class AccessService {
   }
 
   private async person(tx: Pick<EntityManager, 'query'>, orgId: string, id: string, lock = ''): Promise<PersonRow> {
-    const rows = (await tx.query(`select ${PERSON} from people where org_id = $1 and id = $2 ${lock}`, [orgId, id])) as PersonRow[];
+    const rows = (await tx.query(`select ${PERSON} from people where org_id = $1 and id = $2 ${lock}`, [
+      orgId,
+      id,
+    ])) as PersonRow[];
     const row = rows[0];
     if (!row) throw new ProblemError('request.not-found', { what: 'person', id });
     return row;
@@ -182,7 +198,13 @@ export class AccessService {
     if (left.length === 0) throw new ProblemError('request.conflict', { detail: 'nobody would be admin any more' });
   }
 
-  private record(tx: EntityManager, actor: Actor, action: string, id: string, params: Record<string, unknown>): Promise<void> {
+  private record(
+    tx: EntityManager,
+    actor: Actor,
+    action: string,
+    id: string,
+    params: Record<string, unknown>,
+  ): Promise<void> {
     return this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'person', id }, params });
   }
 }

@@ -143,7 +143,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
       await queryRows(
         tx,
         `update orders set published_at = clock_timestamp(), withdraws = false,
-           publish_after = clock_timestamp() + case when gateway_id = any($2::uuid[]) then $3 else $4 end * interval '1 millisecond'
+           publish_after = clock_timestamp() + case when gateway_id = any($2::uuid[]) then $3::int else $4::int end * interval '1 millisecond'
          where gateway_id = any($1::uuid[])`,
         [left.map((row) => row.gateway_id), [...built.keys()], BETWEEN_ORDERS_MS, AGAIN_AFTER_MS],
       );

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   EnrolResponse,
@@ -14,7 +15,7 @@ import {
   verifyEnvelope,
   verifyRootStatement,
 } from '@drydock/contracts';
-import { startTestServer, type TestServer } from '../../testing.js';
+import { makeTestFolder, startTestServer, type TestServer } from '../../testing.js';
 import { FleetEvents, type FleetEventMap } from './fleet-events.js';
 import { call, freshName, makeSite, makeToken, newEpoch, query, TestGateway, until } from './fleet.fixture.js';
 
@@ -416,3 +417,19 @@ it('a site has a zone that exists, a name of its own, and shows its list', async
       .code,
   ).toBe('request.not-found');
 });
+
+it('a server that starts finds nobody connected to the broker inside it, until they say so', async () => {
+  const dataDir = makeTestFolder();
+  const first = await startTestServer({ dataDir });
+  const gateway = await TestGateway.enrol(first, await makeSite(first));
+  await gateway.presence();
+  const online = async (of: TestServer) =>
+    (await query<{ online: boolean }>(of, 'select online from gateways where id = $1', [gateway.id]))[0]!.online;
+  expect(await online(first)).toBe(true);
+  await gateway.close();
+  await first.stop();
+  const second = await startTestServer({ dataDir });
+  expect(await online(second)).toBe(false);
+  await second.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 30_000);

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { FaultInjector } from '../fault-injector.js';
 import type { FlashMemory } from '../flash-memory.js';
 import type { CborMap } from './cbor.js';
-import { ImageSlots, PRIMARY, SECONDARY, type SlotName } from './image-slots.js';
+import { type ImageSlots, PRIMARY, SECONDARY, type SlotName } from './image-slots.js';
 import { compareVersions, headerVersion, versionText } from './mcuboot-image.js';
 import { GlobalRc, imageError, ImageError, ok, rc, type Reply } from './reply.js';
 

@@ -4,7 +4,7 @@
  *
  * Source: mcuboot `docs/design.md`, `boot/bootutil/src/loader.c`; zephyr `os_mgmt.c` (reset).
  */
-import { createHash, createPublicKey, KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { FlashMemory, NRF52_FLASH } from '../flash-memory.js';
 import { PoweredUnit } from '../powered-unit.js';
 import { ImageGroup } from './image-group.js';
@@ -16,6 +16,8 @@ import { SmpServer } from './smp-server.js';
 
 const BOOT_MODE_RECOVERY = 1;
 const REVERT_AFTER_CONFIRM_MS = 2000;
+/** A host that said nothing for so long counts as a new one: a UART does not show when its port is opened. */
+const NEW_HOST_AFTER_MS = 5000;
 
 /** What the unit tells its transport. */
 export interface TransportSide {
@@ -34,6 +36,7 @@ export class SmpUnit extends PoweredUnit {
   #personality: 'application' | 'recovery' = 'application';
   #transport: TransportSide | undefined;
   #wasTouched = false;
+  #lastMessageAtMs = 0;
   #isMute = false;
   /** Retained: the next boot stays in serial recovery. Lost with power. */
   #bootMode = 0;
@@ -80,6 +83,9 @@ export class SmpUnit extends PoweredUnit {
 
   /** A complete message arrived. */
   receive(message: Uint8Array): void {
+    const now = this.scheduler.now();
+    if (now - this.#lastMessageAtMs > NEW_HOST_AFTER_MS) this.#wasTouched = false;
+    this.#lastMessageAtMs = now;
     if (this.isRunning && !this.#isMute) this.#server?.receive(message);
   }
 

@@ -1,14 +1,10 @@
 /** Ties keys and database together, and makes what a first start needs: installation, organization, admin, token. */
-import {
-  importVerifyingKey,
-  RootStatement,
-  type ServerId,
-  type VerifyingKey,
-} from '@drydock/contracts';
+import { importVerifyingKey, RootStatement, type ServerId, type VerifyingKey } from '@drydock/contracts';
 import type { DataSource, EntityManager } from 'typeorm';
-import { makeApiToken } from '../../features/access/api-token.js';
-import { openKeyFiles } from './key-files.js';
-import type { ServerKeys } from './server-keys.port.js';
+import { makeApiToken } from './features/access/api-token.js';
+import { PostgresAudit } from './features/audit/postgres-audit.js';
+import { openKeyFiles } from './adapters/keys/key-files.js';
+import type { ServerKeys } from './adapters/keys/server-keys.port.js';
 
 /** Name of the organization and of the person that the first start makes. */
 export const FIRST_ORG = 'default';
@@ -73,6 +69,13 @@ async function ensureFirstAdmin(tx: EntityManager): Promise<string | undefined> 
     ['admin'],
   ])) as { id: string }[];
   const token = makeApiToken();
+  await new PostgresAudit().record(tx, {
+    orgId: orgs[0]!.id,
+    actor: { kind: 'system', name: 'first start' },
+    action: 'installation.created',
+    target: { kind: 'person', id: people[0]!.id },
+    params: { person: FIRST_ADMIN, hint: token.hint },
+  });
   await tx.query('insert into api_tokens (org_id, person_id, name, token_hash, hint) values ($1, $2, $3, $4, $5)', [
     orgs[0]!.id,
     people[0]!.id,

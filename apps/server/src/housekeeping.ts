@@ -1,10 +1,10 @@
 /** What keeps the database within its bounds: partitions made and dropped, old idempotency keys removed. */
 import type { DataSource } from 'typeorm';
-import { IDEMPOTENCY_KEPT } from '../../http/idempotency.js';
-import type { Settings } from '../../settings/settings.js';
-import type { Queues } from '../queue/queues.js';
-import { maintainPartitions } from './partitions.js';
-import { databaseNowMs, inTransaction } from './transaction.js';
+import { IDEMPOTENCY_KEPT } from './http/idempotency.js';
+import type { Settings } from './settings/settings.js';
+import type { Queues } from './adapters/queue/queues.js';
+import { maintainPartitions } from './adapters/database/partitions.js';
+import { databaseNowMs, inTransaction } from './adapters/database/transaction.js';
 
 const EVERY_MS = 3_600_000;
 
