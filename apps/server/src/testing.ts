@@ -21,6 +21,7 @@ import { readSettings } from './settings/settings.js';
 import { startServer } from './start-server.js';
 
 export { EmbeddedPostgres } from './adapters/database/embedded-postgres.js';
+export { startBareBroker } from './adapters/mqtt/bare-broker.js';
 
 const TEMPLATE = 'drydock_template';
 
@@ -58,7 +59,15 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     DRYDOCK_LOG_LEVEL: process.env.DRYDOCK_TEST_LOG_LEVEL ?? 'error',
     ...options.settings,
   });
-  const server = await startServer(settings);
+  const removeTemporary = async () => {
+    if (options.dataDir !== undefined) return;
+    await database.drop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  const server = await startServer(settings).catch(async (error: unknown) => {
+    await removeTemporary();
+    throw error;
+  });
   const tokenFile = join(dataDir, 'test-admin-token');
   if (server.firstStart) writeFileSync(tokenFile, server.firstStart.adminToken, { mode: 0o600 });
   return {
@@ -71,9 +80,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     dataDir,
     stop: async () => {
       await server.stop();
-      if (options.dataDir !== undefined) return;
-      await database.drop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await removeTemporary();
     },
   };
 }

@@ -2,20 +2,31 @@
 import { performance } from 'node:perf_hooks';
 import type { Cancel, Scheduler } from '../target.js';
 
+export interface RealSchedulerOptions {
+  /** Callbacks keep the process alive. Default false: a simulated device alone is no reason to stay. */
+  readonly keepAlive?: boolean;
+  /**
+   * Walks the last millisecond before each callback in small steps instead of trusting the timer,
+   * which may be a millisecond late. For benches: it costs processor time. Default false.
+   */
+  readonly precise?: boolean;
+}
+
+/** Below this, a timer is replaced by small steps. */
+const STEP_MS = 1.2;
+
 /**
- * `setTimeout` behind the `Scheduler` interface. Milliseconds since construction.
- *
- * Timers do not keep the process alive unless `keepAlive` is set: a simulated device alone is no
- * reason to stay. `close()` cancels everything; callbacks scheduled after it never run.
+ * The event loop's timers behind the `Scheduler` interface. Milliseconds since construction.
+ * `close()` cancels everything; callbacks scheduled after it never run.
  */
 export class RealScheduler implements Scheduler {
   readonly #startedAt = performance.now();
-  readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #keepAlive: boolean;
+  readonly #waiting = new Set<Cancel>();
+  readonly #options: RealSchedulerOptions;
   #closed = false;
 
-  constructor(options: { readonly keepAlive?: boolean } = {}) {
-    this.#keepAlive = options.keepAlive ?? false;
+  constructor(options: RealSchedulerOptions = {}) {
+    this.#options = options;
   }
 
   now(): number {
@@ -24,36 +35,43 @@ export class RealScheduler implements Scheduler {
 
   after(delayMs: number, fn: () => void): Cancel {
     if (this.#closed) return () => undefined;
-    // setTimeout rounds down; an early timer would let a device act before its time.
-    const dueAt = this.now() + Math.max(0, delayMs);
-    const arm = (): NodeJS.Timeout => {
-      const timer = setTimeout(
-        () => {
-          this.#timers.delete(timer);
-          if (dueAt - this.now() >= 1) current = arm();
-          else fn();
-        },
-        Math.min(0x7fffffff, Math.max(0, Math.ceil(dueAt - this.now()))),
-      );
-      if (!this.#keepAlive) timer.unref();
-      this.#timers.add(timer);
-      return timer;
+    const dueAtMs = this.now() + Math.max(0, delayMs);
+    let stop: () => void = () => undefined;
+    const cancel = (): void => {
+      stop();
+      this.#waiting.delete(cancel);
     };
-    let current = arm();
-    return () => {
-      clearTimeout(current);
-      this.#timers.delete(current);
+    const arm = (): void => {
+      const leftMs = dueAtMs - this.now();
+      const steps = leftMs <= 0 || (this.#options.precise && leftMs <= STEP_MS);
+      if (steps) {
+        // Never unref'd: an unref'd immediate waits until something else wakes the event loop.
+        const immediate = setImmediate(tick);
+        stop = () => clearImmediate(immediate);
+        return;
+      }
+      const wholeMs = this.#options.precise ? Math.floor(leftMs - 1) : Math.ceil(leftMs);
+      const timer = setTimeout(tick, Math.min(0x7fffffff, Math.max(1, wholeMs)));
+      if (!this.#options.keepAlive) timer.unref();
+      stop = () => clearTimeout(timer);
     };
+    const tick = (): void => {
+      if (this.now() < dueAtMs) return arm();
+      this.#waiting.delete(cancel);
+      fn();
+    };
+    this.#waiting.add(cancel);
+    arm();
+    return cancel;
   }
 
   /** How many callbacks are waiting. */
   get pending(): number {
-    return this.#timers.size;
+    return this.#waiting.size;
   }
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    for (const cancel of [...this.#waiting]) cancel();
   }
 }

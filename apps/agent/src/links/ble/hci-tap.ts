@@ -49,6 +49,10 @@ export interface TapOptions {
   readonly dataLength?: boolean;
 }
 
+/** The packet is not for noble (or it has it already). */
+const IGNORED = 'ignored';
+type Verdict = typeof IGNORED | undefined;
+
 interface AwaitedAnswer {
   readonly opcode: number;
   readonly settle: (parameters: Buffer | undefined) => void;
@@ -63,6 +67,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   #acl = DEFAULT_ACL;
   #features = 0;
   #ownAddressRandom = false;
+  #ownPacketUnderWay = false;
 
   constructor(
     transport: HciTransport,
@@ -227,23 +232,29 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   }
 
   #fromController(packet: Buffer): void {
-    let handle: number | undefined;
     try {
-      handle = packet[0] === PacketType.Acl ? this.#aclFromController(packet) : this.#event(packet);
-      if (handle !== IGNORED) this.#toNoble?.(packet);
+      const verdict = this.#inspect(packet);
+      if (verdict !== IGNORED) this.#toNoble?.(packet);
     } catch (error) {
       // noble reads past the end of short packets. Only their sender is to suffer.
       this.log(`packet of the controller cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-      if (packet[0] !== PacketType.Acl) return;
-      const sender = packet.length >= 3 ? packet.readUInt16LE(1) & 0x0fff : undefined;
-      if (sender !== undefined && this.#connections.has(sender)) {
-        this.#connections.get(sender)?.malformed();
-        this.disconnect(sender);
-      }
+      if (packet[0] !== PacketType.Acl || packet.length < 3) return;
+      const sender = packet.readUInt16LE(1) & 0x0fff;
+      const connection = this.#connections.get(sender);
+      if (!connection) return;
+      connection.malformed();
+      this.disconnect(sender);
     }
   }
 
-  #event(packet: Buffer): number | undefined {
+  /** The kernel's raw socket also shows what the host itself sends: only events and data are looked into. */
+  #inspect(packet: Buffer): Verdict {
+    if (packet[0] === PacketType.Acl) return this.#aclFromController(packet);
+    if (packet[0] === PacketType.Event) return this.#event(packet);
+    return undefined;
+  }
+
+  #event(packet: Buffer): Verdict {
     switch (packet[1]) {
       case EventCode.CommandComplete: {
         const opcode = packet.readUInt16LE(4);
@@ -251,7 +262,11 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         if (opcode === Opcode.LeReadBufferSize && parameters.length >= 4 && parameters[0] === 0) {
           const bytes = parameters.readUInt16LE(1);
           const packets = parameters.readUInt8(3);
-          if (bytes > 0 && packets > 0) this.#acl = { bytes, packets };
+          if (bytes > 0 && packets > 0) {
+            // One buffer stays ours, unless it is the only one.
+            this.#acl = { bytes, packets: Math.max(1, packets - 1) };
+            packet.writeUInt8(this.#acl.packets, 9);
+          }
         }
         return this.#settle(opcode, parameters);
       }
@@ -263,18 +278,14 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         const connection = this.#connections.get(handle);
         if (!connection) return undefined;
         this.#connections.delete(handle);
+        if (connection.holdsOurs) this.#ownPacketUnderWay = false;
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
         return IGNORED;
       }
       case EventCode.CompletedPackets:
-        // noble first: it moves its queue on before more is put into it.
-        this.#toNoble?.(packet);
-        for (let i = 0; i < packet.readUInt8(3); i++) {
-          this.#connections.get(packet.readUInt16LE(4 + 4 * i))?.completed(packet.readUInt16LE(6 + 4 * i));
-        }
-        return IGNORED;
+        return this.#completed(packet);
       case EventCode.LeMeta:
         return this.#leEvent(packet);
       default:
@@ -282,14 +293,32 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     }
   }
 
-  #settle(opcode: number, parameters: Buffer): number | undefined {
+  /** What we sent ourselves noble has not counted, so it must not hear that it is done. */
+  #completed(packet: Buffer): Verdict {
+    const connections: TappedConnection[] = [];
+    for (let i = 0; i < packet.readUInt8(3); i++) {
+      const connection = this.#connections.get(packet.readUInt16LE(4 + 4 * i));
+      if (!connection) continue;
+      const count = packet.readUInt16LE(6 + 4 * i);
+      const ours = connection.completed(count);
+      if (ours > 0) this.#ownPacketUnderWay = false;
+      packet.writeUInt16LE(count - ours, 6 + 4 * i);
+      connections.push(connection);
+    }
+    // noble first: it moves its queue on before more is put into it.
+    this.#toNoble?.(packet);
+    for (const connection of connections) connection.announceRoom();
+    return IGNORED;
+  }
+
+  #settle(opcode: number, parameters: Buffer): Verdict {
     const at = this.#awaited.findIndex((each) => each.opcode === opcode);
     if (at < 0) return undefined;
     this.#awaited.splice(at, 1)[0]?.settle(Buffer.from(parameters));
     return IGNORED;
   }
 
-  #leEvent(packet: Buffer): number | undefined {
+  #leEvent(packet: Buffer): Verdict {
     if (packet[3] === LeEvent.ConnectionComplete && packet.readUInt8(4) === 0) {
       const connection = decodeLeConnection(packet);
       this.#connections.set(connection.handle, connection);
@@ -319,15 +348,15 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     }
   }
 
-  #aclFromController(packet: Buffer): number | undefined {
+  #aclFromController(packet: Buffer): Verdict {
     const handle = packet.readUInt16LE(1) & 0x0fff;
     const connection = this.#connections.get(handle);
     if (!connection) return IGNORED;
     const starts = packet.readUInt16LE(1) >> 12 === 2;
-    if (!starts || packet.length < 10) return handle;
+    if (!starts || packet.length < 10) return undefined;
     const cid = packet.readUInt16LE(7);
     if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
-    if (cid !== Cid.Att) return handle;
+    if (cid !== Cid.Att) return undefined;
     if (packet[9] === AttOpcode.Error && packet.length >= 14) {
       const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };
       connection.refused(error);
@@ -337,12 +366,13 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       // noble takes the device's word as agreed; agreed is the smaller of both (Vol 3 Part F, 3.4.2.2).
       packet.writeUInt16LE(Math.max(23, Math.min(ATT_MTU, packet.readUInt16LE(10))), 10);
     }
-    return handle;
+    return undefined;
   }
 
   /** A device that gets no answer to its parameter request may leave: take its range, keep our timeout. */
   #signalling(connection: TappedConnection, frame: Buffer): void {
     if (!this.#transport.ownsController || frame[0] !== 0x12 || frame.length < 12) return;
+    if (this.#ownPacketUnderWay) return; // it may ask again
     const [min = 0, max = 0, latency = 0, timeout = 0] = [4, 6, 8, 10].map((at) => frame.readUInt16LE(at));
     const valid = min >= 6 && max >= min && max <= 3200 && latency <= 499 && timeout >= 10 && timeout <= 3200;
     const answer = Buffer.from([0x13, frame.readUInt8(1), 2, 0, valid ? 0 : 1, 0]);
@@ -351,7 +381,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       encodeWords(connection.handle, answer.length + 4, answer.length, Cid.Signalling),
       answer,
     ]);
-    connection.sent();
+    connection.sent(true);
+    this.#ownPacketUnderWay = true;
     this.#transport.send(packet);
     if (!valid) return;
     const interval = Math.min(max, Math.max(min, Math.round(this.#options.intervalMs / 1.25)));
@@ -360,6 +391,3 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     this.#transport.send(encodeCommand(Opcode.LeConnectionUpdate, parameters));
   }
 }
-
-/** The packet is not for noble (or it has it already). */
-const IGNORED = -1;

@@ -23,7 +23,8 @@ export class TappedConnection {
   phy = 1;
   #watcher: ConnectionWatcher | undefined;
   #ended: { readonly detail: string; readonly reason?: number } | undefined;
-  #outstanding = 0;
+  /** Packets that the controller holds, in order; true = ours, not noble's. */
+  readonly #held: boolean[] = [];
   #handedOver = 0;
   #broken = false;
 
@@ -35,7 +36,11 @@ export class TappedConnection {
 
   /** ACL packets the controller holds, and write commands that wait in noble for it. */
   get inFlight(): number {
-    return this.#outstanding + this.#handedOver;
+    return this.#held.length + this.#handedOver;
+  }
+
+  get holdsOurs(): boolean {
+    return this.#held.includes(true);
   }
 
   /** A write command was given to noble. */
@@ -48,12 +53,18 @@ export class TappedConnection {
     if (this.#handedOver > 0) this.#handedOver--;
   }
 
-  sent(): void {
-    this.#outstanding++;
+  /** A packet went to the controller. */
+  sent(ours = false): void {
+    this.#held.push(ours);
   }
 
-  completed(packets: number): void {
-    this.#outstanding = Math.max(0, this.#outstanding - packets);
+  /** @returns how many of them were ours. */
+  completed(packets: number): number {
+    return this.#held.splice(0, packets).filter((ours) => ours).length;
+  }
+
+  /** To be called when noble knows of it too. */
+  announceRoom(): void {
     this.#watcher?.room();
   }
 
