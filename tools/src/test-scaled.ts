@@ -9,6 +9,9 @@ import { startOutsideServices } from './outside-services.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
+/** The stories, and the conformance of the adapters to the outside systems. */
+const LANE_TESTS = ['apps/e2e/src/stories', 'apps/server/src/adapters'];
+
 let services;
 try {
   services = await startOutsideServices(join(root, 'deploy', 'mosquitto', 'acl'));
@@ -20,7 +23,7 @@ const { certificates } = services;
 const paths = process.argv.slice(2);
 const run = spawnSync(
   process.execPath,
-  [join(root, 'tools', 'bootstrap.mjs'), 'jest', ...(paths.length > 0 ? paths : ['apps/e2e/src/stories'])],
+  [join(root, 'tools', 'bootstrap.mjs'), 'jest', ...(paths.length > 0 ? paths : LANE_TESTS)],
   {
     stdio: 'inherit',
     cwd: root,

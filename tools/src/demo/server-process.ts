@@ -5,6 +5,14 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../../apps/server/dist/main.js', import.meta.url));
 const START_WITHIN_MS = 120_000;
 
+/** Names of our own commands, which the server would refuse as unknown settings. */
+const NOT_SETTINGS = /^DRYDOCK_(?:KEEP_INSTALLATION|TEST_COUNTS|LANE|SEED|SOAK)/;
+
+const environment = (settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !NOT_SETTINGS.test(name))),
+  ...settings,
+});
+
 export interface ServerProcess {
   readonly baseUrl: string;
   /** Only of the start that made the installation. */
@@ -18,7 +26,7 @@ export interface ServerProcess {
 export async function startServerProcess(settings: Readonly<Record<string, string>>): Promise<ServerProcess> {
   // A process group of its own: Ctrl-C reaches us, and we end agents before the server.
   const child = spawn(process.execPath, [MAIN], {
-    env: { ...process.env, ...settings },
+    env: environment(settings),
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
@@ -57,7 +65,7 @@ async function shownAddress(
 /** For an installation that is there already: a new token, made by whoever runs the machine. */
 export async function newAdminToken(settings: Readonly<Record<string, string>>): Promise<string> {
   const child = spawn(process.execPath, [MAIN, '--new-admin-token'], {
-    env: { ...process.env, ...settings },
+    env: environment(settings),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';

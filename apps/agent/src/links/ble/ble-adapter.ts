@@ -4,7 +4,7 @@
  * Every wait has an end: noble itself leaves calls pending for ever when a link is lost or a device is absent.
  */
 import { DrydockError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
-import { realClock, type Clock } from '../../clock.js';
+import { realClock, sleep, type Clock } from '../../clock.js';
 import { formatBleLinkName, parseAdapterName } from './adapter-name.js';
 import { type BleHost, within } from './ble-host.js';
 import { BleLink, type BleLinkOptions } from './ble-link.js';
@@ -38,6 +38,7 @@ export class BleAdapter implements BleHost {
   /** Ids of peripherals that are connected or being connected. */
   readonly #inUse = new Set<string>();
   readonly #closers = new Set<() => Promise<void>>();
+  readonly #goneListeners = new Set<() => void>();
   #connecting: Promise<void> = Promise.resolve();
   #gone: string | undefined;
   #resolveClosed: () => void = () => undefined;
@@ -107,11 +108,7 @@ export class BleAdapter implements BleHost {
       onSighting(sighting);
     });
     try {
-      const aborted = new Promise<void>((resolve) => {
-        if (signal?.aborted) resolve();
-        signal?.addEventListener('abort', () => resolve(), { once: true });
-      });
-      await within(this.clock, withinMs, Promise.race([aborted, this.closed]));
+      await this.pause(withinMs, signal);
     } finally {
       stop();
     }
@@ -138,13 +135,14 @@ export class BleAdapter implements BleHost {
       const finish = (found: FoundPeripheral | undefined): void => {
         callOff();
         stop();
+        forget();
         resolve(found);
       };
       const stop = this.#scanner.listen((found) => {
         if (!this.#inUse.has(found.peripheral.id) && matches(found)) finish(found);
       });
       const callOff = this.clock.after(withinMs, () => finish(undefined));
-      void this.closed.then(() => finish(undefined));
+      const forget = this.#onGone(() => finish(undefined));
     });
   }
 
@@ -213,9 +211,10 @@ export class BleAdapter implements BleHost {
     });
     const callOff = this.clock.after(withinMs, () => settle(new LinkError('link.timeout', { withinMs, detail: link })));
     peripheral.connect(this.#tap.connectOptions, (error) => settle(error));
-    void this.closed.then(() => settle(new Error('the adapter is gone')));
+    const forget = this.#onGone(() => settle(new Error('the adapter is gone')));
     const error = await outcome;
     callOff();
+    forget();
     if (!error) return;
     if (error instanceof LinkError) await this.#cancel(peripheral);
     if (error instanceof DrydockError) throw error;
@@ -239,6 +238,27 @@ export class BleAdapter implements BleHost {
     if (!ended) this.#lost('the controller does not end a connection attempt');
   }
 
+  async pause(ms: number, signal?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    const forget = this.#onGone(end);
+    if (signal?.aborted) end();
+    signal?.addEventListener('abort', end);
+    try {
+      await sleep(this.clock, ms, over.signal);
+    } finally {
+      forget();
+      signal?.removeEventListener('abort', end);
+    }
+  }
+
+  /** Handlers on `closed` itself would pile up for as long as the adapter lives. */
+  #onGone(listener: () => void): () => void {
+    this.#goneListeners.add(listener);
+    if (this.#gone !== undefined) queueMicrotask(listener);
+    return () => this.#goneListeners.delete(listener);
+  }
+
   #check(): void {
     if (this.#gone !== undefined) throw new LinkError('link.ble-unavailable', { detail: this.#gone });
   }
@@ -247,6 +267,7 @@ export class BleAdapter implements BleHost {
     if (this.#gone !== undefined) return;
     this.#gone = detail;
     this.#stack.dispose();
+    for (const listener of [...this.#goneListeners]) listener();
     this.#resolveClosed();
   }
 }

@@ -5,8 +5,8 @@ import type { TappedConnection } from './tapped-connection.js';
 
 export interface BleHost {
   readonly clock: Clock;
-  /** Settles when the adapter is gone. Never rejects. */
-  readonly closed: Promise<void>;
+  /** Waits so long, or until the adapter is gone. */
+  pause(ms: number): Promise<void>;
   /** The first peripheral, not in use, that `matches`; undefined when none came in time. */
   find(withinMs: number, matches: (found: FoundPeripheral) => boolean): Promise<FoundPeripheral | undefined>;
   /**

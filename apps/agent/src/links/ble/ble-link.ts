@@ -1,6 +1,6 @@
 /** A device behind a Bluetooth adapter: found by advertisement, connected, discovered. */
 import { InvariantError, LinkError, type Link, type OpenLink, type ReconnectHint } from '@drydock/dfu-core';
-import { type BleHost, within } from './ble-host.js';
+import type { BleHost } from './ble-host.js';
 import { discover } from './gatt-discovery.js';
 import { OpenBleLink } from './open-ble-link.js';
 import { matcherFor } from './target-match.js';
@@ -30,11 +30,11 @@ export class BleLink implements Link {
    * are repeated while time is left.
    */
   async open(hint: ReconnectHint, withinMs: number): Promise<OpenLink> {
-    const { clock, closed } = this.adapter;
+    const { clock } = this.adapter;
     const deadline = clock.monotonicMs() + withinMs;
     const left = (): number => deadline - clock.monotonicMs();
     const matches = matcherFor(this.address, hint);
-    if (hint.afterMs) await within(clock, Math.min(hint.afterMs, withinMs), closed);
+    if (hint.afterMs) await this.adapter.pause(Math.min(hint.afterMs, withinMs));
 
     let last: LinkError | undefined;
     while (left() > 0) {
@@ -58,7 +58,7 @@ export class BleLink implements Link {
         if (!(error instanceof LinkError) || error instanceof InvariantError) throw error;
         if (error.code === 'link.ble-unavailable' || error.code === 'link.busy') throw error;
         last = error;
-        await within(clock, Math.min(RETRY_PAUSE_MS, Math.max(0, left())), closed);
+        await this.adapter.pause(Math.min(RETRY_PAUSE_MS, Math.max(0, left())));
       }
     }
     if (last && last.code !== 'link.timeout') throw last;

@@ -1,5 +1,0 @@
-import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);
-import{F as r,N as a,T as c}from"./chunk-IVJDUA3O.js";var u=new Map([c,a].map(e=>[e.name,e]));function l(e,t=u){let n=t.get(e);if(!n)throw new r("gateway.no-protocol",{protocol:e,known:[...t.keys()].join(", ")});return n}var s={proven:0,failed:1,refused:2,unproven:3};function f(e){process.stdout.write(`${JSON.stringify(e)}
-`)}function w(e){process.stdout.write(e.map(t=>`${t}
-`).join(""))}function p(e){return["artifact.","settings.","request.","enrolment."].some(n=>e.startsWith(n))||e==="gateway.no-protocol"||e==="gateway.no-release-key"||e==="gateway.no-link"?s.refused:s.failed}function x(e,t,n={}){let o=e instanceof r?e:new r("internal.invariant",{detail:e instanceof Error?e.stack??e.message:String(e)}),i=p(o.code);return t?f({...n,outcome:i===s.refused?"refused":"failed",code:o.code,detail:o.message}):process.stderr.write(`${o.message} [${o.code}]
-`),i}function y(e){let t=e?.find(({image:n})=>n===0)??e?.[0];return t?.version??t?.hash??null}export{u as a,l as b,s as c,f as d,w as e,p as f,x as g,y as h};

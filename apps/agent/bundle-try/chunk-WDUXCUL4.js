@@ -1,2 +1,0 @@
-import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);
-import{uptime as m}from"node:os";var s=10,a=2**31-1,f={monotonicMs:()=>performance.now(),bootMs:()=>m()*1e3,after(e,o){let t=setTimeout(o,Math.min(Math.max(0,e),a));return()=>clearTimeout(t)}};function p(e,o,t){return new Promise(r=>{if(t?.aborted)return r();let n=()=>{c(),r()},c=e.after(o,()=>{t?.removeEventListener("abort",n),r()});t?.addEventListener("abort",n,{once:!0})})}export{s as a,f as b,p as c};
