@@ -6,8 +6,6 @@
 import {
   createSecureDfuDevice,
   createSmpDevice,
-  makeDemoFirmware,
-  makeFactoryImage,
   RealScheduler,
   serveH4,
   serveSerial,
@@ -32,12 +30,9 @@ export interface SimulatedSiteOptions {
   readonly sensors: readonly UnitOptions[];
   /** SMP units on a UART console. */
   readonly boards: readonly UnitOptions[];
-  /** Version that all units leave the factory with. */
-  readonly factoryVersion?: string;
   /** Public keys that the bootloaders trust, PEM. */
   readonly sensorKeyPem?: string;
   readonly boardKeyPem?: string;
-  readonly imageBytes?: number;
   /** Keep the pace of air and wire. Default false: as fast as it goes. */
   readonly paced?: boolean;
   /** How long a radio that fell silent goes unnoticed. */
@@ -45,8 +40,8 @@ export interface SimulatedSiteOptions {
 }
 
 export interface UnitOptions {
-  /** What runs when the site opens: firmware bytes of a sensor, a whole MCUboot file of a board. Default: `factoryVersion`. */
-  readonly runs?: { readonly image: Uint8Array; readonly fwVersion?: number };
+  /** What runs when the site opens: firmware bytes of a sensor, a whole MCUboot file of a board. */
+  readonly runs: { readonly image: Uint8Array; readonly fwVersion?: number };
   readonly faults?: FaultPlan;
   /** Multiplies flash times. */
   readonly slow?: number;
@@ -75,8 +70,6 @@ export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<
   mkdirSync(options.folder, { recursive: true });
   const scheduler = new RealScheduler();
   const wallOffsetMs = Date.now() - scheduler.now();
-  const version = options.factoryVersion ?? '1.0.0';
-  const sizeBytes = options.imageBytes ?? 24 * 1024;
   const controller = new SimulatedController({
     paced: options.paced ?? false,
     ...(options.supervisionMs === undefined ? {} : { supervisionMs: options.supervisionMs }),
@@ -90,8 +83,8 @@ export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<
       scheduler,
       serialNumber: serial,
       model: SENSOR_MODEL,
-      application: unit.runs?.image ?? makeDemoFirmware({ model: SENSOR_MODEL, version, sizeBytes, seed: 7 }),
-      applicationVersion: unit.runs?.fwVersion ?? 1,
+      application: unit.runs.image,
+      applicationVersion: unit.runs.fwVersion ?? 1,
       ...(options.sensorKeyPem === undefined ? {} : { publicKey: options.sensorKeyPem }),
       faults: { ...(unit.slow === undefined ? {} : { slowFlash: unit.slow }), ...unit.faults },
     });
@@ -108,9 +101,7 @@ export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<
       scheduler,
       deviceId: serial,
       model: BOARD_MODEL,
-      image:
-        unit.runs?.image ??
-        makeFactoryImage({ body: makeDemoFirmware({ model: BOARD_MODEL, version, sizeBytes, seed: 9 }), version }),
+      image: unit.runs.image,
       ...(options.boardKeyPem === undefined ? {} : { publicKey: options.boardKeyPem }),
       bufSize: 1024,
       faults: { ...(unit.slow === undefined ? {} : { slowFlash: unit.slow }), ...unit.faults },

@@ -5,12 +5,16 @@ import { join } from 'node:path';
 import { AgentProcess } from './agent-process.js';
 import { isScaled, startLaneServer, type LaneServer } from './lane.js';
 import { Operator, until } from './operator.js';
-import { makeReleaseKey, type ReleaseKeyPair } from './packages.js';
+import { makeBoardPackage, makeReleaseKey, makeSensorPackage, type ReleaseKeyPair } from './packages.js';
 import { openSimulatedSite, type SimulatedSite, type SimulatedUnit, type UnitOptions } from './simulated-site.js';
 import { TcpRelay } from './tcp-relay.js';
 
 export interface WorldOptions {
-  readonly sites: readonly { name: string; sensors: readonly UnitOptions[]; boards: readonly UnitOptions[] }[];
+  readonly sites: readonly {
+    readonly name: string;
+    readonly sensors: readonly Partial<UnitOptions>[];
+    readonly boards: readonly Partial<UnitOptions>[];
+  }[];
   readonly paced?: boolean;
   readonly imageBytes?: number;
   readonly supervisionMs?: number;
@@ -53,18 +57,21 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     const operator = new Operator(server.baseUrl, server.adminToken);
     const sensorKey = makeReleaseKey();
     const boardKey = makeReleaseKey();
+    // The bootloaders check signatures, so what leaves the factory is signed as well.
+    const imageBytes = options.imageBytes ?? 24 * 1024;
+    const sensorRuns = { image: makeSensorPackage(1, sensorKey, imageBytes).image, fwVersion: 1 };
+    const boardRuns = { image: makeBoardPackage(1, boardKey, imageBytes).image };
     const sites: SimulatedSite[] = [];
     const agents: AgentProcess[] = [];
     for (const { name, sensors, boards } of options.sites) {
       const site = await openSimulatedSite({
         name,
         folder: join(folder, name),
-        sensors,
-        boards,
+        sensors: sensors.map((unit) => ({ runs: sensorRuns, ...unit })),
+        boards: boards.map((unit) => ({ runs: boardRuns, ...unit })),
         sensorKeyPem: sensorKey.publicPem,
         boardKeyPem: boardKey.publicPem,
         ...(options.paced === undefined ? {} : { paced: options.paced }),
-        ...(options.imageBytes === undefined ? {} : { imageBytes: options.imageBytes }),
         ...(options.supervisionMs === undefined ? {} : { supervisionMs: options.supervisionMs }),
       });
       undo.push(() => site.close());

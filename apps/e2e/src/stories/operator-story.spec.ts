@@ -60,6 +60,8 @@ describe('an operator', () => {
       const campaign = await until(`${each.model} to end`, 90_000, () => ended(draft.id)).catch((error: unknown) => {
         throw new Error(`${String(error)}\n${world.words()}`);
       });
+      const left = (await world.operator.deployments(draft.id)).filter((one) => one.state !== 'proven');
+      expect(left.map((one) => [one.device.name, one.state, one.outcomeCode, one.outcomeReason, one.outcomeParams])).toEqual([]);
       expect({ state: campaign.state, proven: campaign.sums.proven, total: campaign.sums.total }).toEqual({
         state: 'completed',
         proven: 3,
