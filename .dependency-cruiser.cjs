@@ -21,6 +21,10 @@ module.exports = {
     exclude: { path: '(dist|out-tsc|\\.spec\\.ts$)' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
-    enhancedResolveOptions: { conditionNames: ['@drydock/source', 'import', 'node', 'default'], exportsFields: ['exports'], extensionAlias: { '.js': ['.ts', '.js'] } },
+    enhancedResolveOptions: {
+      conditionNames: ['@drydock/source', 'import', 'node', 'default'],
+      exportsFields: ['exports'],
+      extensionAlias: { '.js': ['.ts', '.js'] },
+    },
   },
 };

@@ -5,11 +5,15 @@
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
-const boundaries = (proof) => [
+/** @param proof tags that specs may use besides. @param allow packages that may be imported although they are apps. */
+const boundaries = (proof, allow = []) => [
   'error',
   {
     enforceBuildableLibDependency: false,
     allowCircularSelfDependency: true,
+    allow,
+    // A room may load a heavy part of a library on demand while others import the rest.
+    checkDynamicDependenciesExceptions: ['@drydock/.*'],
     depConstraints: [
       { sourceTag: 'layer:contracts', onlyDependOnLibsWithTags: ['layer:contracts', ...proof] },
       { sourceTag: 'layer:core', onlyDependOnLibsWithTags: ['layer:contracts', 'layer:core', ...proof] },
@@ -51,9 +55,21 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        forbid(['node:*', 'fs', 'path', 'crypto', 'buffer', 'events', 'stream', 'os', 'net'], 'This layer runs in Node and in browsers: no platform API.'),
+        forbid(
+          ['node:*', 'fs', 'path', 'crypto', 'buffer', 'events', 'stream', 'os', 'net'],
+          'This layer runs in Node and in browsers: no platform API.',
+        ),
       ],
-      'no-restricted-globals': ['error', 'Buffer', 'process', 'window', 'document', 'setTimeout', 'setInterval', 'setImmediate'],
+      'no-restricted-globals': [
+        'error',
+        'Buffer',
+        'process',
+        'window',
+        'document',
+        'setTimeout',
+        'setInterval',
+        'setImmediate',
+      ],
     },
   },
   {
@@ -63,15 +79,36 @@ export default tseslint.config(
       'no-restricted-imports': [
         'error',
         forbid(
-          ['@nestjs/*', 'typeorm', 'pg', 'bullmq', 'mqtt', 'aedes', 'ioredis', 'node:*', '**/features/**', '**/adapters/**'],
+          [
+            '@nestjs/*',
+            'typeorm',
+            'pg',
+            'bullmq',
+            'mqtt',
+            'aedes',
+            'ioredis',
+            'node:*',
+            '**/features/**',
+            '**/adapters/**',
+          ],
           'The domain is plain TypeScript: features call it, never the reverse.',
         ),
       ],
     },
   },
   {
+    // Apps meet only in contracts; what proves them drives them through their declared entries.
+    files: ['apps/e2e/**/*.ts', 'bench/**/*.ts', 'tools/**/*.ts'],
+    rules: {
+      '@nx/enforce-module-boundaries': boundaries(
+        [],
+        ['@drydock/server', '@drydock/server/testing', '@drydock/agent', '@drydock/agent/testing', '@drydock/e2e'],
+      ),
+    },
+  },
+  {
     // Specs, and an app's declared testing entry, may use the simulated devices.
-    files: ['**/*.spec.ts', '**/*.fixture.ts', '**/testing.ts'],
+    files: ['libs/**/*.spec.ts', 'apps/{server,agent}/**/*.spec.ts', '**/*.fixture.ts', '**/testing.ts'],
     rules: { '@nx/enforce-module-boundaries': boundaries(['layer:sim']) },
   },
 );

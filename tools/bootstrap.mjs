@@ -19,7 +19,13 @@ if (major < 20 || (major === 20 && minor < 19)) {
 process.chdir(root);
 
 /** Environment of everything that is started: Nx stays local and asks nothing. */
-const env = { ...process.env, NX_NO_CLOUD: 'true', NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: process.stdout.isTTY ? '1' : '0' };
+const env = {
+  ...process.env,
+  NX_NO_CLOUD: 'true',
+  NX_DAEMON: 'false',
+  NX_TUI: 'false',
+  FORCE_COLOR: process.stdout.isTTY ? '1' : '0',
+};
 
 /** Runs a program to its end; ends this process with its status if it fails. */
 function run(program, programArgs, { allowFailure = false, extraEnv = {} } = {}) {
@@ -63,7 +69,10 @@ const build = () => node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json
 /** Format, lint with boundaries, types, cycles. Runs all, then fails if one failed. */
 function check() {
   const steps = [
-    ['format', () => node(tool('prettier/bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'], { allowFailure: true })],
+    [
+      'format',
+      () => node(tool('prettier/bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'], { allowFailure: true }),
+    ],
     ['types', () => node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.json'], { allowFailure: true })],
     [
       'lint and boundaries',
@@ -75,9 +84,13 @@ function check() {
     [
       'cycles',
       () =>
-        node(tool('dependency-cruiser/bin/dependency-cruise.mjs'), ['libs', 'apps', 'tools', 'bench', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'], {
-          allowFailure: true,
-        }),
+        node(
+          tool('dependency-cruiser/bin/dependency-cruise.mjs'),
+          ['libs', 'apps', 'tools', 'bench', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'],
+          {
+            allowFailure: true,
+          },
+        ),
     ],
     ['generated docs', () => node('tools/dist/generate-docs.js', ['--check'], { allowFailure: true })],
   ];

@@ -20,11 +20,22 @@ if (!existsSync(node)) {
   const command = cli ? [process.execPath, cli] : ['npm'];
   const result = spawnSync(
     command[0],
-    [...command.slice(1), 'install', '--prefix', home, '--no-save', '--no-package-lock', '--workspaces=false', `${packageName}@${VERSION}`],
+    [
+      ...command.slice(1),
+      'install',
+      '--prefix',
+      home,
+      '--no-save',
+      '--no-package-lock',
+      '--workspaces=false',
+      `${packageName}@${VERSION}`,
+    ],
     { stdio: 'inherit', cwd: home },
   );
   if (result.status !== 0 || !existsSync(node)) {
-    console.error(`Node ${VERSION} could not be installed from the package ${packageName}; the Node 24 lane cannot run here.`);
+    console.error(
+      `Node ${VERSION} could not be installed from the package ${packageName}; the Node 24 lane cannot run here.`,
+    );
     process.exit(1);
   }
 }

@@ -36,7 +36,11 @@ export async function run(): Promise<Record<string, number>> {
   return { idleRssMiB: round(median(idle)), startToConnectedMs: Math.round(median(connected)) };
 }
 
-async function once(server: ScriptedServer, stateDir: string, idleMs: number): Promise<{ rssMiB: number; connectedMs: number }> {
+async function once(
+  server: ScriptedServer,
+  stateDir: string,
+  idleMs: number,
+): Promise<{ rssMiB: number; connectedMs: number }> {
   const seen = server.presences.length;
   const began = performance.now();
   const agent = await spawnAgent({ stateDir, site: SITE, serverUrl: server.url, token: server.enrolToken });

@@ -30,7 +30,11 @@ export async function writeFleet(client: pg.Client, gateways: number, devices: n
     await client.query<{ id: string }>(
       `insert into artifacts (org_id, sha256, size_bytes, file_name, format, model, version, running_hashes, description, signature_state)
        values ($1, $2, 1000, 'bench.bin', 'mcuboot', 'bench', '2.0.0', array[$2], $3, 'present') returning id`,
-      [org, runningHash, JSON.stringify({ format: 'mcuboot', protocols: ['smp'], images: [{ image: 0, runningHash }] })],
+      [
+        org,
+        runningHash,
+        JSON.stringify({ format: 'mcuboot', protocols: ['smp'], images: [{ image: 0, runningHash }] }),
+      ],
     )
   ).rows[0]!.id;
   const campaign = (

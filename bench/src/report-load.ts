@@ -1,31 +1,42 @@
 /** Connections of the bench's gateways: one batch under way on each, as agents do, timed until the `acks` say committed. */
-import type { Socket } from 'node:net';
-import mqtt, { type MqttClient } from 'mqtt';
 import { LoginResponse, gatewayTopicPrefix } from '@drydock/contracts';
+import { BenchMqttClient, text } from './mqtt-client.js';
 import type { BenchFleet } from './report-fleet.js';
 import type { ReportStream, SignedBatch } from './report-stream.js';
 
 const ACK_WITHIN_MS = 60_000;
 
 export class LoadGateway {
-  private waiting: { cursor: number; done: () => void } | undefined;
+  private waiting: { cursor: number; done: () => void; again: () => void } | undefined;
 
   private constructor(
-    private readonly client: MqttClient,
-    private readonly topic: string,
+    private readonly client: BenchMqttClient,
+    private readonly topic: Buffer,
   ) {
-    client.on('message', (_topic, payload) => {
+    client.onMessage = (payload) => {
       // The load generator shares the machine with the server, so it reads acks without checking their signature.
       const [, body] = payload.toString('latin1').split('.');
-      const envelope = JSON.parse(Buffer.from(body!, 'base64url').toString('utf8')) as { body: { cursor?: number } };
+      const envelope = JSON.parse(Buffer.from(body!, 'base64url').toString('utf8')) as {
+        body: { cursor?: number; retryAfterMs?: number };
+      };
       const { waiting } = this;
-      if (!waiting || (envelope.body.cursor ?? 0) < waiting.cursor) return;
+      if (!waiting) return;
+      if ((envelope.body.cursor ?? 0) < waiting.cursor) {
+        // Overloaded: the same batch comes again, as an agent does it.
+        if (envelope.body.retryAfterMs !== undefined) setTimeout(waiting.again, envelope.body.retryAfterMs);
+        return;
+      }
       this.waiting = undefined;
       waiting.done();
-    });
+    };
   }
 
-  static async connect(baseUrl: string, mqttUrl: string, fleet: BenchFleet, stream: ReportStream): Promise<LoadGateway> {
+  static async connect(
+    baseUrl: string,
+    mqttUrl: string,
+    fleet: BenchFleet,
+    stream: ReportStream,
+  ): Promise<LoadGateway> {
     const envelope = stream.sign('login', { nonce: '0'.repeat(32) });
     const response = await fetch(`${baseUrl}/agent/v1/login`, {
       method: 'POST',
@@ -34,38 +45,31 @@ export class LoadGateway {
     });
     const login = LoginResponse.parse(await response.json());
     const { id } = stream.gateway;
-    const client = await mqtt.connectAsync(mqttUrl, {
-      protocolVersion: 4,
-      username: id,
-      password: login.token,
-      clientId: id,
-      reconnectPeriod: 0,
-      keepalive: 120,
-    });
-    // Acknowledgements are small: waiting for more to send with them costs 40 ms each.
-    (client.stream as Socket).setNoDelay(true);
+    const client = await BenchMqttClient.open(mqttUrl, id, { user: id, password: login.token });
     const prefix = gatewayTopicPrefix(fleet.orgId, id);
-    await client.subscribeAsync(`${prefix}acks`, { qos: 1 });
-    return new LoadGateway(client, `${prefix}reports`);
+    await client.subscribe(`${prefix}acks`);
+    return new LoadGateway(client, text(`${prefix}reports`));
   }
 
   /** Resolves when the server says it is committed. */
   send(batch: SignedBatch): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('A batch was not acknowledged within a minute.')), ACK_WITHIN_MS);
+      const publish = () => this.client.publish(this.topic, batch.bytes);
       this.waiting = {
         cursor: batch.lastSeq,
         done: () => {
           clearTimeout(timer);
           resolve();
         },
+        again: publish,
       };
-      this.client.publish(this.topic, batch.jws, { qos: 1 });
+      publish();
     });
   }
 
-  async close(): Promise<void> {
-    await this.client.endAsync(true);
+  close(): void {
+    this.client.close();
   }
 }
 
@@ -115,21 +119,28 @@ export async function paced(
 }
 
 /** Floor: the same messages through a broker with nothing behind it. @returns messages per second. */
-export async function bareBroker(url: string, payloads: readonly string[], clients: number): Promise<number> {
+export async function bareBroker(url: string, payloads: readonly Buffer[], clients: number): Promise<number> {
   const connected = await Promise.all(
-    Array.from({ length: clients }, (_, index) =>
-      mqtt.connectAsync(url, { protocolVersion: 4, clientId: `bare-${index}`, reconnectPeriod: 0 }),
-    ),
+    Array.from({ length: clients }, (_, index) => BenchMqttClient.open(url, `bare-${index}`)),
   );
   const startedAt = performance.now();
   await Promise.all(
-    connected.map(async (client, index) => {
-      for (let at = index; at < payloads.length; at += clients) {
-        await client.publishAsync(`bare/${index}`, payloads[at]!, { qos: 1 });
-      }
-    }),
+    connected.map(
+      (client, index) =>
+        new Promise<void>((resolve) => {
+          const topic = text(`bare/${index}`);
+          let at = index;
+          const next = (): void => {
+            if (at >= payloads.length) return resolve();
+            client.publish(topic, payloads[at]!);
+            at += clients;
+          };
+          client.onPuback = next;
+          next();
+        }),
+    ),
   );
   const perSecond = (payloads.length / (performance.now() - startedAt)) * 1000;
-  await Promise.all(connected.map((client) => client.endAsync(true)));
+  for (const client of connected) client.close();
   return perSecond;
 }

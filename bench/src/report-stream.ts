@@ -7,7 +7,8 @@ import type { BenchFleet, BenchGateway } from './report-fleet.js';
 export const REPORTS_PER_LIFE = 7;
 
 export interface SignedBatch {
-  readonly jws: string;
+  /** The signed text. */
+  readonly bytes: Buffer;
   readonly reports: number;
   /** The cursor after it. */
   readonly lastSeq: number;
@@ -45,7 +46,7 @@ export class ReportStream {
         reports.push({ ...next.value, seq: ++this.seq });
       }
       const body = { of: this.gateway.epoch, firstSeq, reports, nonce: randomBytes(16).toString('hex') };
-      made.push({ jws: this.sign('reports', body), reports: size, lastSeq: this.seq });
+      made.push({ bytes: Buffer.from(this.sign('reports', body), 'latin1'), reports: size, lastSeq: this.seq });
     }
     return made;
   }

@@ -12,13 +12,13 @@ import { writeFleet } from './report-fleet.js';
 import { bareBroker, LoadGateway, paced, saturate } from './report-load.js';
 import { REPORTS_PER_LIFE, ReportStream, type SignedBatch } from './report-stream.js';
 
-const GATEWAYS = 200;
+const GATEWAYS = 100;
 const OFFERED_PER_SECOND = 8_000;
 /** Batches of each gateway, by part of the bench. */
 const WARM_UP = 10;
-const EIGHTS = 70;
-const PACED = 50;
-const BIG = 5;
+const EIGHTS = 120;
+const PACED = 100;
+const BIG = 12;
 const BIG_SIZE = 240;
 
 export async function run(): Promise<Record<string, number>> {
@@ -47,10 +47,10 @@ export async function run(): Promise<Record<string, number>> {
     const committedPerSecondBatch240 = await saturate(gateways, big);
     const steady = take(PACED, 8);
     const p99Ms = await paced(gateways, steady, OFFERED_PER_SECOND);
-    await Promise.all(gateways.map((gateway) => gateway.close()));
+    for (const gateway of gateways) gateway.close();
 
     const { lost, twice } = await recountOf(client, perGateway * GATEWAYS);
-    const bareBrokerPerSecond = await measureBareBroker(eights.flat().map((batch) => batch.jws));
+    const bareBrokerPerSecond = await measureBareBroker(eights.flat().map((batch) => batch.bytes));
     const bareInsertPerSecond = await measureBareInsert(postgres.url('drydock'));
     return {
       committedPerSecondBatch8: Math.round(committedPerSecondBatch8),
@@ -89,7 +89,7 @@ async function recountOf(client: pg.Client, sent: number): Promise<{ lost: numbe
   };
 }
 
-async function measureBareBroker(payloads: readonly string[]): Promise<number> {
+async function measureBareBroker(payloads: readonly Buffer[]): Promise<number> {
   const child = fork(fileURLToPath(new URL('./bare-broker-process.js', import.meta.url)));
   try {
     const url = await new Promise<string>((resolve, reject) => {

@@ -60,7 +60,10 @@ export async function makeBrokerCertificates(folder: string, hosts: readonly str
           ? []
           : [
               new x509.SubjectAlternativeNameExtension(
-                names.map((host) => ({ type: /^[\d.]+$/.test(host) ? ('ip' as const) : ('dns' as const), value: host })),
+                names.map((host) => ({
+                  type: /^[\d.]+$/.test(host) ? ('ip' as const) : ('dns' as const),
+                  value: host,
+                })),
               ),
             ]),
       ],

@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeBrokerCertificates } from './broker-certificates.js';
 
-const { values } = parseArgs({ options: { url: { type: 'string' }, broker: { type: 'string' }, out: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { url: { type: 'string' }, broker: { type: 'string' }, out: { type: 'string' } },
+});
 const root = values.out ?? '.';
 const envFile = join(root, '.env');
 if (!values.url || !values.broker) {

@@ -160,4 +160,7 @@ for (const { name, purpose, extra, body } of MESSAGES) {
   const envelope = { v: 1, purpose, server: SERVER, gateway: GATEWAY, epoch: EPOCH, bodyVersion: 1, ...extra, body };
   golden.push({ name, envelope, jws: await signEnvelope(envelope as never, key) });
 }
-writeFileSync(file, JSON.stringify({ release: version, publicKey: { kty: KEY.kty, crv: KEY.crv, x: KEY.x }, golden }, null, 2) + '\n');
+writeFileSync(
+  file,
+  JSON.stringify({ release: version, publicKey: { kty: KEY.kty, crv: KEY.crv, x: KEY.x }, golden }, null, 2) + '\n',
+);

@@ -1,7 +1,17 @@
 /** Redis, Mosquitto and Postgres as processes of our own, in a temporary folder on free loopback ports. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -20,7 +30,14 @@ const START_WITHIN_MS = 30_000;
 
 /** @throws Error that names every binary that is missing. */
 export function findBinaries(): { redis: string; mosquitto: string; postgresBin: string } {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin'];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    '/usr/local/sbin',
+    '/usr/sbin',
+    '/sbin',
+    '/usr/local/bin',
+    '/usr/bin',
+  ];
   const find = (name: string) => folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
   const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql') : [];
   const debian = versions
@@ -89,13 +106,35 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
     own(passwordFile);
     execFileSync(
       join(postgresBin, 'initdb'),
-      ['-D', dataDir, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C'],
+      [
+        '-D',
+        dataDir,
+        '-U',
+        'postgres',
+        '--auth=scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '--encoding=UTF8',
+        '--locale=C',
+      ],
       { stdio: 'pipe', cwd: folder, ...user },
     );
     await start(
       'Postgres',
       join(postgresBin, 'postgres'),
-      ['-D', dataDir, '-p', String(postgresPort), '-k', dataDir, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'max_connections=200'],
+      [
+        '-D',
+        dataDir,
+        '-p',
+        String(postgresPort),
+        '-k',
+        dataDir,
+        '-c',
+        'listen_addresses=127.0.0.1',
+        '-c',
+        'fsync=off',
+        '-c',
+        'max_connections=200',
+      ],
       postgresPort,
     );
 
@@ -105,7 +144,20 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
     await start(
       'Redis',
       redis,
-      ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--dir', redisDir, '--requirepass', password, '--maxmemory-policy', 'noeviction'],
+      [
+        '--port',
+        String(redisPort),
+        '--bind',
+        '127.0.0.1',
+        '--save',
+        '',
+        '--dir',
+        redisDir,
+        '--requirepass',
+        password,
+        '--maxmemory-policy',
+        'noeviction',
+      ],
       redisPort,
     );
 

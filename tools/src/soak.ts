@@ -25,11 +25,15 @@ switch (positionals[0]) {
     break;
   }
   case 'wire': {
-    const run = spawnSync(process.execPath, [join(root, 'tools', 'run-jest.mjs'), 'apps/server/src/domain/wire-model'], {
-      stdio: 'inherit',
-      cwd: root,
-      env: { ...process.env, DRYDOCK_SOAK: '1', DRYDOCK_SEED: String(seed) },
-    });
+    const run = spawnSync(
+      process.execPath,
+      [join(root, 'tools', 'run-jest.mjs'), 'apps/server/src/domain/wire-model'],
+      {
+        stdio: 'inherit',
+        cwd: root,
+        env: { ...process.env, DRYDOCK_SOAK: '1', DRYDOCK_SEED: String(seed) },
+      },
+    );
     process.exit(run.status ?? 1);
     break;
   }

@@ -32,7 +32,11 @@ void server.ended.then((code) => {
 if (!values['no-demo']) {
   try {
     const folder = join(dataDir, 'demo');
-    const operator = await demoOperator(server.baseUrl, folder, async () => server.adminToken ?? newAdminToken(settings));
+    const operator = await demoOperator(
+      server.baseUrl,
+      folder,
+      async () => server.adminToken ?? newAdminToken(settings),
+    );
     const startedMs = Date.now();
     fleet = await openDemoFleet(folder, operator);
     const result = await runDemoCampaigns(operator, fleet);

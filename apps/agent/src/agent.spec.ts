@@ -2,7 +2,15 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSmpDevice, makeDemoFirmware, RealScheduler, serveSerial, makeFactoryImage, type SerialService, type SmpDevice } from '@drydock/device-sim';
+import {
+  createSmpDevice,
+  makeDemoFirmware,
+  RealScheduler,
+  serveSerial,
+  makeFactoryImage,
+  type SerialService,
+  type SmpDevice,
+} from '@drydock/device-sim';
 import { makeMcubootImage } from '@drydock/dfu-core';
 import { AGENT_VERSION } from './version.js';
 import { startAgentInProcess, type RunningAgent } from './testing.js';
@@ -42,7 +50,10 @@ async function agent(at: ScriptedServer, stateDir: string, site?: string): Promi
 function unit(): { device: SmpDevice; service: SerialService; link: string } {
   const device = createSmpDevice({
     scheduler: new RealScheduler(),
-    image: makeFactoryImage({ body: makeDemoFirmware({ model: 'demo-board', version: '1.0.0', sizeBytes: 8192 }), version: '1.0.0' }),
+    image: makeFactoryImage({
+      body: makeDemoFirmware({ model: 'demo-board', version: '1.0.0', sizeBytes: 8192 }),
+      version: '1.0.0',
+    }),
     rebootMs: 50,
     resetDelayMs: 20,
     swapMs: 20,
@@ -65,28 +76,53 @@ describe('agent', () => {
     const { device, link } = unit();
     const artifact = { ...at.addArtifact(newImage()), format: 'mcuboot' };
     const dir = await tempDir();
-    const running = await agent(at, dir, `devices:\n  - { name: pump, model: demo-board, protocol: smp, link: "${link}" }\n`);
+    const running = await agent(
+      at,
+      dir,
+      `devices:\n  - { name: pump, model: demo-board, protocol: smp, link: "${link}" }\n`,
+    );
 
     await at.until(() => at.presences.some(({ online }) => online) && at.inventories.length > 0);
-    expect(at.presences[0]).toMatchObject({ online: true, agentVersion: AGENT_VERSION, connection: 1, epoch: running.epoch });
+    expect(at.presences[0]).toMatchObject({
+      online: true,
+      agentVersion: AGENT_VERSION,
+      connection: 1,
+      epoch: running.epoch,
+    });
     const [seen] = at.inventories[0]!.devices;
-    expect(seen).toMatchObject({ identity: { kind: 'serial-number', value: 'SIM-0001' }, model: 'demo-board', mode: 'application' });
+    expect(seen).toMatchObject({
+      identity: { kind: 'serial-number', value: 'SIM-0001' },
+      model: 'demo-board',
+      mode: 'application',
+    });
     expect((await stat(join(dir, 'state.json'))).mode & 0o777).toBe(0o600);
 
     await at.order({ grants: [at.grant({ links: [link], artifact, identity: seen!.identity })] });
     await at.until(() => at.reports('ended').length > 0);
     expect(at.reports('ended')[0]).toMatchObject({ outcome: 'proven', touched: true, needsRescue: false });
-    expect(at.kinds()).toEqual(['epoch-started', 'downloading', 'touched', 'complete', 'activating', 'proving', 'ended']);
+    expect(at.kinds()).toEqual([
+      'epoch-started',
+      'downloading',
+      'touched',
+      'complete',
+      'activating',
+      'proving',
+      'ended',
+    ]);
     expect(at.reports('touched')[0]).toMatchObject({ identity: seen!.identity, before: [{ version: '1.0.0' }] });
     expect(device.touches.filter(({ what }) => what === 'activated')).toHaveLength(1);
     await at.until(() => at.presences.at(-1)!.held.revision === 1);
     // The device is looked at again after its update, and told with the number of the end before it.
-    await at.until(() => at.inventories.some(({ devices }) => devices[0]?.running[0]?.version?.startsWith('2.0.0') === true));
+    await at.until(() =>
+      at.inventories.some(({ devices }) => devices[0]?.running[0]?.version?.startsWith('2.0.0') === true),
+    );
     expect(at.inventories.at(-1)!.devices[0]!.readAfterSeq).toBe(7);
   }, 30_000);
 
   it('keeps its version equal to that of its package', async () => {
-    const facts = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+    const facts = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
     expect(AGENT_VERSION).toBe(facts.version);
   });
 });

@@ -79,7 +79,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     agentVersion: AGENT_VERSION,
     protocols: [...protocols.keys()],
     allowPlaintext,
-    presence: () => ({ held: deployments.holds, links: inventory.presenceLinks() }),
+    presence: () => ({
+      held: deployments.holds,
+      // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
+      links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
+    }),
     order: (order) => void deployments.take(order),
     changed: () => {
       deployments.pump();
@@ -138,10 +142,20 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   uplink.start();
   await deployments.recover();
   inventory.start();
+  let troubled = false;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
-    if (journal.trouble) void journal.retry().then(() => deployments.pump());
+    const was = journal.trouble?.code;
+    if (was === undefined && !troubled) return;
+    void journal.retry().then(() => {
+      troubled = journal.trouble !== undefined;
+      uplink.announce();
+      deployments.pump();
+    });
   });
-  log.info({ gateway: state.enrolment.gateway.id, epoch, journal: journal.found, version: AGENT_VERSION }, 'agent started');
+  log.info(
+    { gateway: state.enrolment.gateway.id, epoch, journal: journal.found, version: AGENT_VERSION },
+    'agent started',
+  );
 
   return {
     gatewayId: state.enrolment.gateway.id,
@@ -199,13 +213,21 @@ async function enrolled(file: StateFile, options: AgentOptions): Promise<AgentSt
 /** Keys of the site file and of enrolment together: either may demand a signature. */
 function releaseKeysOf(site: Site, enrolment: Enrolment): (model: string) => ReturnType<typeof parseReleaseKey>[] {
   const fromServer = new Map(
-    Object.entries(enrolment.releaseKeys).map(([model, pems]) => [model, pems.map((pem) => parseReleaseKey(pem, `release key of ${model}`))]),
+    Object.entries(enrolment.releaseKeys).map(([model, pems]) => [
+      model,
+      pems.map((pem) => parseReleaseKey(pem, `release key of ${model}`)),
+    ]),
   );
   return (model) => {
     // Keys that people put on the gateway outrank those that came with the enrolment.
     const own = site.releaseKeys.get(model) ?? [];
     return own.length > 0 ? [...own] : (fromServer.get(model) ?? []);
   };
+}
+
+function journalTrouble(journal: Journal): { link: string; state: 'down'; note: string }[] {
+  const { trouble } = journal;
+  return trouble ? [{ link: 'journal', state: 'down', note: `${trouble.code}: ${trouble.detail}`.slice(0, 256) }] : [];
 }
 
 function every(clock: Clock, periodMs: number, work: () => void): () => void {

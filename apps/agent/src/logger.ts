@@ -18,7 +18,12 @@ export function createLogger(level: string): Logger {
   );
 }
 
-export const SILENT: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+export const SILENT: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /** Says the first of a row of equal lines, then the 2nd, 4th, 8th …: a gateway that is offline for a year fills no disk. */
 export class RepeatedLine {

@@ -1,6 +1,10 @@
 /** The command line of the agent. What a command needs is loaded when it is used. */
 import { Command, CommanderError } from 'commander';
+import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
+
+/** After this the daemon is connected, or waits. */
+const REST_MS = 3000;
 
 function program(done: (status: number) => void): Command {
   const command = new Command('drydock-agent')
@@ -17,7 +21,11 @@ function program(done: (status: number) => void): Command {
     .option('--token-file <file>', 'file with the enrolment token; or DRYDOCK_ENROL_TOKEN in the environment')
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
     .option('--allow-plaintext', 'speak HTTP and MQTT without TLS to other machines')
-    .action(async (options) => done(await (await import('./commands/run.js')).run(options)));
+    .action(async (options) => {
+      preferSmallMemory();
+      releaseAfter(REST_MS);
+      done(await (await import('./commands/run.js')).run(options));
+    });
 
   command
     .command('inspect <file>')

@@ -3,16 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ScriptedServer } from './testing/scripted-server.js';
 import { startAgent, type AgentOptions, type RunningAgent } from './agent.js';
 import { SILENT } from './logger.js';
 import { PROTOCOLS } from './protocols.js';
 import { EMPTY_SITE, readSiteFile } from './site/site-file.js';
 
-export { UartLink } from './links/uart/uart-link.js';
-export { UdpLink } from './links/udp/udp-link.js';
-export { BleAdapter } from './links/ble/index.js';
+export * from './index.js';
 export { Journal } from './journal/journal.js';
-export { type RunningAgent } from './agent.js';
 
 export interface InProcessOptions extends Partial<Omit<AgentOptions, 'site' | 'token'>> {
   readonly stateDir: string;
@@ -27,7 +25,10 @@ export async function startAgentInProcess(options: InProcessOptions): Promise<Ru
   return startAgent({
     log: SILENT,
     ...rest,
-    site: site === undefined ? EMPTY_SITE : await readSiteFile(await writeSite(options.stateDir, site), [...(rest.protocols ?? PROTOCOLS).keys()]),
+    site:
+      site === undefined
+        ? EMPTY_SITE
+        : await readSiteFile(await writeSite(options.stateDir, site), [...(rest.protocols ?? PROTOCOLS).keys()]),
     token: () => Promise.resolve(token),
   });
 }
@@ -72,7 +73,11 @@ export async function spawnAgent(options: SpawnOptions): Promise<SpawnedAgent> {
     ],
     {
       stdio: ['ignore', 'inherit', 'pipe'],
-      env: { ...process.env, ...options.env, ...(options.token !== undefined && { DRYDOCK_ENROL_TOKEN: options.token }) },
+      env: {
+        ...process.env,
+        ...options.env,
+        ...(options.token !== undefined && { DRYDOCK_ENROL_TOKEN: options.token }),
+      },
     },
   );
   const log: Record<string, unknown>[] = [];
@@ -103,7 +108,10 @@ export async function spawnAgent(options: SpawnOptions): Promise<SpawnedAgent> {
           if (!found && !ended) return;
           waiting.delete(look);
           if (found) resolve(found);
-          else reject(new Error(`the agent ended without "${message}": ${log.map((line) => JSON.stringify(line)).join('\n')}`));
+          else
+            reject(
+              new Error(`the agent ended without "${message}": ${log.map((line) => JSON.stringify(line)).join('\n')}`),
+            );
         };
         waiting.add(look);
         look();
@@ -130,6 +138,6 @@ function parseLine(line: string): Record<string, unknown> {
 export type { AckScript, ReceivedBatch, ReceivedPresence, ScriptedServer } from './testing/scripted-server.js';
 
 /** A broker and an HTTP server on the loopback that keep the wire contract and obey the test. */
-export async function startScriptedServer(): Promise<import('./testing/scripted-server.js').ScriptedServer> {
+export async function startScriptedServer(): Promise<ScriptedServer> {
   return (await import('./testing/scripted-server.js')).ScriptedServer.start();
 }

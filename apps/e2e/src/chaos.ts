@@ -3,7 +3,7 @@
  * devices lose power, at random moments from a printed seed. Judged by observers that are not the system.
  */
 import { seededRandom } from '@drydock/device-sim';
-import { judge } from './judge.js';
+import { historyOf, judge } from './judge.js';
 import { until } from './operator.js';
 import { makeBoardPackage, makeSensorPackage } from './packages.js';
 import { openWorld, type World } from './world.js';
@@ -39,7 +39,9 @@ export async function runChaos(options: ChaosOptions): Promise<string[]> {
       const events = await playRound(world, round, random);
       const found = await judge(await world.server.databaseUrl(), world.sites);
       const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
-      options.say(`round ${round}: ${events.join(', ')}; ${seconds} s; ${found.length === 0 ? 'all promises hold' : found.join(' | ')}`);
+      options.say(
+        `round ${round}: ${events.join(', ')}; ${seconds} s; ${found.length === 0 ? 'all promises hold' : found.join(' | ')}`,
+      );
       broken.push(...found.map((sentence) => `round ${round}: ${sentence}`));
     }
   } catch (error) {
@@ -72,7 +74,15 @@ async function playRound(world: World, round: number, random: () => number): Pro
       policy: {
         stages: [{ name: 'all', percent: 100, gate: { minKnown: 1, maxFailureShare: 1 } }],
         timeouts: { startMs: 8000, downloadMs: 10_000, transferMs: 25_000, activateMs: 10_000, proveMs: 10_000 },
-        retry: { firmware: often, device: often, link: often, gateway: often, server: often, operator: often, backOffMaxMs: 2000 },
+        retry: {
+          firmware: often,
+          device: often,
+          link: often,
+          gateway: often,
+          server: often,
+          operator: often,
+          backOffMaxMs: 2000,
+        },
       },
     });
     await world.operator.startCampaign(draft.id);
@@ -90,9 +100,11 @@ async function playRound(world: World, round: number, random: () => number): Pro
     if (campaign.sums.proven !== campaign.sums.total) {
       const deployments = await world.operator.deployments(id);
       const left = deployments.filter((each) => each.state !== 'proven');
-      throw new Error(
-        `round ${round} after ${events.join(', ')}: ${left.map((each) => `${each.device.name} ${each.state} ${each.outcomeCode ?? each.outcomeReason ?? ''}`).join('; ')}`,
+      const history = left[0] ? await historyOf(await world.server.databaseUrl(), left[0].id) : '';
+      const ends = left.map(
+        (each) => `${each.device.name} ${each.state} ${each.outcomeCode ?? each.outcomeReason ?? ''}`,
       );
+      throw new Error(`round ${round} after ${events.join(', ')}: ${ends.join('; ')}\n${history}`);
     }
   }
   return events;
@@ -131,7 +143,11 @@ async function makeTrouble(world: World, random: () => number): Promise<string[]
     } else {
       const unit = pick(units);
       const offMs = 100 + random() * 900;
-      blows.push({ atMs, name: `${unit.serial} power cut`, strike: () => Promise.resolve(unit.device.powerCut(offMs)) });
+      blows.push({
+        atMs,
+        name: `${unit.serial} power cut`,
+        strike: () => Promise.resolve(unit.device.powerCut(offMs)),
+      });
     }
   }
   blows.sort((a, b) => a.atMs - b.atMs);

@@ -9,6 +9,9 @@ import type { SimulatedSite } from './simulated-site.js';
 /** Clocks: touches are stamped by this process, grants by Postgres; both read this machine's clock. */
 const CLOCK_SLACK_MS = 100;
 
+/** What only a host can cause. A unit on a UART does not see links open, so its `touched` alone would miss some. */
+const CHANGES: ReadonlySet<string> = new Set(['touched', 'erased', 'written', 'activated', 'confirmed']);
+
 interface AttemptRow {
   device_name: string;
   attempt: number;
@@ -59,7 +62,7 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
     for (const unit of site.units) {
       const attempts = byDevice.get(unit.serial) ?? [];
       const touches = unit.device.touches
-        .filter((touch) => touch.what === 'touched')
+        .filter((touch) => CHANGES.has(touch.what))
         .map((touch) => site.wallMs(touch.atMs));
       for (const at of touches) {
         const holding = attempts.filter(
@@ -68,9 +71,13 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
         if (holding.length === 0) broken.push(`P2: ${unit.serial} was touched at ${at} without any grant`);
       }
       attempts.forEach((attempt, index) => {
-        const first = touches.find((at) => at >= attempt.granted_ms - CLOCK_SLACK_MS);
+        const first = touches.find(
+          (at) => at >= attempt.granted_ms - CLOCK_SLACK_MS && at < attempt.finish_by_ms + CLOCK_SLACK_MS,
+        );
         if (attempt.touched_ms !== null && first === undefined) {
-          broken.push(`P4: ${unit.serial} attempt ${attempt.attempt} is said to be touched, the device knows nothing of it`);
+          broken.push(
+            `P4: ${unit.serial} attempt ${attempt.attempt} is said to be touched, the device knows nothing of it`,
+          );
         }
         if (attempt.touched_ms !== null && first !== undefined && first > attempt.start_by_ms + CLOCK_SLACK_MS) {
           broken.push(`P2: ${unit.serial} attempt ${attempt.attempt} was first touched after startBy`);
@@ -110,7 +117,14 @@ async function judgeFlash(client: pg.Client, sites: readonly SimulatedSite[]): P
 
 /** P4: per epoch the table holds exactly the numbers 1..cursor, each once. */
 async function judgeReports(client: pg.Client): Promise<string[]> {
-  const rows = await client.query<{ epoch: string; cursor: string; n: string; distinct_n: string; low: string; high: string }>(/* sql */ `
+  const rows = await client.query<{
+    epoch: string;
+    cursor: string;
+    n: string;
+    distinct_n: string;
+    low: string;
+    high: string;
+  }>(/* sql */ `
     select c.epoch, c.cursor, count(r.seq) as n, count(distinct r.seq) as distinct_n,
       coalesce(min(r.seq), 0) as low, coalesce(max(r.seq), 0) as high
     from report_cursors c left join reports r on r.gateway_id = c.gateway_id and r.epoch = c.epoch
@@ -121,13 +135,23 @@ async function judgeReports(client: pg.Client): Promise<string[]> {
       Number(row.n) === cursor &&
       Number(row.distinct_n) === cursor &&
       (cursor === 0 || (Number(row.low) === 1 && Number(row.high) === cursor));
-    return whole ? [] : [`P4: epoch ${row.epoch} has cursor ${cursor}, but ${row.n} rows (${row.distinct_n} numbers) from ${row.low} to ${row.high}`];
+    return whole
+      ? []
+      : [
+          `P4: epoch ${row.epoch} has cursor ${cursor}, but ${row.n} rows (${row.distinct_n} numbers) from ${row.low} to ${row.high}`,
+        ];
   });
 }
 
 /** P10: counters equal a recount. */
 async function judgeCounters(client: pg.Client): Promise<string[]> {
-  const rows = await client.query<{ campaign_id: string; stage_idx: number; state: string; counted: string; recounted: string }>(/* sql */ `
+  const rows = await client.query<{
+    campaign_id: string;
+    stage_idx: number;
+    state: string;
+    counted: string;
+    recounted: string;
+  }>(/* sql */ `
     with recount as (
       select campaign_id, stage_idx, state, count(*) as n from deployments group by 1, 2, 3
     )
@@ -136,10 +160,33 @@ async function judgeCounters(client: pg.Client): Promise<string[]> {
     from campaign_counters c full join recount r using (campaign_id, stage_idx, state)
     where coalesce(c.n, 0) <> coalesce(r.n, 0)`);
   return rows.rows.map(
-    (row) => `P10: campaign ${row.campaign_id} stage ${row.stage_idx} state ${row.state}: counter ${row.counted}, recount ${row.recounted}`,
+    (row) =>
+      `P10: campaign ${row.campaign_id} stage ${row.stage_idx} state ${row.state}: counter ${row.counted}, recount ${row.recounted}`,
   );
 }
 
 export function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** What the server holds about one deployment, for the message of a failed story: its attempts and reports. */
+export async function historyOf(databaseUrl: string, deploymentId: string): Promise<string> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const attempts = await client.query<Record<string, unknown>>(
+      `select attempt, left(epoch, 6) as epoch, mode, granted_at, start_by, finish_by, touched_at, ended_at, outcome, code
+       from attempts where deployment_id = $1 order by granted_at`,
+      [deploymentId],
+    );
+    const reports = await client.query<Record<string, unknown>>(
+      `select left(epoch, 6) as epoch, seq, received_at, kind, attempt, disposition, note,
+         body - 'ref' - 'before' - 'after' - 'identity' as body
+       from reports where deployment_id = $1 or kind = 'epoch-started' order by received_at, seq`,
+      [deploymentId],
+    );
+    return [...attempts.rows, ...reports.rows].map((row) => JSON.stringify(row)).join('\n');
+  } finally {
+    await client.end();
+  }
 }

@@ -39,7 +39,11 @@ export async function startLaneServer(extra: Readonly<Record<string, string>> = 
   const outside = isScaled ? await scaledSettings(name) : {};
   // Chosen here, because the address that the server prints may be that of a relay.
   const brokerPort = isScaled ? 0 : await freePort();
-  let settings: Record<string, string> = { ...outside, ...(isScaled ? {} : { DRYDOCK_MQTT_PORT: String(brokerPort) }), ...extra };
+  let settings: Record<string, string> = {
+    ...outside,
+    ...(isScaled ? {} : { DRYDOCK_MQTT_PORT: String(brokerPort) }),
+    ...extra,
+  };
   let server: SpawnedServer = await spawnServer(dataDir, settings);
   const { baseUrl } = server;
   const adminToken = server.adminToken ?? '';

@@ -92,7 +92,7 @@ export class Operator {
 
   async deployments(campaignId: string): Promise<Deployment[]> {
     const items: Deployment[] = [];
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const query = after === undefined ? '' : `&after=${encodeURIComponent(after)}`;
       const page = DeploymentPage.parse(
         await this.call('GET', `/api/v1/campaigns/${campaignId}/deployments?limit=500${query}`),

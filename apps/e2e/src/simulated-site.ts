@@ -109,7 +109,12 @@ export async function openSimulatedSite(options: SimulatedSiteOptions): Promise<
     if (!device.serial) throw new Error(`${serial} has no UART`);
     const port = serveSerial(device.serial, { pacing: options.paced ? 'baud' : 'unpaced' });
     ports.push(port);
-    units.push({ serial, model: BOARD_MODEL, linkName: `serial:${port.path}?baud=115200&framing=console&identity=node-name`, device });
+    units.push({
+      serial,
+      model: BOARD_MODEL,
+      linkName: `serial:${port.path}?baud=115200&framing=console&identity=node-name`,
+      device,
+    });
   });
 
   const h4 = await serveH4(controller, { kind: 'unix', path: join(options.folder, 'hci.sock') });

@@ -9,6 +9,9 @@ import { makeBoardPackage, makeReleaseKey, makeSensorPackage, type ReleaseKeyPai
 import { openSimulatedSite, type SimulatedSite, type SimulatedUnit, type UnitOptions } from './simulated-site.js';
 import { TcpRelay } from './tcp-relay.js';
 
+/** Characters of an agent's last words that a failed story shows. */
+const WORDS = process.env.DRYDOCK_E2E_AGENT_LOG ? 60_000 : 3000;
+
 export interface WorldOptions {
   readonly sites: readonly {
     readonly name: string;
@@ -49,9 +52,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     let brokerPort = 0;
     const relay = isScaled ? undefined : await TcpRelay.open(() => ({ host: '127.0.0.1', port: brokerPort }));
     if (relay) undo.push(() => relay.close());
-    const server = await startLaneServer(
-      relay ? { DRYDOCK_PUBLIC_MQTT_URL: `mqtt://127.0.0.1:${relay.port}` } : {},
-    );
+    const server = await startLaneServer(relay ? { DRYDOCK_PUBLIC_MQTT_URL: `mqtt://127.0.0.1:${relay.port}` } : {});
     undo.push(() => server.close());
     brokerPort = server.brokerPort;
     const operator = new Operator(server.baseUrl, server.adminToken);
@@ -82,6 +83,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
         siteFile: site.siteFile,
         serverUrl: server.baseUrl,
         enrolToken: await operator.enrolmentToken(id),
+        ...(process.env.DRYDOCK_E2E_AGENT_LOG ? { logLevel: process.env.DRYDOCK_E2E_AGENT_LOG } : {}),
       });
       undo.push(() => agent.stop());
       agent.start();
@@ -107,7 +109,10 @@ export async function openWorld(options: WorldOptions): Promise<World> {
         return site;
       },
       words: () =>
-        [`server: ${server.output().slice(-3000)}`, ...agents.map((agent) => `agent: ${agent.output().slice(-3000)}`)].join('\n'),
+        [
+          `server: ${server.output().slice(-3000)}`,
+          ...agents.map((agent) => `agent: ${agent.output().slice(-WORDS)}`),
+        ].join('\n'),
       close,
     };
     try {

@@ -39,7 +39,11 @@ export const ERROR_CODES = {
   'artifact.requires': row('operator', 'none', 'The file requires {expected}; the device runs {actual}.'),
   'artifact.downgrade': row('operator', 'none', 'The file is older ({actual}) than what runs ({expected}).'),
   'artifact.unsupported': row('operator', 'none', 'The file is known, but it cannot be delivered: {detail}.'),
-  'artifact.debug': row('operator', 'none', 'The file is a debug build, for which devices skip checks: allow it by name or build it for production.'),
+  'artifact.debug': row(
+    'operator',
+    'none',
+    'The file is a debug build, for which devices skip checks: allow it by name or build it for production.',
+  ),
   'artifact.conflict': row('operator', 'none', 'The same file is already stored with other metadata: {field}.'),
   // Links: the radio or the wire.
   'link.lost': row('link', 'resume', 'The link was lost: {detail}.'),
@@ -47,21 +51,41 @@ export const ERROR_CODES = {
   'link.not-found': row('link', 'retry', 'The device was not found on {link} within {withinMs} ms.'),
   'link.open-failed': row('link', 'retry', 'The link {link} could not be opened: {detail}.'),
   'link.busy': row('gateway', 'retry', 'The link {link} is in use by another process.'),
-  'link.auth-required': row('operator', 'none', 'The device wants pairing or encryption for {channel}; no bond exists.'),
+  'link.auth-required': row(
+    'operator',
+    'none',
+    'The device wants pairing or encryption for {channel}; no bond exists.',
+  ),
   'link.no-such-channel': row('device', 'none', 'The device does not offer {channel}.'),
   'link.corrupt': row('link', 'resume', 'The link delivers damaged frames: {detail}.'),
   'link.ble-unavailable': row('gateway', 'none', 'Bluetooth is not available on this machine: {detail}.'),
   // Targets: what a device answered.
   'target.refused': row('device', 'retry', 'The device refused {request} with result {result}: {detail}.'),
-  'target.refused-image': row('firmware', 'none', 'The device refused the image: {request}, result {result}: {detail}.'),
+  'target.refused-image': row(
+    'firmware',
+    'none',
+    'The device refused the image: {request}, result {result}: {detail}.',
+  ),
   'target.malformed-answer': row('device', 'resume', 'The device sent an answer that cannot be read: {detail}.'),
   'target.busy': row('device', 'retry', 'The device is busy: {detail}.'),
   'target.no-memory': row('device', 'retry', 'The device has no room: {detail}.'),
   'target.wrong-identity': row('operator', 'none', 'Another unit answered: expected {expected}, found {actual}.'),
   'target.wrong-kind': row('operator', 'none', 'The device is no {expected}: {detail}.'),
-  'target.digest-mismatch': row('link', 'resume', 'The device computed another checksum: expected {expected}, got {actual}.'),
-  'target.did-not-return': row('firmware', 'retry', 'The device did not come back within {withinMs} ms after it was told to start the new image.'),
-  'target.wrong-image-runs': row('firmware', 'none', 'After the update the device runs {actual} instead of {expected}.'),
+  'target.digest-mismatch': row(
+    'link',
+    'resume',
+    'The device computed another checksum: expected {expected}, got {actual}.',
+  ),
+  'target.did-not-return': row(
+    'firmware',
+    'retry',
+    'The device did not come back within {withinMs} ms after it was told to start the new image.',
+  ),
+  'target.wrong-image-runs': row(
+    'firmware',
+    'none',
+    'After the update the device runs {actual} instead of {expected}.',
+  ),
   'target.reverted': row('firmware', 'none', 'The device fell back to its former image.'),
   'target.not-confirmed': row('firmware', 'retry', 'The new image runs but could not be confirmed: {detail}.'),
   'target.in-bootloader': row('device', 'retry', 'The device stayed in its bootloader: {detail}.'),
@@ -78,7 +102,11 @@ export const ERROR_CODES = {
   'gateway.restarted': row('gateway', 'retry', 'The agent restarted while the attempt ran.'),
   'gateway.no-link': row('gateway', 'retry', 'No link to the device: {detail}.'),
   'gateway.no-protocol': row('gateway', 'none', 'This agent does not speak {protocol}.'),
-  'gateway.no-release-key': row('operator', 'none', 'The artifact carries no signature of the release key kept for model {model}.'),
+  'gateway.no-release-key': row(
+    'operator',
+    'none',
+    'The artifact carries no signature of the release key kept for model {model}.',
+  ),
   'gateway.journal': row('gateway', 'retry', 'The journal of the gateway cannot be written: {detail}.'),
   // Server and people.
   'server.blob-missing': row('server', 'retry', 'The artifact bytes are missing in the store.'),
@@ -90,7 +118,11 @@ export const ERROR_CODES = {
   'request.forbidden': row('operator', 'none', 'This needs the role {role}.'),
   'request.not-found': row('operator', 'none', 'There is no {what} with id {id}.'),
   'request.conflict': row('operator', 'none', 'This does not fit the present state: {detail}.'),
-  'request.stale': row('operator', 'none', 'Somebody changed it meanwhile: it is at revision {actual}, you sent {expected}.'),
+  'request.stale': row(
+    'operator',
+    'none',
+    'Somebody changed it meanwhile: it is at revision {actual}, you sent {expected}.',
+  ),
   'request.too-large': row('operator', 'none', 'The request is larger than {limit} bytes.'),
   'request.rate': row('operator', 'retry', 'Too many requests; come back in {retryAfterMs} ms.'),
   'campaign.policy': row('operator', 'none', 'The policy cannot work: {detail}.'),
@@ -99,7 +131,11 @@ export const ERROR_CODES = {
   'enrolment.token': row('operator', 'none', 'The enrolment token is unknown, used or past its end.'),
   'settings.unknown': row('operator', 'none', 'Unknown setting {field}.'),
   'settings.invalid': row('operator', 'none', 'Setting {field} is not valid: {detail}.'),
-  'internal.invariant': row('server', 'none', 'Drydock found itself in a state that cannot be: {detail}. This is our bug.'),
+  'internal.invariant': row(
+    'server',
+    'none',
+    'Drydock found itself in a state that cannot be: {detail}. This is our bug.',
+  ),
 } as const satisfies Record<string, ErrorCodeFacts>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -23,7 +23,7 @@ describe.each(all.map((lifecycle) => [lifecycle.name, lifecycle] as const))('lif
 
   it('has an end reachable from every state', () => {
     const good = new Set<string>(lifecycle.ends);
-    for (let grew = true; grew; ) {
+    for (let grew = true; grew;) {
       grew = false;
       for (const state of states) {
         if (!good.has(state) && lifecycle.moves[state]!.some((next) => good.has(next))) {

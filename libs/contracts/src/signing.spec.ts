@@ -103,7 +103,10 @@ describe('envelopes', () => {
           () => true,
           (error: unknown) => !(error instanceof SignatureError),
         );
-        if (same) expect(Buffer.from(changed.split('.')[2]!, 'base64url')).toEqual(Buffer.from(jws.split('.')[2]!, 'base64url'));
+        if (same)
+          expect(Buffer.from(changed.split('.')[2]!, 'base64url')).toEqual(
+            Buffer.from(jws.split('.')[2]!, 'base64url'),
+          );
       }),
       { numRuns: 150 },
     );

@@ -2,7 +2,15 @@
  * Signatures over envelopes and key statements: JWS compact (RFC 7515), EdDSA with Ed25519 (RFC 8037).
  * Verification fails closed: anything that is not exactly as expected throws `SignatureError`.
  */
-import { CompactSign, calculateJwkThumbprint, compactVerify, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import {
+  CompactSign,
+  calculateJwkThumbprint,
+  compactVerify,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from 'jose';
 import { z } from 'zod';
 import { Envelope, type Purpose } from './wire/envelope.js';
 
@@ -94,7 +102,10 @@ async function verify(
     return { payload: JSON.parse(decoder.decode(result.payload)) as unknown, kid };
   } catch (error) {
     if (unknownKey) throw new SignatureError('unknown-key', `no key ${kid.slice(0, 64)}`);
-    throw new SignatureError(kid ? 'bad-signature' : 'malformed', error instanceof Error ? error.message : 'unreadable');
+    throw new SignatureError(
+      kid ? 'bad-signature' : 'malformed',
+      error instanceof Error ? error.message : 'unreadable',
+    );
   }
 }
 

@@ -118,4 +118,3 @@ async function siteId(operator: Operator, name: string): Promise<string> {
   const page = (await operator.call('GET', '/api/v1/sites?limit=500')) as { items: { id: string; name: string }[] };
   return page.items.find((site) => site.name === name)?.id ?? (await operator.createSite(name)).id;
 }
-

@@ -109,7 +109,10 @@ const headline = (campaign: Campaign): string =>
 function liveTable(): (campaigns: readonly Campaign[], deployments: readonly Deployment[]) => void {
   let drawn = 0;
   return (campaigns, deployments) => {
-    const table = new Table({ head: ['device', 'model', 'gateway', 'stage', 'state', 'version', 'code'], style: { head: [] } });
+    const table = new Table({
+      head: ['device', 'model', 'gateway', 'stage', 'state', 'version', 'code'],
+      style: { head: [] },
+    });
     table.push(...rows(deployments));
     const text = [...campaigns.map(headline), table.toString()].join('\n');
     if (drawn > 0) process.stdout.write(`\u001b[${drawn}A\u001b[0J`);

@@ -1,6 +1,12 @@
 /** `scan`, `identify` and `update`: what a person at the gateway does without any server. */
 import { readFile } from 'node:fs/promises';
-import { DrydockError, describeArtifact, type Identification, type Protocol, type UpdateOutcome } from '@drydock/dfu-core';
+import {
+  DrydockError,
+  describeArtifact,
+  type Identification,
+  type Protocol,
+  type UpdateOutcome,
+} from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
 import { NO_FENCES } from '../driver/fences.js';
@@ -25,7 +31,11 @@ interface CommonOptions {
 }
 
 function linksFor(options: CommonOptions): LinkFactory {
-  return createLinkFactory({ clock: realClock, log: createLogger(options.verbose ? 'debug' : 'warn'), adapter: options.adapter });
+  return createLinkFactory({
+    clock: realClock,
+    log: createLogger(options.verbose ? 'debug' : 'warn'),
+    adapter: options.adapter,
+  });
 }
 
 export async function scan(options: CommonOptions & { seconds?: string }): Promise<number> {
@@ -33,7 +43,8 @@ export async function scan(options: CommonOptions & { seconds?: string }): Promi
   const seconds = Number(options.seconds ?? 10);
   const links = linksFor(options);
   try {
-    if (!(seconds > 0 && seconds <= 3600)) throw new DrydockError('request.invalid', { detail: '--seconds: from 1 to 3600' });
+    if (!(seconds > 0 && seconds <= 3600))
+      throw new DrydockError('request.invalid', { detail: '--seconds: from 1 to 3600' });
     const adapter = await links.bluetooth();
     const found = new Map<string, Record<string, unknown>>();
     await adapter.scan(seconds * 1000, (sighting) => {
@@ -44,7 +55,12 @@ export async function scan(options: CommonOptions & { seconds?: string }): Promi
       found.set(sighting.address, { ...sighting, link: `ble:${sighting.address.toUpperCase()}`, recognised: known });
       if (!json) {
         printLines([
-          [`ble:${sighting.address.toUpperCase()}`, sighting.rssiDbm === undefined ? '' : `${sighting.rssiDbm} dBm`, sighting.name ?? '', known.map((each) => `${each.protocol} (${each.mode})`).join(', ')].join('  '),
+          [
+            `ble:${sighting.address.toUpperCase()}`,
+            sighting.rssiDbm === undefined ? '' : `${sighting.rssiDbm} dBm`,
+            sighting.name ?? '',
+            known.map((each) => `${each.protocol} (${each.mode})`).join(', '),
+          ].join('  '),
         ]);
       }
     });
@@ -68,8 +84,13 @@ export async function identify(options: CommonOptions & { link: string; protocol
         `protocol    ${found.protocol}`,
         `mode        ${found.mode}`,
         `identity    ${found.identity.kind} ${found.identity.value}`,
-        ...found.running.map((image) => `runs        image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}${image.confirmed === false ? ' (on trial)' : ''}`),
-        ...(found.installed ?? []).map((image) => `installed   image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}`),
+        ...found.running.map(
+          (image) =>
+            `runs        image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}${image.confirmed === false ? ' (on trial)' : ''}`,
+        ),
+        ...(found.installed ?? []).map(
+          (image) => `installed   image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}`,
+        ),
         ...Object.entries(found.hardware).map(([name, value]) => `hardware    ${name}=${value}`),
       ]);
     }
@@ -106,7 +127,8 @@ export async function update(options: UpdateOptions): Promise<number> {
     }
     const candidates = candidateProtocols(options.link, options.protocol, artifact.format);
     const unfit = candidates.find((protocol) => !protocol.formats.includes(artifact.format));
-    if (unfit) throw new DrydockError('request.invalid', { detail: `${unfit.name} does not deliver ${artifact.format}` });
+    if (unfit)
+      throw new DrydockError('request.invalid', { detail: `${unfit.name} does not deliver ${artifact.format}` });
     const { found, protocol } = await findUnit(links, options.link, candidates);
     const fit = protocol.fit(found, artifact, { allowDowngrade: options.allowDowngrade ?? false });
     if (!fit.fits) throw new DrydockError(fit.code, fit.params);
@@ -198,13 +220,23 @@ function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): nu
   const bytes = outcome.sentBytes;
   const bytesPerSecond = seconds > 0 ? Math.round(bytes / seconds) : 0;
   if (json) {
-    printJson({ outcome: outcome.outcome, code, before, after, bytes, seconds: Math.round(seconds * 1000) / 1000, bytesPerSecond });
+    printJson({
+      outcome: outcome.outcome,
+      code,
+      before,
+      after,
+      bytes,
+      seconds: Math.round(seconds * 1000) / 1000,
+      bytesPerSecond,
+    });
   } else {
     printLines([
       `${outcome.outcome}${code === null ? '' : ` (${code})`}: ${before ?? 'unknown'} -> ${after ?? 'unknown'}, ${bytes} bytes in ${seconds.toFixed(1)} s`,
     ]);
-    if (outcome.outcome === 'failed') process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);
-    if (outcome.needsRescue) process.stderr.write('The device is without a running application: run the update again.\n');
+    if (outcome.outcome === 'failed')
+      process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);
+    if (outcome.needsRescue)
+      process.stderr.write('The device is without a running application: run the update again.\n');
   }
   switch (outcome.outcome) {
     case 'proven':

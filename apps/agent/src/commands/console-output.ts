@@ -23,9 +23,19 @@ export function exitStatusOf(code: string): number {
 /** Tells an error in one line, or as JSON. @returns the exit status. */
 export function tellError(error: unknown, json: boolean, extra: Readonly<Record<string, unknown>> = {}): number {
   const said =
-    error instanceof DrydockError ? error : new DrydockError('internal.invariant', { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    error instanceof DrydockError
+      ? error
+      : new DrydockError('internal.invariant', {
+          detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        });
   const status = exitStatusOf(said.code);
-  if (json) printJson({ ...extra, outcome: status === EXIT.refused ? 'refused' : 'failed', code: said.code, detail: said.message });
+  if (json)
+    printJson({
+      ...extra,
+      outcome: status === EXIT.refused ? 'refused' : 'failed',
+      code: said.code,
+      detail: said.message,
+    });
   else process.stderr.write(`${said.message} [${said.code}]\n`);
   return status;
 }

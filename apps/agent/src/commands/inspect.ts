@@ -21,7 +21,8 @@ export async function inspect(path: string, options: { json?: boolean }): Promis
         ...(image.runningHash === undefined ? [] : [`  runs as   ${image.runningHash}`]),
       ]),
       ...found.signatures.map(
-        (signature) => `signed      ${signature.scheme} over ${signature.covers}${signature.keyHash === undefined ? '' : `, key ${signature.keyHash}`}`,
+        (signature) =>
+          `signed      ${signature.scheme} over ${signature.covers}${signature.keyHash === undefined ? '' : `, key ${signature.keyHash}`}`,
       ),
       ...(found.signatures.length === 0 ? ['signed      no'] : []),
       ...(hardware.length > 0 ? [`hardware    ${hardware.join(' ')}`] : []),

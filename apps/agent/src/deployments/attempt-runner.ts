@@ -121,7 +121,8 @@ async function converse(attempt: Attempt, { driver, protocol, found, request }: 
     const proof = await driver.run((info) => protocol.prove(info, request, attempt.before), times);
     // The agent may have died between writing "activating" down and saying it: then the old image still
     // runs, and the way goes on from what the target holds.
-    const stillOld = proof.outcome === 'reverted' || (proof.outcome === 'failed' && proof.code === 'target.wrong-image-runs');
+    const stillOld =
+      proof.outcome === 'reverted' || (proof.outcome === 'failed' && proof.code === 'target.wrong-image-runs');
     if (!stillOld) return proof;
   }
   return driver.run((info) => protocol.update(info, request), times);

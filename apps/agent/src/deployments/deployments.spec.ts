@@ -164,7 +164,13 @@ class World {
 
   async order(grants: readonly Grant[], cancellations: readonly Cancellation[] = [], reign = 0): Promise<void> {
     this.revision += 1;
-    const body = OrdersBody.parse({ reign, revision: this.revision, issuedAtMs: Math.round(this.serverMs), grants, prefetch: [] });
+    const body = OrdersBody.parse({
+      reign,
+      revision: this.revision,
+      issuedAtMs: Math.round(this.serverMs),
+      grants,
+      prefetch: [],
+    });
     await this.deployments.take({ cancellations, refused: [], body });
     await this.settle();
   }
@@ -172,11 +178,19 @@ class World {
   kinds(of?: Grant): string[] {
     return this.allReports
       .filter((report) => of === undefined || ('ref' in report && attemptKey(report.ref) === attemptKey(of)))
-      .map((report) => (report.kind === 'ended' ? `ended:${report.outcome}${report.code ? `:${report.code}` : ''}` : report.kind === 'withdrawn' ? `withdrawn:${report.why}` : report.kind));
+      .map((report) =>
+        report.kind === 'ended'
+          ? `ended:${report.outcome}${report.code ? `:${report.code}` : ''}`
+          : report.kind === 'withdrawn'
+            ? `withdrawn:${report.why}`
+            : report.kind,
+      );
   }
 
   touches(device: number): number[] {
-    return (this.links.get(`serial:/dev/d${device}?baud=115200`)?.writes ?? []).filter(({ text }) => text === 'touch').map(({ atMs }) => atMs);
+    return (this.links.get(`serial:/dev/d${device}?baud=115200`)?.writes ?? [])
+      .filter(({ text }) => text === 'touch')
+      .map(({ atMs }) => atMs);
   }
 }
 
@@ -297,6 +311,16 @@ describe('deployments', () => {
     expect(it.touches(1)).toEqual([]);
   });
 
+  it('does not touch when startBy passes between the look before and the first write', async () => {
+    const it = await world({ identifyMs: 5000, transferMs: 100, proveMs: 10 });
+    it.tellTime();
+    const grant = it.grant(1, { startBy: Math.round(it.serverMs) + 3000 });
+    await it.order([grant]);
+    await it.advance(20_000);
+    expect(it.kinds(grant)).toEqual(['withdrawn:start-by-passed']);
+    expect(it.links.get(grant.links[0]!)!.writes).toEqual([]);
+  });
+
   it('writes nothing after finishBy, whatever the session wants', async () => {
     const it = await world({ identifyMs: 10, transferMs: 50_000, proveMs: 10 });
     it.tellTime();
@@ -355,18 +379,36 @@ describe('deployments', () => {
 
 describe('grants, whatever happens', () => {
   const step = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('order' as const), keep: fc.array(fc.nat(20), { maxLength: 6 }), fresh: fc.array(fc.nat(3), { maxLength: 3 }), startIn: fc.integer({ min: 1, max: 40_000 }) }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 15_000 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('order' as const),
+        keep: fc.array(fc.nat(20), { maxLength: 6 }),
+        fresh: fc.array(fc.nat(3), { maxLength: 3 }),
+        startIn: fc.integer({ min: 1, max: 40_000 }),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 15_000 }) }),
+    },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('time' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('sleep' as const), ms: fc.integer({ min: 1, max: 60_000 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), which: fc.nat(20), mode: fc.constantFrom('before-start' as const, 'safe-point' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constant('cancel' as const),
+        which: fc.nat(20),
+        mode: fc.constantFrom('before-start' as const, 'safe-point' as const),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), loseJournal: fc.boolean() }) },
   );
 
   it('nothing starts at or after startBy, withdrawn and started exclude each other, ends are single, dead epochs stay dead', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 18 }), async (steps) => {
-        const it = new World({ identifyMs: 300, transferMs: 4000, proveMs: 200 });
+        const it = new World({ identifyMs: 2500, transferMs: 4000, proveMs: 200 });
         await it.boot();
         it.tellTime();
         const all: Grant[] = [];
@@ -376,7 +418,8 @@ describe('grants, whatever happens', () => {
         const watch = (): void => {
           for (const [name, link] of it.links) {
             link.onWrite = (text) => {
-              if (text === 'touch') touches.push({ device: Number(/d(\d+)/.exec(name)![1]), atMs: it.serverMs, epoch: it.journal.epoch });
+              if (text === 'touch')
+                touches.push({ device: Number(/d(\d+)/.exec(name)![1]), atMs: it.serverMs, epoch: it.journal.epoch });
             };
           }
         };
@@ -384,8 +427,15 @@ describe('grants, whatever happens', () => {
         watch();
         for (const each of steps) {
           if (each.do === 'order') {
-            const kept = [...new Set(each.keep)].map((index) => all[index]).filter((grant) => grant !== undefined && epochOf.get(attemptKey(grant)) === it.journal.epoch) as Grant[];
-            const fresh = each.fresh.map((device) => it.grant(device, { startBy: Math.round(it.serverMs) + each.startIn, finishBy: Math.round(it.serverMs) + each.startIn + 30_000 }));
+            const kept = [...new Set(each.keep)]
+              .map((index) => all[index])
+              .filter((grant) => grant !== undefined && epochOf.get(attemptKey(grant)) === it.journal.epoch) as Grant[];
+            const fresh = each.fresh.map((device) =>
+              it.grant(device, {
+                startBy: Math.round(it.serverMs) + each.startIn,
+                finishBy: Math.round(it.serverMs) + each.startIn + 30_000,
+              }),
+            );
             for (const grant of fresh) epochOf.set(attemptKey(grant), it.journal.epoch);
             all.push(...fresh);
             await it.order([...kept, ...fresh]);
@@ -399,7 +449,8 @@ describe('grants, whatever happens', () => {
             await it.kill();
             if (each.loseJournal) {
               await rm(it.dir, { recursive: true });
-              for (const grant of all) if (!lostAt.has(attemptKey(grant))) lostAt.set(attemptKey(grant), it.allReports.length);
+              for (const grant of all)
+                if (!lostAt.has(attemptKey(grant))) lostAt.set(attemptKey(grant), it.allReports.length);
             }
             it.revision = 0;
             await it.boot();
@@ -418,7 +469,9 @@ describe('grants, whatever happens', () => {
           expect(kinds.filter((kind) => kind.startsWith('ended')).length).toBeLessThanOrEqual(1);
           const lost = lostAt.get(attemptKey(grant));
           if (lost !== undefined) {
-            const claims = it.allReports.slice(lost).filter((report) => 'ref' in report && attemptKey(report.ref) === attemptKey(grant));
+            const claims = it.allReports
+              .slice(lost)
+              .filter((report) => 'ref' in report && attemptKey(report.ref) === attemptKey(grant));
             expect(claims).toEqual([]); // nothing is known of it any more, so nothing is said
           }
         }
@@ -426,7 +479,8 @@ describe('grants, whatever happens', () => {
           const own = all.filter((grant) => grant.device.endsWith(String(device)));
           const allowed = own.some((grant) => {
             const granted = epochOf.get(attemptKey(grant)) === epoch && atMs < grant.startBy;
-            const resumed = epochOf.get(attemptKey(grant)) !== epoch && it.kinds(grant).includes('touched') && atMs < grant.finishBy;
+            const resumed =
+              epochOf.get(attemptKey(grant)) !== epoch && it.kinds(grant).includes('touched') && atMs < grant.finishBy;
             return granted || resumed;
           });
           expect(allowed).toBe(true);

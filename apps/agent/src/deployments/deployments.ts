@@ -81,7 +81,11 @@ export class Deployments {
     const { journal } = this.#options;
     for (const book of journal.openAttempts()) {
       if (book.epoch === journal.epoch) continue;
-      const attempt = new Attempt(book.epoch, book.grant, book.state === 'touched' ? { steps: book.steps, before: book.before } : undefined);
+      const attempt = new Attempt(
+        book.epoch,
+        book.grant,
+        book.state === 'touched' ? { steps: book.steps, before: book.before } : undefined,
+      );
       if (book.state === 'granted') {
         if (journal.found === 'intact') await this.#withdraw(attempt, 'epoch-ended');
       } else if (journal.found === 'intact') {
@@ -157,7 +161,11 @@ export class Deployments {
         attempt.cancelWanted = true;
         attempt.driver?.cancel();
         if (attempt.resumed && attempt.phase !== 'running') {
-          await this.#end(attempt, { outcome: 'cancelled', sentBytes: 0, needsRescue: isWithoutApplication(attempt) }, 0);
+          await this.#end(
+            attempt,
+            { outcome: 'cancelled', sentBytes: 0, needsRescue: isWithoutApplication(attempt) },
+            0,
+          );
         }
       }
     }
@@ -196,7 +204,9 @@ export class Deployments {
     for (const artifact of body.prefetch) {
       this.#options.cache
         .obtain(artifact, MAX_PREFETCH_MS)
-        .catch((error: unknown) => this.#options.log.info({ sha256: artifact.sha256, detail: (error as Error).message }, 'not fetched ahead'));
+        .catch((error: unknown) =>
+          this.#options.log.info({ sha256: artifact.sha256, detail: (error as Error).message }, 'not fetched ahead'),
+        );
     }
   }
 
@@ -224,7 +234,14 @@ export class Deployments {
   #tryStart(attempt: Attempt): void {
     const { lanes, journal, clock, site } = this.#options;
     if (journal.trouble) {
-      if (!attempt.resumed) this.#background(this.#end(attempt, failedOutcome(attempt, new DrydockError(journal.trouble.code, { detail: journal.trouble.detail })), 0));
+      if (!attempt.resumed)
+        this.#background(
+          this.#end(
+            attempt,
+            failedOutcome(attempt, new DrydockError(journal.trouble.code, { detail: journal.trouble.detail })),
+            0,
+          ),
+        );
       return;
     }
     if (clock.monotonicMs() < attempt.notBeforeMs) return;
@@ -251,7 +268,9 @@ export class Deployments {
       };
       outcome = await runAttempt(attempt, {
         ...ports,
-        journal: { append: (...entries) => this.#options.journal.append(...entries).finally(() => this.#options.reported()) },
+        journal: {
+          append: (...entries) => this.#options.journal.append(...entries).finally(() => this.#options.reported()),
+        },
       });
       overdue = attempt.overdue;
     } catch (error) {
@@ -259,7 +278,10 @@ export class Deployments {
     } finally {
       release();
     }
-    log.info({ attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) }, 'session over');
+    log.info(
+      { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
+      'session over',
+    );
     await this.#settle(attempt, outcome, clock.monotonicMs() - began, overdue);
     this.pump();
   }
@@ -325,7 +347,13 @@ export class Deployments {
     attempt.phase = 'withdrawn';
     attempt.abort.abort();
     attempt.driver?.cancel();
-    attempt.owedReport = { kind: 'withdrawn', ref: attempt.ref, atMs: this.#options.time.estimateMs(), why, ...(held && { held }) };
+    attempt.owedReport = {
+      kind: 'withdrawn',
+      ref: attempt.ref,
+      atMs: this.#options.time.estimateMs(),
+      why,
+      ...(held && { held }),
+    };
     await this.#owe(attempt);
   }
 
@@ -341,7 +369,9 @@ export class Deployments {
     } catch (error) {
       attempt.owedReport = report;
       this.#attempts.set(attempt.key, attempt);
-      this.#owing.say((error as Error).message, (detail, times) => this.#options.log.error({ detail, times }, 'not written down'));
+      this.#owing.say((error as Error).message, (detail, times) =>
+        this.#options.log.error({ detail, times }, 'not written down'),
+      );
     }
   }
 
@@ -355,7 +385,9 @@ export class Deployments {
   }
 
   #background(work: Promise<void>): void {
-    const run = work.catch((error: unknown) => this.#options.log.error({ detail: (error as Error).message }, 'deployments'));
+    const run = work.catch((error: unknown) =>
+      this.#options.log.error({ detail: (error as Error).message }, 'deployments'),
+    );
     this.#runs.add(run);
     void run.then(() => this.#runs.delete(run));
   }

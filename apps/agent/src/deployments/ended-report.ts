@@ -52,7 +52,10 @@ export function isWithoutApplication(attempt: Attempt): boolean {
   return attempt.steps.has('erased') || (attempt.before?.mode === 'bootloader' && attempt.started);
 }
 
-function truthful(outcome: UpdateOutcome, overdue: boolean): Pick<EndedDraft, 'outcome' | 'code' | 'params' | 'reason'> {
+function truthful(
+  outcome: UpdateOutcome,
+  overdue: boolean,
+): Pick<EndedDraft, 'outcome' | 'code' | 'params' | 'reason'> {
   switch (outcome.outcome) {
     case 'proven':
       // Only an application that answered is proof, whatever a session says (P1).
@@ -71,7 +74,9 @@ function truthful(outcome: UpdateOutcome, overdue: boolean): Pick<EndedDraft, 'o
   }
 }
 
-function boundParams(params: Readonly<Record<string, string | number | boolean | null>>): NonNullable<EndedDraft['params']> {
+function boundParams(
+  params: Readonly<Record<string, string | number | boolean | null>>,
+): NonNullable<EndedDraft['params']> {
   return Object.fromEntries(
     Object.entries(params)
       .slice(0, MAX_PARAMS)

@@ -26,7 +26,12 @@ export function parseReleaseKey(pem: string, field: string): KeyObject {
  * @param keys of the model; any of them may have signed.
  * @throws ArtifactError `gateway.no-release-key` when none of them did; `artifact.*` when the file is broken.
  */
-export function verifyReleaseSignature(file: Uint8Array, format: string, model: string, keys: readonly KeyObject[]): void {
+export function verifyReleaseSignature(
+  file: Uint8Array,
+  format: string,
+  model: string,
+  keys: readonly KeyObject[],
+): void {
   if (!isSigned(file, format, keys)) throw new ArtifactError('gateway.no-release-key', { model });
 }
 
@@ -54,7 +59,10 @@ function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]):
 }
 
 function mcubootKey(key: KeyObject): McubootTrustedKey | undefined {
-  const der = key.asymmetricKeyType === 'rsa' ? key.export({ format: 'der', type: 'pkcs1' }) : key.export({ format: 'der', type: 'spki' });
+  const der =
+    key.asymmetricKeyType === 'rsa'
+      ? key.export({ format: 'der', type: 'pkcs1' })
+      : key.export({ format: 'der', type: 'spki' });
   return parseMcubootPublicKey(new Uint8Array(der));
 }
 
@@ -62,7 +70,9 @@ function mcubootKey(key: KeyObject): McubootTrustedKey | undefined {
 function p256Point(key: KeyObject): Uint8Array | undefined {
   const jwk = key.export({ format: 'jwk' });
   if (jwk.crv !== 'P-256' || !jwk.x || !jwk.y) return undefined;
-  return new Uint8Array(Buffer.concat([Buffer.of(4), Buffer.from(jwk.x, 'base64url'), Buffer.from(jwk.y, 'base64url')]));
+  return new Uint8Array(
+    Buffer.concat([Buffer.of(4), Buffer.from(jwk.x, 'base64url'), Buffer.from(jwk.y, 'base64url')]),
+  );
 }
 
 function verifyRsaPss(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {

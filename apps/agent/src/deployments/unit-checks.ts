@@ -45,7 +45,11 @@ export function checkModel(found: Identification | undefined, grant: Pick<Grant,
  * Reads the artifact again from its bytes and compares it with what the order says of it.
  * @throws ArtifactError, DrydockError `artifact.malformed`
  */
-export function readArtifact(file: Uint8Array, grant: Pick<Grant, 'artifact'>, protocol: Protocol): ArtifactDescription {
+export function readArtifact(
+  file: Uint8Array,
+  grant: Pick<Grant, 'artifact'>,
+  protocol: Protocol,
+): ArtifactDescription {
   const description = describeArtifact(file);
   const wrong = (field: string, detail: string): never => {
     throw new DrydockError('artifact.malformed', { field, offset: 0, detail });

@@ -6,7 +6,12 @@ import { NO_FENCES, type Fences } from './fences.js';
 import { PayloadStore } from './payload-store.js';
 import { SessionDriver, type DriverHooks } from './session-driver.js';
 
-const send = (text: string): Effect => ({ kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode(text), withinMs: 1000 });
+const send = (text: string): Effect => ({
+  kind: 'send',
+  channel: SERIAL_CHANNEL,
+  bytes: new TextEncoder().encode(text),
+  withinMs: 1000,
+});
 const awaitFrame: Effect = { kind: 'await', channels: [SERIAL_CHANNEL], withinMs: 50 };
 
 /** Yields the effects in order and returns what was answered. */
@@ -27,14 +32,21 @@ function setUp(more: { fences?: Fences; hooks?: DriverHooks; payload?: PayloadSt
   return { clock, link, driver, times, settle };
 }
 
-const kinds = (inputs: readonly Input[]): string[] => inputs.map((input) => (input.kind === 'failed' ? `failed ${input.code}` : input.kind));
+const kinds = (inputs: readonly Input[]): string[] =>
+  inputs.map((input) => (input.kind === 'failed' ? `failed ${input.code}` : input.kind));
 
 describe('session driver', () => {
   it('performs one effect after the other and answers each with one input', async () => {
     const { driver, link, times, clock, settle } = setUp();
     link.onWrite = (text) => link.say(`re:${text}`);
     const running = driver.run(
-      session([send('a'), awaitFrame, { kind: 'sleep', withinMs: 5000 }, { kind: 'progress', sentBytes: 1, totalBytes: 2, withinMs: 0 }, { kind: 'mark', step: 'touched', withinMs: 10 }]),
+      session([
+        send('a'),
+        awaitFrame,
+        { kind: 'sleep', withinMs: 5000 },
+        { kind: 'progress', sentBytes: 1, totalBytes: 2, withinMs: 0 },
+        { kind: 'mark', step: 'touched', withinMs: 10 },
+      ]),
       times,
     );
     await clock.advance(5000, settle);
@@ -49,7 +61,14 @@ describe('session driver', () => {
     const { driver, link, times } = setUp();
     link.onWrite = (text) => text === 'cut' && link.lose();
     const inputs = await driver.run(
-      session([awaitFrame, send('cut'), awaitFrame, send('x'), { kind: 'reconnect', as: {}, withinMs: 1000 }, send('y')]),
+      session([
+        awaitFrame,
+        send('cut'),
+        awaitFrame,
+        send('x'),
+        { kind: 'reconnect', as: {}, withinMs: 1000 },
+        send('y'),
+      ]),
       times,
     );
     expect(kinds(inputs)).toEqual(['timeout', 'done', 'closed', 'closed', 'opened', 'done']);
@@ -101,7 +120,9 @@ describe('session driver', () => {
   });
 
   it('touches nothing without trusted time', async () => {
-    const { driver, link, times } = setUp({ fences: { startRemainingMs: () => undefined, finishRemainingMs: () => undefined } });
+    const { driver, link, times } = setUp({
+      fences: { startRemainingMs: () => undefined, finishRemainingMs: () => undefined },
+    });
     const inputs = await driver.run(session([{ kind: 'mark', step: 'touched', withinMs: 10 }, send('touch')]), times);
     expect(kinds(inputs)).toEqual(['failed fence.no-time', 'failed fence.no-time']);
     expect(link.writes).toEqual([]);
@@ -125,7 +146,10 @@ describe('session driver', () => {
 
   it('gives a cancellation once, and cuts a sleep short for it', async () => {
     const { driver, clock, times, settle } = setUp();
-    const running = driver.run(session([{ kind: 'sleep', withinMs: 1_000_000 }, send('a'), send('b')]), { ...times, limitMs: 2_000_000 });
+    const running = driver.run(session([{ kind: 'sleep', withinMs: 1_000_000 }, send('a'), send('b')]), {
+      ...times,
+      limitMs: 2_000_000,
+    });
     await clock.advance(10, settle);
     driver.cancel();
     expect(kinds(await running)).toEqual(['done', 'cancel', 'done']);
@@ -164,7 +188,9 @@ describe('payload store', () => {
   const file = Uint8Array.from({ length: 10_000 }, (_, index) => index & 0xff);
 
   it('checks the file before anything, and each block again in the moment it is read (P6)', async () => {
-    expect(() => new PayloadStore(file, 'a'.repeat(64), new Map())).toThrow(expect.objectContaining({ code: 'artifact.digest' }));
+    expect(() => new PayloadStore(file, 'a'.repeat(64), new Map())).toThrow(
+      expect.objectContaining({ code: 'artifact.digest' }),
+    );
     const bytes = file.slice();
     const payload = new PayloadStore(bytes, sha256Hex(bytes), new Map([['image:0', bytes]]));
     expect(payload.read('image:0', 4000, 200)).toEqual(file.slice(4000, 4200));
@@ -172,7 +198,10 @@ describe('payload store', () => {
     bytes[5000]! ^= 1;
     expect(payload.read('image:0', 0, 4096)).toHaveLength(4096);
     const { driver, link, times } = setUp({ payload });
-    const inputs = await driver.run(session([{ kind: 'read', source: 'image:0', offset: 4096, length: 10, withinMs: 10 }]), times);
+    const inputs = await driver.run(
+      session([{ kind: 'read', source: 'image:0', offset: 4096, length: 10, withinMs: 10 }]),
+      times,
+    );
     expect(kinds(inputs)).toEqual(['failed artifact.digest']);
     expect(link.writes).toEqual([]);
   });

@@ -103,6 +103,11 @@ export class SessionDriver {
     this.#cancelSleep.abort();
   }
 
+  /** Ends the session at once, wherever it is: only for one that changes nothing on its device. */
+  abort(): void {
+    this.#end(new DrydockError('link.lost', { detail: 'the agent is stopping' }));
+  }
+
   /** The session is asked to leave after this time, and ended a little later. Counts from now; replaces the limit before. */
   limit(limitMs: number): void {
     this.#limitTimer?.();
@@ -128,7 +133,8 @@ export class SessionDriver {
     this.limit(times.limitMs);
     const stopped = new Promise<void>((resolve) => (this.#stop = resolve));
     try {
-      const info = await this.open(times.openMs);
+      const info = await Promise.race([this.open(times.openMs), stopped.then(() => undefined)]);
+      if (this.#stopped || !info) throw this.#stopped ?? new DrydockError('internal.invariant', { detail: 'no link' });
       const session = make(info);
       return await this.#play(session, stopped);
     } finally {
@@ -247,6 +253,10 @@ export class SessionDriver {
   }
 
   #adopt(open: OpenLink): LinkInfo {
+    if (this.#stopped) {
+      void open.close();
+      throw this.#stopped;
+    }
     this.#open = open;
     void open.closed.then(() => {
       if (this.#open === open) this.#open = undefined;
@@ -286,7 +296,8 @@ export class SessionDriver {
 
   #read(source: string | undefined, offset: number, length: number): Uint8Array {
     const { payload } = this.#options;
-    if (!payload) throw new DrydockError('internal.invariant', { detail: 'a session without artifact asked for bytes' });
+    if (!payload)
+      throw new DrydockError('internal.invariant', { detail: 'a session without artifact asked for bytes' });
     return payload.read(source, offset, length);
   }
 

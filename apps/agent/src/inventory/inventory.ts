@@ -41,7 +41,8 @@ interface Unit {
   reading: boolean;
 }
 
-const OPEN_MS = 20_000;
+/** A port is there or not; a Bluetooth device has to be heard first. */
+const OPEN_MS = { serial: 3000, udp: 3000, ble: 20_000 } as const;
 const IDENTIFY_MS = 60_000;
 /** Several units that were read at about the same time go in one message. */
 const GATHER_MS = 250;
@@ -105,11 +106,21 @@ export class Inventory {
   presenceLinks(): PresenceBody['links'] {
     const { bluetooth } = this.#options.site;
     const adapter = bluetooth
-      ? [{ link: `adapter:${bluetooth.adapter}`, state: this.#adapterNote === undefined ? ('up' as const) : ('down' as const), ...(this.#adapterNote !== undefined && { note: this.#adapterNote }) }]
+      ? [
+          {
+            link: `adapter:${bluetooth.adapter}`,
+            state: this.#adapterNote === undefined ? ('up' as const) : ('down' as const),
+            ...(this.#adapterNote !== undefined && { note: this.#adapterNote }),
+          },
+        ]
       : [];
     const units = [...this.#units.values()]
       .filter((unit) => unit.state !== 'unknown')
-      .map((unit) => ({ link: unit.device.link, state: unit.state === 'up' ? ('up' as const) : ('down' as const), ...(unit.note !== undefined && { note: unit.note }) }));
+      .map((unit) => ({
+        link: unit.device.link,
+        state: unit.state === 'up' ? ('up' as const) : ('down' as const),
+        ...(unit.note !== undefined && { note: unit.note }),
+      }));
     return [...adapter, ...units].slice(0, MAX_PRESENCE_LINKS);
   }
 
@@ -177,7 +188,8 @@ export class Inventory {
       unit.failures += 1;
       const pauseMs = Math.min(RETRY_MS * 2 ** Math.min(unit.failures - 1, 10), site.identifyEverySeconds * 1000);
       unit.dueMs = clock.monotonicMs() + pauseMs;
-      if (was !== `down ${unit.note}`) log.info({ link: unit.device.link, detail: (error as Error).message }, 'not identified');
+      if (was !== `down ${unit.note}`)
+        log.info({ link: unit.device.link, detail: (error as Error).message }, 'not identified');
     }
     if (was !== `${unit.state} ${unit.note}`) this.#options.linksChanged();
   }
@@ -186,11 +198,11 @@ export class Inventory {
     const { links, clock, protocols } = this.#options;
     const protocol = requireProtocol(device.protocol, protocols);
     const driver = new SessionDriver({ clock, link: await links.link(device.link, protocol), fences: NO_FENCES });
-    const cancel = (): void => driver.cancel();
+    const cancel = (): void => driver.abort();
     this.#stop.signal.addEventListener('abort', cancel, { once: true });
     try {
       return await driver.run((info) => protocol.identify(info, linkOptionsOf(device.link)), {
-        openMs: OPEN_MS,
+        openMs: OPEN_MS[parseLinkName(device.link).kind],
         limitMs: IDENTIFY_MS,
       });
     } finally {
@@ -199,13 +211,20 @@ export class Inventory {
     }
   }
 
-  #describe(unit: Unit, found: Identification, evidence: { lastSeq: number; heardMs: number | undefined }): InventoryDevice {
+  #describe(
+    unit: Unit,
+    found: Identification,
+    evidence: { lastSeq: number; heardMs: number | undefined },
+  ): InventoryDevice {
     const { device } = unit;
     // Another unit than the site file says is told as what it is, without the names of the expected one.
     const expected = device.identity;
     const stranger =
-      expected !== undefined && found.mode === 'application' && (expected.kind !== found.identity.kind || expected.value !== found.identity.value);
-    if (stranger) this.#options.log.warn({ link: device.link, found: found.identity }, 'another unit than the site file says');
+      expected !== undefined &&
+      found.mode === 'application' &&
+      (expected.kind !== found.identity.kind || expected.value !== found.identity.value);
+    if (stranger)
+      this.#options.log.warn({ link: device.link, found: found.identity }, 'another unit than the site file says');
     const model = found.model ?? (stranger ? undefined : device.model);
     return {
       identity: found.mode === 'bootloader' && expected ? expected : found.identity,
@@ -291,11 +310,19 @@ export class Inventory {
       this.#publishSoon();
       return;
     }
-    const rule = this.#options.site.discover.find(({ name }) => sighting.name !== undefined && matchesGlob(name, sighting.name));
+    const rule = this.#options.site.discover.find(
+      ({ name }) => sighting.name !== undefined && matchesGlob(name, sighting.name),
+    );
     if (!rule || this.#units.size >= MAX_UNITS) return;
     const link = `ble:${address.toUpperCase()}`;
     parseLinkName(link); // what is advertised becomes a name only if it is an address
-    const unit = this.#add({ name: sighting.name?.slice(0, 128), model: rule.model, link, protocol: rule.protocol, identity: undefined });
+    const unit = this.#add({
+      name: sighting.name?.slice(0, 128),
+      model: rule.model,
+      link,
+      protocol: rule.protocol,
+      identity: undefined,
+    });
     unit.rssiDbm = sighting.rssiDbm;
     this.#pump();
   }

@@ -11,7 +11,10 @@ export interface JournalDisk {
 
 export const realDisk: JournalDisk = {
   // 'a+' cannot write at a position, so the file is made first where it is missing.
-  open: async (path) => open(path, 'r+').catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? open(path, 'w+') : Promise.reject(error))),
+  open: async (path) =>
+    open(path, 'r+').catch((error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? open(path, 'w+') : Promise.reject(error),
+    ),
 };
 
 /** This much is given back to the disk when it is full, so that what runs can still be written down. */
@@ -61,7 +64,7 @@ export class JournalFile {
     }
     const bytes = Buffer.concat(parts);
     try {
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#bytes + done);
         done += bytesWritten;
       }
@@ -167,4 +170,3 @@ export class Reserve {
     );
   }
 }
-

@@ -7,7 +7,13 @@ import { Grant, type Report } from '@drydock/contracts';
 import fc from 'fast-check';
 import { realDisk, type JournalDisk } from './journal-file.js';
 import { Journal } from './journal.js';
-import { encodeFileHeader, encodeRecord, FILE_HEADER_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
+import {
+  encodeFileHeader,
+  encodeRecord,
+  FILE_HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  scanJournal,
+} from './record-framing.js';
 import { refOf, type ReportDraft } from './records.js';
 
 let dir: string;
@@ -54,7 +60,13 @@ function grant(more: Partial<Grant> = {}): Grant {
   });
 }
 
-const touched = (of: Grant): ReportDraft => ({ kind: 'touched', atMs: null, ref: refOf(of), identity: of.identity, before: [] });
+const touched = (of: Grant): ReportDraft => ({
+  kind: 'touched',
+  atMs: null,
+  ref: refOf(of),
+  identity: of.identity,
+  before: [],
+});
 const downloading = (of: Grant): ReportDraft => ({ kind: 'downloading', atMs: null, ref: refOf(of) });
 const draft = (report: ReportDraft) => ({ t: 'draft' as const, report });
 
@@ -136,7 +148,10 @@ describe('journal', () => {
     expect(second.openAttempts().map(({ ref, state }) => [ref.deployment, state])).toEqual([[b.deployment, 'touched']]);
     expect(await readFile(join(dir, 'journal.damaged'))).toEqual(bytes);
     // The lost report keeps its place in the numbers.
-    expect((await second.reports(first.epoch, 1, 10, 10_000)).map(({ kind }) => kind)).toEqual(['forgotten', 'touched']);
+    expect((await second.reports(first.epoch, 1, 10, 10_000)).map(({ kind }) => kind)).toEqual([
+      'forgotten',
+      'touched',
+    ]);
     const third = await reopen(second);
     expect(third.found).toBe('intact');
     expect(third.openAttempts()).toHaveLength(1);
@@ -184,20 +199,36 @@ describe('journal', () => {
     expect(journal.trouble.code).toBe('gateway.journal');
     await journal.append(draft(downloading(grant())));
     let error: unknown;
-    while (error === undefined) await journal.append(draft(downloading(grant()))).catch((caught: unknown) => (error = caught));
+    while (error === undefined)
+      await journal.append(draft(downloading(grant()))).catch((caught: unknown) => (error = caught));
     expect(error).toMatchObject({ code: 'gateway.journal' });
   });
 });
 
-const bound = (value: unknown, to: object): unknown => (typeof value === 'function' ? (value.bind(to) as unknown) : value);
+const bound = (value: unknown, to: object): unknown =>
+  typeof value === 'function' ? (value.bind(to) as unknown) : value;
 
 function ended(of: Grant): ReportDraft {
-  return { kind: 'ended', atMs: null, ref: refOf(of), outcome: 'proven', touched: true, needsRescue: false, sentBytes: 1, durationMs: 1 };
+  return {
+    kind: 'ended',
+    atMs: null,
+    ref: refOf(of),
+    outcome: 'proven',
+    touched: true,
+    needsRescue: false,
+    sentBytes: 1,
+    durationMs: 1,
+  };
 }
 
 describe('damaged bytes', () => {
-  const payloads = Array.from({ length: 12 }, (_, index) => Buffer.from(JSON.stringify({ t: 'reign', reign: index, pad: 'x'.repeat(index * 7) })));
-  const file = Buffer.concat([encodeFileHeader(40), ...payloads.map((payload, index) => encodeRecord(40 + index, payload))]);
+  const payloads = Array.from({ length: 12 }, (_, index) =>
+    Buffer.from(JSON.stringify({ t: 'reign', reign: index, pad: 'x'.repeat(index * 7) })),
+  );
+  const file = Buffer.concat([
+    encodeFileHeader(40),
+    ...payloads.map((payload, index) => encodeRecord(40 + index, payload)),
+  ]);
 
   it('never invents a record under truncation, and says nothing worse than it is', () => {
     fc.assert(
@@ -212,13 +243,17 @@ describe('damaged bytes', () => {
 
   it('never invents a record under flipped bits, and notices each of them', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: file.length * 8 - 1 }), { minLength: 1, maxLength: 6 }), (bits) => {
-        const bytes = Buffer.from(file);
-        for (const bit of new Set(bits)) bytes[bit >> 3]! ^= 1 << (bit & 7);
-        const scan = scanJournal(bytes);
-        for (const record of scan.records) expect(payloads.some((payload) => payload.equals(record.payload))).toBe(true);
-        expect(scan.state).toBe('damaged');
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: file.length * 8 - 1 }), { minLength: 1, maxLength: 6 }),
+        (bits) => {
+          const bytes = Buffer.from(file);
+          for (const bit of new Set(bits)) bytes[bit >> 3]! ^= 1 << (bit & 7);
+          const scan = scanJournal(bytes);
+          for (const record of scan.records)
+            expect(payloads.some((payload) => payload.equals(record.payload))).toBe(true);
+          expect(scan.state).toBe('damaged');
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -229,13 +264,17 @@ describe('damaged bytes', () => {
 
   it('opens whatever the file holds', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 0, max: file.length }), async (noise, at) => {
-        await writeFile(join(dir, 'journal'), Buffer.concat([file.subarray(0, at), noise]));
-        const journal = await Journal.open({ dir, epoch: 'e'.repeat(32) });
-        const [record] = await journal.append(draft(downloading(grant())));
-        expect((record as { report: Report }).report.seq).toBe(1);
-        await journal.close();
-      }),
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.integer({ min: 0, max: file.length }),
+        async (noise, at) => {
+          await writeFile(join(dir, 'journal'), Buffer.concat([file.subarray(0, at), noise]));
+          const journal = await Journal.open({ dir, epoch: 'e'.repeat(32) });
+          const [record] = await journal.append(draft(downloading(grant())));
+          expect((record as { report: Report }).report.seq).toBe(1);
+          await journal.close();
+        },
+      ),
       { numRuns: 40 },
     );
   });

@@ -92,7 +92,9 @@ export class Journal {
         ledger.apply(record, { offset: framed.offset + RECORD_HEADER_BYTES, length: framed.payload.length });
         kept.push(framed.payload);
       }
-      const notes = [scan.note, unreadable > 0 ? `${unreadable} records have no known form` : undefined].filter(Boolean);
+      const notes = [scan.note, unreadable > 0 ? `${unreadable} records have no known form` : undefined].filter(
+        Boolean,
+      );
       const found = notes.length > 0 ? 'damaged' : scan.state;
       if (found === 'damaged') await copyFile(path, `${path}.damaged`);
       const keptBytes = found === 'intact' ? scan.keptBytes : bytes.length;
@@ -115,7 +117,11 @@ export class Journal {
       return journal;
     } catch (error) {
       if (error instanceof DrydockError) throw error;
-      throw new DrydockError('gateway.journal', { detail: error instanceof Error ? error.message : String(error) }, { cause: error });
+      throw new DrydockError(
+        'gateway.journal',
+        { detail: error instanceof Error ? error.message : String(error) },
+        { cause: error },
+      );
     }
   }
 
@@ -277,7 +283,8 @@ export class Journal {
       return typeof record === 'string' ? [] : [{ record, payload: framed.payload }];
     });
     let kept = all.filter(({ record }) => this.#needed(record, this.#ledger.serverTimeMs - KEEP_ACKNOWLEDGED_MS));
-    const sizeOf = (records: typeof kept): number => records.reduce((sum, { payload }) => sum + payload.length + RECORD_HEADER_BYTES, 0);
+    const sizeOf = (records: typeof kept): number =>
+      records.reduce((sum, { payload }) => sum + payload.length + RECORD_HEADER_BYTES, 0);
     if (sizeOf(kept) > this.#maxBytes / 2) {
       // Too much for its bounds: the oldest acknowledged reports go first, those not acknowledged stay.
       let excess = sizeOf(kept) - this.#maxBytes / 4;
@@ -310,7 +317,9 @@ export class Journal {
       case 'before': {
         const book = this.#ledger.attempts.get(attemptKey(record.t === 'grant' ? record.grant : record.ref));
         // Ended ones of this epoch are remembered: an order that still names them must not start them again.
-        return book !== undefined && (book.state === 'granted' || book.state === 'touched' || book.epoch === this.epoch);
+        return (
+          book !== undefined && (book.state === 'granted' || book.state === 'touched' || book.epoch === this.epoch)
+        );
       }
       case 'report': {
         const book = this.#ledger.epochs.get(record.epoch);
@@ -371,4 +380,3 @@ function parseRecord(payload: Buffer): JournalRecord | 'unknown' | 'broken' {
     return 'broken';
   }
 }
-

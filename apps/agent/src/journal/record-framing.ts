@@ -71,7 +71,10 @@ export function decodeRecordAt(file: Buffer, offset: number): Found {
     const begun = left < 2 || file.readUInt16LE(offset) === RECORD_MARK;
     return begun || isZero(file, offset) ? { kind: 'unfinished' } : { kind: 'bad' };
   }
-  if (file.readUInt16LE(offset) !== RECORD_MARK || file.readUInt32LE(offset + 14) !== crc32(file.subarray(offset, offset + 14))) {
+  if (
+    file.readUInt16LE(offset) !== RECORD_MARK ||
+    file.readUInt32LE(offset + 14) !== crc32(file.subarray(offset, offset + 14))
+  ) {
     return { kind: isZero(file, offset) ? 'unfinished' : 'bad' };
   }
   const number = file.readUInt32LE(offset + 2);

@@ -9,7 +9,12 @@ const EpochRecord = z.object({ t: z.literal('epoch'), epoch: Epoch });
 /** A grant was taken from an order of the epoch, or renewed by a later one. */
 const GrantRecord = z.object({ t: z.literal('grant'), epoch: Epoch, grant: Grant });
 /** What was read from the unit before it was touched: needed to judge it after a restart. */
-const BeforeRecord = z.object({ t: z.literal('before'), ref: attemptRef, link: z.string().max(256), identification: z.unknown() });
+const BeforeRecord = z.object({
+  t: z.literal('before'),
+  ref: attemptRef,
+  link: z.string().max(256),
+  identification: z.unknown(),
+});
 const ReportRecord = z.object({ t: z.literal('report'), epoch: Epoch, report: Report });
 /** The server's cursor of one epoch. A lower one than before counts: the server was restored. */
 const AckRecord = z.object({ t: z.literal('ack'), of: Epoch, cursor: z.int().min(0), atMs: z.int().positive() });

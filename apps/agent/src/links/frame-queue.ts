@@ -13,7 +13,13 @@ export class FrameQueue {
   readonly #frames: QueuedFrame[] = [];
   #bytes = 0;
   #closed: string | undefined;
-  #waiter: { channels: readonly Channel[]; resolve: (frame: QueuedFrame | undefined) => void; reject: (error: Error) => void } | undefined;
+  #waiter:
+    | {
+        channels: readonly Channel[];
+        resolve: (frame: QueuedFrame | undefined) => void;
+        reject: (error: Error) => void;
+      }
+    | undefined;
 
   push(frame: QueuedFrame): void {
     if (this.#closed !== undefined) return;

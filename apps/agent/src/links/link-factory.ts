@@ -39,7 +39,10 @@ export function createLinkFactory(options: { clock: Clock; log: Logger; adapter?
     } catch (error) {
       opening = undefined;
       failedAtMs = clock.monotonicMs();
-      failure = error instanceof DrydockError ? error : new LinkError('link.ble-unavailable', { detail: (error as Error).message });
+      failure =
+        error instanceof DrydockError
+          ? error
+          : new LinkError('link.ble-unavailable', { detail: (error as Error).message });
       throw failure;
     }
   }
@@ -52,7 +55,9 @@ export function createLinkFactory(options: { clock: Clock; log: Logger; adapter?
   async function link(name: string, protocol: Protocol): Promise<Link> {
     const parsed = parseLinkName(name);
     if (!protocol.links.includes(parsed.kind)) {
-      throw new DrydockError('gateway.no-link', { detail: `${protocol.name} is not spoken over ${parsed.kind} (${name})` });
+      throw new DrydockError('gateway.no-link', {
+        detail: `${protocol.name} is not spoken over ${parsed.kind} (${name})`,
+      });
     }
     switch (parsed.kind) {
       case 'serial': {

@@ -9,12 +9,18 @@ describe('parseLinkName', () => {
       line: { baud: 115_200 },
       options: { framing: 'console' },
     });
-    expect(parseLinkName('serial:/dev/ttyS1?baud=9600&parity=even&dataBits=7&stopBits=2&rtscts=on&dtr=0')).toMatchObject({
+    expect(
+      parseLinkName('serial:/dev/ttyS1?baud=9600&parity=even&dataBits=7&stopBits=2&rtscts=on&dtr=0'),
+    ).toMatchObject({
       line: { baud: 9600, parity: 'even', dataBits: 7, stopBits: 2, rtscts: true },
       dtr: false,
       rts: undefined,
     });
-    expect(parseLinkName('ble:AA:BB:CC:DD:EE:FF?type=random')).toMatchObject({ kind: 'ble', address: 'aa:bb:cc:dd:ee:ff', addressType: 'random' });
+    expect(parseLinkName('ble:AA:BB:CC:DD:EE:FF?type=random')).toMatchObject({
+      kind: 'ble',
+      address: 'aa:bb:cc:dd:ee:ff',
+      addressType: 'random',
+    });
     expect(parseLinkName('udp:[2001:db8::7]:1337')).toMatchObject({ kind: 'udp', host: '2001:db8::7', port: 1337 });
     expect(parseLinkName('udp:host.example:1')).toMatchObject({ host: 'host.example', port: 1 });
   });
@@ -33,7 +39,9 @@ describe('parseLinkName', () => {
     ['udp:host:70000', 'HOST:PORT'],
     [`serial:${'x'.repeat(300)}`, 'longer than'],
   ])('refuses %s and says why', (name, why) => {
-    expect(() => parseLinkName(name)).toThrow(expect.objectContaining({ code: 'request.invalid', message: expect.stringContaining(why) }));
+    expect(() => parseLinkName(name)).toThrow(
+      expect.objectContaining({ code: 'request.invalid', message: expect.stringContaining(why) }),
+    );
   });
 
   it('knows the same place under different spellings', () => {

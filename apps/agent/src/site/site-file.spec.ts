@@ -15,7 +15,8 @@ async function read(text: string) {
   return readSiteFile(path, ['smp', 'secure-dfu']);
 }
 
-const PEM = '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n';
+const PEM =
+  '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n';
 
 describe('site file', () => {
   it('reads devices, models, keys and limits', async () => {
@@ -35,7 +36,13 @@ discover:
   - { protocol: secure-dfu, model: sensor, name: "Demo*" }
 `);
     expect(site.devices).toEqual([
-      { name: 'p1', model: 'pump', protocol: 'smp', link: 'serial:/dev/ttyUSB0?baud=115200', identity: { kind: 'serial-number', value: '7' } },
+      {
+        name: 'p1',
+        model: 'pump',
+        protocol: 'smp',
+        link: 'serial:/dev/ttyUSB0?baud=115200',
+        identity: { kind: 'serial-number', value: '7' },
+      },
     ]);
     expect(site.releaseKeys.get('pump')).toHaveLength(1);
     expect(site.expectVersion('pump', 'a'.repeat(64))).toBe('1.2');
@@ -48,10 +55,18 @@ discover:
 
   it.each([
     ['devices:\n  - model: pump\n    link: serial:/dev/x\n    protocol: smp\n    colour: red\n', ':2', 'colour'],
-    ['models:\n  pump: {}\ndevices:\n  - model: pump\n    link: "usb:1"\n    protocol: smp\n', ':5', 'expected serial:'],
+    [
+      'models:\n  pump: {}\ndevices:\n  - model: pump\n    link: "usb:1"\n    protocol: smp\n',
+      ':5',
+      'expected serial:',
+    ],
     ['devices:\n  - model: pump\n    link: serial:/dev/x\n', ':2', 'neither the device nor its model'],
     ['devices:\n  - model: pump\n    link: serial:/dev/x\n    protocol: telepathy\n', ':4', 'does not speak telepathy'],
-    ['devices:\n  - { model: a, protocol: smp, link: "serial:/dev/x" }\n  - { model: a, protocol: smp, link: "serial:/dev/x?baud=9600" }\n', ':3', 'named twice'],
+    [
+      'devices:\n  - { model: a, protocol: smp, link: "serial:/dev/x" }\n  - { model: a, protocol: smp, link: "serial:/dev/x?baud=9600" }\n',
+      ':3',
+      'named twice',
+    ],
     ['models:\n  pump:\n    releaseKeys: [none.pem]\n', ':3', 'ENOENT'],
     ['models:\n  pump:\n    releaseKeys: ["-----BEGIN nothing"]\n', ':3', 'no public key'],
     ['limits: { parallel: 0 }\n', ':1', 'limits.parallel'],

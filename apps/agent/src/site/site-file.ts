@@ -61,7 +61,11 @@ export const SiteFile = z.strictObject({
       journalMiB: z.number().min(1).max(256).default(16),
     })
     .prefault({}),
-  identifyEverySeconds: z.number().min(10).max(7 * 86_400).default(3600),
+  identifyEverySeconds: z
+    .number()
+    .min(10)
+    .max(7 * 86_400)
+    .default(3600),
   models: z.record(ModelName, Model).default({}),
   devices: z.array(Device).max(256).default([]),
   discover: z.array(Discover).max(32).default([]),
@@ -117,7 +121,10 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
   const [problem] = document.errors;
   if (problem) {
     const { line } = lines.linePos(problem.pos[0]);
-    throw new DrydockError('settings.invalid', { field: `${path}:${line}`, detail: problem.message.split('\n')[0] ?? '' });
+    throw new DrydockError('settings.invalid', {
+      field: `${path}:${line}`,
+      detail: problem.message.split('\n')[0] ?? '',
+    });
   }
   const parsed = SiteFile.safeParse(document.toJS() ?? {});
   if (!parsed.success) {
@@ -166,5 +173,6 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
 }
 
 function checkProtocol(name: string | undefined, known: readonly string[], refuse: (detail: string) => void): void {
-  if (name !== undefined && !known.includes(name)) refuse(`this agent does not speak ${name}; it speaks ${known.join(', ')}`);
+  if (name !== undefined && !known.includes(name))
+    refuse(`this agent does not speak ${name}; it speaks ${known.join(', ')}`);
 }

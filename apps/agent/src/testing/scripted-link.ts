@@ -107,8 +107,10 @@ export function scriptedProtocol(times: ScriptedTimes): Protocol {
     hardware: {},
     running: [{ image: 0, version }],
   });
-  const end = (outcome: Partial<UpdateOutcome> & { outcome: 'cancelled' | 'failed' }, before: Identification): UpdateOutcome =>
-    ({ ...outcome, before, sentBytes: 0, needsRescue: false }) as UpdateOutcome;
+  const end = (
+    outcome: Partial<UpdateOutcome> & { outcome: 'cancelled' | 'failed' },
+    before: Identification,
+  ): UpdateOutcome => ({ ...outcome, before, sentBytes: 0, needsRescue: false }) as UpdateOutcome;
 
   function* update(link: LinkInfo): Session<UpdateOutcome> {
     const before = found(link, '1');
@@ -126,7 +128,8 @@ export function scriptedProtocol(times: ScriptedTimes): Protocol {
     for (const effect of script) {
       const input = yield effect;
       if (input.kind === 'cancel') return end({ outcome: 'cancelled' }, before);
-      if (input.kind === 'failed') return end({ outcome: 'failed', code: input.code, params: input.params ?? {} } as never, before);
+      if (input.kind === 'failed')
+        return end({ outcome: 'failed', code: input.code, params: input.params ?? {} } as never, before);
       if (input.kind === 'closed' || input.kind === 'timeout') {
         return end({ outcome: 'failed', code: 'link.lost', params: { detail: input.kind } } as never, before);
       }
@@ -149,7 +152,13 @@ export function scriptedProtocol(times: ScriptedTimes): Protocol {
     update,
     *prove(link, _, before) {
       yield { kind: 'sleep', withinMs: times.proveMs };
-      return { outcome: 'proven', ...(before && { before }), after: found(link, '2'), sentBytes: 0, needsRescue: false };
+      return {
+        outcome: 'proven',
+        ...(before && { before }),
+        after: found(link, '2'),
+        sentBytes: 0,
+        needsRescue: false,
+      };
     },
     rescue: update,
   };

@@ -5,6 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { Aedes } from 'aedes';
 import {
   EnrolRequest,
   EnrolResponse,
@@ -67,7 +68,7 @@ export class ScriptedServer {
   #revision = 0;
   #http = createHttpServer((request, response) => void this.#serve(request, response));
   #tcp: Server | undefined;
-  #broker: Awaited<ReturnType<(typeof import('aedes'))['Aedes']['createBroker']>> | undefined;
+  #broker: Awaited<ReturnType<typeof Aedes.createBroker>> | undefined;
   #rootKey!: SigningKey;
   #orderKey!: SigningKey;
   #statements: string[] = [];
@@ -117,7 +118,6 @@ export class ScriptedServer {
   }
 
   async startBroker(port = 0): Promise<void> {
-    const { Aedes } = await import('aedes');
     const broker = await Aedes.createBroker();
     this.#broker = broker;
     broker.on('publish', (packet, client) => {
@@ -202,21 +202,48 @@ export class ScriptedServer {
   }
 
   /** Signs and publishes anything. */
-  async send(leaf: 'orders' | 'acks', purpose: Purpose, body: unknown, more: object = {}, key = this.#orderKey): Promise<void> {
+  async send(
+    leaf: 'orders' | 'acks',
+    purpose: Purpose,
+    body: unknown,
+    more: object = {},
+    key = this.#orderKey,
+  ): Promise<void> {
     const payload = await signEnvelope(
-      { v: 1, purpose, server: this.server, gateway: this.gateway, epoch: this.#epoch, bodyVersion: 1, body, ...more } as Parameters<typeof signEnvelope>[0],
+      {
+        v: 1,
+        purpose,
+        server: this.server,
+        gateway: this.gateway,
+        epoch: this.#epoch,
+        bodyVersion: 1,
+        body,
+        ...more,
+      } as Parameters<typeof signEnvelope>[0],
       key,
     );
     await new Promise<void>((resolve, reject) =>
       this.#broker!.publish(
-        { cmd: 'publish', topic: this.prefix + leaf, payload: Buffer.from(payload), qos: 1, retain: leaf === 'orders', dup: false },
+        {
+          cmd: 'publish',
+          topic: this.prefix + leaf,
+          payload: Buffer.from(payload),
+          qos: 1,
+          retain: leaf === 'orders',
+          dup: false,
+        },
         (error) => (error ? reject(error) : resolve()),
       ),
     );
   }
 
   /** A grant with all fields; what matters to a test is given. */
-  grant(more: Partial<Omit<Grant, 'artifact'>> & { links: Grant['links']; artifact: { sha256: string; sizeBytes: number; format: string } }): Grant {
+  grant(
+    more: Partial<Omit<Grant, 'artifact'>> & {
+      links: Grant['links'];
+      artifact: { sha256: string; sizeBytes: number; format: string };
+    },
+  ): Grant {
     const now = this.nowMs;
     return Grant.parse({
       deployment: randomUUID(),
@@ -255,7 +282,12 @@ export class ScriptedServer {
     else if (envelope.purpose === 'time-request') {
       const { nonce } = TimeRequestBody.parse(envelope.body);
       if (this.answersTime) {
-        await this.send('acks', 'time', { nonce, serverTimeMs: this.nowMs, reign: this.reign }, { epoch: envelope.epoch });
+        await this.send(
+          'acks',
+          'time',
+          { nonce, serverTimeMs: this.nowMs, reign: this.reign },
+          { epoch: envelope.epoch },
+        );
       }
     } else await this.#batch(ReportBatch.parse(envelope.body), envelope.epoch!);
     for (const look of [...this.#lookers]) look();
@@ -278,7 +310,14 @@ export class ScriptedServer {
     await this.send(
       'acks',
       'acks',
-      { of: batch.of, cursor: known.length, reign: this.reign, nonce: batch.nonce, serverTimeMs: this.nowMs, ...answer },
+      {
+        of: batch.of,
+        cursor: known.length,
+        reign: this.reign,
+        nonce: batch.nonce,
+        serverTimeMs: this.nowMs,
+        ...answer,
+      },
       { epoch },
     );
   }
@@ -297,7 +336,14 @@ export class ScriptedServer {
     else if (url.pathname === '/agent/v1/enrol') {
       const { token, publicKey } = EnrolRequest.parse(body);
       if (token !== this.enrolToken) {
-        return json(403, { type: 'urn:drydock:error:enrolment.token', title: 'no', status: 403, detail: 'no', code: 'enrolment.token', params: {} });
+        return json(403, {
+          type: 'urn:drydock:error:enrolment.token',
+          title: 'no',
+          status: 403,
+          detail: 'no',
+          code: 'enrolment.token',
+          params: {},
+        });
       }
       this.#gatewayKey = publicKey;
       json(

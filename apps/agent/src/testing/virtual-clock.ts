@@ -36,7 +36,9 @@ export class VirtualClock implements Clock {
     const end = this.#nowMs + ms;
     await settle();
     for (;;) {
-      const next = [...this.#timers].filter(({ dueMs }) => dueMs <= end).sort((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
+      const next = [...this.#timers]
+        .filter(({ dueMs }) => dueMs <= end)
+        .sort((a, b) => a.dueMs - b.dueMs || a.order - b.order)[0];
       if (!next) break;
       this.#timers.delete(next);
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);

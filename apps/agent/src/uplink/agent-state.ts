@@ -89,7 +89,11 @@ export async function pinRoot(statements: readonly string[]): Promise<RootState>
   if (first === undefined) throw new DrydockError('request.invalid', { detail: 'no root statement' });
   const root = PublicJwk.parse(unverifiedRoot(first));
   const begun = await verifyRootStatement(first, root);
-  return followRoot({ root: begun.root, version: begun.version, orderKeys: begun.orderKeys }, begun.server, statements.slice(1));
+  return followRoot(
+    { root: begun.root, version: begun.version, orderKeys: begun.orderKeys },
+    begun.server,
+    statements.slice(1),
+  );
 }
 
 /**

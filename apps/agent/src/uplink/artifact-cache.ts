@@ -82,7 +82,11 @@ export class ArtifactCache {
    * @throws DrydockError `gateway.download`, `artifact.digest`, `server.blob-missing`, `gateway.disk-full`;
    *   `order.withdrawn` when the signal ends the wait.
    */
-  async obtain(artifact: { sha256: string; sizeBytes: number }, withinMs: number, signal?: AbortSignal): Promise<string> {
+  async obtain(
+    artifact: { sha256: string; sizeBytes: number },
+    withinMs: number,
+    signal?: AbortSignal,
+  ): Promise<string> {
     const { sha256 } = artifact;
     const release = this.hold(sha256);
     const timeout = new AbortController();
@@ -217,7 +221,9 @@ export class ArtifactCache {
       total -= file.size;
     }
     if (total + bytes > this.#options.maxBytes) {
-      throw new DrydockError('gateway.disk-full', { detail: `the cache holds ${total} of ${this.#options.maxBytes} bytes` });
+      throw new DrydockError('gateway.disk-full', {
+        detail: `the cache holds ${total} of ${this.#options.maxBytes} bytes`,
+      });
     }
   }
 }

@@ -35,7 +35,8 @@ const MAX_RETRY_MS = 30 * 60_000;
 
 export class ReportSender {
   readonly #options: ReportSenderOptions;
-  #outstanding: { readonly of: Epoch; readonly firstSeq: number; readonly lastSeq: number; readonly nonce: string } | undefined;
+  #outstanding:
+    { readonly of: Epoch; readonly firstSeq: number; readonly lastSeq: number; readonly nonce: string } | undefined;
   #connected = false;
   #tries = 0;
   #timer: (() => void) | undefined;

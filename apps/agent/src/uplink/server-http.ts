@@ -114,7 +114,12 @@ export class ServerHttp {
    * Opens an artifact from an offset on. Redirects (presigned links of a store) are followed; the token
    * goes to our own server only.
    */
-  async openArtifact(sha256: string, offset: number, signal: AbortSignal, nonce: () => string): Promise<IncomingMessage> {
+  async openArtifact(
+    sha256: string,
+    offset: number,
+    signal: AbortSignal,
+    nonce: () => string,
+  ): Promise<IncomingMessage> {
     for (let tries = 0; ; tries += 1) {
       const token = await this.#freshToken(nonce);
       const response = await this.#follow(agentUrl(this.#base, `artifacts/${sha256}`), token, offset, signal);

@@ -41,7 +41,11 @@ async function startOn(at: ScriptedServer, stateDir: string): Promise<Pair> {
 
 const someReport = (index: number) => ({
   t: 'draft' as const,
-  report: { kind: 'downloading' as const, atMs: null, ref: { deployment: '00000000-0000-4000-8000-000000000001' as never, reign: 0, attempt: index } },
+  report: {
+    kind: 'downloading' as const,
+    atMs: null,
+    ref: { deployment: '00000000-0000-4000-8000-000000000001' as never, reign: 0, attempt: index },
+  },
 });
 
 async function report({ agent }: Pair, count: number): Promise<void> {
@@ -63,7 +67,9 @@ describe('uplink', () => {
     await report(it, 600);
     await it.at.until(() => it.at.kinds().length === 601);
     expect(it.at.batches.every(({ reports }) => reports.length <= 256)).toBe(true);
-    expect(it.at.batches.map(({ firstSeq }) => firstSeq)).toEqual([...it.at.batches.map(({ firstSeq }) => firstSeq)].sort((a, b) => a - b));
+    expect(it.at.batches.map(({ firstSeq }) => firstSeq)).toEqual(
+      [...it.at.batches.map(({ firstSeq }) => firstSeq)].sort((a, b) => a - b),
+    );
     await eventually(() => it.agent.journal.epochs()[0]!.cursor === 601);
   });
 

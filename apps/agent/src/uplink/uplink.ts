@@ -34,7 +34,7 @@ import { followRoot, type AgentState, type Enrolment, type StateFile } from './a
 import { BrokerConnection, type ConnectionPlan } from './broker-connection.js';
 import { ReportSender } from './report-sender.js';
 import { brokerUrl, ServerHttp } from './server-http.js';
-import { TrustedTime } from './trusted-time.js';
+import { type TrustedTime } from './trusted-time.js';
 
 /** An order whose signature, server and gateway were checked. */
 export interface ReceivedOrder {
@@ -141,7 +141,8 @@ export class Uplink {
     this.#presenceWanted = true;
     setImmediate(() => {
       this.#presenceWanted = false;
-      if (this.#online && !this.#stopped) this.#send('presence', 'presence', this.#presence(true, (this.#sequence += 1)));
+      if (this.#online && !this.#stopped)
+        this.#send('presence', 'presence', this.#presence(true, (this.#sequence += 1)));
     });
   }
 
@@ -171,10 +172,11 @@ export class Uplink {
       clientId: gateway.id,
       ...(broker.login === 'token' && { username: gateway.id, password: login.token }),
       ...(broker.ca !== undefined && { ca: broker.ca }),
-      ...(broker.login === 'certificate' && broker.certificate !== undefined && {
-        cert: broker.certificate,
-        key: await privateKeyPem(state),
-      }),
+      ...(broker.login === 'certificate' &&
+        broker.certificate !== undefined && {
+          cert: broker.certificate,
+          key: await privateKeyPem(state),
+        }),
       will: {
         topic: topicOf(topicPrefix, 'presence'),
         payload: await this.#sign('presence', this.#presence(false, WILL_SEQUENCE)),
@@ -348,7 +350,10 @@ export class Uplink {
   #sign(purpose: Purpose, body: unknown): Promise<string> {
     const { journal, key } = this.#options;
     const { server, gateway } = this.#state.enrolment;
-    return signEnvelope({ v: 1, purpose, server, gateway: gateway.id, epoch: journal.epoch, bodyVersion: 1, body }, key);
+    return signEnvelope(
+      { v: 1, purpose, server, gateway: gateway.id, epoch: journal.epoch, bodyVersion: 1, body },
+      key,
+    );
   }
 }
 
@@ -357,5 +362,7 @@ const KNOWN_ACK_FIELDS: ReadonlySet<string> = new Set(Object.keys(AckBody.shape)
 /** The gateway's own key as TLS wants it. */
 async function privateKeyPem(state: AgentState): Promise<string> {
   const { createPrivateKey } = await import('node:crypto');
-  return createPrivateKey({ key: { ...state.key }, format: 'jwk' }).export({ format: 'pem', type: 'pkcs8' }).toString();
+  return createPrivateKey({ key: { ...state.key }, format: 'jwk' })
+    .export({ format: 'pem', type: 'pkcs8' })
+    .toString();
 }

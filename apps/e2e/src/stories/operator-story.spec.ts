@@ -61,7 +61,9 @@ describe('an operator', () => {
         throw new Error(`${String(error)}\n${world.words()}`);
       });
       const left = (await world.operator.deployments(draft.id)).filter((one) => one.state !== 'proven');
-      expect(left.map((one) => [one.device.name, one.state, one.outcomeCode, one.outcomeReason, one.outcomeParams])).toEqual([]);
+      expect(
+        left.map((one) => [one.device.name, one.state, one.outcomeCode, one.outcomeReason, one.outcomeParams]),
+      ).toEqual([]);
       expect({ state: campaign.state, proven: campaign.sums.proven, total: campaign.sums.total }).toEqual({
         state: 'completed',
         proven: 3,
@@ -121,7 +123,11 @@ describe('an operator', () => {
       model: made.model,
       version: made.version,
     });
-    const draft = await world.operator.createCampaign({ name: 'asked', artifactId: artifact.id, policy: { timeouts: QUICK } });
+    const draft = await world.operator.createCampaign({
+      name: 'asked',
+      artifactId: artifact.id,
+      policy: { timeouts: QUICK },
+    });
     const devices = await world.operator.devices();
     const board = devices.find((device) => device.model === BOARD_MODEL);
     await world.operator.startCampaign(draft.id);

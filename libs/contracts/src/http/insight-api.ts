@@ -40,7 +40,6 @@ export type DeviceWhy = z.infer<typeof DeviceWhy>;
 export const WhyPage = z.object({ items: z.array(DeploymentWhy), next: z.string().optional() });
 export type WhyPage = z.infer<typeof WhyPage>;
 
-
 export const Decision = z.object({
   id: z.string(),
   at: z.iso.datetime(),

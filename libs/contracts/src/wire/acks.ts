@@ -7,7 +7,10 @@ const nonce = z.string().regex(/^[0-9a-f]{32}$/);
 export const AckBody = z.object({
   /** The numbering epoch this cursor belongs to. */
   of: Epoch,
-  /** Highest number up to which all reports of that epoch are committed; 0 = none. */
+  /**
+   * Highest number up to which all reports of that epoch are committed; 0 = none. Lower than before: the agent sends
+   * again from there, if `nonce` is that of its batch under way or absent; with another nonce it is a late ack.
+   */
   cursor: z.int().min(0),
   /** When it has grown, the agent offers the reports of its last 30 days again. */
   reign: z.int().min(0),

@@ -1,7 +1,8 @@
 /** `orders`: what one gateway shall do now. Replaces the order before it (design, section 4). */
 import { z } from 'zod';
-import { DeploymentId, DeviceId, Sha256 } from '../ids.js';
+import { DeploymentId, DeviceId, Epoch, Sha256 } from '../ids.js';
 import { IdentityFact, LinkName } from './device-facts.js';
+import { AttemptRef } from './envelope.js';
 
 export const ArtifactRef = z.object({
   sha256: Sha256,
@@ -50,6 +51,15 @@ export const OrdersBody = z.object({
   revision: z.int().min(1),
   issuedAtMs: z.int().positive(),
   grants: z.array(Grant).max(256),
+  /**
+   * Attempts granted to earlier epochs of this gateway, of whose end the server has no word yet. An agent whose journal
+   * covers that epoch without damage, and shows no start, answers each with `withdrawn`, `epoch-ended`; it keeps silent
+   * about one it cannot vouch for. The order with the grant may never have reached it.
+   */
+  settle: z
+    .array(AttemptRef.extend({ epoch: Epoch }))
+    .max(256)
+    .optional(),
   /** Artifacts to fetch ahead of need. */
   prefetch: z.array(ArtifactRef).max(32).default([]),
 });

@@ -11,10 +11,17 @@ export const PresenceBody = z.object({
   /** Envelope versions the agent reads. */
   wire: z.array(z.int().min(1)).min(1).max(16),
   protocols: z.array(z.string().max(64)).max(64),
+  /**
+   * Links of the site file, `adapter:NAME` for a Bluetooth adapter, and `journal` (down) while the journal can take
+   * nothing more, with its error code first in the note: then nothing new starts.
+   */
   links: z
     .array(z.object({ link: z.string().max(256), state: z.enum(['up', 'down']), note: z.string().max(256).optional() }))
     .max(64),
-  /** The order the agent holds; revision 0 = none. */
+  /**
+   * The newest order of this epoch that the agent holds; revision 0 = none. An order that was signed for another
+   * epoch is not held: its grants are dead, and the server has to publish again.
+   */
   held: z.object({ reign: z.int().min(0), revision: z.int().min(0) }),
   /**
    * The newest moment of the server's clock that the agent knows from a signed answer (time, ack, order): proof that

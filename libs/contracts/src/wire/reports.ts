@@ -3,6 +3,10 @@
  *
  * A batch is signed when it is sent, by the live epoch; `of` names the epoch whose numbers it carries,
  * so that reports of an earlier start keep theirs.
+ *
+ * Numbers have no gaps even where a report is gone (a damaged journal, or one pruned after its 30 days
+ * and asked for again): in its place stands `{ seq, kind: "forgotten" }`, which no reader knows and which
+ * is therefore committed as refused.
  */
 import { z } from 'zod';
 import { Epoch } from '../ids.js';

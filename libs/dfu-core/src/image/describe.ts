@@ -19,6 +19,7 @@ export function describeArtifact(bytes: Uint8Array): ArtifactDescription {
   if (ZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return describeNordicPackage(bytes);
   const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ArtifactError('artifact.unknown-format', {
-    detail: bytes.length === 0 ? 'it is empty' : `it begins with ${start}; neither a Nordic package nor an MCUboot image`,
+    detail:
+      bytes.length === 0 ? 'it is empty' : `it begins with ${start}; neither a Nordic package nor an MCUboot image`,
   });
 }

@@ -22,7 +22,8 @@ export interface ImageDescription {
 }
 
 export interface SignatureDescription {
-  readonly scheme: 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'ed25519' | 'rsa-2048-pss-sha256' | 'rsa-3072-pss-sha256';
+  readonly scheme:
+    'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'ed25519' | 'rsa-2048-pss-sha256' | 'rsa-3072-pss-sha256';
   /** Image or init packet it covers. */
   readonly covers: string;
   /** SHA-256 of the public key, if the file names it, lower-case hex. */

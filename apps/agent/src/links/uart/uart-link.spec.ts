@@ -54,7 +54,11 @@ describe('UART link over a pseudo-terminal', () => {
   it('carries every byte value both ways', async () => {
     const { pair, link, hears } = terminal();
     const opened = await open(link);
-    expect(opened.info).toMatchObject({ kind: 'serial', channels: [SERIAL_CHANNEL], identity: { kind: 'port-path', value: pair.path } });
+    expect(opened.info).toMatchObject({
+      kind: 'serial',
+      channels: [SERIAL_CHANNEL],
+      identity: { kind: 'port-path', value: pair.path },
+    });
     await opened.send(SERIAL_CHANNEL, ALL, within);
     expect((await hears(256)).equals(ALL)).toBe(true);
     pair.write(ALL);
@@ -87,7 +91,10 @@ describe('UART link over a pseudo-terminal', () => {
 
   it('says that a port is not there', async () => {
     const none = new UartLink({ name: 'serial:/dev/none', path: '/dev/none', line: { baud: 9600 } });
-    await expect(none.open({}, 150)).rejects.toMatchObject({ code: 'link.not-found', params: { link: 'serial:/dev/none' } });
+    await expect(none.open({}, 150)).rejects.toMatchObject({
+      code: 'link.not-found',
+      params: { link: 'serial:/dev/none' },
+    });
   });
 
   it('notices an unplugged port, with and without a reader', async () => {

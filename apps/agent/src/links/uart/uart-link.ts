@@ -154,8 +154,12 @@ class OpenUart implements OpenLink {
     if (options.dtr !== undefined || options.rts !== undefined) {
       await new Promise<void>((resolve) => {
         // Refused by pseudo-terminals and some adapters: then the lines stay as they are.
-        port.set({ ...(options.dtr !== undefined && { dtr: options.dtr }), ...(options.rts !== undefined && { rts: options.rts }) }, () =>
-          resolve(),
+        port.set(
+          {
+            ...(options.dtr !== undefined && { dtr: options.dtr }),
+            ...(options.rts !== undefined && { rts: options.rts }),
+          },
+          () => resolve(),
         );
       });
     }
@@ -166,9 +170,15 @@ class OpenUart implements OpenLink {
     const port = this.#port;
     if (!port?.isOpen) throw new LinkError('link.lost', { detail: 'the port is closed' });
     const began = this.#clock.monotonicMs();
-    await this.#within(options.withinMs, 'writing', (done) => port.write(bytes, undefined, (error) => done(error ?? undefined)));
+    await this.#within(options.withinMs, 'writing', (done) =>
+      port.write(bytes, undefined, (error) => done(error ?? undefined)),
+    );
     const now = this.#clock.monotonicMs();
-    const bits = 1 + (this.line.dataBits ?? 8) + (this.line.stopBits ?? 1) + (this.line.parity && this.line.parity !== 'none' ? 1 : 0);
+    const bits =
+      1 +
+      (this.line.dataBits ?? 8) +
+      (this.line.stopBits ?? 1) +
+      (this.line.parity && this.line.parity !== 'none' ? 1 : 0);
     this.#lineFreeAtMs = Math.max(began, this.#lineFreeAtMs) + (bytes.length * bits * 1000) / this.line.baud;
     const behindMs = this.#lineFreeAtMs - now - AHEAD_MS;
     if (behindMs > 0) await sleep(this.#clock, behindMs);
@@ -195,7 +205,10 @@ class OpenUart implements OpenLink {
     this.#lineFreeAtMs = 0;
   }
 
-  async receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
+  async receive(
+    channels: readonly Channel[],
+    withinMs: number,
+  ): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
     const frame = await this.#queue.receive(channels, withinMs);
     // serialport 13: a port that goes while a read is under way is not noticed (the read gets 0 bytes and is
     // repeated, for ever and busily). Its path is gone then; closing ends the reading.
@@ -234,7 +247,9 @@ class OpenUart implements OpenLink {
 
   #within(withinMs: number, what: string, work: (done: (error: Error | undefined) => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const callOff = this.#clock.after(withinMs, () => reject(new LinkError('link.timeout', { withinMs, detail: what })));
+      const callOff = this.#clock.after(withinMs, () =>
+        reject(new LinkError('link.timeout', { withinMs, detail: what })),
+      );
       void this.closed.then(() => {
         callOff();
         reject(new LinkError('link.lost', { detail: `the port went away while ${what}` }));

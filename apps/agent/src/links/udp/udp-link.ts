@@ -38,7 +38,10 @@ export class UdpLink implements Link {
     const { host, port } = this.#options;
     if (hint.afterMs) await sleep(this.#options.clock ?? realClock, Math.min(hint.afterMs, withinMs));
     const failed = (error: unknown): LinkError =>
-      new LinkError('link.open-failed', { link: this.name, detail: error instanceof Error ? error.message : String(error) });
+      new LinkError('link.open-failed', {
+        link: this.name,
+        detail: error instanceof Error ? error.message : String(error),
+      });
     const found = await lookup(host).catch((error: unknown) => {
       throw failed(error);
     });
@@ -99,7 +102,10 @@ class OpenUdp implements OpenLink {
     return Promise.resolve();
   }
 
-  receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
+  receive(
+    channels: readonly Channel[],
+    withinMs: number,
+  ): Promise<{ channel: Channel; bytes: Uint8Array } | undefined> {
     return this.#queue.receive(channels, withinMs);
   }
 

@@ -110,7 +110,9 @@ export class EmbeddedBroker implements Broker {
 
     const handle = aedes.handle.bind(aedes);
     const server = this.options.tls
-      ? createTlsServer({ ...this.options.tls, minVersion: 'TLSv1.2', noDelay: true }, (socket) => handle(limited(socket)))
+      ? createTlsServer({ ...this.options.tls, minVersion: 'TLSv1.2', noDelay: true }, (socket) =>
+          handle(limited(socket)),
+        )
       : createTcpServer({ noDelay: true }, (socket) => handle(limited(socket)));
     server.on('tlsClientError', () => undefined);
     this.server = server;

@@ -20,9 +20,7 @@ export function chooseGrants(
   const left = new Map<string, number>();
   const chosen: Candidate[] = [];
   const devices = new Set<string>();
-  const ordered = [...candidates].sort(
-    (a, b) => a.position - b.position || (a.deploymentId < b.deploymentId ? -1 : 1),
-  );
+  const ordered = [...candidates].sort((a, b) => a.position - b.position || (a.deploymentId < b.deploymentId ? -1 : 1));
   for (const candidate of ordered) {
     if (chosen.length >= room) break;
     const free = left.get(candidate.gatewayId) ?? roomOf(candidate.gatewayId);

@@ -188,7 +188,8 @@ function decideAborting(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   const planned = total(snapshot, (sums) => sums.planned);
   const rescue = total(snapshot, (sums) => sums.rescue);
   if (planned > 0) decisions.push({ kind: 'cancel-planned' });
-  const leave = snapshot.policy.onAbort === 'leave' || (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs);
+  const leave =
+    snapshot.policy.onAbort === 'leave' || (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs);
   if (rescue > 0 && leave) decisions.push({ kind: 'give-up-rescues' });
   if (snapshot.holding === 0 && (rescue === 0 || leave)) return [...decisions, { kind: 'aborted' }];
   if (!leave) decisions.push(...rescues(snapshot, nowMs));
@@ -228,7 +229,8 @@ function canGrant(snapshot: CampaignSnapshot, nowMs: number): boolean {
 function wake(snapshot: CampaignSnapshot, nowMs: number, deadlines: readonly (number | null)[]): Decision {
   const planned = total(snapshot, (sums) => sums.planned + sums.rescue);
   const times = [nowMs + (planned > 0 ? BUSY_WAKE_MS : IDLE_WAKE_MS), snapshot.nextDueMs, snapshot.settlingUntilMs];
-  if (roomOfRate(snapshot) === 0 && snapshot.oldestStartMs !== null) times.push(snapshot.oldestStartMs + RATE_WINDOW_MS);
+  if (roomOfRate(snapshot) === 0 && snapshot.oldestStartMs !== null)
+    times.push(snapshot.oldestStartMs + RATE_WINDOW_MS);
   const due = [...times, ...deadlines].filter((time): time is number => time !== null && time > nowMs);
   return { kind: 'wake', atMs: Math.min(...due) };
 }

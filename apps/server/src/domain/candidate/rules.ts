@@ -66,7 +66,10 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
     explain: (f) =>
       f.deviceModel === f.artifactModel
         ? undefined
-        : reason('device.other-model', { actual: f.deviceModel ?? 'device of unknown model', expected: f.artifactModel }),
+        : reason('device.other-model', {
+            actual: f.deviceModel ?? 'device of unknown model',
+            expected: f.artifactModel,
+          }),
   },
   {
     name: 'unapproved',
@@ -96,7 +99,7 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
   },
   {
     name: 'retry-later',
-    sql: `coalesce(dep.not_before > $now, false)`,
+    sql: `coalesce(dep.not_before < $now, false)`,
     explain: (f) =>
       f.notBeforeMs === null || f.notBeforeMs <= f.nowMs
         ? undefined

@@ -78,7 +78,11 @@ const OVER: ReadonlySet<CampaignState> = new Set(['aborting', 'aborted', 'comple
 const UNUSED_CODES: ReadonlySet<string> = new Set(['fence.start-by', 'order.withdrawn', 'order.cancelled']);
 
 const refused = (note: string): ReportEffect => ({ disposition: 'refused', note });
-const history = (note: string, ahead = false): ReportEffect => ({ disposition: 'history', note, ...(ahead && { ahead }) });
+const history = (note: string, ahead = false): ReportEffect => ({
+  disposition: 'history',
+  note,
+  ...(ahead && { ahead }),
+});
 
 export function applyReport(facts: DeploymentFacts, report: AttemptReport, context: ReportContext): ReportEffect {
   if (facts.gatewayId !== null && facts.gatewayId !== context.gatewayId && sameAttempt(facts, report)) {
@@ -126,7 +130,7 @@ function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContex
     touchedAtMs: touches ? (facts.touchedAtMs ?? context.nowMs) : facts.touchedAtMs,
     atRisk: facts.atRisk || (said.atRisk ?? false),
     atRiskAtMs: facts.atRiskAtMs ?? (said.atRisk ? context.nowMs : null),
-    beforeRunning: facts.beforeRunning ?? said.before ?? null,
+    beforeRunning: readable(facts.beforeRunning, said.before),
   };
   const attempt: AttemptPatch | undefined =
     touches && facts.touchedAtMs === null ? { touchedAtMs: context.nowMs } : undefined;
@@ -204,7 +208,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
     tries: evidence ? Math.max(1, facts.tries) : tries,
     touchedAtMs: facts.touchedAtMs ?? (report.touched ? context.nowMs : null),
     needsRescue,
-    beforeRunning: facts.beforeRunning ?? report.before ?? null,
+    beforeRunning: readable(facts.beforeRunning, report.before),
     afterRunning: report.after ?? facts.afterRunning,
   };
   const verdict = judge(tried, report, context, evidence);
@@ -236,7 +240,8 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
         outcome: verdict.outcome,
         code: verdict.code,
         params: report.params ?? null,
-        blame: verdict.outcome === 'failed' || verdict.outcome === 'reverted' ? factsOfCode(verdict.code ?? '').blame : null,
+        blame:
+          verdict.outcome === 'failed' || verdict.outcome === 'reverted' ? factsOfCode(verdict.code ?? '').blame : null,
         sentBytes: report.sentBytes,
         durationMs: report.durationMs,
       },
@@ -253,6 +258,13 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
   };
 }
 
+/** The first list that says anything: a unit found in its bootloader cannot tell what ran before. */
+function readable(
+  ...lists: readonly (readonly RunningImageFact[] | null | undefined)[]
+): readonly RunningImageFact[] | null {
+  return lists.find((list) => list !== null && list !== undefined && list.length > 0) ?? null;
+}
+
 function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, evidence: boolean): Verdict {
   const plain = (state: DeploymentState, reason: string | null = report.reason ?? null): Verdict => ({
     state,
@@ -266,7 +278,7 @@ function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, ev
       const claim = {
         touched: report.touched,
         identity: report.identity,
-        before: report.before ?? facts.beforeRunning,
+        before: readable(report.before, facts.beforeRunning),
         after: report.after,
       };
       const why = whyUnproven(claim, context.artifact, context.device.identity);

@@ -3,7 +3,11 @@
  * and answered with the cursor; what follows directly is taken.
  */
 export type CursorVerdict =
-  | { readonly kind: 'take'; /** Reports at the front that are committed already. */ readonly skip: number; readonly cursor: number }
+  | {
+      readonly kind: 'take';
+      /** Reports at the front that are committed already. */ readonly skip: number;
+      readonly cursor: number;
+    }
   | { readonly kind: 'duplicate'; readonly cursor: number }
   | { readonly kind: 'gap'; readonly cursor: number };
 

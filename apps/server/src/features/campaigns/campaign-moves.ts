@@ -82,10 +82,9 @@ export async function recordDecision(
   kind: string,
   params: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  await queryRows(tx, 'insert into decisions (org_id, campaign_id, at, kind, params) values ($1, $2, clock_timestamp(), $3, $4)', [
-    campaign.orgId,
-    campaign.id,
-    kind,
-    JSON.stringify(params),
-  ]);
+  await queryRows(
+    tx,
+    'insert into decisions (org_id, campaign_id, at, kind, params) values ($1, $2, clock_timestamp(), $3, $4)',
+    [campaign.orgId, campaign.id, kind, JSON.stringify(params)],
+  );
 }

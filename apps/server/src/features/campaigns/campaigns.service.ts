@@ -173,9 +173,7 @@ export class CampaignsService {
         const touched = facts.touchedAtMs !== null;
         if (touched && body.running === 'finish') return [];
         const next = moveTo(facts, 'cancelling', locked.nowMs);
-        return next
-          ? [{ before: facts, next: { ...next, cancelMode: touched ? 'safe-point' : 'before-start' } }]
-          : [];
+        return next ? [{ before: facts, next: { ...next, cancelMode: touched ? 'safe-point' : 'before-start' } }] : [];
       });
       await writeDeployments(tx, changes);
       await bumpOrders(

@@ -14,8 +14,7 @@ export interface DeploymentChange {
   /** Into the row of the attempt that `next` (or `before`) names. */
   readonly attempt?: AttemptPatch | undefined;
   readonly device?:
-    | (DevicePatch & { readonly evidence?: { readonly epoch: string; readonly afterSeq: number } })
-    | undefined;
+    (DevicePatch & { readonly evidence?: { readonly epoch: string; readonly afterSeq: number } }) | undefined;
   /** The end of the attempt is known: the fence of the device falls. */
   readonly endKnown?: boolean;
 }

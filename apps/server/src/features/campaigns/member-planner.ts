@@ -137,7 +137,8 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
     params.values,
   );
   await makeCounters(tx, request, rows);
-  const planned = (stage: number): number => rows.find((row) => row.stage_idx === stage && row.state === 'planned')?.n ?? 0;
+  const planned = (stage: number): number =>
+    rows.find((row) => row.stage_idx === stage && row.state === 'planned')?.n ?? 0;
   return {
     sizes: request.policy.stages.map((_, stage) => planned(stage)),
     skipped: rows.filter((row) => row.state === 'skipped').reduce((sum, row) => sum + row.n, 0),
@@ -157,12 +158,7 @@ async function makeCounters(
      from unnest($2::int[]) as s(idx) cross join unnest($3::text[]) as st(state)
        left join jsonb_to_recordset($4::jsonb) as x(stage_idx int, state text, n bigint)
          on x.stage_idx = s.idx and x.state = st.state`,
-    [
-      request.campaignId,
-      request.policy.stages.map((_, index) => index),
-      DEPLOYMENT_STATES,
-      JSON.stringify(rows),
-    ],
+    [request.campaignId, request.policy.stages.map((_, index) => index), DEPLOYMENT_STATES, JSON.stringify(rows)],
   );
 }
 

@@ -116,7 +116,11 @@ export class CampaignEngine {
         return false;
       case 'soak-stage':
         await this.setStage(tx, campaign, decision.stage, 'soaking', null, decision.untilMs);
-        await say('stage.soaking', { stage: stageName(decision.stage), untilMs: decision.untilMs, share: decision.share });
+        await say('stage.soaking', {
+          stage: stageName(decision.stage),
+          untilMs: decision.untilMs,
+          share: decision.share,
+        });
         return false;
       case 'reopen-stage':
         await this.setStage(tx, campaign, decision.stage, 'open', null);
@@ -238,7 +242,9 @@ export class CampaignEngine {
       tx,
       left.flatMap(({ facts }) => {
         const next = moveTo(facts, 'failed', campaign.nowMs);
-        return next ? [{ before: facts, next: { ...next, outcomeCode: facts.outcomeCode ?? 'target.in-bootloader' } }] : [];
+        return next
+          ? [{ before: facts, next: { ...next, outcomeCode: facts.outcomeCode ?? 'target.in-bootloader' } }]
+          : [];
       }),
     );
   }

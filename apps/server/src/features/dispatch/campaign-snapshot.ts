@@ -207,10 +207,9 @@ export async function loadSnapshot(
        where campaign_id = $1 and granted_at > to_timestamp(($2::float8 - ${RATE_WINDOW_MS}) / 1000)) rate`,
     [campaign.id, campaign.nowMs, LIVE_DEPLOYMENT_STATES],
   );
-  const due = [
-    extra!.next_end === null ? null : extra!.next_end + CLOCK_MARGIN_MS,
-    extra!.next_retry,
-  ].filter((ms): ms is number => ms !== null);
+  const due = [extra!.next_end === null ? null : extra!.next_end + CLOCK_MARGIN_MS, extra!.next_retry].filter(
+    (ms): ms is number => ms !== null,
+  );
   return {
     state: campaign.state,
     policy: campaign.policy,

@@ -2,7 +2,14 @@
  * Finds campaigns that are due and lets the engine look at them, one job per campaign with its id only. The queue may
  * be wiped at any moment: what is due stands in the database and is found again by the next poll.
  */
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
 import { QUEUES, type Queues } from '../../adapters/queue/queues.js';

@@ -28,7 +28,11 @@ interface CandidateRow {
 }
 
 /** @returns the gateways that got grants, with how many. */
-export async function giveGrants(tx: Queryable, campaign: CampaignRow, request: GrantRequest): Promise<Map<string, number>> {
+export async function giveGrants(
+  tx: Queryable,
+  campaign: CampaignRow,
+  request: GrantRequest,
+): Promise<Map<string, number>> {
   const state: DeploymentState = request.mode === 'rescue' ? 'rescue' : 'planned';
   const { perGateway } = campaign.policy.limits;
   const now = timeOf('$2::float8');
@@ -62,9 +66,7 @@ export async function giveGrants(tx: Queryable, campaign: CampaignRow, request: 
       perGateway,
     ).map((candidate) => candidate.deploymentId),
   );
-  const granted = locked
-    .filter((row) => chosen.has(row.id))
-    .sort((a, b) => Number(a.position) - Number(b.position));
+  const granted = locked.filter((row) => chosen.has(row.id)).sort((a, b) => Number(a.position) - Number(b.position));
   if (granted.length === 0) return new Map();
   await write(tx, campaign, request, state, granted);
   const byGateway = new Map<string, number>();

@@ -2,7 +2,14 @@
  * The outbox at work: builds, signs and publishes orders, and publishes them again until presence shows that they are
  * held. What the broker holds can be wiped at any time; the row in `orders` says what is still due.
  */
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { signEnvelope, type OrdersBody } from '@drydock/contracts';
 import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.port.js';
@@ -129,7 +136,9 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     );
     const held = due.filter((row) => this.isHeld(row)).map((row) => row.gateway_id);
     if (held.length > 0) {
-      await queryRows(tx, 'update orders set dirty = false, withdraws = false where gateway_id = any($1::uuid[])', [held]);
+      await queryRows(tx, 'update orders set dirty = false, withdraws = false where gateway_id = any($1::uuid[])', [
+        held,
+      ]);
     }
     const left = due.filter((row) => !this.isHeld(row));
     const stale = left.filter((row) => row.jws === null || row.built_epoch !== row.epoch);

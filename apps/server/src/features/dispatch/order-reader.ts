@@ -115,7 +115,9 @@ function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
 function linkNames(stored: unknown): string[] {
   if (!Array.isArray(stored)) return [];
   return stored
-    .map((item: unknown) => LinkName.safeParse(typeof item === 'string' ? item : (item as { link?: unknown } | null)?.link))
+    .map((item: unknown) =>
+      LinkName.safeParse(typeof item === 'string' ? item : (item as { link?: unknown } | null)?.link),
+    )
     .flatMap((parsed) => (parsed.success ? [parsed.data] : []))
     .slice(0, MAX_LINKS);
 }

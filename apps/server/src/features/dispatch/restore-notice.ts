@@ -50,7 +50,9 @@ export class RestoreNotice implements OnModuleInit {
   noticed(seenReign: number, by: 'report' | 'presence'): void {
     if (performance.now() - this.lookedAt < LOOK_EVERY_MS) return;
     this.lookedAt = performance.now();
-    this.raise(seenReign, by).catch((error: unknown) => this.log.error(`the reign could not be raised: ${String(error)}`));
+    this.raise(seenReign, by).catch((error: unknown) =>
+      this.log.error(`the reign could not be raised: ${String(error)}`),
+    );
   }
 
   /** @returns the reign that holds now. */
@@ -66,11 +68,10 @@ export class RestoreNotice implements OnModuleInit {
       if (row!.settling && seenReign < present) return present;
       const raised = Math.max(present, seenReign) + 1;
       const horizonMs = await this.horizon(tx);
-      await queryRows(
-        tx,
-        `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}`,
-        [raised, nowMs + horizonMs + CLOCK_MARGIN_MS],
-      );
+      await queryRows(tx, `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}`, [
+        raised,
+        nowMs + horizonMs + CLOCK_MARGIN_MS,
+      ]);
       await this.pauseAll(tx);
       const gateways = await queryRows<{ gateway_id: string }>(tx, 'select gateway_id from orders');
       await bumpOrders(

@@ -83,7 +83,8 @@ export class InsightService {
   /** What the engine and people decided, oldest first. */
   async decisions(orgId: string, campaignId: string, query: PageQuery): Promise<DecisionPage> {
     await this.expectCampaign(orgId, campaignId);
-    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string().regex(/^\d{1,18}$/)]));
+    const after =
+      query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string().regex(/^\d{1,18}$/)]));
     const rows = await queryRows<{ id: string; at: Date; kind: string; params: Record<string, unknown> }>(
       this.source.manager,
       `select id, at, kind, params from decisions where campaign_id = $1 and id > $2::bigint order by id limit $3`,

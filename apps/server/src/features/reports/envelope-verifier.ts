@@ -72,7 +72,8 @@ function readHeader(part: string): string {
   } catch {
     throw malformed('the header is not JSON');
   }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw malformed('the header is no object');
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw malformed('the header is no object');
   const { alg, typ, kid, crit, b64 } = header as Record<string, unknown>;
   if (alg !== 'EdDSA' || typ !== TYP || typeof kid !== 'string') throw malformed('header');
   // RFC 7515, 4.1.11: an extension that is critical and not understood makes the whole unusable.

@@ -111,7 +111,13 @@ export class ReportFold {
   changes(): DeploymentChange[] {
     return [...this.deployments.values()]
       .filter((folded) => folded.changed)
-      .map(({ locked, next, attempt, device, endKnown }) => ({ before: locked.facts, next, attempt, device, endKnown }));
+      .map(({ locked, next, attempt, device, endKnown }) => ({
+        before: locked.facts,
+        next,
+        attempt,
+        device,
+        endKnown,
+      }));
   }
 
   /** Campaigns whose counts may have moved. */

@@ -57,7 +57,8 @@ export class ReportQueue implements OnModuleDestroy {
   push(incoming: IncomingBatch): Promise<CommittedBatch> {
     if (this.stopped) return Promise.reject(new Error('The server is stopping.'));
     const count = incoming.batch.reports.length;
-    if (this.waitingReports + count > MAX_WAITING_REPORTS) return Promise.reject(new OverloadedError(this.retryAfterMs()));
+    if (this.waitingReports + count > MAX_WAITING_REPORTS)
+      return Promise.reject(new OverloadedError(this.retryAfterMs()));
     this.waitingReports += count;
     return new Promise((resolve, reject) => {
       this.waiting.push({ ...incoming, resolve, reject });

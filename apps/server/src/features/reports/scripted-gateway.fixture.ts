@@ -192,7 +192,11 @@ export const step = (grant: Grant, kind: 'erased' | 'complete' | 'activating' | 
   kind,
   ref: refOf(grant),
 });
-export const withdrawn = (grant: Grant, why = 'superseded'): RawReport => ({ kind: 'withdrawn', ref: refOf(grant), why });
+export const withdrawn = (grant: Grant, why = 'superseded'): RawReport => ({
+  kind: 'withdrawn',
+  ref: refOf(grant),
+  why,
+});
 
 export function ended(grant: Grant, outcome: string, fields: Record<string, unknown> = {}): RawReport {
   return {

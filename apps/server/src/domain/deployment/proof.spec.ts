@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals';
+import type { DeploymentState, RunningImageFact } from '@drydock/contracts';
+import type { ArtifactProof, DeploymentFacts } from './deployment.js';
+import { canBeProven, whyNotRunning } from './proof.js';
+import { nextTryAt } from './retry.js';
+import { correctByEvidence } from './running-evidence.js';
+import { Policy } from '@drydock/contracts';
+
+const HASH = 'aa'.repeat(32);
+const OTHER = 'bb'.repeat(32);
+const hashed: ArtifactProof = { images: [{ image: 0, runningHash: HASH }], runningVersion: null, versionProves: false };
+const versioned: ArtifactProof = { images: [{ image: 0 }], runningVersion: '2.0', versionProves: true };
+const run = (fields: Partial<RunningImageFact>): RunningImageFact[] => [{ image: 0, ...fields }];
+
+describe('P1: a proof', () => {
+  it.each<[string, RunningImageFact[], RunningImageFact[], ArtifactProof, string | undefined]>([
+    ['the hash', run({ hash: OTHER }), run({ hash: HASH }), hashed, undefined],
+    ['the hash, although it ran before', run({ hash: HASH }), run({ hash: HASH }), hashed, undefined],
+    ['no hash', run({}), run({ version: '2.0' }), hashed, 'image-not-readable'],
+    ['a trial that is not confirmed', [], run({ hash: HASH, confirmed: false }), hashed, 'not-confirmed'],
+    ['another image number', [], [{ image: 1, hash: HASH }], hashed, 'image-not-readable'],
+    ['a version that changed', run({ version: '1.0' }), run({ version: '2.0' }), versioned, undefined],
+    [
+      'a version that was there before',
+      run({ version: '2.0' }),
+      run({ version: '2.0' }),
+      versioned,
+      'version-unchanged',
+    ],
+    [
+      'a version that another artifact has',
+      run({ version: '1.0' }),
+      run({ version: '2.0' }),
+      { ...versioned, versionProves: false },
+      'version-ambiguous',
+    ],
+    ['no version before', [], run({ version: '2.0' }), versioned, 'version-not-readable'],
+    [
+      'two images of which one can be read',
+      run({ hash: OTHER }),
+      run({ hash: HASH }),
+      { ...hashed, images: [...hashed.images, { image: 1, runningHash: OTHER }] },
+      'image-not-readable',
+    ],
+    [
+      'two images that only versions name',
+      run({ version: '1.0' }),
+      run({ version: '2.0' }),
+      { ...versioned, images: [{ image: 0 }, { image: 0 }] },
+      'image-not-readable',
+    ],
+    ['an artifact without images', [], run({ hash: HASH }), { ...hashed, images: [] }, 'image-not-readable'],
+  ])('%s', (_, before, after, artifact, why) => {
+    expect(whyNotRunning(before, after, artifact)).toBe(why);
+  });
+
+  it('is known to be impossible where nothing could name the image', () => {
+    expect(canBeProven(hashed)).toBe(true);
+    expect(canBeProven(versioned)).toBe(true);
+    expect(canBeProven({ ...versioned, versionProves: false })).toBe(false);
+    expect(canBeProven({ ...versioned, runningVersion: null })).toBe(false);
+  });
+});
+
+describe('later evidence', () => {
+  const facts = (state: DeploymentState, fields: Partial<DeploymentFacts> = {}) =>
+    ({
+      state,
+      corrected: false,
+      touchedAtMs: 1,
+      beforeRunning: run({ hash: OTHER }),
+      afterRunning: run({ hash: HASH }),
+      ...fields,
+    }) as DeploymentFacts;
+  it.each<[DeploymentState, string, Partial<DeploymentFacts>, DeploymentState | undefined]>([
+    ['proven', OTHER, {}, 'reverted'],
+    ['proven', HASH, {}, undefined],
+    ['unproven', HASH, {}, 'proven'],
+    ['unproven', HASH, { beforeRunning: run({ hash: HASH }) }, undefined],
+    ['unproven', OTHER, { afterRunning: run({ hash: OTHER }) }, undefined],
+    ['lost', HASH, {}, 'proven'],
+    ['lost', HASH, { touchedAtMs: null }, undefined],
+    ['lost', OTHER, {}, undefined],
+    ['cancelled', HASH, { corrected: true }, undefined],
+    ['failed', HASH, {}, undefined],
+    ['reverted', HASH, {}, undefined],
+  ])('%s, then %s', (state, hash, fields, expected) => {
+    expect(correctByEvidence(facts(state, fields), run({ hash }), hashed, 5)?.state).toBe(expected);
+  });
+});
+
+describe('retry', () => {
+  const { retry } = Policy.parse({ retry: { link: { maxAttempts: 3, backOffMs: 100 }, backOffMaxMs: 150 } });
+  it('is keyed by blame, doubles, and ends', () => {
+    expect(nextTryAt('link.lost', 1, retry, 0)).toBe(100);
+    expect(nextTryAt('link.lost', 2, retry, 0)).toBe(150);
+    expect(nextTryAt('link.lost', 3, retry, 0)).toBeUndefined();
+    expect(nextTryAt('target.wrong-image-runs', 1, retry, 0)).toBeUndefined();
+    expect(nextTryAt('from.a.newer.agent', 1, retry, 0)).toBe(150);
+  });
+});

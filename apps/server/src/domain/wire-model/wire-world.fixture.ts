@@ -1,0 +1,529 @@
+/**
+ * The wire rules as a model: one device, two gateways (one of which may be cloned), a network that loses, repeats and
+ * reorders, and time. The server's side is the real rules of `domain/`; the agent's side is written from the protocol
+ * (design, section 4) in the fewest words. Observers that are neither check P2, P3 and P4 after every step.
+ */
+import {
+  Policy,
+  mayMove,
+  DEPLOYMENT_LIFECYCLE,
+  type DeploymentState,
+  type IdentityFact,
+  type Report,
+} from '@drydock/contracts';
+import { CLOCK_MARGIN_MS } from '../clock-margin.js';
+import { applyReport, type AttemptReport } from '../deployment/apply-report.js';
+import { holdsGrant, isEnd, moveTo, type DeploymentFacts } from '../deployment/deployment.js';
+import { exposureOf, grantEnds, type Exposure } from '../deployment/exposure.js';
+import { loseSilent, mayGrantNext, overAt } from '../deployment/silence.js';
+import { judgeBatch } from '../report-cursor/cursor.js';
+
+/** Mistakes that the exploration must find: the model's own test. */
+export type Mistake =
+  | 'grants-before-the-end-is-known'
+  | 'starts-without-looking-at-the-time'
+  | 'takes-grants-of-another-epoch'
+  | 'counts-duplicates'
+  | 'prunes-without-ack'
+  | 'pause-forgets-unheard-grants';
+
+export class Violation extends Error {}
+
+const TIMEOUTS = { startMs: 10_000, transferMs: 8_000, activateMs: 2_000, proveMs: 2_000 };
+/** From the agent's last look at the time to its write (the protocol's check-to-act gap). */
+const GAP_MS = 1_000;
+const IDENTITY: IdentityFact = { kind: 'chip-id', value: '01' };
+const HASH = 'aa'.repeat(32);
+const OLD = { image: 0, hash: '00'.repeat(32) };
+const POLICY = Policy.parse({ retry: { link: { maxAttempts: 20, backOffMs: 0 } } });
+
+interface ModelGrant {
+  readonly attempt: number;
+  readonly startBy: number;
+  readonly finishBy: number;
+}
+interface Order {
+  readonly gateway: string;
+  readonly epoch: string;
+  readonly revision: number;
+  readonly grants: readonly ModelGrant[];
+}
+interface Numbered {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly report: Report;
+}
+
+/** What survives on the card of a gateway. */
+interface Journal {
+  held: Order | undefined;
+  started: ModelGrant[];
+  over: Set<number>;
+  reports: Numbered[];
+}
+
+class Agent {
+  epoch = '';
+  private seq = 0;
+  /** Upper bound of the server's time: stamp and when it was asked for. */
+  anchor: { stamp: number; askedAt: number } | undefined;
+  /** The last look at the time that allowed a first write, and for which grant. */
+  looked: { at: number; grant: ModelGrant } | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly gateway: string,
+    public journal: Journal,
+    private readonly world: WireWorld,
+  ) {
+    this.boot();
+  }
+
+  boot(): void {
+    this.epoch = this.world.freshEpoch();
+    this.seq = 0;
+    this.anchor = undefined;
+    this.looked = undefined;
+    this.note({ kind: 'epoch-started', agentVersion: '1', journal: 'intact' });
+    // Grants of earlier epochs are dead; what was started goes on.
+    for (const grant of this.journal.held?.grants ?? []) {
+      if (!this.isKnown(grant.attempt)) this.withdraw(grant, 'epoch-ended');
+    }
+    this.journal.held = undefined;
+  }
+
+  bound(now: number): number {
+    return this.anchor ? this.anchor.stamp + (now - this.anchor.askedAt) : Infinity;
+  }
+
+  isKnown(attempt: number): boolean {
+    return this.journal.over.has(attempt) || this.journal.started.some((grant) => grant.attempt === attempt);
+  }
+
+  takeOrder(order: Order): void {
+    const { held } = this.journal;
+    const foreign = order.epoch !== this.epoch && this.world.mistake !== 'takes-grants-of-another-epoch';
+    if (foreign || (held && held.revision >= order.revision)) return;
+    this.journal.held = order;
+    for (const grant of held?.grants ?? []) {
+      const still = order.grants.some((other) => other.attempt === grant.attempt);
+      if (!still && !this.isKnown(grant.attempt)) this.withdraw(grant, 'superseded');
+    }
+  }
+
+  withdraw(grant: ModelGrant, why: 'superseded' | 'epoch-ended' | 'start-by-passed'): void {
+    this.journal.over.add(grant.attempt);
+    this.note({ kind: 'withdrawn', ref: this.world.ref(grant.attempt), why });
+  }
+
+  note(report: Record<string, unknown>): void {
+    this.journal.reports.push({
+      epoch: this.epoch,
+      seq: ++this.seq,
+      report: { ...report, seq: this.seq, atMs: null } as Report,
+    });
+  }
+}
+
+export class WireWorld {
+  now = 1_000_000;
+  readonly agents: Agent[] = [];
+  /** How often the exploration got to what it is about. */
+  readonly seen = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0 };
+  private dep: DeploymentFacts;
+  private fencedUntil: number | null = null;
+  private readonly cursors = new Map<string, number>();
+  private readonly committed = new Map<string, number>();
+  private readonly knownEpoch = new Map<string, string>();
+  private revision = 0;
+  private epochs = 0;
+  private readonly orders: Order[] = [];
+  private readonly batches: { gateway: string; reports: Numbered[] }[] = [];
+  private readonly acks: { epoch: string; cursor: number }[] = [];
+  private pause: { answer: Exposure; firstTouches: number } | undefined;
+  /** First writes by true time, told by the device itself. */
+  private readonly touchedAttempts = new Set<number>();
+
+  constructor(readonly mistake?: Mistake) {
+    this.dep = {
+      id: '11111111-1111-4111-8111-111111111111',
+      campaignId: 'c',
+      stageIdx: 0,
+      deviceId: 'd',
+      gatewayId: null,
+      state: 'planned',
+      reign: 0,
+      attempt: 0,
+      tries: 0,
+      unusedGrants: 0,
+      startByMs: null,
+      finishByMs: null,
+      notBeforeMs: null,
+      touchedAtMs: null,
+      atRisk: false,
+      atRiskAtMs: null,
+      needsRescue: false,
+      cancelMode: null,
+      outcomeCode: null,
+      outcomeReason: null,
+      outcomeParams: null,
+      beforeRunning: null,
+      afterRunning: null,
+      corrected: false,
+      resultEpoch: null,
+      resultSeq: null,
+      stateAtMs: 0,
+      endedAtMs: null,
+    };
+    this.agents.push(new Agent('g1', 'g1', emptyJournal(), this), new Agent('g2', 'g2', emptyJournal(), this));
+  }
+
+  freshEpoch(): string {
+    return `e${++this.epochs}`;
+  }
+
+  ref(attempt: number): AttemptReport['ref'] {
+    return { deployment: this.dep.id as AttemptReport['ref']['deployment'], reign: 0, attempt };
+  }
+
+  /** One step: `kind` chooses what happens, `a` and `b` to whom and with what. Steps that cannot happen do nothing. */
+  step(kind: number, a: number, b: number): void {
+    const agent = this.agents[a % this.agents.length]!;
+    const steps: readonly (() => void)[] = [
+      () => this.passTime(1 + (b % 1_500)),
+      () => this.passTime(b % 4 === 0 ? b % 25_000 : b % 500),
+      () => void this.knownEpoch.set(agent.gateway, agent.epoch),
+      () => this.grant(agent.gateway),
+      () => this.grantAndTell(agent),
+      () => this.grantAndTell(agent),
+      () => this.publishOrder(agent.gateway),
+      () => this.deliverOrder(agent, b),
+      () => this.deliverOrder(agent, this.orders.length - 1),
+      () => void (agent.anchor = { stamp: this.now + (b % 50), askedAt: this.now - (b % 300) }),
+      () => this.look(agent),
+      () => this.firstWrite(agent),
+      () => this.lookAndWrite(agent, b),
+      () => this.lookAndWrite(agent, b),
+      () => this.laterWrite(agent, b),
+      () => this.finish(agent, b),
+      () => this.giveUpLate(agent),
+      () => this.sendBatch(agent, b),
+      () => this.deliverBatch(b),
+      () => this.deliverBatch(this.batches.length - 1),
+      () => this.sendAndDeliver(agent),
+      () => this.sendAndDeliver(agent),
+      () => this.deliverAck(agent, b),
+      () => agent.boot(),
+      () => this.loseJournal(agent, b),
+      () => this.clone(agent, b),
+      () => this.expire(),
+      () => this.stopGranting(),
+      () => this.resume(),
+      () => this.cancel(),
+    ];
+    steps[kind % steps.length]!();
+    this.check();
+  }
+
+  private passTime(ms: number): void {
+    this.now += ms;
+  }
+
+  // Several steps at once, as they mostly happen: without these a random history seldom gets far.
+
+  private grantAndTell(agent: Agent): void {
+    this.knownEpoch.set(agent.gateway, agent.epoch);
+    this.grant(agent.gateway);
+    this.deliverOrder(agent, -1);
+  }
+
+  private lookAndWrite(agent: Agent, b: number): void {
+    agent.anchor = { stamp: this.now, askedAt: this.now - (b % 300) };
+    this.look(agent);
+    this.passTime(b % (GAP_MS + 1));
+    this.firstWrite(agent);
+  }
+
+  private sendAndDeliver(agent: Agent): void {
+    this.sendBatch(agent, 3);
+    this.deliverBatch(-1);
+    this.deliverAck(agent, -1);
+  }
+
+  // The server
+
+  private grant(gateway: string): void {
+    const epoch = this.knownEpoch.get(gateway);
+    if (epoch === undefined || this.pause) return;
+    const early = this.mistake === 'grants-before-the-end-is-known' && holdsGrant(this.dep.state);
+    if (!early && !mayGrantNext(this.dep, this.fencedUntil, this.now)) return;
+    const ends = grantEnds(this.now, TIMEOUTS);
+    this.dep = {
+      ...this.dep,
+      state: 'granted',
+      attempt: this.dep.attempt + 1,
+      gatewayId: gateway,
+      startByMs: ends.startByMs,
+      finishByMs: ends.finishByMs,
+      touchedAtMs: null,
+      cancelMode: null,
+    };
+    this.fencedUntil = ends.finishByMs + CLOCK_MARGIN_MS;
+    this.grantEpoch = epoch;
+    if (this.dep.attempt > 1) this.seen.secondAttempt++;
+    this.publishOrder(gateway);
+  }
+  private grantEpoch = '';
+
+  private publishOrder(gateway: string): void {
+    const epoch = this.knownEpoch.get(gateway);
+    if (epoch === undefined) return;
+    const { dep } = this;
+    const named =
+      dep.gatewayId === gateway &&
+      holdsGrant(dep.state) &&
+      this.grantEpoch === epoch &&
+      (dep.touchedAtMs !== null || (!this.pause && dep.cancelMode === null));
+    const grants = named ? [{ attempt: dep.attempt, startBy: dep.startByMs!, finishBy: dep.finishByMs! }] : [];
+    this.orders.push({ gateway, epoch, revision: ++this.revision, grants });
+  }
+
+  private stopGranting(): void {
+    if (this.pause) return;
+    const forgets = this.mistake === 'pause-forgets-unheard-grants' && this.dep.state === 'granted';
+    this.seen.paused++;
+    this.pause = { answer: exposureOf(forgets ? [] : [this.dep], this.now), firstTouches: 0 };
+    if (this.dep.gatewayId) this.publishOrder(this.dep.gatewayId);
+  }
+
+  private resume(): void {
+    this.pause = undefined;
+  }
+
+  private cancel(): void {
+    if (!holdsGrant(this.dep.state) || this.dep.touchedAtMs !== null) return;
+    const next = moveTo(this.dep, 'cancelling', this.now);
+    if (next) this.dep = { ...next, cancelMode: 'before-start' };
+  }
+
+  private expire(): void {
+    const lost = loseSilent(this.dep, this.now);
+    if (lost) {
+      this.seen.lost++;
+      this.dep = lost;
+      this.fencedUntil = null;
+    }
+  }
+
+  private deliverBatch(index: number): void {
+    const batch = this.batches[modulo(index, this.batches.length)];
+    if (!batch) return;
+    const [first] = batch.reports;
+    const cursor = this.cursors.get(first!.epoch) ?? 0;
+    const verdict = judgeBatch(cursor, first!.seq, batch.reports.length);
+    if (verdict.kind === 'gap') {
+      this.acks.push({ epoch: first!.epoch, cursor });
+      return;
+    }
+    const twice = this.mistake === 'counts-duplicates' && verdict.kind === 'duplicate';
+    const fresh = twice ? batch.reports : verdict.kind === 'take' ? batch.reports.slice(verdict.skip) : [];
+    for (const numbered of fresh) {
+      const key = `${numbered.epoch} ${numbered.seq}`;
+      this.committed.set(key, (this.committed.get(key) ?? 0) + 1);
+      this.applyToServer(batch.gateway, numbered);
+    }
+    this.cursors.set(first!.epoch, Math.max(cursor, verdict.cursor));
+    this.acks.push({ epoch: first!.epoch, cursor: this.cursors.get(first!.epoch)! });
+  }
+
+  private applyToServer(gateway: string, { epoch, seq, report }: Numbered): void {
+    if (report.kind === 'epoch-started') return;
+    const before = this.dep;
+    const effect = applyReport(before, report, {
+      nowMs: this.now,
+      epoch,
+      seq,
+      gatewayId: gateway,
+      campaignState: 'running',
+      retry: POLICY.retry,
+      onAbort: 'finish',
+      artifact: { images: [{ image: 0, runningHash: HASH }], runningVersion: null, versionProves: false },
+      device: { identity: IDENTITY },
+    });
+    if (effect.disposition !== 'applied') return;
+    this.checkMove(before.state, effect.next.state);
+    if (report.ref.attempt !== before.attempt) throw new Violation('P3: an older attempt changed the deployment');
+    this.dep = effect.next;
+    if (report.kind === 'ended') this.seen.ended++;
+    if (effect.endKnown) this.fencedUntil = null;
+  }
+
+  // The agents
+
+  private deliverOrder(agent: Agent, index: number): void {
+    const mine = this.orders.filter((order) => order.gateway === agent.gateway);
+    const order = mine[modulo(index, mine.length)];
+    if (order) agent.takeOrder(order);
+  }
+
+  /** The look directly before the first write. */
+  private look(agent: Agent): void {
+    const grant = agent.journal.held?.grants.find((candidate) => !agent.isKnown(candidate.attempt));
+    if (!grant) return;
+    const blind = this.mistake === 'starts-without-looking-at-the-time';
+    if (!blind && agent.bound(this.now) >= grant.startBy) return;
+    agent.looked = { at: this.now, grant };
+  }
+
+  private firstWrite(agent: Agent): void {
+    const { looked } = agent;
+    agent.looked = undefined;
+    if (!looked || this.now - looked.at > GAP_MS || agent.isKnown(looked.grant.attempt)) return;
+    const stillHeld = agent.journal.held?.grants.some((grant) => grant.attempt === looked.grant.attempt);
+    if (!stillHeld) return;
+    // Journalled before it is done.
+    agent.journal.started.push(looked.grant);
+    agent.note({ kind: 'touched', ref: this.ref(looked.grant.attempt), identity: IDENTITY, before: [OLD] });
+    // A grant is dead in any other epoch, so neither a lost journal nor a cloned card starts it again.
+    if (this.touchedAttempts.has(looked.grant.attempt)) {
+      throw new Violation(`P3: attempt ${looked.grant.attempt} was started twice`);
+    }
+    this.deviceIsWritten(looked.grant.attempt);
+  }
+
+  private running(agent: Agent): ModelGrant | undefined {
+    return agent.journal.started.find((grant) => !agent.journal.over.has(grant.attempt));
+  }
+
+  private laterWrite(agent: Agent, b: number): void {
+    const grant = this.running(agent);
+    if (!grant || agent.bound(this.now) >= grant.finishBy) return;
+    const kinds = ['erased', 'complete', 'activating'] as const;
+    agent.note({ kind: kinds[b % kinds.length]!, ref: this.ref(grant.attempt) });
+    this.deviceIsWritten(grant.attempt);
+  }
+
+  private finish(agent: Agent, b: number): void {
+    const grant = this.running(agent);
+    if (!grant) return;
+    agent.journal.over.add(grant.attempt);
+    const failed = b % 3 !== 0 || agent.bound(this.now) >= grant.finishBy;
+    agent.note({
+      kind: 'ended',
+      ref: this.ref(grant.attempt),
+      touched: true,
+      needsRescue: failed && b % 5 === 0,
+      sentBytes: 1,
+      durationMs: 1,
+      ...(failed
+        ? { outcome: 'failed', code: 'link.lost' }
+        : { outcome: 'proven', identity: IDENTITY, before: [OLD], after: [{ image: 0, hash: HASH }] }),
+    });
+  }
+
+  private giveUpLate(agent: Agent): void {
+    for (const grant of agent.journal.held?.grants ?? []) {
+      if (!agent.isKnown(grant.attempt) && agent.anchor && agent.bound(this.now) >= grant.startBy) {
+        agent.withdraw(grant, 'start-by-passed');
+      }
+    }
+  }
+
+  private sendBatch(agent: Agent, b: number): void {
+    const [oldest] = agent.journal.reports;
+    if (!oldest) return;
+    const reports = agent.journal.reports.filter((numbered) => numbered.epoch === oldest.epoch).slice(0, 1 + (b % 4));
+    this.batches.push({ gateway: agent.gateway, reports });
+    if (this.mistake === 'prunes-without-ack') this.prune(agent, reports);
+  }
+
+  private deliverAck(agent: Agent, index: number): void {
+    const ack = this.acks[modulo(index, this.acks.length)];
+    if (!ack) return;
+    this.prune(
+      agent,
+      agent.journal.reports.filter((numbered) => numbered.epoch === ack.epoch && numbered.seq <= ack.cursor),
+    );
+  }
+
+  private prune(agent: Agent, gone: readonly Numbered[]): void {
+    agent.journal.reports = agent.journal.reports.filter((numbered) => !gone.includes(numbered));
+    for (const { epoch, seq } of gone) this.pruned.push(`${epoch} ${seq}`);
+  }
+  private readonly pruned: string[] = [];
+
+  private loseJournal(agent: Agent, b: number): void {
+    if (b % 3 !== 0) return;
+    agent.journal = emptyJournal();
+    agent.boot();
+  }
+
+  private clone(agent: Agent, b: number): void {
+    // A card that is copied with a grant on it can speak for an attempt that the other machine goes on with: numbers
+    // cannot keep the two apart, only the quarantine of a key with two live epochs can. Copied before, it must do no harm.
+    const idle =
+      !this.running(agent) && (agent.journal.held?.grants.every((grant) => agent.isKnown(grant.attempt)) ?? true);
+    if (b % 4 !== 0 || this.agents.length >= 3 || !idle) return;
+    this.seen.clones++;
+    const { held, started, over, reports } = agent.journal;
+    const copy = { held, started: [...started], over: new Set(over), reports: [...reports] };
+    this.agents.push(new Agent(`${agent.name}-clone`, agent.gateway, copy, this));
+  }
+
+  // The observers
+
+  private deviceIsWritten(attempt: number): void {
+    // P3: whoever writes, no later attempt has been granted.
+    if (attempt !== this.dep.attempt) {
+      throw new Violation(`P3: attempt ${attempt} writes although attempt ${this.dep.attempt} is granted`);
+    }
+    if (this.touchedAttempts.has(attempt)) return;
+    this.touchedAttempts.add(attempt);
+    this.seen.touched++;
+    // A rescue goes on while paused: its device was touched long ago.
+    if (!this.pause || this.dep.needsRescue) return;
+    this.pause.firstTouches++;
+    const { mayStillStart, noneAfter } = this.pause.answer;
+    if (this.pause.firstTouches > mayStillStart)
+      throw new Violation('P2: more devices were touched than the pause said');
+    if (this.now > noneAfter) throw new Violation('P2: a device was touched after noneAfter');
+  }
+
+  private check(): void {
+    for (const [key, count] of this.committed) if (count > 1) throw new Violation(`P4: ${key} was committed twice`);
+    for (const key of this.pruned.splice(0)) {
+      if (!this.committed.has(key)) throw new Violation(`P4: ${key} was pruned before it was committed`);
+    }
+    if (this.pause && !this.dep.needsRescue) {
+      const { mayStillStart } = exposureOf([this.dep], this.now);
+      if (mayStillStart > this.pause.answer.mayStillStart && this.mistake === undefined) {
+        throw new Violation('P2: mayStillStart grew after the pause');
+      }
+      if (this.now >= this.pause.answer.noneAfter && mayStillStart > 0 && this.mistake === undefined) {
+        throw new Violation('P2: mayStillStart is not 0 at noneAfter');
+      }
+    }
+    // P8: no state without an end in sight.
+    if (holdsGrant(this.dep.state) && !(overAt(this.dep) > 0)) throw new Violation('P8: a grant without an end');
+    if (isEnd(this.dep.state) !== (this.dep.endedAtMs !== null)) throw new Violation('P8: an end without its time');
+  }
+
+  private checkMove(from: DeploymentState, to: DeploymentState): void {
+    if (from === to) return;
+    // Several moves may be one report's (granted -> transferring -> activating), each of them in the table.
+    const seen = new Set([from]);
+    for (const state of seen) {
+      if (mayMove(DEPLOYMENT_LIFECYCLE, state, to, true)) return;
+      for (const next of DEPLOYMENT_LIFECYCLE.moves[state]) if (holdsGrant(next)) seen.add(next);
+    }
+    throw new Violation(`the lifecycle has no way from ${from} to ${to}`);
+  }
+}
+
+function emptyJournal(): Journal {
+  return { held: undefined, started: [], over: new Set(), reports: [] };
+}
+
+function modulo(value: number, size: number): number {
+  return size === 0 ? 0 : ((value % size) + size) % size;
+}

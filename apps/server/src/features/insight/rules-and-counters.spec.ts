@@ -1,0 +1,363 @@
+/** Properties against the real database: rules say in SQL and in words the same (P9); counters equal a recount (P10). */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
+import { Policy, type Artifact, type Envelope } from '@drydock/contracts';
+import { CANDIDATE_FROM, CANDIDATE_RULES, blockedBy, noRuleBlocks } from '../../domain/candidate/rules.js';
+import { stageBounds } from '../../domain/campaign/check-policy.js';
+import { startTestServer, type TestServer } from '../../testing.js';
+import { CampaignEngine } from '../dispatch/campaign-engine.js';
+import { call, freshName, makeSite, query } from '../fleet/fleet.fixture.js';
+import { readBatch } from '../reports/batch-reader.js';
+import { ReportCommitter } from '../reports/report-committer.js';
+import { draftOf, startCampaign, uploadArtifact } from '../reports/scripted-gateway.fixture.js';
+import { recount } from './recount.js';
+import { WhyService } from './why.service.js';
+
+jest.setTimeout(120_000);
+let server: TestServer;
+let orgId: string;
+beforeAll(async () => {
+  server = await startTestServer();
+  orgId = (await query<{ id: string }>(server, 'select id from orgs'))[0]!.id;
+});
+afterAll(async () => {
+  await server?.stop();
+});
+
+/** Nulls and odd values in every column that a rule looks at. */
+const mostly = <T>(usual: T, ...others: T[]): fc.Arbitrary<T> =>
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant(usual) },
+    ...others.map((other) => ({ weight: 1, arbitrary: fc.constant(other) })),
+  );
+const member = fc.record({
+  model: mostly<string | null>('MODEL', 'other', null),
+  approved: mostly(true, false),
+  deviceHold: mostly<string | null>(null, 'note', ''),
+  protocol: mostly<string | null>('smp', 'other', null),
+  fence: mostly<number | null>(null, -60, 60),
+  notBefore: mostly<number | null>(null, -60, 60),
+  gateway: fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7, null),
+  links: mostly<string | null>('[{"link":"serial:/dev/x"}]', '[]', null),
+  claimed: mostly(false, true),
+  siteHold: mostly(false, true),
+});
+
+const GATEWAYS = [
+  {},
+  {},
+  { state: 'quarantined', state_note: 'two epochs' },
+  { hold_note: 'held' },
+  { online: false },
+  { epoch: null },
+  { in_flight: 4 },
+  { protocols: [] as string[] },
+];
+
+async function makeGateways(site: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (const fields of GATEWAYS) {
+    const row = {
+      id: randomUUID(),
+      org_id: orgId,
+      site_id: site,
+      name: freshName('g'),
+      public_jwk: '{}',
+      key_fingerprint: randomUUID(),
+      online: true,
+      epoch: 'ab'.repeat(16),
+      protocols: ['smp'],
+      ...fields,
+    };
+    await insert('gateways', row);
+    ids.push(row.id);
+  }
+  return ids;
+}
+
+async function insert(table: string, row: Record<string, unknown>): Promise<void> {
+  const columns = Object.keys(row);
+  await query(
+    server,
+    `insert into ${table} (${columns.join(', ')}) values (${columns.map((_, index) => `$${index + 1}`).join(', ')})`,
+    Object.values(row),
+  );
+}
+
+async function makeRunningCampaign(artifact: Artifact): Promise<string> {
+  const id = randomUUID();
+  const policy = Policy.parse({ stages: [{ name: 'all', percent: 100 }] });
+  await insert('campaigns', {
+    id,
+    org_id: orgId,
+    name: freshName('rules'),
+    artifact_id: artifact.id,
+    selector: '{}',
+    policy: JSON.stringify(policy),
+    state: 'running',
+    // The engine leaves it alone.
+    wake_at: '2200-01-01',
+  });
+  await insert('campaign_stages', { campaign_id: id, idx: 0, name: 'all', percent: 100, gate: '{}', state: 'open' });
+  return id;
+}
+
+describe('P9: a rule is one object', () => {
+  it('its SQL and its sentence agree, alone and together', async () => {
+    const modelName = freshName('model');
+    const artifact = await uploadArtifact(server, modelName);
+    const site = await makeSite(server);
+    const heldSite = await makeSite(server);
+    await query(server, `update sites set hold_note = 'closed' where id = $1`, [heldSite]);
+    const gateways = await makeGateways(site);
+    const seen = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(member, { minLength: 30, maxLength: 60 }), async (members) => {
+        const campaign = await makeRunningCampaign(artifact);
+        const other = await makeRunningCampaign(artifact);
+        for (const [position, fields] of members.entries()) {
+          const device = randomUUID();
+          await insert('devices', {
+            id: device,
+            org_id: orgId,
+            site_id: fields.siteHold ? heldSite : site,
+            gateway_id: fields.gateway === null ? null : gateways[fields.gateway],
+            model: fields.model === 'MODEL' ? modelName : fields.model,
+            identity_kind: 'chip-id',
+            identity_value: device,
+            protocol: fields.protocol,
+            approved: fields.approved,
+            hold_note: fields.deviceHold,
+            fenced_until: fields.fence === null ? null : new Date(Date.now() + fields.fence * 1000),
+          });
+          if (fields.gateway !== null && fields.links !== null) {
+            await insert('device_gateways', {
+              device_id: device,
+              gateway_id: gateways[fields.gateway],
+              links: fields.links,
+            });
+          }
+          await insert('deployments', {
+            org_id: orgId,
+            campaign_id: campaign,
+            stage_idx: 0,
+            device_id: device,
+            position,
+            not_before: fields.notBefore === null ? null : new Date(Date.now() + fields.notBefore * 1000),
+          });
+          if (fields.claimed) {
+            await insert('deployments', {
+              org_id: orgId,
+              campaign_id: other,
+              stage_idx: 0,
+              device_id: device,
+              position,
+              state: 'granted',
+            });
+          }
+        }
+        const flags = CANDIDATE_RULES.map((rule) => `(${blockedBy(rule, 'now()', '4')}) as "${rule.name}"`).join(', ');
+        const rows = await query<Record<string, unknown>>(
+          server,
+          `select dep.id, (${noRuleBlocks('now()', '4')}) as candidate, ${flags} from ${CANDIDATE_FROM} where dep.campaign_id = $1`,
+          [campaign],
+        );
+        const whys = await server.app.get(WhyService).campaign(orgId, campaign, { limit: 500 });
+        expect(whys.items).toHaveLength(members.length);
+        for (const row of rows) {
+          const why = whys.items.find((item) => item.deploymentId === row['id'])!;
+          // Never null, so that "not" means what it says.
+          for (const rule of CANDIDATE_RULES) expect(typeof row[rule.name]).toBe('boolean');
+          const first = CANDIDATE_RULES.find((rule) => row[rule.name] === true);
+          expect(row['candidate']).toBe(first === undefined);
+          seen.add(why.reason.code);
+          if (first)
+            expect({ rule: first.name, code: why.reason.code }).toEqual({
+              rule: first.name,
+              code: CODE_OF[first.name],
+            });
+          else expect(why.reason.code).toBe('engine.due');
+        }
+        await query(server, 'delete from deployments where campaign_id = any($1)', [[campaign, other]]);
+      }),
+      { numRuns: 6 },
+    );
+    expect([...seen].sort()).toEqual([...new Set(['engine.due', ...Object.values(CODE_OF)])].sort());
+  });
+});
+
+const CODE_OF: Record<string, string> = {
+  'other-model': 'device.other-model',
+  unapproved: 'device.unapproved',
+  'device-hold': 'device.hold',
+  'site-hold': 'site.hold',
+  claimed: 'device.claimed',
+  fence: 'fence.open',
+  'retry-later': 'retry.later',
+  'no-gateway': 'gateway.none',
+  'gateway-state': 'gateway.quarantined',
+  'gateway-hold': 'gateway.hold',
+  'gateway-offline': 'gateway.offline',
+  'no-protocol': 'gateway.no-protocol',
+  'gateway-full': 'gateway.full',
+};
+
+describe('planning', () => {
+  it('is stable, proportional, and cuts stages as the domain says', async () => {
+    const model = freshName('model');
+    const artifact = await uploadArtifact(server, model);
+    const site = await makeSite(server);
+    await query(
+      server,
+      `insert into devices (org_id, site_id, model, identity_kind, identity_value, running_version)
+       select $1, $2, $3, 'chip-id', 'plan-' || n, case when n <= 5 then '1.0.' || n when n <= 8 then '9.0.0' else '1.1.0' end
+       from generate_series(1, 108) as n`,
+      [orgId, site, model],
+    );
+    const percents = [3, 17, 30, 50];
+    const stages = percents.map((percent, index) => ({ name: `s${index}`, percent, gate: { maxFailureShare: 1 } }));
+    const campaign = await startCampaign(server, draftOf(artifact, { stages }));
+    // The three that run 9.0.0 would be a downgrade.
+    expect(campaign.counts).toEqual({ planned: 105, skipped: 3 });
+    const bounds = stageBounds(percents, 105);
+    const sizes = campaign.stages.map((stage) => stage.sums.total - stage.sums.skipped);
+    expect(sizes).toEqual(bounds.map((bound, index) => bound - (bounds[index - 1] ?? 0)));
+    // Every version that runs somewhere is among the first: one free seat for each stratum.
+    const first = await query<{ v: string }>(
+      server,
+      `select v.running_version as v from deployments d join devices v on v.id = d.device_id
+       where d.campaign_id = $1 and d.position <= 6 order by d.position`,
+      [campaign.id],
+    );
+    expect(new Set(first.map((row) => row.v)).size).toBe(6);
+    await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
+  });
+});
+
+/** Everything that moves deployments, in any order. */
+const happening = fc.record({
+  what: fc.constantFrom('report', 'report', 'report', 'report', 'tick', 'time', 'pause', 'resume', 'cancel'),
+  pick: fc.nat(999),
+  kind: fc.constantFrom(
+    'downloading',
+    'touched',
+    'erased',
+    'activating',
+    'proving',
+    'withdrawn',
+    'proven',
+    'failed',
+    'skipped',
+    'rescue',
+  ),
+  stale: fc.constantFrom(false, false, false, true),
+});
+
+describe('P10: counters equal a recount', () => {
+  it('after any history', async () => {
+    const engine = server.app.get(CampaignEngine);
+    const committer = server.app.get(ReportCommitter);
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 20, maxLength: 60 }), async (history) => {
+        const model = freshName('model');
+        const artifact = await uploadArtifact(server, model);
+        const site = await makeSite(server);
+        const [gateway] = await makeGateways(site);
+        const epoch = randomBytes(16).toString('hex');
+        await query(server, 'update gateways set epoch = $2 where id = $1', [gateway, epoch]);
+        await query(
+          server,
+          `with d as (insert into devices (org_id, site_id, gateway_id, model, identity_kind, identity_value, protocol)
+             select $1, $2, $3, $4, 'chip-id', $4 || n, 'smp' from generate_series(1, 6) as n returning id)
+           insert into device_gateways (device_id, gateway_id, links) select id, $3, '[{"link":"serial:/dev/x"}]' from d`,
+          [orgId, site, gateway, model],
+        );
+        const retry = { link: { maxAttempts: 4, backOffMs: 0 } };
+        const campaign = await startCampaign(server, draftOf(artifact, { retry, timeouts: { startMs: 60_000 } }));
+        let seq = 0;
+        for (const event of history) {
+          const rows = await query<{ id: string; device_id: string; attempt: number; identity: string }>(
+            server,
+            `select d.id, d.device_id, d.attempt, v.identity_value as identity from deployments d join devices v on v.id = d.device_id
+             where d.campaign_id = $1 order by d.position`,
+            [campaign.id],
+          );
+          const row = rows[event.pick % rows.length]!;
+          if (event.what === 'report') {
+            const attempt = Math.max(1, row.attempt - (event.stale ? 1 : 0));
+            const ref = { deployment: row.id, reign: 0, attempt };
+            const identity = { kind: 'chip-id', value: row.identity };
+            const endings = ['proven', 'failed', 'skipped', 'rescue'];
+            const report = endings.includes(event.kind)
+              ? {
+                  kind: 'ended',
+                  ref,
+                  outcome: event.kind === 'rescue' ? 'failed' : event.kind,
+                  touched: event.kind !== 'skipped',
+                  needsRescue: event.kind === 'rescue',
+                  sentBytes: 1,
+                  durationMs: 1,
+                  identity,
+                  before: [{ image: 0, hash: '00'.repeat(32) }],
+                  after: [{ image: 0, hash: artifact.runningHashes[0] }],
+                  ...(['failed', 'rescue'].includes(event.kind) && { code: 'link.lost' }),
+                }
+              : {
+                  kind: event.kind,
+                  ref,
+                  ...(event.kind === 'withdrawn' && { why: 'superseded' }),
+                  ...(event.kind === 'touched' && { identity, before: [] }),
+                };
+            const envelope = {
+              must: [],
+              bodyVersion: 1,
+              body: {
+                of: epoch,
+                firstSeq: seq + 1,
+                nonce: '0'.repeat(32),
+                reports: [{ ...report, seq: seq + 1, atMs: null }],
+              },
+            } as unknown as Envelope;
+            seq += 1;
+            const batch = readBatch(envelope)!;
+            await committer.commit([{ origin: { orgId, gatewayId: gateway!, epoch, of: epoch }, batch }]);
+          } else if (event.what === 'tick') {
+            await engine.tick(campaign.id);
+          } else if (event.what === 'time') {
+            await query(
+              server,
+              `update deployments set start_by = start_by - interval '1 hour', finish_by = finish_by - interval '1 hour'
+               where id = $1`,
+              [row.id],
+            );
+            await engine.tick(campaign.id);
+          } else if (event.what === 'cancel') {
+            await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/devices/${row.device_id}/cancel`, {
+              body: { reason: 'r', mode: event.pick % 2 ? 'safe-point' : 'before-start' },
+            });
+          } else if (event.what === 'pause' || event.what === 'resume') {
+            await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/${event.what}`, { body: { reason: 'r' } });
+          }
+        }
+        expect(await recount(server.dataSource.manager, campaign.id)).toEqual({ equal: true, differences: [] });
+        const [slots] = await query<{ in_flight: number; holding: number }>(
+          server,
+          `select g.in_flight, (select count(*)::int from deployments d where d.gateway_id = g.id and d.state in
+             ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling')) as holding
+           from gateways g where g.id = $1`,
+          [gateway],
+        );
+        expect(slots!.in_flight).toBe(slots!.holding);
+        // P9: exactly one reason for every member, at any moment.
+        const whys = await server.app.get(WhyService).campaign(orgId, campaign.id, { limit: 500 });
+        for (const why of whys.items) expect(why.reason.sentence).not.toBe('');
+        await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
+      }),
+      { numRuns: 8 },
+    );
+    expect(
+      (await recount(server.dataSource.manager)).differences.filter((row) => row.counter.startsWith('campaign')),
+    ).toEqual([]);
+  });
+});
