@@ -24,7 +24,6 @@ module.exports = {
     enhancedResolveOptions: {
       conditionNames: ['@drydock/source', 'import', 'node', 'default'],
       exportsFields: ['exports'],
-      extensionAlias: { '.js': ['.ts', '.js'] },
     },
   },
 };

@@ -9,7 +9,7 @@ import { openDatabase, type Database } from './database.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 import { maintainPartitions, partitionsWanted } from './partitions.js';
 
-const run = async (url: string, sql: string): Promise<any[]> => {
+const run = async (url: string, sql: string): Promise<Record<string, unknown>[]> => {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
@@ -105,7 +105,7 @@ describe('schema', () => {
     const opened = await Promise.all([open(), open()]);
     const applied = await run(url, 'select name from migrations');
     expect(applied.map((row) => row.name)).toEqual([...new Set(applied.map((row) => row.name))]);
-    expect((await run(url, 'select count(*)::int as n from pg_inherits'))[0].n).toBeGreaterThan(10);
+    expect((await run(url, 'select count(*)::int as n from pg_inherits'))[0]?.n).toBeGreaterThan(10);
     await Promise.all(opened.map((database) => database.close()));
     await drop();
   }, 60_000);

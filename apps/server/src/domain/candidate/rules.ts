@@ -99,7 +99,7 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
   },
   {
     name: 'retry-later',
-    sql: `coalesce(dep.not_before < $now, false)`,
+    sql: `coalesce(dep.not_before > $now, false)`,
     explain: (f) =>
       f.notBeforeMs === null || f.notBeforeMs <= f.nowMs
         ? undefined
