@@ -2,6 +2,7 @@
  * Certificates for an outside broker: a CA, the broker's own certificate, and the servers' client
  * certificate (`drydock-server`). Gateways get theirs from the server at login, signed by the same CA.
  */
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
