@@ -58,6 +58,7 @@ const MESSAGES: { name: string; purpose: string; extra?: object; body: unknown }
           timeouts: { downloadMs: 60_000, transferMs: 300_000, activateMs: 60_000, proveMs: 60_000 },
         },
       ],
+      settle: [{ ...ref, attempt: 2, epoch: NONCE }],
       prefetch: [{ sha256: SHA, sizeBytes: 1000, format: 'nordic-secure-zip' }],
     },
   },

@@ -52,9 +52,10 @@ export const OrdersBody = z.object({
   issuedAtMs: z.int().positive(),
   grants: z.array(Grant).max(256),
   /**
-   * Attempts granted to earlier epochs of this gateway, of whose end the server has no word yet. An agent whose journal
-   * covers that epoch without damage, and shows no start, answers each with `withdrawn`, `epoch-ended`; it keeps silent
-   * about one it cannot vouch for. The order with the grant may never have reached it.
+   * Attempts of this gateway, of any epoch, that this order does not grant (any more) and of whose start or end the server
+   * has no word. An agent whose journal covers that epoch without damage, and shows no start, answers each with
+   * `withdrawn` (`epoch-ended`, or `superseded` for the live epoch), once; it keeps silent about one it cannot vouch
+   * for. Needed because the order with the grant may never have arrived.
    */
   settle: z
     .array(AttemptRef.extend({ epoch: Epoch }))

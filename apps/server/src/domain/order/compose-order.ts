@@ -1,5 +1,7 @@
 /** What one gateway shall do now: grants, cancellations, artifacts to fetch ahead, within the size of an order. */
-import { MAX_ORDER_BYTES, type ArtifactRef, type Cancellation, type Grant } from '@drydock/contracts';
+import { MAX_ORDER_BYTES, type ArtifactRef, type Cancellation, type Grant, type OrdersBody } from '@drydock/contracts';
+
+type Settle = NonNullable<OrdersBody['settle']>[number];
 
 /** A live deployment at the gateway. */
 export interface LiveAtGateway {
@@ -20,19 +22,22 @@ export interface GatewayNow {
 export interface ComposedOrder {
   readonly grants: Grant[];
   readonly cancellations: Cancellation[];
+  readonly settle: Settle[];
   readonly prefetch: ArtifactRef[];
 }
 
 const MAX_GRANTS = 256;
 const MAX_CANCELLATIONS = 512;
 const MAX_PREFETCH = 32;
+const MAX_SETTLE = 256;
 /** Room for the envelope, the header and the signature; the payload grows by a third in base64url. */
 const PAYLOAD_BYTES = Math.floor(((MAX_ORDER_BYTES - 1024) * 3) / 4);
 
 /**
  * A grant is in the order while its attempt is not known to have ended and it belongs to the gateway's present epoch:
  * one that may not start any more (paused, cancelled, past `startBy`) is left out, which withdraws it. What runs
- * already is named as long as there is room.
+ * already is named as long as there is room. What is neither granted nor known to have started is asked for (`settle`):
+ * the order that granted it may never have arrived, and only the gateway can say that it will never start.
  * @param live in the order of granting.
  */
 export function composeOrder(
@@ -41,7 +46,7 @@ export function composeOrder(
   prefetch: readonly ArtifactRef[],
   nowMs: number,
 ): ComposedOrder {
-  const order: ComposedOrder = { grants: [], cancellations: [], prefetch: [] };
+  const order: ComposedOrder = { grants: [], cancellations: [], settle: [], prefetch: [] };
   let left = PAYLOAD_BYTES;
   const take = <T>(list: T[], item: T, most: number): void => {
     const bytes = Buffer.byteLength(JSON.stringify(item)) + 1;
@@ -58,6 +63,12 @@ export function composeOrder(
   for (const item of named) {
     const mayStart = item.granting && item.cancel === null && gateway.usable && item.grant.startBy > nowMs;
     if (!item.touched && mayStart) take(order.grants, item.grant, MAX_GRANTS);
+  }
+  const granted = new Set(order.grants);
+  for (const { grant, epoch, touched } of live) {
+    if (touched || granted.has(grant)) continue;
+    const { deployment, reign, attempt } = grant;
+    take(order.settle, { deployment, reign, attempt, epoch: epoch as Settle['epoch'] }, MAX_SETTLE);
   }
   for (const item of named) if (item.touched) take(order.grants, item.grant, MAX_GRANTS);
   for (const artifact of prefetch) take(order.prefetch, artifact, MAX_PREFETCH);

@@ -332,7 +332,8 @@ export class WireWorld {
       this.committed.set(key, (this.committed.get(key) ?? 0) + 1);
       this.applyToServer(batch.gateway, numbered);
     }
-    this.cursors.set(first!.epoch, Math.max(cursor, verdict.cursor));
+    this.cursors.set(first!.epoch, verdict.cursor);
+    if (verdict.cursor < cursor) throw new Violation('P4: a cursor went back');
     this.acks.push({ epoch: first!.epoch, cursor: this.cursors.get(first!.epoch)! });
   }
 

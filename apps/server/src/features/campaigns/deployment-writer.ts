@@ -160,7 +160,7 @@ async function releaseGateways(tx: Queryable, changes: readonly DeploymentChange
   const ids = [...freed.keys()].sort();
   await queryRows(
     tx,
-    `update gateways g set in_flight = g.in_flight - 1 from unnest($1::uuid[], $2::int[]) as x(id, n) where g.id = x.id`,
+    `update gateways g set in_flight = g.in_flight - x.n from unnest($1::uuid[], $2::int[]) as x(id, n) where g.id = x.id`,
     [ids, ids.map((id) => freed.get(id)!)],
   );
 }

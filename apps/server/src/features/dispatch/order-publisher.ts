@@ -193,6 +193,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
         revision,
         issuedAtMs: nowMs,
         grants: order.grants,
+        ...(order.settle.length > 0 && { settle: order.settle }),
         prefetch: order.prefetch,
       };
       const jws = await signEnvelope(
