@@ -27,6 +27,7 @@ import type { Site } from '../site/site-file.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 import type { Attempt } from './attempt.js';
+import { isWithoutApplication } from './ended-report.js';
 import { verifyReleaseSignature } from './release-keys.js';
 import { checkIdentity, checkModel, readArtifact } from './unit-checks.js';
 
@@ -94,7 +95,8 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
       await ports.journal.append({ t: 'before', ref: attempt.ref, link, identification: found });
     }
     if (attempt.cancelWanted) driver.cancel();
-    return await converse(attempt, { driver, protocol, found, request: { ...request, linkOptions: options } });
+    const outcome = await converse(attempt, { driver, protocol, found, request: { ...request, linkOptions: options } });
+    return withJournal(attempt, outcome);
   } finally {
     attempt.overdue = driver.overdue;
     attempt.driver = undefined;
@@ -126,6 +128,16 @@ async function converse(attempt: Attempt, { driver, protocol, found, request }: 
     if (!stillOld) return proof;
   }
   return driver.run((info) => protocol.update(info, request), times);
+}
+
+/**
+ * A session sees only its own part. What was read before the attempt touched the unit is in the journal, and a unit
+ * that never answered a write is where it was.
+ */
+function withJournal(attempt: Attempt, outcome: UpdateOutcome): UpdateOutcome {
+  const told = attempt.resumed && attempt.before ? { ...outcome, before: attempt.before } : outcome;
+  const unmoved = told.outcome === 'failed' && told.code === 'fence.start-by' && !attempt.answered;
+  return unmoved ? { ...told, needsRescue: isWithoutApplication(attempt) } : told;
 }
 
 /** Tries the links in the order of the grant until the unit answers on one of them. */
@@ -176,6 +188,8 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
   const report = async (draft: ReportDraft): Promise<void> => {
     await ports.journal.append({ t: 'draft', report: draft });
   };
+  const notWritten = (error: unknown): void =>
+    ports.log.error({ attempt: attempt.key, detail: (error as Error).message }, 'not written down');
   const base = () => ({ atMs: ports.time.estimateMs(), ref: attempt.ref });
   return {
     mark: async (step: MarkStep): Promise<void> => {
@@ -191,6 +205,12 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
       await report({ ...base(), kind: step });
       attempt.steps.add(step);
     },
+    answered: (): void => {
+      if (attempt.answered) return;
+      attempt.answered = true;
+      // Nothing waits for the disk: without this record the attempt is only held to `startBy` after a restart.
+      ports.journal.append({ t: 'answered', ref: attempt.ref }).catch(notWritten);
+    },
     progress: (sentBytes: number, totalBytes: number): void => {
       attempt.sentBytes = sentBytes;
       ports.progress(attempt, sentBytes, totalBytes);
@@ -199,9 +219,7 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
       if (!attempt.steps.has('activating') || attempt.steps.has('proving')) return;
       attempt.steps.add('proving');
       driver().limit(timeouts.proveMs);
-      report({ ...base(), kind: 'proving' }).catch((error: unknown) =>
-        ports.log.error({ detail: (error as Error).message }, 'report not written'),
-      );
+      report({ ...base(), kind: 'proving' }).catch(notWritten);
     },
     trace: (line: () => string): void => ports.log.debug({ attempt: attempt.key, effect: line() }),
   };

@@ -15,6 +15,14 @@ import type { TrustedTime } from '../uplink/trusted-time.js';
  */
 export type AttemptPhase = 'waiting' | 'downloading' | 'ready' | 'running' | 'withdrawn' | 'done';
 
+/** What the journal shows of an attempt that was started before this start of the agent. */
+export interface Resumed {
+  readonly steps: ReadonlySet<Step>;
+  readonly before: Identification | undefined;
+  /** The unit answered after it was touched. */
+  readonly answered: boolean;
+}
+
 export class Attempt {
   readonly key: string;
   readonly ref: AttemptRef;
@@ -23,6 +31,8 @@ export class Attempt {
   started: boolean;
   /** A named cancellation asks it to leave at its next safe point. */
   cancelWanted = false;
+  /** The unit has answered something after `touched`: it was touched in time, and `startBy` is behind the attempt. */
+  answered: boolean;
   readonly steps: Set<Step>;
   before: Identification | undefined;
   driver: SessionDriver | undefined;
@@ -36,18 +46,21 @@ export class Attempt {
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */
   notBeforeMs = 0;
+  /** Lets go of its lanes, so that others may look at the device. */
+  unclaim: () => void = () => undefined;
 
   constructor(
     readonly epoch: Epoch,
     /** Replaced by a renewal, which keeps the attempt and moves its ends. */
     public grant: Grant,
-    readonly resumed: { readonly steps: ReadonlySet<Step>; readonly before: Identification | undefined } | undefined,
+    readonly resumed: Resumed | undefined,
   ) {
     this.ref = refOf(grant);
     this.key = attemptKey(grant);
     this.started = resumed !== undefined;
     this.steps = new Set(resumed?.steps);
     this.before = resumed?.before;
+    this.answered = resumed?.answered ?? false;
   }
 
   get device(): string {
@@ -58,9 +71,22 @@ export class Attempt {
     return [...new Set([`device:${this.grant.device}`, ...this.grant.links.map(linkLane)])];
   }
 
+  /**
+   * `touched` is all that is known of it: perhaps no write ever arrived, so it may begin only before `startBy`, like
+   * one that was not started. Further steps were reached through answers.
+   */
+  get onlyTouched(): boolean {
+    return this.started && !this.answered && this.steps.size <= 1;
+  }
+
+  /** Until when it may begin or, once its unit is known to be touched, go on. */
+  get endsAtMs(): number {
+    return this.resumed && !this.onlyTouched ? this.grant.finishBy : this.grant.startBy;
+  }
+
   fences(time: TrustedTime): Fences {
     return {
-      startRemainingMs: () => (this.resumed ? Number.POSITIVE_INFINITY : time.remainingMs(this.grant.startBy)),
+      startRemainingMs: () => (this.answered ? Number.POSITIVE_INFINITY : time.remainingMs(this.grant.startBy)),
       finishRemainingMs: () => time.remainingMs(this.grant.finishBy),
     };
   }

@@ -1,17 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Grant, OrdersBody, type Cancellation, type Report } from '@drydock/contracts';
-import { makeMcubootImage, type Protocol } from '@drydock/dfu-core';
+import { Grant, OrdersBody, type Cancellation, type Epoch, type Report } from '@drydock/contracts';
+import { LinkError, makeMcubootImage, type Protocol } from '@drydock/dfu-core';
 import fc from 'fast-check';
 import { Journal } from '../journal/journal.js';
 import { attemptKey, refOf } from '../journal/records.js';
 import { Lanes } from '../links/lanes.js';
+import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
 import { EMPTY_SITE, type Site } from '../site/site-file.js';
-import { ScriptedLink, scriptedProtocol, sha256Hex, type ScriptedTimes } from '../testing/scripted-link.js';
+import { ScriptedLink, scriptedProtocol, sha256Hex, type ScriptedTimes, type ScriptedUnit } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { TrustedTime } from '../uplink/trusted-time.js';
 import { parseReleaseKey } from './release-keys.js';
@@ -42,6 +43,10 @@ class World {
   revision = 0;
   site: Site = EMPTY_SITE;
   hasArtifact = true;
+  /** Links whose unit takes nothing and says nothing. */
+  readonly dead = new Set<string>();
+  lanes!: Lanes;
+  readonly unit: ScriptedUnit = { mode: 'application' };
   #writing = 0;
 
   constructor(readonly times: ScriptedTimes = { identifyMs: 100, transferMs: 5000, proveMs: 500 }) {}
@@ -54,6 +59,7 @@ class World {
   async boot(): Promise<void> {
     this.journal = await Journal.open({ dir: this.dir, epoch: randomBytes(16).toString('hex') });
     this.time = new TrustedTime(this.clock);
+    this.lanes = new Lanes();
     const { journal } = this;
     const append: Journal['append'] = async (...entries) => {
       this.#writing += 1;
@@ -65,7 +71,7 @@ class World {
         this.#writing -= 1;
       }
     };
-    const protocols: ReadonlyMap<string, Protocol> = new Map([['smp', scriptedProtocol(this.times)]]);
+    const protocols: ReadonlyMap<string, Protocol> = new Map([['smp', scriptedProtocol(this.times, this.unit)]]);
     this.deployments = new Deployments({
       clock: this.clock,
       log: SILENT,
@@ -73,6 +79,8 @@ class World {
       journal: {
         append,
         attempt: (ref) => journal.attempt(ref),
+        covers: (epoch) => journal.covers(epoch),
+        lastWord: (ref) => journal.lastWord(ref),
         openAttempts: () => journal.openAttempts(),
         epoch: journal.epoch,
         found: journal.found,
@@ -96,7 +104,7 @@ class World {
       links: { link: (name) => Promise.resolve(this.linkOf(name)) },
       protocols,
       site: this.site,
-      lanes: new Lanes(),
+      lanes: this.lanes,
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
       reported: () => undefined,
       held: () => undefined,
@@ -110,19 +118,28 @@ class World {
   linkOf(name: string): ScriptedLink {
     let link = this.links.get(name);
     if (!link) {
-      link = new ScriptedLink(name.split('?')[0]!.slice('serial:'.length), () => this.serverMs);
+      link = new ScriptedLink(name.split('?')[0]!.slice('serial:'.length), () => this.serverMs, this.clock);
+      link.onWrite = (text) => this.answer(name, text);
       this.links.set(name, link);
     }
     return link;
   }
 
+  /** The unit answers to a touch, unless it is without power. */
+  answer(name: string, text: string): void {
+    if (text === 'touch' && !this.dead.has(name)) this.linkOf(name).say('ok');
+  }
+
   /** The process is killed: nothing of it goes on, what is on disk stays. */
   async kill(): Promise<void> {
     for (const link of this.links.values()) link.refusal = undefined;
-    await this.deployments.stop(0);
+    const stopped = this.deployments.stop(0);
+    await this.clock.advance(0, () => this.settle());
+    await stopped;
+    // What a session makes of its lost link is not written down any more.
+    await this.journal.close();
     for (const link of this.links.values()) link.lose();
     await this.settle();
-    await this.journal.close();
   }
 
   tellTime(): void {
@@ -162,13 +179,18 @@ class World {
     });
   }
 
-  async order(grants: readonly Grant[], cancellations: readonly Cancellation[] = [], reign = 0): Promise<void> {
+  async order(
+    grants: readonly Grant[],
+    cancellations: readonly Cancellation[] = [],
+    settle?: OrdersBody['settle'],
+  ): Promise<void> {
     this.revision += 1;
     const body = OrdersBody.parse({
-      reign,
+      reign: 0,
       revision: this.revision,
       issuedAtMs: Math.round(this.serverMs),
       grants,
+      settle,
       prefetch: [],
     });
     await this.deployments.take({ cancellations, refused: [], body });
@@ -377,6 +399,243 @@ describe('deployments', () => {
   });
 });
 
+describe('a first write that may not have arrived (P2)', () => {
+  it('is not repeated after startBy, and the attempt says that it was touched', async () => {
+    const it = await world();
+    it.tellTime();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(60_000);
+    expect(it.touches(1).length).toBeGreaterThan(3);
+    expect(it.touches(1).every((atMs) => atMs < grant.startBy)).toBe(true);
+    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:fence.start-by']);
+    expect(it.allReports.at(-1)).toMatchObject({ touched: true, needsRescue: false });
+  });
+
+  it('holds nothing back once the unit has answered', async () => {
+    const it = await world({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
+    it.tellTime();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(3000);
+    it.dead.clear();
+    await it.advance(60_000);
+    expect(it.kinds(grant).at(-1)).toBe('ended:proven');
+  });
+
+  it.each([
+    ['goes on after a restart while startBy is ahead', 2000, ['touched', 'complete', 'activating', 'proving', 'ended:proven']],
+    ['is over after a restart once startBy has passed', 12_000, ['touched', 'ended:failed:fence.start-by']],
+  ])('%s', async (_, awayMs, kinds) => {
+    const it = await world();
+    it.tellTime();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    it.dead.clear();
+    const touched = it.touches(1).length;
+    await it.advance(awayMs);
+    await it.boot();
+    it.tellTime();
+    await it.advance(30_000);
+    expect(it.kinds(grant)).toEqual(kinds);
+    if (awayMs > 10_000) expect(it.touches(1)).toHaveLength(touched);
+    expect(it.allReports.at(-1)).toMatchObject({ touched: true, needsRescue: false });
+  });
+
+  it.each([
+    ['stays mute', (it: World, link: string) => void it.dead.add(link)],
+    [
+      'is not found',
+      (it: World, link: string) =>
+        void (it.linkOf(link).refusal = new LinkError('link.not-found', { link, withinMs: 1 })),
+    ],
+  ])('is not made up for after a restart when the unit %s until startBy', async (_, harm) => {
+    const it = await world();
+    it.tellTime();
+    const grant = it.grant(1, { startBy: it.serverMs + 20_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    it.dead.clear();
+    await it.boot();
+    harm(it, grant.links[0]!);
+    it.tellTime();
+    await it.advance(40_000);
+    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:fence.start-by']);
+    expect(it.touches(1).every((atMs) => atMs < grant.startBy)).toBe(true);
+  });
+
+  it('goes on after a restart past startBy when the unit had answered before it', async () => {
+    const it = await world({ identifyMs: 100, transferMs: 30_000, proveMs: 500 });
+    it.tellTime();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    await it.advance(12_000);
+    await it.boot();
+    it.tellTime();
+    await it.advance(60_000);
+    expect(it.kinds(grant)).toEqual(['touched', 'complete', 'activating', 'proving', 'ended:proven']);
+  });
+});
+
+describe('after a restart', () => {
+  it('a unit found in its bootloader is rescued, and the end tells what ran before it was touched', async () => {
+    const it = await world({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
+    it.tellTime();
+    const grant = it.grant(1);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    it.unit.mode = 'bootloader';
+    await it.boot();
+    it.tellTime();
+    await it.advance(60_000);
+    expect(it.kinds(grant).at(-1)).toBe('ended:proven');
+    expect(it.allReports.at(-1)).toMatchObject({
+      before: [{ image: 0, version: '1' }],
+      after: [{ image: 0, version: '2' }],
+    });
+  });
+
+  it('a unit that stays away ends with what the journal shows of it', async () => {
+    const it = await world({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
+    it.tellTime();
+    const grant = it.grant(1);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    await it.boot();
+    it.linkOf(grant.links[0]!).refusal = new LinkError('link.not-found', { link: 'x', withinMs: 1 });
+    it.tellTime();
+    await it.advance(300_000);
+    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:gateway.restarted']);
+    expect(it.allReports.at(-1)).toMatchObject({ before: [{ image: 0, version: '1' }], touched: true });
+  });
+
+  it('the devices of resumed and granted attempts are lent to nobody, until they end', async () => {
+    const it = await world({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
+    it.tellTime();
+    await it.order([it.grant(1)]);
+    await it.advance(2000);
+    await it.kill();
+    await it.boot();
+    await it.order([it.grant(2)]);
+    const lend = (device: number) => it.lanes.tryBorrow(linkLane(`serial:/dev/d${device}`), () => undefined);
+    expect([lend(1), lend(2)]).toEqual([undefined, undefined]);
+    it.tellTime();
+    await it.advance(60_000);
+    expect([lend(1), lend(2)]).not.toContain(undefined);
+  });
+});
+
+describe('attempts that the server has no word of (P3)', () => {
+  async function restarted(prepare: (it: World) => Promise<unknown> = () => Promise.resolve()) {
+    const it = await world();
+    it.tellTime();
+    const { epoch } = it.journal;
+    await prepare(it);
+    await it.kill();
+    it.revision = 0;
+    return { it, epoch };
+  }
+
+  it('are withdrawn when the journal covers their epoch, once, and never start', async () => {
+    const { it, epoch } = await restarted();
+    await it.boot();
+    it.tellTime();
+    const unheard = it.grant(1);
+    const entry = { ...refOf(unheard), epoch };
+    await it.order([], [], [entry, entry]);
+    await it.order([], [], [entry]);
+    await it.order([unheard]);
+    await it.advance(5000);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:epoch-ended']);
+    expect(it.touches(1)).toEqual([]);
+    await it.kill();
+    it.revision = 0;
+    await it.boot();
+    it.tellTime();
+    await it.order([unheard], [], [entry]);
+    await it.advance(5000);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:epoch-ended']);
+    expect(it.touches(1)).toEqual([]);
+  });
+
+  it('are no news when a report tells of them already, or will', async () => {
+    const grants: Grant[] = [];
+    const { it, epoch } = await restarted(async (it) => {
+      grants.push(it.grant(1), it.grant(2), it.grant(3), it.grant(4, { links: ['serial:/dev/d3?baud=115200'] }));
+      await it.order(grants);
+      await it.order(grants.filter((_, index) => index !== 1), [{ ...refOf(grants[1]!), mode: 'safe-point' }]);
+      await it.advance(8000);
+      const late = it.grant(1);
+      grants.push(late);
+      await it.order([...grants, late]);
+      await it.advance(1000);
+    });
+    await it.boot();
+    const before = it.allReports.length;
+    await it.order([], [], grants.map((grant) => ({ ...refOf(grant), epoch })));
+    expect(it.allReports.slice(before)).toEqual([]);
+  });
+
+  it.each([
+    ['lost', (dir: string) => rm(dir, { recursive: true })],
+    [
+      'damaged',
+      async (dir: string) => {
+        const path = join(dir, 'journal');
+        const bytes = await readFile(path);
+        bytes[bytes.indexOf('epoch') + 1]! ^= 0xff;
+        await writeFile(path, bytes);
+      },
+    ],
+  ])('are met with silence when the journal is %s, now and at later starts', async (found, harm) => {
+    const { it, epoch } = await restarted((it) => it.order([it.grant(2)]));
+    await harm(it.dir);
+    const entry = { ...refOf(it.grant(1)), epoch };
+    for (const state of [found === 'lost' ? 'new' : found, 'intact']) {
+      await it.boot();
+      expect(it.journal.found).toBe(state);
+      const before = it.allReports.length;
+      await it.order([], [], [entry]);
+      expect(it.allReports.slice(before)).toEqual([]);
+      await it.kill();
+      it.revision = 0;
+    }
+  });
+
+  it('are met with silence in an epoch that was never ours', async () => {
+    const it = await world();
+    await it.order([], [], [{ ...refOf(it.grant(1)), epoch: randomBytes(16).toString('hex') as Epoch }]);
+    expect(it.allReports).toEqual([]);
+  });
+
+  it('of the live epoch are superseded, unless the same order grants them or they run', async () => {
+    const it = await world();
+    it.tellTime();
+    const [unheard, running, granted] = [it.grant(1), it.grant(2), it.grant(3)];
+    await it.order([running]);
+    await it.advance(1000);
+    const settle = [unheard, running, granted].map((grant) => ({ ...refOf(grant), epoch: it.journal.epoch }));
+    await it.order([granted], [], settle);
+    await it.order([granted, unheard]);
+    await it.advance(20_000);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:superseded']);
+    expect(it.allReports.find(({ kind }) => kind === 'withdrawn')).toMatchObject({ held: { reign: 0, revision: 2 } });
+    expect([it.kinds(running).at(-1), it.kinds(granted).at(-1)]).toEqual(['ended:proven', 'ended:proven']);
+    expect(it.touches(1)).toEqual([]);
+  });
+});
+
 describe('grants, whatever happens', () => {
   const step = fc.oneof(
     {
@@ -420,6 +679,7 @@ describe('grants, whatever happens', () => {
             link.onWrite = (text) => {
               if (text === 'touch')
                 touches.push({ device: Number(/d(\d+)/.exec(name)![1]), atMs: it.serverMs, epoch: it.journal.epoch });
+              it.answer(name, text);
             };
           }
         };

@@ -18,9 +18,13 @@ import type { ReceivedOrder } from '../uplink/uplink.js';
 import { Attempt } from './attempt.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
+import { neverStarted } from './never-started.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
-  readonly journal: Pick<Journal, 'append' | 'attempt' | 'openAttempts' | 'epoch' | 'found' | 'reign' | 'trouble'>;
+  readonly journal: Pick<
+    Journal,
+    'append' | 'attempt' | 'covers' | 'epoch' | 'found' | 'lastWord' | 'openAttempts' | 'reign' | 'trouble'
+  >;
   readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'has' | 'obtain'>;
   readonly lanes: Lanes;
   /** Reports were written: the sender may go on. */
@@ -84,12 +88,14 @@ export class Deployments {
       const attempt = new Attempt(
         book.epoch,
         book.grant,
-        book.state === 'touched' ? { steps: book.steps, before: book.before } : undefined,
+        book.state === 'touched'
+          ? { steps: book.steps, before: book.before, answered: book.answered }
+          : undefined,
       );
       if (book.state === 'granted') {
         if (journal.found === 'intact') await this.#withdraw(attempt, 'epoch-ended');
       } else if (journal.found === 'intact') {
-        this.#attempts.set(attempt.key, attempt);
+        this.#adopt(attempt);
       } else {
         await this.#end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
       }
@@ -116,7 +122,7 @@ export class Deployments {
         this.#background(this.#owe(attempt));
         continue;
       }
-      const remaining = time.remainingMs(attempt.resumed ? attempt.grant.finishBy : attempt.grant.startBy);
+      const remaining = time.remainingMs(attempt.endsAtMs);
       if (remaining !== undefined && remaining <= 0) {
         if (attempt.resumed) this.#background(this.#giveUp(attempt));
         else this.#background(this.#withdraw(attempt, 'start-by-passed'));
@@ -181,10 +187,12 @@ export class Deployments {
     for (const attempt of [...this.#attempts.values()]) {
       if (!named.has(attempt.key) && !attempt.started) await this.#withdraw(attempt, 'superseded', held);
     }
+    await this.#answerSettle(body);
     for (const grant of body.grants) {
       const known = journal.attempt(grant);
       const attempt = this.#attempts.get(attemptKey(grant));
       if (known && (known.state === 'ended' || known.state === 'withdrawn' || known.epoch !== journal.epoch)) continue;
+      if (!known && journal.lastWord(grant) !== undefined) continue; // ended or refused before
       if (attempt?.phase === 'withdrawn' || attempt?.phase === 'done') continue;
       if (attempt && JSON.stringify(attempt.grant) === JSON.stringify(grant)) continue;
       try {
@@ -197,7 +205,7 @@ export class Deployments {
       if (attempt) {
         // A renewal moves the ends; what is done, where and with what stays as it was granted.
         attempt.grant = { ...attempt.grant, startBy: grant.startBy, finishBy: grant.finishBy };
-      } else this.#attempts.set(attemptKey(grant), new Attempt(journal.epoch, grant, undefined));
+      } else this.#adopt(new Attempt(journal.epoch, grant, undefined));
     }
     this.#held = held;
     this.#options.held();
@@ -208,6 +216,27 @@ export class Deployments {
           this.#options.log.info({ sha256: artifact.sha256, detail: (error as Error).message }, 'not fetched ahead'),
         );
     }
+  }
+
+  /** Answers for grants that never arrived. What cannot be written down is not said; a later order asks again. */
+  async #answerSettle(body: OrdersBody): Promise<void> {
+    const { journal, log, time, reported } = this.#options;
+    const drafts = neverStarted(body, journal, time.estimateMs()).filter(
+      (report) => 'ref' in report && !this.#attempts.has(attemptKey(report.ref)),
+    );
+    if (drafts.length === 0) return;
+    try {
+      await journal.append(...drafts.map((report) => ({ t: 'draft' as const, report })));
+      reported();
+      log.info({ attempts: drafts.length }, 'grants that never arrived are refused');
+    } catch (error) {
+      log.error({ detail: (error as Error).message, attempts: drafts.length }, 'not written down');
+    }
+  }
+
+  #adopt(attempt: Attempt): void {
+    attempt.unclaim = this.#options.lanes.claim(attempt.lanes);
+    this.#attempts.set(attempt.key, attempt);
   }
 
   async #download(attempt: Attempt): Promise<void> {
@@ -316,7 +345,8 @@ export class Deployments {
   /** After a restart the time for the attempt is over: what the journal shows is all that can be said. */
   async #giveUp(attempt: Attempt): Promise<void> {
     attempt.abort.abort();
-    await this.#end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
+    const code = attempt.onlyTouched ? 'fence.start-by' : 'gateway.restarted';
+    await this.#end(attempt, failedOutcome(attempt, new DrydockError(code)), 0);
   }
 
   async #end(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue = false): Promise<void> {
@@ -335,9 +365,11 @@ export class Deployments {
       attempt.owedReport = report;
       attempt.phase = 'withdrawn';
       this.#attempts.set(attempt.key, attempt);
+      attempt.unclaim();
       return;
     }
     this.#attempts.delete(attempt.key);
+    attempt.unclaim();
     this.#options.ended(attempt);
   }
 
@@ -355,6 +387,7 @@ export class Deployments {
       ...(held && { held }),
     };
     await this.#owe(attempt);
+    attempt.unclaim();
   }
 
   /** Writes a report down that could not be written before. */

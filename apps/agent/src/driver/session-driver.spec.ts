@@ -25,7 +25,7 @@ function session(effects: readonly Effect[]) {
 
 function setUp(more: { fences?: Fences; hooks?: DriverHooks; payload?: PayloadStore } = {}) {
   const clock = new VirtualClock();
-  const link = new ScriptedLink('/dev/test', () => clock.bootMs());
+  const link = new ScriptedLink('/dev/test', () => clock.bootMs(), clock);
   const driver = new SessionDriver({ clock, link, fences: NO_FENCES, ...more });
   const times = { openMs: 1000, limitMs: 60_000 };
   const settle = () => turns(6);
@@ -58,9 +58,9 @@ describe('session driver', () => {
   });
 
   it('answers a silent link with a time-out and a lost one with closed, until it is opened again', async () => {
-    const { driver, link, times } = setUp();
+    const { driver, link, times, clock, settle } = setUp();
     link.onWrite = (text) => text === 'cut' && link.lose();
-    const inputs = await driver.run(
+    const running = driver.run(
       session([
         awaitFrame,
         send('cut'),
@@ -71,6 +71,8 @@ describe('session driver', () => {
       ]),
       times,
     );
+    await clock.advance(1000, settle);
+    const inputs = await running;
     expect(kinds(inputs)).toEqual(['timeout', 'done', 'closed', 'closed', 'opened', 'done']);
     expect(link.writes.map(({ text }) => text)).toEqual(['cut', 'y']);
   });
@@ -117,6 +119,128 @@ describe('session driver', () => {
     const inputs = await driver.run(session([{ kind: 'mark', step: 'touched', withinMs: 10 }, send('touch')]), times);
     expect(kinds(inputs)[0]).toBe('failed fence.start-by');
     expect(driver.touched).toBe(false);
+  });
+
+  describe('between touched and the first answer (P2)', () => {
+    const touched: Effect = { kind: 'mark', step: 'touched', withinMs: 10 };
+    function fenced(startMs: number) {
+      const heard: number[] = [];
+      const world = setUp();
+      const endsAt = world.clock.bootMs() + startMs;
+      const driver = new SessionDriver({
+        clock: world.clock,
+        link: world.link,
+        fences: {
+          startRemainingMs: () => endsAt - world.clock.bootMs(),
+          finishRemainingMs: () => endsAt + 60_000 - world.clock.bootMs(),
+        },
+        hooks: { answered: () => heard.push(world.clock.bootMs()) },
+      });
+      const play = async (effects: readonly Effect[]): Promise<string[]> => {
+        const running = driver.run(session(effects), world.times);
+        await world.clock.advance(10_000, world.settle);
+        return kinds(await running);
+      };
+      return { ...world, driver, heard, play };
+    }
+    const wait: Effect = { kind: 'sleep', withinMs: 3000 };
+
+    it('repeats a write only before startBy, also over a new link', async () => {
+      const { play, link } = fenced(1000);
+      const back: Effect = { kind: 'reconnect', as: {}, withinMs: 100 };
+      expect(await play([touched, send('a'), awaitFrame, send('b'), wait, send('c'), back, send('d')])).toEqual([
+        'done',
+        'done',
+        'timeout',
+        'done',
+        'done',
+        'failed fence.start-by',
+        'opened',
+        'failed fence.start-by',
+      ]);
+      expect(link.writes.map(({ text }) => text)).toEqual(['a', 'b']);
+    });
+
+    it('goes on after a frame, and tells of the first one', async () => {
+      const { play, link, heard } = fenced(1000);
+      link.onWrite = () => link.say('ok');
+      expect(await play([touched, send('a'), awaitFrame, wait, send('b'), awaitFrame])).toEqual([
+        'done',
+        'done',
+        'frame',
+        'done',
+        'done',
+        'frame',
+      ]);
+      expect(heard).toHaveLength(1);
+    });
+
+    it('takes what came before the first write for no answer', async () => {
+      const { play, link, heard } = fenced(1000);
+      link.onWrite = (text) => text === 'ask' && (link.say('one'), link.say('two'));
+      expect(await play([send('ask'), awaitFrame, touched, awaitFrame, send('a'), wait, send('b')])).toEqual([
+        'done',
+        'frame',
+        'done',
+        'frame',
+        'done',
+        'done',
+        'failed fence.start-by',
+      ]);
+      expect(heard).toEqual([]);
+    });
+
+    it.each([
+      ['ble', 'done'],
+      ['serial', 'failed fence.start-by'],
+    ] as const)('an acknowledged write over %s: then %s', async (kind, then) => {
+      const { play, link } = fenced(1000);
+      const open = link.open.bind(link);
+      link.open = async () => {
+        const opened = await open();
+        return { ...opened, info: { ...opened.info, kind } };
+      };
+      const acknowledged = { ...send('a'), acknowledged: true } as Effect;
+      expect((await play([touched, acknowledged, wait, send('b')])).at(-1)).toBe(then);
+    });
+
+    it('leaves a link no more time for the write than until startBy', async () => {
+      const { play, link } = fenced(400);
+      const open = link.open.bind(link);
+      const limits: number[] = [];
+      link.open = async () => ({
+        ...(await open()),
+        send: (_, __, { withinMs }) => {
+          limits.push(withinMs);
+          return Promise.reject(new LinkError('link.timeout', { withinMs, detail: 'full' }));
+        },
+      });
+      expect((await play([touched, send('a'), wait, send('b')])).slice(1)).toEqual([
+        'timeout',
+        'done',
+        'failed fence.start-by',
+      ]);
+      expect(limits).toEqual([400]);
+    });
+  });
+
+  it('gives up a search for the target when it is aborted, and lets go before it closes', async () => {
+    const { clock, link, times } = setUp();
+    let searching = false;
+    link.open = (async (_: unknown, __: number, signal?: AbortSignal) => {
+      searching = true;
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      await turns(5);
+      searching = false;
+      throw new LinkError('link.not-found', { link: 'x', withinMs: 1 });
+    }) as never;
+    const driver = new SessionDriver({ clock, link, fences: NO_FENCES });
+    const ended = expect(driver.run(session([]), times)).rejects.toMatchObject({ code: 'link.lost' });
+    await turns(2);
+    driver.abort('somebody else wants it');
+    await ended;
+    await driver.close();
+    expect(searching).toBe(false);
   });
 
   it('touches nothing without trusted time', async () => {

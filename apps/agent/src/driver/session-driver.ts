@@ -3,7 +3,8 @@
  *
  * - Marks are journalled, on disk, before they are answered.
  * - Fences: `startBy` is looked at before and after the journal has taken `touched` (writing it takes
- *   time too); `finishBy` at every effect. After it nothing is written.
+ *   time too), and then at every `send` until the target has answered one: a write that never arrived is no
+ *   first touch, so it is not repeated after `startBy`. `finishBy` at every effect; after it nothing is written.
  * - A cancellation is given to the session once, at its next effect; sleeps are cut short for it.
  * - Whatever happens, the session ends within its limit, and the link is closed by `close`.
  */
@@ -26,6 +27,8 @@ import type { PayloadStore } from './payload-store.js';
 
 /** A link that can follow the target through a restart without letting go of the port. */
 export interface ReopeningLink extends Link {
+  /** @param signal ends the search for a target soon; the promise is then rejected. */
+  open(hint: ReconnectHint, withinMs: number, signal?: AbortSignal): Promise<OpenLink>;
   reopen?(open: OpenLink, hint: ReconnectHint, withinMs: number): Promise<OpenLink>;
 }
 
@@ -33,6 +36,8 @@ export interface DriverHooks {
   /** Writes the step to the journal and returns when it is on disk. A `DrydockError` refuses the step. */
   mark?(step: MarkStep): Promise<void>;
   progress?(sentBytes: number, totalBytes: number): void;
+  /** The target answered for the first time to something that was sent after `touched`. */
+  answered?(): void;
   /** The target answered again after a `reconnect`. */
   reopened?(info: LinkInfo): void;
   /** One line for each effect and its answer, for debugging. */
@@ -51,6 +56,8 @@ export interface DriverOptions {
 const LINK_GRACE_MS = 1000;
 /** After its limit a session is asked to leave; after this much longer it is ended. */
 const CANCEL_GRACE_MS = 15_000;
+/** What is being connected is let go within this. */
+const GIVE_UP_MS = 6000;
 /** A session that goes on asking after the end of its time is ended after this many refusals. */
 const MAX_REFUSALS = 64;
 /** Effects that never wait for anything must not keep the process from its timers. */
@@ -69,7 +76,11 @@ export class SessionDriver {
   #limitTimer: (() => void) | undefined;
   #running = false;
   #touched = false;
+  #sentSinceTouched = false;
+  #answered = false;
   #overdue = false;
+  readonly #giveUp = new AbortController();
+  #opening: Promise<unknown> | undefined;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -92,9 +103,9 @@ export class SessionDriver {
   /** Opens the link, unless it is open. @throws LinkError */
   async open(withinMs: number, hint: ReconnectHint = {}): Promise<LinkInfo> {
     if (this.#open) return this.#open.info;
-    return this.#adopt(
-      await this.#guard(this.#options.link.open(hint, withinMs), withinMs, (late) => void late.close()),
-    );
+    const opening = this.#options.link.open(hint, withinMs, this.#giveUp.signal);
+    this.#opening = opening;
+    return this.#adopt(await this.#guard(opening, withinMs, (late) => void late.close()));
   }
 
   /** Asks the session that runs, or the next one, to leave at its next safe point. */
@@ -104,8 +115,8 @@ export class SessionDriver {
   }
 
   /** Ends the session at once, wherever it is: only for one that changes nothing on its device. */
-  abort(): void {
-    this.#end(new DrydockError('link.lost', { detail: 'the agent is stopping' }));
+  abort(detail: string): void {
+    this.#end(new DrydockError('link.lost', { detail }));
   }
 
   /** The session is asked to leave after this time, and ended a little later. Counts from now; replaces the limit before. */
@@ -144,16 +155,22 @@ export class SessionDriver {
     }
   }
 
-  /** Closes the link; never throws. The driver can open it again. */
+  /** Closes the link; never throws. The driver can open it again, unless it was aborted. */
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
-    if (!open) return;
-    await this.#guard(open.close(), LINK_GRACE_MS).catch(() => undefined);
+    if (open) await this.#guard(open.close(), LINK_GRACE_MS).catch(() => undefined);
+    // A search that was given up has let go of the adapter before others begin theirs.
+    while (this.#stopped && this.#opening) {
+      const opening = this.#opening;
+      await this.#guard(opening, GIVE_UP_MS).catch(() => undefined);
+      if (this.#opening === opening) this.#opening = undefined;
+    }
   }
 
   #end(error: DrydockError): void {
     this.#stopped = error;
+    this.#giveUp.abort();
     this.#stop?.();
     void this.close();
   }
@@ -194,15 +211,25 @@ export class SessionDriver {
     try {
       const input = await this.#perform(effect);
       // What ran into the end of the grant says so, instead of a time-out that invites another try.
-      return input.kind === 'timeout' ? (this.#finishFence(effect) ?? input) : input;
+      return input.kind === 'timeout' ? (this.#fencedSince(effect) ?? input) : input;
     } catch (error) {
       if (error instanceof LinkError && error.code === 'link.lost') return { kind: 'closed' };
       if (error instanceof DrydockError && error.code === 'link.timeout') {
-        return this.#finishFence(effect) ?? { kind: 'timeout' };
+        return this.#fencedSince(effect) ?? { kind: 'timeout' };
       }
       if (error instanceof DrydockError) return failed(error.code, error.params);
       return failed('link.lost', { detail: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  /** The answer to an effect whose time was cut short by a fence. */
+  #fencedSince(effect: Effect): Input | undefined {
+    return this.#finishFence(effect) ?? (effect.kind === 'send' ? this.#startFence() : undefined);
+  }
+
+  /** The answer to any write after `touched` while nobody knows whether one before it has arrived. */
+  #startFence(): Input | undefined {
+    return this.#touched && !this.#answered ? startRefusal(this.#options.fences) : undefined;
   }
 
   /** The answer to any effect that could reach the device after `finishBy`. */
@@ -254,7 +281,7 @@ export class SessionDriver {
 
   #adopt(open: OpenLink): LinkInfo {
     if (this.#stopped) {
-      void open.close();
+      this.#opening = open.close();
       throw this.#stopped;
     }
     this.#open = open;
@@ -272,11 +299,7 @@ export class SessionDriver {
     if (!open) return { kind: 'closed' };
     switch (effect.kind) {
       case 'send':
-        await this.#guard(
-          open.send(effect.channel, effect.bytes, { acknowledged: effect.acknowledged ?? false, withinMs }),
-          withinMs,
-        );
-        return { kind: 'done' };
+        return this.#send(open, effect, withinMs);
       case 'subscribe':
         await this.#guard(open.subscribe(effect.channel, withinMs), withinMs);
         return { kind: 'done' };
@@ -285,13 +308,36 @@ export class SessionDriver {
         return { kind: 'done' };
       case 'query': {
         const bytes = await this.#guard(open.query(effect.channel, withinMs), withinMs);
+        this.#heard();
         return { kind: 'frame', channel: effect.channel, bytes };
       }
       case 'await': {
         const frame = await this.#guard(open.receive(effect.channels, withinMs), withinMs);
+        if (frame) this.#heard();
         return frame ? { kind: 'frame', channel: frame.channel, bytes: frame.bytes } : { kind: 'timeout' };
       }
     }
+  }
+
+  async #send(open: OpenLink, effect: Extract<Effect, { kind: 'send' }>, withinMs: number): Promise<Input> {
+    const refusal = this.#startFence();
+    if (refusal) return refusal;
+    const acknowledged = effect.acknowledged ?? false;
+    // A link that is slow to take the bytes does not carry them past the fence.
+    const startMs = this.#touched && !this.#answered ? this.#options.fences.startRemainingMs() : undefined;
+    const limitMs = Math.min(withinMs, startMs ?? withinMs);
+    this.#sentSinceTouched ||= this.#touched;
+    await this.#guard(open.send(effect.channel, effect.bytes, { acknowledged, withinMs: limitMs }), limitMs);
+    // Only Bluetooth has a write that the other end confirms.
+    if (acknowledged && open.info.kind === 'ble') this.#heard();
+    return { kind: 'done' };
+  }
+
+  /** The target said something. */
+  #heard(): void {
+    if (!this.#sentSinceTouched || this.#answered) return;
+    this.#answered = true;
+    this.#options.hooks?.answered?.();
   }
 
   #read(source: string | undefined, offset: number, length: number): Uint8Array {

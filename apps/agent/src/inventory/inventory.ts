@@ -154,10 +154,11 @@ export class Inventory {
         continue;
       }
       if (this.#reads.size >= MAX_READING) break; // the end of a read looks again
-      const free = this.#options.lanes.tryTake([unit.lane]);
-      if (!free) continue; // it is being updated: the end of that looks again
+      const yielding = new AbortController();
+      const free = this.#options.lanes.tryBorrow(unit.lane, () => yielding.abort());
+      if (!free) continue; // it is being updated, or about to be: the end of that looks again
       unit.reading = true;
-      const read = this.#read(unit);
+      const read = this.#read(unit, yielding.signal);
       this.#reads.add(read);
       void read.then(() => {
         unit.reading = false;
@@ -168,12 +169,12 @@ export class Inventory {
     if (next !== Number.POSITIVE_INFINITY) this.#timer = this.#options.clock.after(next - now, () => this.#pump());
   }
 
-  async #read(unit: Unit): Promise<void> {
+  async #read(unit: Unit, yielding: AbortSignal): Promise<void> {
     const { clock, log, site } = this.#options;
     const evidence = this.#options.evidence();
     const was = `${unit.state} ${unit.note}`;
     try {
-      const found = await this.#identify(unit.device);
+      const found = await this.#identify(unit.device, yielding);
       unit.facts = this.#describe(unit, found, evidence);
       unit.state = 'up';
       unit.note = undefined;
@@ -182,6 +183,8 @@ export class Inventory {
       this.#changed.add(unit);
       this.#publishSoon();
     } catch (error) {
+      // An update wants the device: it is looked at when that is over.
+      if (yielding.aborted || this.#stop.signal.aborted) return;
       const said = error instanceof DrydockError ? error : undefined;
       unit.state = 'down';
       unit.note = (said?.code ?? (error as Error).message).slice(0, 256);
@@ -194,19 +197,21 @@ export class Inventory {
     if (was !== `${unit.state} ${unit.note}`) this.#options.linksChanged();
   }
 
-  async #identify(device: SiteDevice): Promise<Identification> {
+  async #identify(device: SiteDevice, yielding: AbortSignal): Promise<Identification> {
     const { links, clock, protocols } = this.#options;
     const protocol = requireProtocol(device.protocol, protocols);
     const driver = new SessionDriver({ clock, link: await links.link(device.link, protocol), fences: NO_FENCES });
-    const cancel = (): void => driver.abort();
-    this.#stop.signal.addEventListener('abort', cancel, { once: true });
+    const wanted = AbortSignal.any([this.#stop.signal, yielding]);
+    const cancel = (): void => driver.abort(this.#stop.signal.aborted ? 'the agent is stopping' : 'an update is due');
+    wanted.addEventListener('abort', cancel, { once: true });
     try {
+      if (wanted.aborted) throw new DrydockError('link.lost', { detail: 'not begun' });
       return await driver.run((info) => protocol.identify(info, linkOptionsOf(device.link)), {
         openMs: OPEN_MS[parseLinkName(device.link).kind],
         limitMs: IDENTIFY_MS,
       });
     } finally {
-      this.#stop.signal.removeEventListener('abort', cancel);
+      wanted.removeEventListener('abort', cancel);
       await driver.close();
     }
   }

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Grant, type Report } from '@drydock/contracts';
+import { Grant, type Epoch, type Report } from '@drydock/contracts';
 import fc from 'fast-check';
 import { realDisk, type JournalDisk } from './journal-file.js';
 import { Journal } from './journal.js';
@@ -187,10 +187,46 @@ describe('journal', () => {
     };
     await many(second, 29);
     expect((await second.reports(first.epoch, 1, 10, 10_000)).map(({ kind }) => kind)).toEqual(['touched', 'ended']);
+    expect([second.covers(first.epoch), second.lastWord(old)]).toEqual([true, 'ended']);
     await many(second, 31);
+    // What it has forgotten it can no longer answer for.
+    expect([second.covers(first.epoch), second.lastWord(old)]).toEqual([false, undefined]);
+    expect(second.covers(second.epoch)).toBe(true);
     expect(second.epochs().map(({ epoch }) => epoch)).toEqual([second.epoch]);
     expect(second.openAttempts().map(({ ref }) => ref.deployment)).toEqual([live.deployment]);
     expect(second.lastSeq).toBe(6001);
+  });
+
+  it('answers for every start of its own through compactions, as long as nothing of it is lost', async () => {
+    const first = await openJournal();
+    const unheard = grant();
+    const second = await reopen(first);
+    const seen = grant();
+    await second.append({ t: 'grant', epoch: second.epoch, grant: seen }, draft(touched(seen)));
+    await second.append({ t: 'answered', ref: refOf(seen) });
+    for (let count = 0; count < 3000; count += 200) {
+      await Promise.all(Array.from({ length: 200 }, () => second.append(draft(downloading(grant())))));
+    }
+    const third = await reopen(second);
+    expect([first, second, third].map(({ epoch }) => third.covers(epoch))).toEqual([true, true, true]);
+    expect([third.lastWord(unheard), third.lastWord(seen)]).toEqual([undefined, 'touched']);
+    expect(third.openAttempts()).toMatchObject([{ state: 'touched', answered: true }]);
+    expect(third.covers(randomBytes(16).toString('hex') as Epoch)).toBe(false);
+  });
+
+  it('goes on counting when the reports of its own epoch had to make room', async () => {
+    const journal = await openJournal({ maxBytes: 600_000 });
+    const ended = async (): Promise<void> => {
+      const one = grant();
+      await journal.append({ t: 'grant', epoch: journal.epoch, grant: one }, draft(touched(one)));
+    };
+    while (journal.lastSeq < 500) {
+      await ended();
+      await journal.append({ t: 'ack', of: journal.epoch, cursor: journal.lastSeq, atMs: 1000 });
+    }
+    const last = journal.lastSeq;
+    await journal.append(draft(downloading(grant())));
+    expect(journal.lastSeq).toBe(last + 1);
   });
 
   it('starts nothing new when it is full of what must be kept, and still takes what runs', async () => {

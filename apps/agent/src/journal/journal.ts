@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { Epoch, type AttemptRef, type Report } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { JournalFile, readOrEmpty, realDisk, Reserve, type JournalDisk } from './journal-file.js';
-import { Ledger, type AttemptBook, type EpochBook, type RecordPlace } from './ledger.js';
+import { Ledger, type AttemptBook, type EpochBook, type LastWord, type RecordPlace } from './ledger.js';
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
-import { JournalRecord, attemptKey, type JournalEntry } from './records.js';
+import { isDoubtful, parseRecord } from './parse-record.js';
+import { attemptKey, type JournalEntry, type JournalRecord } from './records.js';
 
 export interface JournalOptions {
   readonly dir: string;
@@ -32,6 +33,8 @@ export const KEEP_ACKNOWLEDGED_MS = 30 * 24 * 3_600_000;
 const COMPACT_FROM_BYTES = 512 * 1024;
 /** The file may fill to this share with what must be kept before nothing new is started. */
 const START_SHARE = 0.8;
+/** Starts that are remembered, to answer for grants that never arrived. */
+const MAX_STARTS = 256;
 
 interface Waiting {
   readonly entries: readonly JournalEntry[];
@@ -150,6 +153,19 @@ export class Journal {
 
   attempt(ref: AttemptRef): AttemptBook | undefined {
     return this.#ledger.attempts.get(attemptKey(ref));
+  }
+
+  /** How far an attempt has come, as its reports tell it; undefined: no report speaks of it. */
+  lastWord(ref: AttemptRef): LastWord | undefined {
+    return this.#ledger.words.get(attemptKey(ref));
+  }
+
+  /**
+   * Whether this journal can answer for an epoch: the agent started it with this journal, and nothing that was written
+   * since is lost, neither by damage nor by age. Then an attempt that no report speaks of was never touched.
+   */
+  covers(epoch: Epoch): boolean {
+    return this.#ledger.starts.has(epoch);
   }
 
   /** Epochs in the order of their start. */
@@ -294,6 +310,8 @@ export class Journal {
         return false;
       });
     }
+    const covered = this.#stillCovered(new Set(kept), all);
+    kept = kept.filter(({ record }) => record.t !== 'epoch' || covered.has(record.epoch));
     const head: JournalRecord[] = this.#ledger.reign > 0 ? [{ t: 'reign', reign: this.#ledger.reign }] : [];
     const epochsKept = new Set(kept.flatMap(({ record }) => (record.t === 'report' ? [record.epoch] : [])));
     epochsKept.add(this.epoch);
@@ -312,8 +330,9 @@ export class Journal {
   #needed(record: JournalRecord, acknowledgedSinceMs: number): boolean {
     switch (record.t) {
       case 'epoch':
-        return record.epoch === this.epoch;
+        return true;
       case 'grant':
+      case 'answered':
       case 'before': {
         const book = this.#ledger.attempts.get(attemptKey(record.t === 'grant' ? record.grant : record.ref));
         // Ended ones of this epoch are remembered: an order that still names them must not start them again.
@@ -336,6 +355,22 @@ export class Journal {
     }
   }
 
+  /** Epochs that the journal can still answer for when only `kept` is left of `all`. */
+  #stillCovered<Entry extends { record: JournalRecord }>(kept: ReadonlySet<Entry>, all: readonly Entry[]): Set<Epoch> {
+    const order = [...this.#ledger.epochs.keys()];
+    const pruned = all
+      .filter((entry) => !kept.has(entry))
+      .map(({ record }) => (record.t === 'report' && this.#tellsOfAttempt(record.report) ? record.epoch : undefined));
+    // A report may tell of an attempt of its own epoch or of any before it.
+    const lost = Math.max(-1, ...pruned.map((epoch) => (epoch === undefined ? -1 : order.indexOf(epoch))));
+    const whole = [...this.#ledger.starts].filter((epoch) => order.indexOf(epoch) > lost);
+    return new Set(whole.slice(-MAX_STARTS));
+  }
+
+  #tellsOfAttempt(report: Report): boolean {
+    return report.kind !== 'epoch-started' && report.kind !== 'downloading';
+  }
+
   #isOpen(report: Report): boolean {
     if (report.kind === 'epoch-started') return false;
     const state = this.#ledger.attempts.get(attemptKey(report.ref))?.state;
@@ -347,36 +382,15 @@ export class Journal {
   }
 
   #reload(payloads: readonly Buffer[], places: readonly RecordPlace[]): void {
-    const serverTimeMs = this.#ledger.serverTimeMs;
+    const { serverTimeMs } = this.#ledger;
+    const { lastSeq } = this;
     const ledger = new Ledger();
     payloads.forEach((payload, index) => {
       const record = parseRecord(payload);
       if (typeof record !== 'string') ledger.apply(record, places[index]!);
     });
     ledger.serverTimeMs = Math.max(ledger.serverTimeMs, serverTimeMs);
+    if (lastSeq > 0) ledger.carry(this.epoch, lastSeq);
     this.#ledger = ledger;
-  }
-}
-
-/**
- * In a damaged journal a grant without a sign of a start proves nothing: the record of its start may be
- * what was lost. It is left out, so that no later start of the agent takes it for one that never began.
- */
-function isDoubtful(payload: Buffer, ledger: Ledger): boolean {
-  const record = parseRecord(payload);
-  if (typeof record === 'string' || (record.t !== 'grant' && record.t !== 'before')) return false;
-  return ledger.attempts.get(attemptKey(record.t === 'grant' ? record.grant : record.ref))?.state === 'granted';
-}
-
-/** @returns `unknown` for a record of a newer agent, `broken` for one that is none. */
-function parseRecord(payload: Buffer): JournalRecord | 'unknown' | 'broken' {
-  try {
-    const value = JSON.parse(payload.toString('utf8')) as { t?: unknown };
-    const parsed = JournalRecord.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const known: readonly unknown[] = ['epoch', 'grant', 'before', 'report', 'ack', 'reign'];
-    return known.includes(value.t) ? 'broken' : 'unknown';
-  } catch {
-    return 'broken';
   }
 }

@@ -36,11 +36,20 @@ export interface AttemptBook {
   readonly steps: Set<Step>;
   before?: Identification;
   link?: string;
+  /** The unit answered after it was touched. */
+  answered: boolean;
 }
+
+/** How far an attempt has come, as its reports tell it. */
+export type LastWord = 'touched' | 'withdrawn' | 'ended';
 
 export class Ledger {
   readonly epochs = new Map<Epoch, EpochBook>();
   readonly attempts = new Map<string, AttemptBook>();
+  /** Epochs that began with this journal and of which nothing was lost since, in their order. */
+  readonly starts = new Set<Epoch>();
+  /** Of attempts that reports speak of, also where the grant was left out or never came. */
+  readonly words = new Map<string, LastWord>();
   reign = 0;
   /** Newest time of the server that an ack carried: the measure of age, because gateways often have no clock. */
   serverTimeMs = 0;
@@ -49,6 +58,7 @@ export class Ledger {
     switch (record.t) {
       case 'epoch':
         this.#epoch(record.epoch);
+        this.starts.add(record.epoch);
         break;
       case 'grant': {
         const key = attemptKey(record.grant);
@@ -59,6 +69,7 @@ export class Ledger {
           grant: record.grant,
           state: known?.state ?? 'granted',
           steps: known?.steps ?? new Set(),
+          answered: known?.answered ?? false,
           ...(known?.before && { before: known.before }),
           ...(known?.link && { link: known.link }),
         });
@@ -70,6 +81,11 @@ export class Ledger {
           attempt.before = record.identification as Identification;
           attempt.link = record.link;
         }
+        break;
+      }
+      case 'answered': {
+        const attempt = this.attempts.get(attemptKey(record.ref));
+        if (attempt) attempt.answered = true;
         break;
       }
       case 'report': {
@@ -93,6 +109,12 @@ export class Ledger {
     }
   }
 
+  /** The next number of this epoch is above `lastSeq`, whether or not its reports are still kept. */
+  carry(epoch: Epoch, lastSeq: number): void {
+    const book = this.#epoch(epoch);
+    book.lastSeq = Math.max(book.lastSeq, lastSeq);
+  }
+
   #epoch(epoch: Epoch): EpochBook {
     let book = this.epochs.get(epoch);
     if (!book) {
@@ -104,7 +126,10 @@ export class Ledger {
 
   #follow(report: Report): void {
     if (report.kind === 'epoch-started' || report.kind === 'downloading') return;
-    const attempt = this.attempts.get(attemptKey(report.ref));
+    const key = attemptKey(report.ref);
+    const isLast = report.kind === 'ended' || report.kind === 'withdrawn';
+    this.words.set(key, isLast ? report.kind : (this.words.get(key) ?? 'touched'));
+    const attempt = this.attempts.get(key);
     if (!attempt) return;
     if (report.kind === 'ended') attempt.state = 'ended';
     else if (report.kind === 'withdrawn') attempt.state = 'withdrawn';

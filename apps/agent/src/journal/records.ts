@@ -15,6 +15,8 @@ const BeforeRecord = z.object({
   link: z.string().max(256),
   identification: z.unknown(),
 });
+/** The unit has answered something that was sent after `touched`: from then on `startBy` is behind the attempt. */
+const AnsweredRecord = z.object({ t: z.literal('answered'), ref: attemptRef });
 const ReportRecord = z.object({ t: z.literal('report'), epoch: Epoch, report: Report });
 /** The server's cursor of one epoch. A lower one than before counts: the server was restored. */
 const AckRecord = z.object({ t: z.literal('ack'), of: Epoch, cursor: z.int().min(0), atMs: z.int().positive() });
@@ -25,6 +27,7 @@ export const JournalRecord = z.discriminatedUnion('t', [
   EpochRecord,
   GrantRecord,
   BeforeRecord,
+  AnsweredRecord,
   ReportRecord,
   AckRecord,
   ReignRecord,

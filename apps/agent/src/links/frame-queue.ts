@@ -1,5 +1,6 @@
 /** Frames of an open link between their arrival and the session's `await`: in order, bounded, one reader. */
 import { LinkError, type Channel } from '@drydock/dfu-core';
+import { realClock, type Clock } from '../clock.js';
 
 export interface QueuedFrame {
   readonly channel: Channel;
@@ -20,6 +21,8 @@ export class FrameQueue {
         reject: (error: Error) => void;
       }
     | undefined;
+
+  constructor(private readonly clock: Pick<Clock, 'after'> = realClock) {}
 
   push(frame: QueuedFrame): void {
     if (this.#closed !== undefined) return;
@@ -62,18 +65,18 @@ export class FrameQueue {
       return Promise.reject(new LinkError('internal.invariant', { detail: 'two readers on one link' }));
     }
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const callOff = this.clock.after(withinMs, () => {
         this.#waiter = undefined;
         resolve(undefined);
-      }, withinMs);
+      });
       this.#waiter = {
         channels,
         resolve: (frame) => {
-          clearTimeout(timer);
+          callOff();
           resolve(frame);
         },
         reject: (error) => {
-          clearTimeout(timer);
+          callOff();
           reject(error);
         },
       };

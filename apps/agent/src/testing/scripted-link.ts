@@ -4,6 +4,7 @@ import {
   LinkError,
   SERIAL_CHANNEL,
   type ArtifactDescription,
+  type Effect,
   type Identification,
   type Link,
   type LinkInfo,
@@ -12,6 +13,7 @@ import {
   type Session,
   type UpdateOutcome,
 } from '@drydock/dfu-core';
+import type { Clock } from '../clock.js';
 import { FrameQueue } from '../links/frame-queue.js';
 
 /** What the other end saw, and when. */
@@ -36,6 +38,7 @@ export class ScriptedLink implements Link {
   constructor(
     readonly name: string,
     private readonly nowMs: () => number,
+    private readonly clock?: Clock,
   ) {}
 
   say(text: string): void {
@@ -49,7 +52,7 @@ export class ScriptedLink implements Link {
   open(): Promise<OpenLink> {
     if (this.refusal) return Promise.reject(this.refusal);
     this.opens += 1;
-    const queue = new FrameQueue();
+    const queue = new FrameQueue(this.clock);
     this.#queue = queue;
     let isOpen = true;
     let resolveClosed: () => void = () => undefined;
@@ -95,38 +98,58 @@ export interface ScriptedTimes {
   readonly proveMs: number;
 }
 
+/** Who answers on the link. */
+export interface ScriptedUnit {
+  mode: Identification['mode'];
+}
+
+/** A write that was not answered is repeated so often, a second after the one before. */
+const TOUCHES = 30;
+
 /**
- * A protocol that marks its steps in order and writes `touch`, `data`, `start` behind them. It honours
- * cancellations and refusals as sessions do.
+ * A protocol that marks its steps in order and writes `touch` (until it is answered), `data`, `start` behind them. It
+ * honours cancellations and refusals as sessions do.
  */
-export function scriptedProtocol(times: ScriptedTimes): Protocol {
-  const found = (link: LinkInfo, version: string): Identification => ({
+export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mode: 'application' }): Protocol {
+  const found = (link: LinkInfo, version: string, mode: Identification['mode'] = 'application'): Identification => ({
     protocol: 'smp',
-    mode: 'application',
+    mode,
     identity: link.identity,
     hardware: {},
-    running: [{ image: 0, version }],
+    running: mode === 'application' ? [{ image: 0, version }] : [],
   });
   const end = (
     outcome: Partial<UpdateOutcome> & { outcome: 'cancelled' | 'failed' },
     before: Identification,
   ): UpdateOutcome => ({ ...outcome, before, sentBytes: 0, needsRescue: false }) as UpdateOutcome;
 
+  const send = (text: string): Effect => ({
+    kind: 'send',
+    channel: SERIAL_CHANNEL,
+    bytes: new TextEncoder().encode(text),
+    withinMs: 1000,
+  });
+
   function* update(link: LinkInfo): Session<UpdateOutcome> {
-    const before = found(link, '1');
-    const script = [
+    const before = found(link, '1', unit.mode);
+    const script: readonly Effect[] = [
       { kind: 'mark', step: 'touched', withinMs: 1000 },
-      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('touch'), withinMs: 1000 },
+      send('touch'),
+      { kind: 'await', channels: [SERIAL_CHANNEL], withinMs: 1000 },
       { kind: 'sleep', withinMs: times.transferMs },
-      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('data'), withinMs: 1000 },
+      send('data'),
       { kind: 'mark', step: 'complete', withinMs: 1000 },
       { kind: 'mark', step: 'activating', withinMs: 1000 },
-      { kind: 'send', channel: SERIAL_CHANNEL, bytes: new TextEncoder().encode('start'), withinMs: 1000 },
+      send('start'),
       { kind: 'reconnect', as: {}, withinMs: 5000 },
       { kind: 'sleep', withinMs: times.proveMs },
-    ] as const;
+    ];
     for (const effect of script) {
-      const input = yield effect;
+      let input = yield effect;
+      for (let tries = 1; effect.kind === 'await' && input.kind === 'timeout' && tries < TOUCHES; tries += 1) {
+        input = yield send('touch');
+        if (input.kind === 'done') input = yield effect;
+      }
       if (input.kind === 'cancel') return end({ outcome: 'cancelled' }, before);
       if (input.kind === 'failed')
         return end({ outcome: 'failed', code: input.code, params: input.params ?? {} } as never, before);
@@ -145,7 +168,7 @@ export function scriptedProtocol(times: ScriptedTimes): Protocol {
     recognise: () => undefined,
     *identify(link) {
       yield { kind: 'sleep', withinMs: times.identifyMs };
-      return found(link, '1');
+      return found(link, '1', unit.mode);
     },
     fit: () => ({ fits: true }),
     payloads: (file) => new Map([['image:0', file]]),

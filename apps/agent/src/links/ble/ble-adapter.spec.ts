@@ -9,6 +9,7 @@ import {
   type ControllerOptions,
 } from '@drydock/device-sim';
 import { BleAdapter, type BleAdapterOptions } from './ble-adapter.js';
+import type { BleLink } from './ble-link.js';
 import type { OpenBleLink } from './open-ble-link.js';
 
 const {
@@ -57,6 +58,20 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> =>
     () => 'resolved',
     (error: LinkError) => error.code ?? String(error),
   );
+
+describe('a search that is given up', () => {
+  it('ends at once, and the device can be opened by the next', async () => {
+    const { controller, adapter } = await setUp();
+    const link = adapter.link(ADDRESS, { addressType: 'random' }) as BleLink;
+    const enough = new AbortController();
+    const given = codeOf(link.open({}, 60_000, enough.signal));
+    enough.abort();
+    expect(await given).toBe('link.not-found');
+    expect(await codeOf(link.open({ afterMs: 60_000 }, 90_000, AbortSignal.abort()))).toBe('link.not-found');
+    controller.host(new GenericPeripheral({ address: ADDRESS, name: 'Generic' }));
+    await (await link.open({}, 3000)).close();
+  });
+});
 
 describe('scan', () => {
   it('reports what advertises, with names and services', async () => {

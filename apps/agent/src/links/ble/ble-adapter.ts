@@ -129,20 +129,28 @@ export class BleAdapter implements BleHost {
     await this.#tap.close();
   }
 
-  find(withinMs: number, matches: (found: FoundPeripheral) => boolean): Promise<FoundPeripheral | undefined> {
+  find(
+    withinMs: number,
+    matches: (found: FoundPeripheral) => boolean,
+    signal?: AbortSignal,
+  ): Promise<FoundPeripheral | undefined> {
     this.#check();
     return new Promise((resolve) => {
+      const end = (): void => finish(undefined);
       const finish = (found: FoundPeripheral | undefined): void => {
         callOff();
         stop();
         forget();
+        signal?.removeEventListener('abort', end);
         resolve(found);
       };
       const stop = this.#scanner.listen((found) => {
         if (!this.#inUse.has(found.peripheral.id) && matches(found)) finish(found);
       });
-      const callOff = this.clock.after(withinMs, () => finish(undefined));
-      const forget = this.#onGone(() => finish(undefined));
+      const callOff = this.clock.after(withinMs, end);
+      const forget = this.#onGone(end);
+      signal?.addEventListener('abort', end);
+      if (signal?.aborted) end();
     });
   }
 

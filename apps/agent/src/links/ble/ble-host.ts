@@ -5,10 +5,14 @@ import type { TappedConnection } from './tapped-connection.js';
 
 export interface BleHost {
   readonly clock: Clock;
-  /** Waits so long, or until the adapter is gone. */
-  pause(ms: number): Promise<void>;
-  /** The first peripheral, not in use, that `matches`; undefined when none came in time. */
-  find(withinMs: number, matches: (found: FoundPeripheral) => boolean): Promise<FoundPeripheral | undefined>;
+  /** Waits so long, or until the adapter is gone or the signal comes. */
+  pause(ms: number, signal?: AbortSignal): Promise<void>;
+  /** The first peripheral, not in use, that `matches`; undefined when none came in time, or before the signal. */
+  find(
+    withinMs: number,
+    matches: (found: FoundPeripheral) => boolean,
+    signal?: AbortSignal,
+  ): Promise<FoundPeripheral | undefined>;
   /**
    * Connects a peripheral that was just found. Attempts take turns: a controller makes one connection at a time.
    * @returns the connection, which must be given back with `release`.

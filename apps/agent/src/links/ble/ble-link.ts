@@ -28,13 +28,14 @@ export class BleLink implements Link {
   /**
    * Looks for the target as the hint says until it is found, connected and discovered. Attempts that fail on the way
    * are repeated while time is left.
+   * @param signal ends the search; what is being connected is let go.
    */
-  async open(hint: ReconnectHint, withinMs: number): Promise<OpenLink> {
+  async open(hint: ReconnectHint, withinMs: number, signal?: AbortSignal): Promise<OpenLink> {
     const { clock } = this.adapter;
     const deadline = clock.monotonicMs() + withinMs;
-    const left = (): number => deadline - clock.monotonicMs();
+    const left = (): number => (signal?.aborted ? 0 : deadline - clock.monotonicMs());
     const matches = matcherFor(this.address, hint);
-    if (hint.afterMs) await this.adapter.pause(Math.min(hint.afterMs, withinMs));
+    if (hint.afterMs) await this.adapter.pause(Math.min(hint.afterMs, withinMs), signal);
 
     let last: LinkError | undefined;
     while (left() > 0) {
@@ -42,7 +43,7 @@ export class BleLink implements Link {
         const wanted = this.options.addressType;
         if (sighting.address === this.address && wanted !== undefined && addressType !== wanted) return false;
         return matches(sighting);
-      });
+      }, signal);
       if (!found || left() <= 0) break;
       try {
         const connection = await this.adapter.connect(found, left());
@@ -58,7 +59,7 @@ export class BleLink implements Link {
         if (!(error instanceof LinkError) || error instanceof InvariantError) throw error;
         if (error.code === 'link.ble-unavailable' || error.code === 'link.busy') throw error;
         last = error;
-        await this.adapter.pause(Math.min(RETRY_PAUSE_MS, Math.max(0, left())));
+        await this.adapter.pause(Math.min(RETRY_PAUSE_MS, Math.max(0, left())), signal);
       }
     }
     if (last && last.code !== 'link.timeout') throw last;

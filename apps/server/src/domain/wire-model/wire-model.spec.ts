@@ -1,6 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
-import { Violation, WireWorld, type Mistake } from './wire-world.fixture.js';
+import type { Mistake } from './model-agent.fixture.js';
+import { Violation, WireWorld } from './wire-world.fixture.js';
 
 jest.setTimeout(1_800_000);
 /** `DRYDOCK_SOAK=1`: many minutes instead of seconds. */

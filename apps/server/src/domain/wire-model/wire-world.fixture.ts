@@ -3,29 +3,21 @@
  * reorders, and time. The server's side is the real rules of `domain/`; the agent's side is written from the protocol
  * (design, section 4) in the fewest words. Observers that are neither check P2, P3 and P4 after every step.
  */
-import {
-  Policy,
-  mayMove,
-  DEPLOYMENT_LIFECYCLE,
-  type DeploymentState,
-  type IdentityFact,
-  type Report,
-} from '@drydock/contracts';
+import { Policy, mayMove, DEPLOYMENT_LIFECYCLE, type DeploymentState, type IdentityFact } from '@drydock/contracts';
 import { CLOCK_MARGIN_MS } from '../clock-margin.js';
 import { applyReport, type AttemptReport } from '../deployment/apply-report.js';
 import { holdsGrant, isEnd, moveTo, type DeploymentFacts } from '../deployment/deployment.js';
 import { exposureOf, grantEnds, type Exposure } from '../deployment/exposure.js';
 import { loseSilent, mayGrantNext, overAt } from '../deployment/silence.js';
+import {
+  emptyJournal,
+  ModelAgent,
+  type Mistake,
+  type ModelGrant,
+  type Numbered,
+  type Order,
+} from './model-agent.fixture.js';
 import { judgeBatch } from '../report-cursor/cursor.js';
-
-/** Mistakes that the exploration must find: the model's own test. */
-export type Mistake =
-  | 'grants-before-the-end-is-known'
-  | 'starts-without-looking-at-the-time'
-  | 'takes-grants-of-another-epoch'
-  | 'counts-duplicates'
-  | 'prunes-without-ack'
-  | 'pause-forgets-unheard-grants';
 
 export class Violation extends Error {}
 
@@ -37,97 +29,9 @@ const HASH = 'aa'.repeat(32);
 const OLD = { image: 0, hash: '00'.repeat(32) };
 const POLICY = Policy.parse({ retry: { link: { maxAttempts: 20, backOffMs: 0 } } });
 
-interface ModelGrant {
-  readonly attempt: number;
-  readonly startBy: number;
-  readonly finishBy: number;
-}
-interface Order {
-  readonly gateway: string;
-  readonly epoch: string;
-  readonly revision: number;
-  readonly grants: readonly ModelGrant[];
-}
-interface Numbered {
-  readonly epoch: string;
-  readonly seq: number;
-  readonly report: Report;
-}
-
-/** What survives on the card of a gateway. */
-interface Journal {
-  held: Order | undefined;
-  started: ModelGrant[];
-  over: Set<number>;
-  reports: Numbered[];
-}
-
-class Agent {
-  epoch = '';
-  private seq = 0;
-  /** Upper bound of the server's time: stamp and when it was asked for. */
-  anchor: { stamp: number; askedAt: number } | undefined;
-  /** The last look at the time that allowed a first write, and for which grant. */
-  looked: { at: number; grant: ModelGrant } | undefined;
-
-  constructor(
-    readonly name: string,
-    readonly gateway: string,
-    public journal: Journal,
-    private readonly world: WireWorld,
-  ) {
-    this.boot();
-  }
-
-  boot(): void {
-    this.epoch = this.world.freshEpoch();
-    this.seq = 0;
-    this.anchor = undefined;
-    this.looked = undefined;
-    this.note({ kind: 'epoch-started', agentVersion: '1', journal: 'intact' });
-    // Grants of earlier epochs are dead; what was started goes on.
-    for (const grant of this.journal.held?.grants ?? []) {
-      if (!this.isKnown(grant.attempt)) this.withdraw(grant, 'epoch-ended');
-    }
-    this.journal.held = undefined;
-  }
-
-  bound(now: number): number {
-    return this.anchor ? this.anchor.stamp + (now - this.anchor.askedAt) : Infinity;
-  }
-
-  isKnown(attempt: number): boolean {
-    return this.journal.over.has(attempt) || this.journal.started.some((grant) => grant.attempt === attempt);
-  }
-
-  takeOrder(order: Order): void {
-    const { held } = this.journal;
-    const foreign = order.epoch !== this.epoch && this.world.mistake !== 'takes-grants-of-another-epoch';
-    if (foreign || (held && held.revision >= order.revision)) return;
-    this.journal.held = order;
-    for (const grant of held?.grants ?? []) {
-      const still = order.grants.some((other) => other.attempt === grant.attempt);
-      if (!still && !this.isKnown(grant.attempt)) this.withdraw(grant, 'superseded');
-    }
-  }
-
-  withdraw(grant: ModelGrant, why: 'superseded' | 'epoch-ended' | 'start-by-passed'): void {
-    this.journal.over.add(grant.attempt);
-    this.note({ kind: 'withdrawn', ref: this.world.ref(grant.attempt), why });
-  }
-
-  note(report: Record<string, unknown>): void {
-    this.journal.reports.push({
-      epoch: this.epoch,
-      seq: ++this.seq,
-      report: { ...report, seq: this.seq, atMs: null } as Report,
-    });
-  }
-}
-
 export class WireWorld {
   now = 1_000_000;
-  readonly agents: Agent[] = [];
+  readonly agents: ModelAgent[] = [];
   /** How often the exploration got to what it is about. */
   readonly seen = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0 };
   private dep: DeploymentFacts;
@@ -144,7 +48,7 @@ export class WireWorld {
   /** First writes by true time, told by the device itself. */
   private readonly touchedAttempts = new Set<number>();
 
-  constructor(readonly mistake?: Mistake) {
+  constructor(readonly mistake: Mistake | undefined = undefined) {
     this.dep = {
       id: '11111111-1111-4111-8111-111111111111',
       campaignId: 'c',
@@ -175,7 +79,10 @@ export class WireWorld {
       stateAtMs: 0,
       endedAtMs: null,
     };
-    this.agents.push(new Agent('g1', 'g1', emptyJournal(), this), new Agent('g2', 'g2', emptyJournal(), this));
+    this.agents.push(
+      new ModelAgent('g1', 'g1', emptyJournal(), this),
+      new ModelAgent('g2', 'g2', emptyJournal(), this),
+    );
   }
 
   freshEpoch(): string {
@@ -231,20 +138,20 @@ export class WireWorld {
 
   // Several steps at once, as they mostly happen: without these a random history seldom gets far.
 
-  private grantAndTell(agent: Agent): void {
+  private grantAndTell(agent: ModelAgent): void {
     this.knownEpoch.set(agent.gateway, agent.epoch);
     this.grant(agent.gateway);
     this.deliverOrder(agent, -1);
   }
 
-  private lookAndWrite(agent: Agent, b: number): void {
+  private lookAndWrite(agent: ModelAgent, b: number): void {
     agent.anchor = { stamp: this.now, askedAt: this.now - (b % 300) };
     this.look(agent);
     this.passTime(b % (GAP_MS + 1));
     this.firstWrite(agent);
   }
 
-  private sendAndDeliver(agent: Agent): void {
+  private sendAndDeliver(agent: ModelAgent): void {
     this.sendBatch(agent, 3);
     this.deliverBatch(-1);
     this.deliverAck(agent, -1);
@@ -361,14 +268,14 @@ export class WireWorld {
 
   // The agents
 
-  private deliverOrder(agent: Agent, index: number): void {
+  private deliverOrder(agent: ModelAgent, index: number): void {
     const mine = this.orders.filter((order) => order.gateway === agent.gateway);
     const order = mine[modulo(index, mine.length)];
     if (order) agent.takeOrder(order);
   }
 
   /** The look directly before the first write. */
-  private look(agent: Agent): void {
+  private look(agent: ModelAgent): void {
     const grant = agent.journal.held?.grants.find((candidate) => !agent.isKnown(candidate.attempt));
     if (!grant) return;
     const blind = this.mistake === 'starts-without-looking-at-the-time';
@@ -376,7 +283,7 @@ export class WireWorld {
     agent.looked = { at: this.now, grant };
   }
 
-  private firstWrite(agent: Agent): void {
+  private firstWrite(agent: ModelAgent): void {
     const { looked } = agent;
     agent.looked = undefined;
     if (!looked || this.now - looked.at > GAP_MS || agent.isKnown(looked.grant.attempt)) return;
@@ -392,11 +299,11 @@ export class WireWorld {
     this.deviceIsWritten(looked.grant.attempt);
   }
 
-  private running(agent: Agent): ModelGrant | undefined {
+  private running(agent: ModelAgent): ModelGrant | undefined {
     return agent.journal.started.find((grant) => !agent.journal.over.has(grant.attempt));
   }
 
-  private laterWrite(agent: Agent, b: number): void {
+  private laterWrite(agent: ModelAgent, b: number): void {
     const grant = this.running(agent);
     if (!grant || agent.bound(this.now) >= grant.finishBy) return;
     const kinds = ['erased', 'complete', 'activating'] as const;
@@ -404,7 +311,7 @@ export class WireWorld {
     this.deviceIsWritten(grant.attempt);
   }
 
-  private finish(agent: Agent, b: number): void {
+  private finish(agent: ModelAgent, b: number): void {
     const grant = this.running(agent);
     if (!grant) return;
     agent.journal.over.add(grant.attempt);
@@ -422,7 +329,7 @@ export class WireWorld {
     });
   }
 
-  private giveUpLate(agent: Agent): void {
+  private giveUpLate(agent: ModelAgent): void {
     for (const grant of agent.journal.held?.grants ?? []) {
       if (!agent.isKnown(grant.attempt) && agent.anchor && agent.bound(this.now) >= grant.startBy) {
         agent.withdraw(grant, 'start-by-passed');
@@ -430,7 +337,7 @@ export class WireWorld {
     }
   }
 
-  private sendBatch(agent: Agent, b: number): void {
+  private sendBatch(agent: ModelAgent, b: number): void {
     const [oldest] = agent.journal.reports;
     if (!oldest) return;
     const reports = agent.journal.reports.filter((numbered) => numbered.epoch === oldest.epoch).slice(0, 1 + (b % 4));
@@ -438,7 +345,7 @@ export class WireWorld {
     if (this.mistake === 'prunes-without-ack') this.prune(agent, reports);
   }
 
-  private deliverAck(agent: Agent, index: number): void {
+  private deliverAck(agent: ModelAgent, index: number): void {
     const ack = this.acks[modulo(index, this.acks.length)];
     if (!ack) return;
     this.prune(
@@ -447,19 +354,19 @@ export class WireWorld {
     );
   }
 
-  private prune(agent: Agent, gone: readonly Numbered[]): void {
+  private prune(agent: ModelAgent, gone: readonly Numbered[]): void {
     agent.journal.reports = agent.journal.reports.filter((numbered) => !gone.includes(numbered));
     for (const { epoch, seq } of gone) this.pruned.push(`${epoch} ${seq}`);
   }
   private readonly pruned: string[] = [];
 
-  private loseJournal(agent: Agent, b: number): void {
+  private loseJournal(agent: ModelAgent, b: number): void {
     if (b % 3 !== 0) return;
     agent.journal = emptyJournal();
     agent.boot();
   }
 
-  private clone(agent: Agent, b: number): void {
+  private clone(agent: ModelAgent, b: number): void {
     // A card that is copied with a grant on it can speak for an attempt that the other machine goes on with: numbers
     // cannot keep the two apart, only the quarantine of a key with two live epochs can. Copied before, it must do no harm.
     const idle =
@@ -468,7 +375,7 @@ export class WireWorld {
     this.seen.clones++;
     const { held, started, over, reports } = agent.journal;
     const copy = { held, started: [...started], over: new Set(over), reports: [...reports] };
-    this.agents.push(new Agent(`${agent.name}-clone`, agent.gateway, copy, this));
+    this.agents.push(new ModelAgent(`${agent.name}-clone`, agent.gateway, copy, this));
   }
 
   // The observers
@@ -519,10 +426,6 @@ export class WireWorld {
     }
     throw new Violation(`the lifecycle has no way from ${from} to ${to}`);
   }
-}
-
-function emptyJournal(): Journal {
-  return { held: undefined, started: [], over: new Set(), reports: [] };
 }
 
 function modulo(value: number, size: number): number {

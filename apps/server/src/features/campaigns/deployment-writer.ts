@@ -22,10 +22,32 @@ export interface DeploymentChange {
 export async function writeDeployments(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
   if (changes.length === 0) return;
   await updateDeployments(tx, changes);
+  const takenBack = await failuresTakenBack(tx, changes);
   await updateAttempts(tx, changes);
   await updateDevices(tx, changes);
   await releaseGateways(tx, changes);
-  await moveCounters(tx, changes);
+  await moveCounters(tx, changes, takenBack);
+}
+
+/** A correction may overwrite an attempt that is counted as failed already: that failure is no longer one. */
+async function failuresTakenBack(
+  tx: Queryable,
+  changes: readonly DeploymentChange[],
+): Promise<readonly { campaign: string; code: string }[]> {
+  const corrected = changes.filter(({ before, attempt }) => attempt?.ended && before.endedAtMs !== null);
+  if (corrected.length === 0) return [];
+  return queryRows<{ campaign: string; code: string }>(
+    tx,
+    `select a.campaign_id as campaign, a.code from attempts a
+     join unnest($1::uuid[], $2::bigint[], $3::int[]) as x(id, reign, attempt)
+       on a.deployment_id = x.id and a.reign = x.reign and a.attempt = x.attempt
+     where a.outcome = 'failed' and a.code is not null`,
+    [
+      corrected.map(({ before }) => before.id),
+      corrected.map(({ before }) => before.reign),
+      corrected.map(({ before }) => before.attempt),
+    ],
+  );
 }
 
 async function updateDeployments(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
@@ -166,7 +188,11 @@ async function releaseGateways(tx: Queryable, changes: readonly DeploymentChange
 }
 
 /** P10: counters move in the transaction of what they count. Rows are locked in key order. */
-async function moveCounters(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
+async function moveCounters(
+  tx: Queryable,
+  changes: readonly DeploymentChange[],
+  takenBack: readonly { campaign: string; code: string }[],
+): Promise<void> {
   const moves = new Map<string, { campaign: string; stage: number; state: string; n: number }>();
   const add = (facts: DeploymentFacts, n: number): void => {
     const key = `${facts.campaignId} ${facts.stageIdx} ${facts.state}`;
@@ -175,16 +201,19 @@ async function moveCounters(tx: Queryable, changes: readonly DeploymentChange[])
     moves.set(key, entry);
   };
   const failures = new Map<string, { campaign: string; code: string; n: number }>();
+  const fail = (campaign: string, code: string, n: number): void => {
+    const entry = failures.get(`${campaign} ${code}`) ?? { campaign, code, n: 0 };
+    entry.n += n;
+    failures.set(`${campaign} ${code}`, entry);
+  };
+  for (const { campaign, code } of takenBack) fail(campaign, code, -1);
   for (const { before, next, attempt } of changes) {
     if (before.state !== next.state) {
       add(before, -1);
       add(next, 1);
     }
     if (attempt?.ended?.outcome === 'failed' && attempt.ended.code !== null) {
-      const key = `${before.campaignId} ${attempt.ended.code}`;
-      const entry = failures.get(key) ?? { campaign: before.campaignId, code: attempt.ended.code, n: 0 };
-      entry.n += 1;
-      failures.set(key, entry);
+      fail(before.campaignId, attempt.ended.code, 1);
     }
   }
   await addToCounters(tx, [...moves.values()]);
