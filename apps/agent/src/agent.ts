@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly links?: LinkFactory;
   /** Allows plain HTTP and MQTT to other machines. */
   readonly allowPlaintext?: boolean;
+  /** Called whenever an attempt takes its link: from now on there is work to do. */
+  readonly working?: () => void;
 }
 
 export interface RunningAgent {
@@ -110,6 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     releaseKeys,
+    working: () => options.working?.(),
     reported: () => uplink.reports.kick(),
     held: () => uplink.announce(),
     progress: (ref, sentBytes, totalBytes) => progress.add(ref, sentBytes, totalBytes),

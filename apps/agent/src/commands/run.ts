@@ -7,6 +7,7 @@ import { createLogger, RepeatedLine } from '../logger.js';
 import { PROTOCOLS } from '../protocols.js';
 import { EMPTY_SITE, readSiteFile } from '../site/site-file.js';
 import { tellError } from './console-output.js';
+import { preferSpeed } from './small-memory.js';
 
 export interface RunOptions {
   readonly state: string;
@@ -50,6 +51,7 @@ export async function run(options: RunOptions): Promise<number> {
           token: () => readToken(options.tokenFile),
           log,
           allowPlaintext: options.allowPlaintext ?? false,
+          working: preferSpeed,
         });
         await signalled;
         log.info({}, 'stopping at a safe point');

@@ -27,6 +27,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   >;
   readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'has' | 'obtain'>;
   readonly lanes: Lanes;
+  /** An attempt takes its link. */
+  working?(): void;
   /** Reports were written: the sender may go on. */
   reported(): void;
   /** The held order changed. */
@@ -88,9 +90,7 @@ export class Deployments {
       const attempt = new Attempt(
         book.epoch,
         book.grant,
-        book.state === 'touched'
-          ? { steps: book.steps, before: book.before, answered: book.answered }
-          : undefined,
+        book.state === 'touched' ? { steps: book.steps, before: book.before, answered: book.answered } : undefined,
       );
       if (book.state === 'granted') {
         if (journal.found === 'intact') await this.#withdraw(attempt, 'epoch-ended');
@@ -280,6 +280,7 @@ export class Deployments {
     const free = lanes.tryTake(attempt.lanes);
     if (!free) return;
     attempt.phase = 'running';
+    this.#options.working?.();
     this.#background(this.#run(attempt).finally(free));
   }
 

@@ -22,6 +22,7 @@ import {
   type Session,
 } from '@drydock/dfu-core';
 import { sleep, type Clock } from '../clock.js';
+import { describeEffect, describeInput } from './effect-lines.js';
 import type { Fences } from './fences.js';
 import type { PayloadStore } from './payload-store.js';
 
@@ -393,35 +394,4 @@ function startRefusal(fences: Fences): Input | undefined {
   const remaining = fences.startRemainingMs();
   if (remaining === undefined) return failed('fence.no-time');
   return remaining > 0 ? undefined : failed('fence.start-by');
-}
-
-/** One line of an effect: bytes as counts, never as contents. */
-export function describeEffect(effect: Effect): string {
-  switch (effect.kind) {
-    case 'send':
-      return `send ${effect.channel} ${effect.bytes.length} bytes`;
-    case 'await':
-      return `await ${effect.channels.join(' ')} ${effect.withinMs} ms`;
-    case 'subscribe':
-    case 'query':
-      return `${effect.kind} ${effect.channel}`;
-    case 'read':
-      return `read ${effect.source ?? ''} ${effect.offset}+${effect.length}`;
-    case 'mark':
-      return `mark ${effect.step}`;
-    default:
-      return effect.kind;
-  }
-}
-
-export function describeInput(input: Input): string {
-  switch (input.kind) {
-    case 'frame':
-    case 'data':
-      return `${input.kind} ${input.bytes.length} bytes`;
-    case 'failed':
-      return `failed ${input.code}`;
-    default:
-      return input.kind;
-  }
 }

@@ -9,6 +9,8 @@ import type { RequestWithId } from './request-context.js';
 
 /** Connection and resource failures of Postgres: the server's fault, and worth another try. */
 const DATABASE_AWAY = /^(?:08|53|57P)/;
+/** Text that Postgres cannot hold (NUL, halves of surrogate pairs): it can only have come with the request. */
+const UNSTORABLE_TEXT: ReadonlySet<string> = new Set(['22021', '22P05']);
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -78,6 +80,7 @@ function toProblemError(error: unknown, request: RequestWithId): ProblemError {
       cause: error,
     });
   }
+  if (UNSTORABLE_TEXT.has(database)) return invalid('it contains characters that are no text (U+0000)', 400, error);
   const detail = `see the log for request ${request.requestId}`;
   return new ProblemError('internal.invariant', { detail }, undefined, { cause: error });
 }

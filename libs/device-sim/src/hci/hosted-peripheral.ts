@@ -80,17 +80,20 @@ export class HostedPeripheral {
         if (!link.isUp) return;
         if (how === 'graceful') return link.terminateFromDevice(Status.RemoteUserTerminated);
         link.fallSilent(Status.ConnectionTimeout);
-        this.leave();
+        this.leave(handle);
       },
     };
     this.peripheral.onConnect(connection);
     return this.connected;
   }
 
-  /** The peripheral's side of the link is over. Told once. */
-  leave(): void {
+  /**
+   * The peripheral's side of a link is over. Told once.
+   * @param handle the link that ended: the host may notice the end of an old one while a new one is up.
+   */
+  leave(handle = this.connected?.handle): void {
     const connected = this.connected;
-    if (!connected) return;
+    if (!connected || connected.handle !== handle) return;
     this.connected = undefined;
     connected.gatt.close();
     this.peripheral.onDisconnect();

@@ -156,6 +156,24 @@ describe('connections', () => {
     expect(host.take(`${DISCONNECTED} 08`).map((each) => each.atMs - atMs)).toEqual([4000]);
   });
 
+  it('to the same device under another address survive the late end of the old one', () => {
+    const host = new Host();
+    const peripheral = new Counter();
+    host.controller.host(peripheral);
+    host.connect();
+    peripheral.connection?.disconnect('silent');
+    const advertised = peripheral.advertisement();
+    if (!advertised) throw new Error('nothing is advertised');
+    const nextHex = `${((Number.parseInt(ADDRESS_HEX.slice(0, 2), 16) + 1) & 0xff).toString(16).padStart(2, '0')}${ADDRESS_HEX.slice(2)}`;
+    const next = (nextHex.match(/../g) ?? []).reverse().join(':');
+    peripheral.advertisement = () => ({ ...advertised, address: next });
+    host.connect(nextHex);
+    host.run(5000);
+    expect(host.take(`${DISCONNECTED} 08`)).toHaveLength(1);
+    expect(peripheral.disconnects).toBe(1);
+    expect(peripheral.connection).toBeDefined();
+  });
+
   it('are reported as not established after six silent events', () => {
     const host = new Host();
     host.controller.host(new Counter(), { failToEstablish: 1 });

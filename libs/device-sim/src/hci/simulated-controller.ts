@@ -162,7 +162,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     for (const connection of [...this.#connections.values()]) {
       this.#forget(connection);
       connection.link.end(undefined);
-      connection.hosted.leave();
+      connection.hosted.leave(connection.handle);
     }
     this.#scanning = false;
     this.#initiation = undefined;
@@ -381,12 +381,12 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     const connection = this.#connections.get(handle);
     const status = connection ? Status.Success : Status.UnknownConnection;
     this.#emit(encodeCommandStatus(Opcode.Disconnect, status));
-    connection?.link.terminateFromHost(Status.LocalHostTerminated, () => connection.hosted.leave());
+    connection?.link.terminateFromHost(Status.LocalHostTerminated, () => connection.hosted.leave(connection.handle));
   }
 
   #gone(connection: Connection, reason: number): void {
     if (!this.#forget(connection)) return;
-    connection.hosted.leave();
+    connection.hosted.leave(connection.handle);
     this.#emit(encodeDisconnectionComplete(connection.handle, reason));
     this.#listen();
   }

@@ -39,11 +39,15 @@ export class BleLink implements Link {
 
     let last: LinkError | undefined;
     while (left() > 0) {
-      const found = await this.adapter.find(left(), ({ sighting, addressType }) => {
-        const wanted = this.options.addressType;
-        if (sighting.address === this.address && wanted !== undefined && addressType !== wanted) return false;
-        return matches(sighting);
-      }, signal);
+      const found = await this.adapter.find(
+        left(),
+        ({ sighting, addressType }) => {
+          const wanted = this.options.addressType;
+          if (sighting.address === this.address && wanted !== undefined && addressType !== wanted) return false;
+          return matches(sighting);
+        },
+        signal,
+      );
       if (!found || left() <= 0) break;
       try {
         const connection = await this.adapter.connect(found, left());

@@ -21,7 +21,8 @@ async function update(faults: FaultPlan): Promise<{ outcome: UpdateOutcome; ran:
   const device = createSecureDfuDevice({
     scheduler,
     application: makeDemoFirmware({ model: 'demo-sensor', version: '1.0.0', sizeBytes: 16_384 }),
-    flash: { eraseMsPerPage: 2, writeUsPerWord: 1 },
+    // Long enough that the link to the application, which just fell silent, is given up in the middle of the transfer.
+    flash: { eraseMsPerPage: 25, writeUsPerWord: 1 },
     rebootMs: 20,
     verifyMs: 5,
     advertisingIntervalMs: 20,

@@ -58,6 +58,8 @@ export interface AttemptPatch {
 export interface DevicePatch {
   readonly running?: readonly RunningImageFact[];
   readonly needsRescue?: boolean;
+  /** Read in an attempt that was given up: says nothing once another campaign has tried the device. */
+  readonly late?: boolean;
 }
 
 export type ReportEffect =
@@ -253,6 +255,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
           ? { running: report.before }
           : {}),
       ...(report.touched || report.needsRescue ? { needsRescue } : {}),
+      ...(evidence && { late: true }),
     },
     endKnown: !evidence,
   };

@@ -1,5 +1,6 @@
 /** The audit trail in Postgres: one row in the transaction of what it records. */
 import type { EntityManager } from 'typeorm';
+import { storableJson } from '../../adapters/database/storable-json.js';
 import type { Audit, AuditEntry } from './audit.port.js';
 
 export class PostgresAudit implements Audit {
@@ -18,7 +19,8 @@ export class PostgresAudit implements Audit {
         entry.action,
         entry.target?.kind ?? null,
         entry.target?.id ?? null,
-        JSON.stringify(entry.params ?? {}),
+        // A refused message is quoted here, and it may say anything.
+        storableJson(entry.params ?? {}),
         person?.ip ?? null,
         person?.requestId ?? null,
       ],

@@ -147,6 +147,7 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
             after_seq: device?.evidence?.afterSeq ?? null,
             needs_rescue: device?.needsRescue ?? null,
             end_known: endKnown ?? false,
+            late_for: device?.late ? next.id : null,
           },
         ]
       : [],
@@ -164,8 +165,10 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
        needs_rescue = coalesce(x.needs_rescue, d.needs_rescue),
        fenced_until = case when x.end_known then null else d.fenced_until end
      from jsonb_to_recordset($1::jsonb) as x(id uuid, running jsonb, version text, hash text, epoch text, after_seq bigint,
-       needs_rescue boolean, end_known boolean)
-     where d.id = x.id`,
+       needs_rescue boolean, end_known boolean, late_for uuid)
+     where d.id = x.id and (x.late_for is null or not exists (
+       select 1 from deployments own join deployments newer on newer.device_id = own.device_id
+       where own.id = x.late_for and newer.granted_at > own.granted_at))`,
     [JSON.stringify(rows)],
   );
 }

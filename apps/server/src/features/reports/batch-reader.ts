@@ -3,6 +3,7 @@
  * one that cannot be accepted is committed as refused instead of blocking those after it.
  */
 import { Epoch, MAX_BATCH_REPORTS, Report, ReportBatch, unknownMusts, type Envelope } from '@drydock/contracts';
+import { storableJson } from '../../adapters/database/storable-json.js';
 
 export interface ReadReport {
   readonly seq: number;
@@ -28,6 +29,8 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 const BODY_VERSION = 1;
 const MAX_INT4 = 2_147_483_647;
 const MAX_KIND = 64;
+/** No report of any version is nested deeper; Postgres and JSON.stringify give up somewhere beyond. */
+const MAX_NESTING = 32;
 const NONCE = ReportBatch.shape.nonce;
 
 /** @returns undefined when it is not even clear which numbers it carries: nothing can be acknowledged then. */
@@ -45,7 +48,7 @@ export function readBatch(envelope: Envelope): ReadBatch | undefined {
     envelope.bodyVersion !== BODY_VERSION
       ? `body-version ${envelope.bodyVersion}`
       : musts.length > 0
-        ? `must ${musts[0]}`
+        ? `must ${JSON.parse(storableJson(musts[0])) as string}`
         : undefined;
   const nonce = NONCE.safeParse(body.nonce);
   return {
@@ -58,6 +61,9 @@ export function readBatch(envelope: Envelope): ReadBatch | undefined {
 }
 
 function readReport(raw: unknown, seq: number, refusal: string | undefined): ReadReport {
+  if (isNestedDeeper(raw, MAX_NESTING)) {
+    return { seq, kind: 'unreadable', bodyJson: 'null', refusal: refusal ?? `nested more than ${MAX_NESTING} deep` };
+  }
   const { json, value } = storable(raw);
   const kind = kindOf(value);
   const base = { seq, kind, bodyJson: json };
@@ -78,12 +84,22 @@ function kindOf(value: unknown): string {
   return typeof kind === 'string' && kind !== '' ? kind.slice(0, MAX_KIND) : 'unreadable';
 }
 
-/** JSON.stringify escapes these only where they cannot be text: NUL, and halves of surrogate pairs. */
-const UNSTORABLE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
-
 function storable(raw: unknown): { json: string; value: unknown } {
-  const json = JSON.stringify(raw) ?? 'null';
-  if (!json.includes('\\u')) return { json, value: raw };
-  const clean = json.replace(UNSTORABLE, '$1\\ufffd');
-  return clean === json ? { json, value: raw } : { json: clean, value: JSON.parse(clean) as unknown };
+  const json = storableJson(raw);
+  // Only an escape can have been replaced.
+  return { json, value: json.includes('\\ufffd') ? (JSON.parse(json) as unknown) : raw };
+}
+
+/** Level by level, since the stack is what a stranger's nesting would exhaust. */
+function isNestedDeeper(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= limit && level.length > 0; depth++) {
+    const below: unknown[] = [];
+    for (const item of level) {
+      if (typeof item !== 'object' || item === null) continue;
+      for (const inner of Object.values(item)) if (typeof inner === 'object' && inner !== null) below.push(inner);
+    }
+    level = below;
+  }
+  return level.length > 0;
 }

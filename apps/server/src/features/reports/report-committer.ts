@@ -33,8 +33,8 @@ export interface CommitResult {
   readonly campaigns: readonly string[];
   readonly taken: number;
   readonly refused: number;
-  /** A report knew a later attempt or reign than the database. */
-  readonly aheadReign: number | undefined;
+  /** Gateways whose reports knew a later attempt or reign than the database, with the newest reign each named. */
+  readonly ahead: ReadonlyMap<string, number>;
 }
 
 interface CachedCampaign {
@@ -90,10 +90,11 @@ export class ReportCommitter {
     const gateways = [...new Set(batches.map(({ origin }) => origin.gatewayId))].sort();
     // The gateway's row stands for all its cursors: two servers that got the same batch wait for each other here.
     const present = (await tx.query(
-      'select id from gateways where id = any($1::uuid[]) order by id for no key update',
+      'select id, org_id from gateways where id = any($1::uuid[]) order by id for no key update',
       [gateways],
-    )) as { id: string }[];
-    const known = new Set(present.map((row) => row.id));
+    )) as { id: string; org_id: string }[];
+    // The organisation comes from the topic, and an outside broker's ACL may let a gateway choose it.
+    const orgs = new Map(present.map((row) => [row.id, row.org_id]));
     const { cursors, nowMs, reign } = await this.readCursors(tx, batches);
 
     const verdicts: CommittedBatch[] = [];
@@ -101,14 +102,19 @@ export class ReportCommitter {
     const moved = new Map<string, { gateway: string; epoch: string; cursor: number }>();
     for (const { origin, batch } of batches) {
       const key = `${origin.gatewayId} ${batch.of}`;
-      const verdict = judgeBatch(cursors.get(key) ?? 0, batch.firstSeq, batch.reports.length);
+      const cursor = cursors.get(key) ?? 0;
+      const known = orgs.get(origin.gatewayId) === origin.orgId;
+      // Only what is committed may be acknowledged.
+      const verdict = known
+        ? judgeBatch(cursor, batch.firstSeq, batch.reports.length)
+        : { kind: 'gap' as const, cursor };
       verdicts.push({ kind: verdict.kind, cursor: verdict.cursor, reign });
-      if (verdict.kind !== 'take' || !known.has(origin.gatewayId)) continue;
+      if (verdict.kind !== 'take') continue;
       cursors.set(key, verdict.cursor);
       moved.set(key, { gateway: origin.gatewayId, epoch: batch.of, cursor: verdict.cursor });
       for (const read of batch.reports.slice(verdict.skip)) taken.push({ origin, read });
     }
-    if (taken.length === 0) return { batches: verdicts, campaigns: [], taken: 0, refused: 0, aheadReign: undefined };
+    if (taken.length === 0) return { batches: verdicts, campaigns: [], taken: 0, refused: 0, ahead: new Map() };
 
     const fold = await this.fold(tx, taken, nowMs, reign);
     await this.store(tx, fold.judged, [...moved.values()]);
@@ -118,7 +124,7 @@ export class ReportCommitter {
       campaigns: fold.campaignsTouched(),
       taken: taken.length,
       refused: fold.judged.filter((report) => report.disposition === 'refused').length,
-      aheadReign: fold.aheadReign,
+      ahead: fold.ahead,
     };
   }
 

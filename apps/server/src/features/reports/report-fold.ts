@@ -44,8 +44,8 @@ interface Folded {
 
 export class ReportFold {
   readonly judged: JudgedReport[] = [];
-  /** A report knew a later attempt or reign than the database: it was restored. */
-  aheadReign: number | undefined;
+  /** Gateways whose reports knew a later attempt or reign than the database (was it restored?), with that reign. */
+  readonly ahead = new Map<string, number>();
   private readonly deployments = new Map<string, Folded>();
 
   constructor(
@@ -74,14 +74,16 @@ export class ReportFold {
     const { report } = read;
     if (report.kind === 'epoch-started') return judge('applied', null);
     const folded = this.deployments.get(report.ref.deployment);
-    if (report.ref.reign > this.reign) this.aheadReign = Math.max(this.aheadReign ?? 0, report.ref.reign);
+    const ahead = (): void => {
+      const { gatewayId } = origin;
+      this.ahead.set(gatewayId, Math.max(this.ahead.get(gatewayId) ?? 0, report.ref.reign));
+    };
+    if (report.ref.reign > this.reign) ahead();
     // A stranger learns nothing: a deployment of another organisation is as unknown as none.
     if (!folded || folded.locked.orgId !== origin.orgId) return judge('refused', 'unknown-deployment');
     const effect = this.apply(folded, report, origin, read.seq);
     if (effect.disposition !== 'applied') {
-      if (effect.ahead && folded.next.gatewayId === origin.gatewayId) {
-        this.aheadReign = Math.max(this.aheadReign ?? 0, report.ref.reign);
-      }
+      if (effect.ahead && folded.next.gatewayId === origin.gatewayId) ahead();
       return judge(effect.disposition, effect.note);
     }
     folded.next = effect.next;

@@ -52,7 +52,7 @@ export class ReportsHandler implements OnModuleInit {
     this.queue.onCommitted((result) => {
       this.metrics.committed(result.taken, result.refused);
       this.dirt.mark(result.campaigns);
-      if (result.aheadReign !== undefined) this.restore.noticed(result.aheadReign, 'report');
+      for (const [gatewayId, reign] of result.ahead) this.restore.noticed({ gatewayId, reign, by: 'report' });
     });
   }
 

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { signEnvelope } from '@drydock/contracts';
+import { startTestServer, type TestServer } from '../../testing.js';
+import { RestoreNotice } from '../dispatch/restore-notice.js';
+import { call, query, until } from '../fleet/fleet.fixture.js';
+import { recount } from '../insight/recount.js';
+import { readBatch } from './batch-reader.js';
+import { ReportCommitter } from './report-committer.js';
+import {
+  draftOf,
+  ended,
+  makeScene,
+  OLD,
+  readCampaign,
+  ScriptedGateway,
+  startCampaign,
+  touched,
+  uploadArtifact,
+} from './scripted-gateway.fixture.js';
+
+jest.setTimeout(30_000);
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+}, 60_000);
+afterAll(async () => {
+  const counted = server && (await recount(server.dataSource.manager));
+  await server?.stop();
+  expect(counted).toEqual({ equal: true, differences: [] });
+});
+
+/** An array in an array in an array, as JSON text, since no recursion could write it. */
+const nested = (depth: number): unknown => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+const reignNow = async (): Promise<number> =>
+  Number((await query(server, 'select reign from installation'))[0]!['reign']);
+const stateOfGateway = async (id: string): Promise<unknown> =>
+  (await query(server, 'select state from gateways where id = $1', [id]))[0]!['state'];
+
+describe('P4: no report of a gateway can block those after it', () => {
+  it('commits what is nested too deeply, or names a must with NUL, as refused', async () => {
+    const { gateway } = await makeScene(server, 0);
+    const [deep] = gateway.number([{ kind: 'downloading', extra: nested(12_000) }]);
+    const nonce = 'd'.repeat(32);
+    const body = { of: gateway.gateway.epoch, firstSeq: 1, reports: [deep], nonce };
+    // By hand, since JSON.stringify would not write it either.
+    const flat = JSON.stringify({ ...body, reports: [{ ...deep, extra: 'HERE' }] });
+    const text = flat.replace('"HERE"', '['.repeat(12_000) + ']'.repeat(12_000));
+    const envelope = { bodyVersion: 1, must: [], body: JSON.parse(text) as unknown } as never;
+    const read = readBatch(envelope)!;
+    const committer = server.app.get(ReportCommitter);
+    const [org] = await query(server, 'select org_id from gateways where id = $1', [gateway.id]);
+    const origin = {
+      orgId: String(org!['org_id']),
+      gatewayId: gateway.id,
+      epoch: gateway.gateway.epoch,
+      of: gateway.gateway.epoch,
+    };
+    const committed = await committer.commit([{ origin, batch: read }]);
+    expect(committed.batches).toMatchObject([{ kind: 'take', cursor: 1 }]);
+
+    const jws = await signEnvelope(
+      {
+        v: 1,
+        purpose: 'reports',
+        server: gateway.gateway.enrolment.server,
+        gateway: gateway.id,
+        epoch: gateway.gateway.epoch,
+        must: ['new\u0000thing'],
+        bodyVersion: 1,
+        body: { ...body, firstSeq: 2, reports: gateway.number([{ kind: 'x' }]) },
+      },
+      gateway.gateway.key,
+    );
+    await gateway.gateway.publish('reports', jws);
+    await until(() => gateway.acks.some((ack) => ack.cursor === 2));
+    const rows = await query(server, 'select disposition, note from reports where gateway_id = $1 order by seq', [
+      gateway.id,
+    ]);
+    expect(rows.map((row) => row['disposition'])).toEqual(['refused', 'refused']);
+    expect((await gateway.report({ kind: 'epoch-started', agentVersion: '1', journal: 'new' })).cursor).toBe(3);
+  });
+
+  it('does not acknowledge what it has not committed: an unknown gateway, or one under a foreign organisation', async () => {
+    const { gateway } = await makeScene(server, 0);
+    const batch = readBatch({
+      bodyVersion: 1,
+      must: [],
+      body: { of: gateway.gateway.epoch, firstSeq: 1, reports: gateway.number([{ kind: 'x' }]), nonce: 'e'.repeat(32) },
+    } as never)!;
+    const epoch = gateway.gateway.epoch;
+    const elsewhere = '00000000-0000-4000-8000-000000000001';
+    const committer = server.app.get(ReportCommitter);
+    const { batches, taken } = await committer.commit([
+      { origin: { orgId: elsewhere, gatewayId: gateway.id, epoch, of: epoch }, batch },
+      { origin: { orgId: elsewhere, gatewayId: elsewhere, epoch, of: epoch }, batch },
+    ]);
+    expect(batches.map(({ cursor }) => cursor)).toEqual([0, 0]);
+    expect(taken).toBe(0);
+    expect(await query(server, 'select 1 from reports where org_id = $1', [elsewhere])).toEqual([]);
+  });
+
+  it('audits a refused message whatever it says', async () => {
+    const { gateway } = await makeScene(server, 0);
+    const head = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid: 'a\u0000b', typ: 'drydock-envelope' }));
+    await gateway.gateway.publish('reports', `${head.toString('base64url')}.e30.c2ln`);
+    const audited = await query(
+      server,
+      `select params from audit where target_id = $1 and action = 'reports.bad-signature'`,
+      [gateway.id],
+    );
+    expect(audited).toHaveLength(1);
+  });
+});
+
+describe('P3: what comes late', () => {
+  it('an attempt given up says nothing about a device that another attempt has taken since', async () => {
+    const { gateway, devices, artifact, model, site } = await makeScene(server, 1);
+    const first = await startCampaign(server, draftOf(artifact));
+    const grant = await gateway.grantOf(devices[0]!);
+    await gateway.report(touched(grant));
+    // Silence: both ends pass.
+    await query(
+      server,
+      `update deployments set start_by = now() - interval '2 hours', finish_by = now() - interval '1 hour' where campaign_id = $1`,
+      [first.id],
+    );
+    await query(server, 'update campaigns set wake_at = now() where id = $1', [first.id]);
+    const stateOf = async (id: string): Promise<unknown> =>
+      (await query(server, 'select state from deployments where campaign_id = $1', [id]))[0]!['state'];
+    await until(async () => (await stateOf(first.id)) === 'lost');
+
+    const other = await ScriptedGateway.start(server, site);
+    await query(server, 'update devices set gateway_id = $2 where id = $1', [devices[0]!.id, other.id]);
+    await query(
+      server,
+      'insert into device_gateways (device_id, gateway_id, links) select device_id, $2, links from device_gateways where device_id = $1',
+      [devices[0]!.id, other.id],
+    );
+    const second = await startCampaign(server, draftOf(await uploadArtifact(server, model)));
+    const again = await other.grantOf(devices[0]!);
+    await other.report(touched(again), ended(again, 'failed', { code: 'link.lost', needsRescue: true }));
+    const facts = `select running, needs_rescue, read_epoch from devices where id = $1`;
+    const [before] = await query(server, facts, [devices[0]!.id]);
+    expect(before).toMatchObject({ needs_rescue: true });
+
+    await gateway.report(ended(grant, 'failed', { code: 'link.lost', after: [{ ...OLD, version: '0.0.1' }] }));
+    expect(await stateOf(first.id)).toBe('failed');
+    expect((await query(server, facts, [devices[0]!.id]))[0]).toEqual(before);
+    await call(server, 'POST', `/api/v1/campaigns/${second.id}/abort`, { body: { reason: 'done' } });
+  });
+});
+
+describe('one gateway cannot stop everything', () => {
+  it('is believed once when it claims to know more than the database, and quarantined after', async () => {
+    const { gateway, artifact } = await makeScene(server, 1);
+    const campaign = await startCampaign(server, draftOf(artifact));
+    const notice = server.app.get(RestoreNotice);
+    const reign = await reignNow();
+    const claim = { gatewayId: gateway.id, by: 'presence' as const };
+    // A number that no later message could carry.
+    const liar = (await makeScene(server, 0)).gateway;
+    expect(await notice.weigh([{ ...claim, gatewayId: liar.id, reign: Number.MAX_SAFE_INTEGER }])).toBe(reign);
+    expect(await stateOfGateway(liar.id)).toBe('quarantined');
+    expect((await readCampaign(server, campaign.id)).state).toBe('running');
+
+    expect(await notice.weigh([{ ...claim, reign }])).toBe(reign + 1);
+    expect((await readCampaign(server, campaign.id)).state).toBe('paused');
+    // News of the reign before is old news, whoever brings it, and whenever: also after the fences have run out.
+    await query(server, `update installation set settling_until = now() - interval '1 minute'`);
+    expect(await notice.weigh([{ ...claim, reign }])).toBe(reign + 1);
+    expect(await stateOfGateway(gateway.id)).toBe('active');
+    expect(await notice.weigh([{ ...claim, reign: reign + 1 }])).toBe(reign + 1);
+    expect(await stateOfGateway(gateway.id)).toBe('quarantined');
+    const [audited] = await query(server, `select target_id from audit where action = 'installation.reign-raised'`);
+    expect(audited).toEqual({ target_id: gateway.id });
+    await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
+  });
+});
+
+describe('people', () => {
+  it('who send NUL are told that it is their fault', async () => {
+    const { artifact } = await makeScene(server, 0);
+    const draft = { ...draftOf(artifact), note: 'a\u0000b' };
+    expect((await call(server, 'POST', '/api/v1/campaigns', { body: draft })).status).toBe(400);
+    expect((await call(server, 'GET', '/api/v1/devices?tag=a%00b')).status).toBe(400);
+  });
+});
