@@ -5,7 +5,7 @@
  *     npm run build && node tools/dist/compose-secrets.js --url https://drydock.example --broker broker.example
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeBrokerCertificates } from './broker-certificates.js';
@@ -24,11 +24,19 @@ if (existsSync(envFile)) {
   process.exit(2);
 }
 const folder = join(root, '.drydock', 'compose');
-mkdirSync(folder, { recursive: true });
+// Nobody else on this machine gets past this folder; what is mounted from it must be readable inside the containers.
+mkdirSync(folder, { recursive: true, mode: 0o700 });
+chmodSync(folder, 0o700);
 const secret = () => randomBytes(24).toString('hex');
 const s3 = { access: secret().slice(0, 20), secret: secret() };
 const metricsToken = secret();
-await makeBrokerCertificates(join(folder, 'broker'), [values.broker, 'mosquitto', 'localhost', '127.0.0.1']);
+const certificates = await makeBrokerCertificates(join(folder, 'broker'), [
+  values.broker,
+  'mosquitto',
+  'localhost',
+  '127.0.0.1',
+]);
+for (const file of Object.values(certificates)) chmodSync(file, 0o644);
 writeFileSync(
   join(folder, 's3.json'),
   JSON.stringify({

@@ -27,7 +27,7 @@ const SECRET_NAMES = [
 ];
 
 const SECRET_TEXT =
-  /dd_[A-Za-z0-9_-]{43}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|(?<=:\/\/[^\s:@/]*:)[^\s@/]+(?=@)/g;
+  /dd(?:enrol)?_[A-Za-z0-9_-]{43}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|(?<=:\/\/[^\s:@/]*:)[^\s@/]+(?=@)/g;
 
 /** Takes API tokens, signed tokens and passwords of URLs out of a text. */
 export function redactText(text: string): string {

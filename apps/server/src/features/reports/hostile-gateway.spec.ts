@@ -182,6 +182,7 @@ describe('people', () => {
     const { artifact } = await makeScene(server, 0);
     const draft = { ...draftOf(artifact), note: 'a\u0000b' };
     expect((await call(server, 'POST', '/api/v1/campaigns', { body: draft })).status).toBe(400);
-    expect((await call(server, 'GET', '/api/v1/devices?tag=a%00b')).status).toBe(400);
+    expect((await call(server, 'GET', '/api/v1/devices?tag=a%00b')).status).toBe(422);
+    expect((await call(server, 'POST', '/api/v1/sites', { body: { name: 'nul', zone: 'a\u0000b' } })).status).toBe(422);
   });
 });
