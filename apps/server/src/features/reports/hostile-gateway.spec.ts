@@ -39,12 +39,12 @@ const stateOfGateway = async (id: string): Promise<unknown> =>
 describe('P4: no report of a gateway can block those after it', () => {
   it('commits what is nested too deeply, or names a must with NUL, as refused', async () => {
     const { gateway } = await makeScene(server, 0);
-    const [deep] = gateway.number([{ kind: 'downloading', extra: nested(12_000) }]);
+    const [deep] = gateway.number([{ kind: 'downloading', extra: nested(60_000) }]);
     const nonce = 'd'.repeat(32);
     const body = { of: gateway.gateway.epoch, firstSeq: 1, reports: [deep], nonce };
     // By hand, since JSON.stringify would not write it either.
     const flat = JSON.stringify({ ...body, reports: [{ ...deep, extra: 'HERE' }] });
-    const text = flat.replace('"HERE"', '['.repeat(12_000) + ']'.repeat(12_000));
+    const text = flat.replace('"HERE"', '['.repeat(60_000) + ']'.repeat(60_000));
     const envelope = { bodyVersion: 1, must: [], body: JSON.parse(text) as unknown } as never;
     const read = readBatch(envelope)!;
     const committer = server.app.get(ReportCommitter);
