@@ -66,15 +66,21 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
         .map((touch) => site.wallMs(touch.atMs));
       for (const at of touches) {
         const holding = attempts.filter(
-          (attempt) => at >= attempt.granted_ms - CLOCK_SLACK_MS && at < attempt.finish_by_ms + CLOCK_SLACK_MS,
+          // An end is committed after the last touch of its attempt: nothing of it may come later.
+          (attempt) =>
+            at >= attempt.granted_ms - CLOCK_SLACK_MS &&
+            at < Math.min(attempt.finish_by_ms, attempt.ended_ms ?? Infinity) + CLOCK_SLACK_MS,
         );
         if (holding.length === 0) broken.push(`P2: ${unit.serial} was touched at ${at} without any grant`);
       }
       attempts.forEach((attempt, index) => {
-        const first = touches.find(
-          (at) => at >= attempt.granted_ms - CLOCK_SLACK_MS && at < attempt.finish_by_ms + CLOCK_SLACK_MS,
-        );
-        if (attempt.touched_ms !== null && first === undefined) {
+        const next = attempts[index + 1];
+        // What lies after the next grant belongs to that one.
+        const untilMs = Math.min(attempt.finish_by_ms + CLOCK_SLACK_MS, next?.granted_ms ?? Infinity);
+        const first = touches.find((at) => at >= attempt.granted_ms - CLOCK_SLACK_MS && at < untilMs);
+        // `touched` is written down before the first write, which may never arrive; such an attempt can only fail.
+        const mustHaveTouched = attempt.outcome === 'proven' || attempt.outcome === 'reverted';
+        if (attempt.touched_ms !== null && first === undefined && mustHaveTouched) {
           broken.push(
             `P4: ${unit.serial} attempt ${attempt.attempt} is said to be touched, the device knows nothing of it`,
           );
@@ -82,7 +88,6 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
         if (attempt.touched_ms !== null && first !== undefined && first > attempt.start_by_ms + CLOCK_SLACK_MS) {
           broken.push(`P2: ${unit.serial} attempt ${attempt.attempt} was first touched after startBy`);
         }
-        const next = attempts[index + 1];
         if (!next) return;
         const knownEndMs = Math.min(attempt.ended_ms ?? Infinity, attempt.finish_by_ms);
         if (next.granted_ms < knownEndMs - CLOCK_SLACK_MS) {

@@ -155,10 +155,28 @@ describe('session driver', () => {
         'done',
         'done',
         'failed fence.start-by',
-        'opened',
+        'failed fence.start-by',
         'failed fence.start-by',
       ]);
       expect(link.writes.map(({ text }) => text)).toEqual(['a', 'b']);
+    });
+
+    it('looks for the target again only until startBy', async () => {
+      const { play, link } = fenced(1000);
+      const open = link.open.bind(link);
+      const limits: number[] = [];
+      link.open = ((_: unknown, withinMs: number) => {
+        limits.push(withinMs);
+        return limits.length === 1 ? open() : Promise.reject(new LinkError('link.not-found', { link: 'x', withinMs }));
+      }) as never;
+      const back: Effect = { kind: 'reconnect', as: {}, withinMs: 30_000 };
+      const short: Effect = { kind: 'sleep', withinMs: 400 };
+      expect((await play([touched, send('a'), short, back, wait, back])).slice(3)).toEqual([
+        'failed link.not-found',
+        'done',
+        'failed fence.start-by',
+      ]);
+      expect(limits.slice(1)).toEqual([600]);
     });
 
     it('goes on after a frame, and tells of the first one', async () => {

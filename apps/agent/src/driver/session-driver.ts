@@ -3,8 +3,8 @@
  *
  * - Marks are journalled, on disk, before they are answered.
  * - Fences: `startBy` is looked at before and after the journal has taken `touched` (writing it takes
- *   time too), and then at every `send` until the target has answered one: a write that never arrived is no
- *   first touch, so it is not repeated after `startBy`. `finishBy` at every effect; after it nothing is written.
+ *   time too), and then at every `send` and `reconnect` until the target has answered: a write that never arrived is
+ *   no first touch, so it is not repeated after `startBy`. `finishBy` at every effect; after it nothing is written.
  * - A cancellation is given to the session once, at its next effect; sleeps are cut short for it.
  * - Whatever happens, the session ends within its limit, and the link is closed by `close`.
  */
@@ -218,19 +218,26 @@ export class SessionDriver {
       if (error instanceof DrydockError && error.code === 'link.timeout') {
         return this.#fencedSince(effect) ?? { kind: 'timeout' };
       }
-      if (error instanceof DrydockError) return failed(error.code, error.params);
+      if (error instanceof DrydockError) return this.#fencedSince(effect) ?? failed(error.code, error.params);
       return failed('link.lost', { detail: error instanceof Error ? error.message : String(error) });
     }
   }
 
   /** The answer to an effect whose time was cut short by a fence. */
   #fencedSince(effect: Effect): Input | undefined {
-    return this.#finishFence(effect) ?? (effect.kind === 'send' ? this.#startFence() : undefined);
+    return this.#finishFence(effect) ?? this.#startFence(effect);
   }
 
-  /** The answer to any write after `touched` while nobody knows whether one before it has arrived. */
-  #startFence(): Input | undefined {
-    return this.#touched && !this.#answered ? startRefusal(this.#options.fences) : undefined;
+  /** The answer to what would lead to a write after `touched`, while nobody knows whether one before it has arrived. */
+  #startFence(effect: Effect): Input | undefined {
+    const leadsToWrite = effect.kind === 'send' || effect.kind === 'reconnect';
+    return leadsToWrite && this.#touched && !this.#answered ? startRefusal(this.#options.fences) : undefined;
+  }
+
+  /** A link that is slow, to take bytes or to find the target, does not carry the session past the fence. */
+  #withinStart(withinMs: number): number {
+    if (!this.#touched || this.#answered) return withinMs;
+    return Math.min(withinMs, this.#options.fences.startRemainingMs() ?? withinMs);
   }
 
   /** The answer to any effect that could reach the device after `finishBy`. */
@@ -260,7 +267,9 @@ export class SessionDriver {
         await this.close();
         return { kind: 'done' };
       case 'reconnect': {
-        const info = await this.#reconnect(effect.as, withinMs);
+        const refusal = this.#startFence(effect);
+        if (refusal) return refusal;
+        const info = await this.#reconnect(effect.as, this.#withinStart(withinMs));
         hooks?.reopened?.(info);
         return { kind: 'opened', link: info };
       }
@@ -321,12 +330,10 @@ export class SessionDriver {
   }
 
   async #send(open: OpenLink, effect: Extract<Effect, { kind: 'send' }>, withinMs: number): Promise<Input> {
-    const refusal = this.#startFence();
+    const refusal = this.#startFence(effect);
     if (refusal) return refusal;
     const acknowledged = effect.acknowledged ?? false;
-    // A link that is slow to take the bytes does not carry them past the fence.
-    const startMs = this.#touched && !this.#answered ? this.#options.fences.startRemainingMs() : undefined;
-    const limitMs = Math.min(withinMs, startMs ?? withinMs);
+    const limitMs = this.#withinStart(withinMs);
     this.#sentSinceTouched ||= this.#touched;
     await this.#guard(open.send(effect.channel, effect.bytes, { acknowledged, withinMs: limitMs }), limitMs);
     // Only Bluetooth has a write that the other end confirms.

@@ -50,9 +50,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
     const response = context.switchToHttp().getResponse<Response>();
     const secret = this.reflector.get<boolean | undefined>(SECRET_ANSWER_KEY, context.getHandler()) ?? false;
-    const hash = createHash('sha256')
-      .update(JSON.stringify([request.originalUrl, request.body ?? null]))
-      .digest();
+    const hash = createHash('sha256').update(textOf(request)).digest();
 
     return from(this.reserve(actor, key, hash)).pipe(
       mergeMap((earlier) => {
@@ -104,6 +102,15 @@ export class IdempotencyInterceptor implements NestInterceptor {
       'delete from idempotency_keys where org_id = $1 and person_id = $2 and key = $3 and status is null',
       [actor.orgId, actor.personId, key],
     );
+  }
+}
+
+/** @throws ProblemError for a body that is nested deeper than it could be written again. */
+function textOf(request: RequestWithId): string {
+  try {
+    return JSON.stringify([request.originalUrl, request.body ?? null]);
+  } catch {
+    throw new ProblemError('request.invalid', { detail: 'the body is nested too deeply' });
   }
 }
 

@@ -7,6 +7,8 @@ jest.setTimeout(1_800_000);
 /** `DRYDOCK_SOAK=1`: many minutes instead of seconds. */
 const RUNS = process.env['DRYDOCK_SOAK'] === '1' ? 3_000_000 : 60_000;
 const MISTAKE_RUNS = 60_000;
+/** `DRYDOCK_SEED=N` plays the histories of an earlier run again; fast-check prints the seed of one that failed. */
+const SEED = process.env['DRYDOCK_SEED'];
 
 const history = fc.array(fc.tuple(fc.nat(999), fc.nat(999), fc.nat(99_999)), {
   minLength: 60,
@@ -23,7 +25,7 @@ describe('the wire rules', () => {
   it('keep P2, P3 and P4 whatever the network, the agents and the clock do', () => {
     fc.assert(
       fc.property(history, (steps) => play(steps)),
-      { numRuns: RUNS },
+      { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) },
     );
   });
 

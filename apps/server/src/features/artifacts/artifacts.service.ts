@@ -133,24 +133,6 @@ export class ArtifactsService {
   }
 
   /**
-   * P1: whether a running version proves that this artifact runs: no other artifact of the model carries it, be it as
-   * its running version, or as the version that its file tells.
-   */
-  async versionProves(
-    tx: Queryable,
-    what: { orgId: string; model: string; runningVersion: string; artifactId: string },
-  ): Promise<boolean> {
-    const others = await queryRows(
-      tx,
-      `select 1 from artifacts where org_id = $1 and model = $2 and id <> $4
-         and (running_version = $3 or (running_version is null and version = $3)
-           or description -> 'images' @> jsonb_build_array(jsonb_build_object('version', $3::text))) limit 1`,
-      [what.orgId, what.model, what.runningVersion, what.artifactId],
-    );
-    return others.length === 0;
-  }
-
-  /**
    * Whether a gateway may fetch these bytes: one of its live deployments, or the order that is out for it, names them.
    */
   async gatewayMayFetch(gatewayId: string, sha256: string): Promise<boolean> {

@@ -178,6 +178,19 @@ describe('one gateway cannot stop everything', () => {
 });
 
 describe('people', () => {
+  it('who nest without end, and want it done once, are told so', async () => {
+    const response = await fetch(`${server.baseUrl}/api/v1/campaigns`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${server.adminToken}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'deep',
+      },
+      body: `{"name":"x","selector":${'['.repeat(40_000)}${']'.repeat(40_000)}}`,
+    });
+    expect(response.status).toBe(422);
+  });
+
   it('who send NUL are told that it is their fault', async () => {
     const { artifact } = await makeScene(server, 0);
     const draft = { ...draftOf(artifact), note: 'a\u0000b' };

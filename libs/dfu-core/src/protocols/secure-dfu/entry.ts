@@ -11,7 +11,7 @@ import { type DrydockError, LinkError } from '../../errors.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { bootloaderAddress } from './addresses.js';
 import { decodeButtonlessAnswer, encodeEnterBootloader } from './codec.js';
-import type { Conversation } from './conversation.js';
+import { type Conversation, isLinkTrouble } from './conversation.js';
 import { buttonlessError } from './errors.js';
 import { BUTTONLESS_WITHOUT_BONDS, ButtonlessOpcode, ButtonlessResult, SECURE_DFU_SERVICE } from './messages.js';
 
@@ -20,7 +20,9 @@ const INDICATION_MS = 10_000;
 const LEAVE_MS = 1_000;
 const BUSY_PAUSE_MS = 1_000;
 const MAX_TRIES = 3;
-const FIND_MS = 30_000;
+/** The bootloader is up within a second or two; what is not seen by then perhaps never left. */
+const BOOTLOADER_MS = 6_000;
+const FIND_MS = 24_000;
 
 /**
  * @param touch called before the write that makes the application leave.
@@ -45,10 +47,14 @@ export function* enterBootloader(
   } catch (error) {
     if (!(error instanceof LinkError && error.code === 'link.lost')) throw error;
   }
-  return yield* talk.reconnect(
-    { addresses: [...new Set([...addresses.map(bootloaderAddress), ...addresses])], serviceUuid: SECURE_DFU_SERVICE },
-    FIND_MS,
-  );
+  const everywhere = [...new Set([...addresses.map(bootloaderAddress), ...addresses])];
+  try {
+    return yield* talk.reconnect({ addresses: everywhere, serviceUuid: SECURE_DFU_SERVICE }, BOOTLOADER_MS);
+  } catch (error) {
+    if (!isLinkTrouble(error)) throw error;
+    // The request got lost, or power did, and the application is back: it does not advertise the service of the bootloader.
+    return yield* talk.reconnect({ addresses: everywhere }, FIND_MS);
+  }
 }
 
 /** @returns the error if the application said no. */

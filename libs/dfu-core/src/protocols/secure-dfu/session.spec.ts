@@ -282,6 +282,23 @@ describe('fences and cancellation', () => {
     expect(outcome).toMatchObject({ outcome: 'failed', code: 'fence.finish-by', needsRescue: true });
   });
 
+  it('asks again an application that never left, found although it does not advertise the service', () => {
+    const outcome = play(secureDfu.update(application, REQUEST), [
+      ...identified,
+      ...checked,
+      ['subscribe buttonless', done],
+      ['mark touched', done],
+      ['write buttonless 01', { kind: 'closed' }],
+      [`reconnect ${BOOT} ${APP} fe59`, { kind: 'timeout' }],
+      [`reconnect ${BOOT} ${APP}`, opened(application)],
+      [`reconnect ${APP} ${BOOT}`, opened(application)],
+      ['subscribe buttonless', done],
+      ['write buttonless 01', { kind: 'failed', code: 'fence.start-by' }],
+      ['close', done],
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'failed', code: 'fence.start-by' });
+  });
+
   it('leaves an untouched application at once', () => {
     const outcome = play(secureDfu.update(application, REQUEST), [
       ...identified,
