@@ -185,6 +185,9 @@ create table gateway_epochs (
   was_live boolean not null default false,
   connection bigint not null default 0,
   sequence bigint not null default -1,
+  -- newest order that it said it holds
+  held_reign bigint not null default 0,
+  held_revision bigint not null default 0,
   primary key (gateway_id, epoch)
 );
 create table devices (
@@ -397,6 +400,8 @@ create table attempts (
   blame text,
   sent_bytes bigint,
   duration_ms bigint,
+  -- first order that names the grant; an epoch that held it or a later one knows of the grant
+  order_revision bigint,
   primary key (deployment_id, reign, attempt)
 );
 create index attempts_rate on attempts (campaign_id, granted_at);

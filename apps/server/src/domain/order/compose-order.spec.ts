@@ -29,7 +29,7 @@ function live(n: number, changes: Partial<LiveAtGateway> & { startBy?: number } 
     finishBy: NOW + 600_000,
     timeouts: { downloadMs: 1000, transferMs: 1000, activateMs: 1000, proveMs: 1000 },
   } as unknown as Grant;
-  return { grant, epoch: EPOCH, touched: false, granting: true, cancel: null, ...rest };
+  return { grant, epoch: EPOCH, touched: false, heardOf: false, granting: true, cancel: null, ...rest };
 }
 
 const gateway = { epoch: EPOCH, usable: true };
@@ -55,6 +55,11 @@ describe('composing an order', () => {
 
   it('never asks to settle what is known to have started', () => {
     const order = composeOrder(gateway, [live(1, { touched: true, epoch: EARLIER })], [], NOW);
+    expect(order.settle).toEqual([]);
+  });
+
+  it('never asks about a grant whose order its epoch held: a copy of the card would vouch wrongly (P3)', () => {
+    const order = composeOrder(gateway, [live(1, { heardOf: true, epoch: EARLIER })], [], NOW);
     expect(order.settle).toEqual([]);
   });
 

@@ -8,6 +8,11 @@ export interface LiveAtGateway {
   readonly grant: Grant;
   readonly epoch: string;
   readonly touched: boolean;
+  /**
+   * The epoch of the grant said that it held the order with it, or a later one. Its journal knows of the grant then, and
+   * a restarted agent withdraws it unasked; whoever had to be asked may be a copy of the card from before the grant.
+   */
+  readonly heardOf: boolean;
   /** The campaign is running, or the device waits for its application. */
   readonly granting: boolean;
   readonly cancel: 'before-start' | 'safe-point' | null;
@@ -36,8 +41,8 @@ const PAYLOAD_BYTES = Math.floor(((MAX_ORDER_BYTES - 1024) * 3) / 4);
 /**
  * A grant is in the order while its attempt is not known to have ended and it belongs to the gateway's present epoch:
  * one that may not start any more (paused, cancelled, past `startBy`) is left out, which withdraws it. What runs
- * already is named as long as there is room. What is neither granted nor known to have started is asked for (`settle`):
- * the order that granted it may never have arrived, and only the gateway can say that it will never start.
+ * already is named as long as there is room. What is neither granted nor known to have started, and was never heard of
+ * by its epoch, is asked for (`settle`): only the gateway can say that it will never start.
  * @param live in the order of granting.
  */
 export function composeOrder(
@@ -65,8 +70,8 @@ export function composeOrder(
     if (!item.touched && mayStart) take(order.grants, item.grant, MAX_GRANTS);
   }
   const granted = new Set(order.grants);
-  for (const { grant, epoch, touched } of live) {
-    if (touched || granted.has(grant)) continue;
+  for (const { grant, epoch, touched, heardOf } of live) {
+    if (touched || heardOf || granted.has(grant)) continue;
     const { deployment, reign, attempt } = grant;
     take(order.settle, { deployment, reign, attempt, epoch: epoch as Settle['epoch'] }, MAX_SETTLE);
   }

@@ -23,6 +23,15 @@ interface Row {
   request_id: string | null;
 }
 
+/** The time as Postgres writes it, to the microsecond, and the id: both must be numbers that it can read again. */
+const CURSOR = z.tuple([
+  z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/)
+    .refine((at) => !Number.isNaN(Date.parse(`${at.slice(0, 10)}T${at.slice(11, 19)}Z`))),
+  z.string().regex(/^\d{1,18}$/),
+]);
+
 @ApiTags('audit')
 @Controller('api/v1/audit')
 export class AuditController {
@@ -32,8 +41,7 @@ export class AuditController {
   @Roles('viewer')
   @ZodResponse(AuditPage)
   async list(@CurrentActor() actor: Actor, @ZodQuery(AuditQuery) query: AuditQuery): Promise<AuditPage> {
-    const cursor = z.tuple([z.string().regex(/^[0-9: .+-]{10,40}$/), z.string().regex(/^\d{1,19}$/)]);
-    const [at, id] = query.after ? decodeCursor(query.after, cursor) : [null, null];
+    const [at, id] = query.after ? decodeCursor(query.after, CURSOR) : [null, null];
     const rows = (await this.dataSource.query(
       `select id, at, at::text as at_text, actor_kind, actor_id, actor_name, action, target_kind, target_id, params, ip, request_id
        from audit

@@ -73,7 +73,22 @@ export async function giveGrants(
   for (const row of granted) byGateway.set(row.gateway_id, (byGateway.get(row.gateway_id) ?? 0) + 1);
   await claimSlots(tx, byGateway, perGateway);
   await bumpOrders(tx, [...byGateway.keys()], false);
+  await noteOrderRevision(
+    tx,
+    granted.map((row) => row.id),
+  );
   return byGateway;
+}
+
+/** Which order names the grants first: what tells later whether a gateway can have heard of them. */
+async function noteOrderRevision(tx: Queryable, deploymentIds: readonly string[]): Promise<void> {
+  await queryRows(
+    tx,
+    `update attempts a set order_revision = o.revision
+     from deployments d join orders o on o.gateway_id = d.gateway_id
+     where d.id = any($1::uuid[]) and a.deployment_id = d.id and a.reign = d.reign and a.attempt = d.attempt`,
+    [deploymentIds],
+  );
 }
 
 function choose(rows: readonly CandidateRow[], room: number, perGateway: number): Candidate[] {

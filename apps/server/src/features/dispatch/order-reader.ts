@@ -41,6 +41,7 @@ interface Row {
   format: string;
   running_version: string | null;
   version_proves: boolean;
+  heard_of: boolean;
 }
 
 /** Live deployments of the gateways, each list in the order of granting. */
@@ -52,12 +53,15 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
        dep.cancel_mode, dep.state, dep.needs_rescue, camp.state as camp_state, camp.id as campaign_id, camp.policy,
        dev.id as device_id, dev.model, dev.identity_kind, dev.identity_value, dev.protocol,
        coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
-       ${versionProvesSql('art')} as version_proves
+       ${versionProvesSql('art')} as version_proves,
+       -- without word of either number it counts as heard of: then only its fence ends the attempt
+       coalesce((life.held_reign, life.held_revision) >= (att.reign, att.order_revision), true) as heard_of
      from deployments dep
        join campaigns camp on camp.id = dep.campaign_id
        join artifacts art on art.id = camp.artifact_id
        join devices dev on dev.id = dep.device_id
        left join device_gateways dg on dg.device_id = dep.device_id and dg.gateway_id = dep.gateway_id
+       left join gateway_epochs life on life.gateway_id = dep.gateway_id and life.epoch = dep.epoch
        left join attempts att on att.deployment_id = dep.id and att.reign = dep.reign and att.attempt = dep.attempt
      where dep.gateway_id = any($1::uuid[]) and dep.state = any($2)
      order by dep.granted_at, dep.ordinal, dep.id`,
@@ -106,6 +110,7 @@ function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
     },
     epoch: row.epoch,
     touched: row.touched_at !== null,
+    heardOf: row.heard_of,
     granting: row.state !== 'cancelling' && (row.camp_state === 'running' || row.needs_rescue),
     cancel: row.cancel_mode,
   };

@@ -159,13 +159,16 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
       gateways.map((gateway) => gateway.gateway_id),
       true,
     );
-    await this.audit.record(tx, {
-      orgId: null,
-      actor: { kind: 'rule', name: 'restore-noticed' },
-      action: RAISED,
-      ...(gatewayId !== undefined && { target: { kind: 'gateway', id: gatewayId } }),
-      params: { from: present, to: raised, by },
-    });
+    // It concerns everybody, and everybody reads the trail of their own organisation only.
+    for (const org of await queryRows<{ id: string }>(tx, 'select id from orgs order by id')) {
+      await this.audit.record(tx, {
+        orgId: org.id,
+        actor: { kind: 'rule', name: 'restore-noticed' },
+        action: RAISED,
+        ...(gatewayId !== undefined && { target: { kind: 'gateway', id: gatewayId } }),
+        params: { from: present, to: raised, by },
+      });
+    }
     return raised;
   }
 

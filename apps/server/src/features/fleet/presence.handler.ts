@@ -98,6 +98,10 @@ export class PresenceHandler implements OnModuleInit {
         body.held.revision,
       ],
     );
+    await tx.query(
+      'update gateway_epochs set held_reign = $3, held_revision = $4 where gateway_id = $1 and epoch = $2',
+      [gateway.id, epoch, body.held.reign, body.held.revision],
+    );
     return {
       gateway,
       applied,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { signEnvelope } from '@drydock/contracts';
+import { AuditPage, signEnvelope } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { RestoreNotice } from '../dispatch/restore-notice.js';
 import { call, query, until } from '../fleet/fleet.fixture.js';
@@ -171,8 +171,8 @@ describe('one gateway cannot stop everything', () => {
     expect(await stateOfGateway(gateway.id)).toBe('active');
     expect(await notice.weigh([{ ...claim, reign: reign + 1 }])).toBe(reign + 1);
     expect(await stateOfGateway(gateway.id)).toBe('quarantined');
-    const [audited] = await query(server, `select target_id from audit where action = 'installation.reign-raised'`);
-    expect(audited).toEqual({ target_id: gateway.id });
+    const trail = await call(server, 'GET', '/api/v1/audit?action=installation.reign-raised');
+    expect(trail.json(AuditPage).items).toMatchObject([{ target: { kind: 'gateway', id: gateway.id } }]);
     await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
   });
 });
@@ -189,6 +189,20 @@ describe('people', () => {
       body: `{"name":"x","selector":${'['.repeat(40_000)}${']'.repeat(40_000)}}`,
     });
     expect(response.status).toBe(422);
+  });
+
+  it('who make up a cursor are told so', async () => {
+    for (const made of [
+      ['----------', '1'],
+      ['9999-99-99 99:99:99+00', '1'],
+      ['2026-01-01 00:00:00+00', '9'.repeat(19)],
+    ]) {
+      const after = Buffer.from(JSON.stringify(made)).toString('base64url');
+      expect((await call(server, 'GET', `/api/v1/audit?after=${after}`)).status).toBe(422);
+    }
+    const first = (await call(server, 'GET', '/api/v1/audit?limit=1')).json(AuditPage);
+    const second = await call(server, 'GET', `/api/v1/audit?limit=1&after=${first.next ?? ''}`);
+    expect(second.json(AuditPage).items[0]!.id).not.toBe(first.items[0]!.id);
   });
 
   it('who send NUL are told that it is their fault', async () => {
