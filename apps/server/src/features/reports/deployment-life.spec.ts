@@ -246,6 +246,27 @@ describe('P3: the next attempt', () => {
   });
 });
 
+describe('P3: a copied card', () => {
+  it.each([
+    ['withdrawn, then touched', true],
+    ['touched, then withdrawn', false],
+  ])('is quarantined when two agents of one key say different things of one attempt: %s', async (_, withdrawnFirst) => {
+    const { gateway, devices, artifact } = await makeScene(server, 1);
+    await startCampaign(server, draftOf(artifact));
+    const grant = await gateway.grantOf(devices[0]!);
+    const said = [withdrawn(grant), touched(grant)];
+    for (const report of withdrawnFirst ? said : said.reverse()) await gateway.report(report);
+    const state = 'select state from gateways where id = $1';
+    expect(await query(server, state, [gateway.id])).toEqual([{ state: 'quarantined' }]);
+    const audited = await query(
+      server,
+      `select params->>'deployment' as deployment from audit where action = 'gateway.quarantined' and target_id = $1`,
+      [gateway.id],
+    );
+    expect(audited).toEqual([{ deployment: grant.deployment }]);
+  });
+});
+
 describe('P2: a pause with a number', () => {
   it('counts what may still start, and falls to 0 although the gateway is cut off', async () => {
     const { gateway, devices, artifact } = await makeScene(server, 4);

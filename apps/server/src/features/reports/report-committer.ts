@@ -14,7 +14,9 @@ import { judgeBatch } from '../../domain/report-cursor/cursor.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
 import { versionProvesSql } from '../campaigns/version-proves.js';
+import { AUDIT, type Audit } from '../audit/audit.port.js';
 import type { ReadBatch, ReadReport } from './batch-reader.js';
+import { quarantineContradictions, type Contradicted } from './contradictions.js';
 import { ReportFold, type CampaignContext, type JudgedReport, type ReportOrigin } from './report-fold.js';
 
 export interface IncomingBatch {
@@ -35,6 +37,8 @@ export interface CommitResult {
   readonly refused: number;
   /** Gateways whose reports knew a later attempt or reign than the database, with the newest reign each named. */
   readonly ahead: ReadonlyMap<string, number>;
+  /** Gateways whose reports contradict each other; quarantined with this commit. */
+  readonly contradicted: readonly Contradicted[];
 }
 
 interface CachedCampaign {
@@ -51,7 +55,10 @@ export class ReportCommitter {
   private readonly campaigns = new Map<string, CachedCampaign>();
   private readonly statements = new Map<string, string>();
 
-  constructor(@Inject(PG_POOL) private readonly pool: Pool) {}
+  constructor(
+    @Inject(PG_POOL) private readonly pool: Pool,
+    @Inject(AUDIT) private readonly audit: Audit,
+  ) {}
 
   /** Commits the batches, in this order. @throws what the database says; then nothing of them is committed. */
   async commit(batches: readonly IncomingBatch[]): Promise<CommitResult> {
@@ -114,17 +121,20 @@ export class ReportCommitter {
       moved.set(key, { gateway: origin.gatewayId, epoch: batch.of, cursor: verdict.cursor });
       for (const read of batch.reports.slice(verdict.skip)) taken.push({ origin, read });
     }
-    if (taken.length === 0) return { batches: verdicts, campaigns: [], taken: 0, refused: 0, ahead: new Map() };
+    if (taken.length === 0)
+      return { batches: verdicts, campaigns: [], taken: 0, refused: 0, ahead: new Map(), contradicted: [] };
 
     const fold = await this.fold(tx, taken, nowMs, reign);
     await this.store(tx, fold.judged, [...moved.values()]);
     await writeDeployments(tx, fold.changes());
+    const contradicted = await quarantineContradictions(tx, fold.judged, this.audit);
     return {
       batches: verdicts,
       campaigns: fold.campaignsTouched(),
       taken: taken.length,
       refused: fold.judged.filter((report) => report.disposition === 'refused').length,
       ahead: fold.ahead,
+      contradicted,
     };
   }
 

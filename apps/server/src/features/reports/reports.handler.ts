@@ -14,6 +14,7 @@ import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.po
 import { BROKER, type Broker, type InboundMessage } from '../../adapters/mqtt/broker.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { FleetEvents } from '../fleet/fleet-events.js';
 import { GatewayKeys } from '../fleet/gateway-keys.js';
 import { CampaignDirt } from './campaign-dirt.js';
 import { readBatch } from './batch-reader.js';
@@ -42,6 +43,7 @@ export class ReportsHandler implements OnModuleInit {
     private readonly dirt: CampaignDirt,
     private readonly metrics: ReportMetrics,
     private readonly restore: RestoreNotice,
+    private readonly fleet: FleetEvents,
     @Inject(SERVER_KEYS) private readonly keys: ServerKeys,
     @Inject(BROKER) private readonly broker: Broker,
     @Inject(AUDIT) private readonly audit: Audit,
@@ -52,6 +54,8 @@ export class ReportsHandler implements OnModuleInit {
     this.queue.onCommitted((result) => {
       this.metrics.committed(result.taken, result.refused);
       this.dirt.mark(result.campaigns);
+      for (const gateway of result.contradicted)
+        this.fleet.emit('gatewayChanged', { ...gateway, state: 'quarantined' });
       for (const [gatewayId, reign] of result.ahead) this.restore.noticed({ gatewayId, reign, by: 'report' });
     });
   }
