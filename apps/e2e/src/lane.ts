@@ -6,6 +6,7 @@ import { EmbeddedPostgres, makeTestFolder, spawnServer, type SpawnedServer } fro
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 
 export interface LaneServer {
@@ -21,6 +22,8 @@ export interface LaneServer {
   crash(): Promise<void>;
   /** Starts it again on the same data and ports. */
   restart(): Promise<void>;
+  /** Empties the queue behind the running server: tables of the embedded one, the whole of Redis in the scaled lane. */
+  wipeQueue(): Promise<void>;
   output(): string;
   close(): Promise<void>;
 }
@@ -62,6 +65,16 @@ export async function startLaneServer(extra: Readonly<Record<string, string>> = 
     restart: async () => {
       server = await spawnServer(dataDir, settings);
     },
+    wipeQueue: async () => {
+      if (settings.REDIS_URL !== undefined) return wipeRedis(settings.REDIS_URL);
+      const client = new pg.Client({ connectionString: await databaseUrl(dataDir, settings.DATABASE_URL) });
+      await client.connect();
+      try {
+        await client.query('drop schema if exists bullmq cascade');
+      } finally {
+        await client.end();
+      }
+    },
     output: () => server.output(),
     close: async () => {
       await server.destroy();
@@ -69,6 +82,15 @@ export async function startLaneServer(extra: Readonly<Record<string, string>> = 
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+async function wipeRedis(url: string): Promise<void> {
+  const redis = new Redis(url);
+  try {
+    await redis.flushall();
+  } finally {
+    redis.disconnect();
+  }
 }
 
 async function freePort(): Promise<number> {

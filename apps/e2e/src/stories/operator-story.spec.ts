@@ -139,12 +139,39 @@ describe('an operator', () => {
     await until('the campaign to end', 90_000, () => ended(draft.id));
   }, 120_000);
 
-  it('is refused a broken file, and nothing is stored (P6)', async () => {
+  it('loses nothing when the queue is wiped and the broker has forgotten everything (P5)', async () => {
     const made = makeSensorPackage(4, world.sensorKey, IMAGE_BYTES);
+    const artifact = await world.operator.upload({
+      bytes: made.file,
+      name: made.fileName,
+      model: made.model,
+      version: made.version,
+      runningVersion: made.version,
+    });
+    const draft = await world.operator.createCampaign({
+      name: 'wiped',
+      artifactId: artifact.id,
+      policy: { stages: [{ name: 'all', percent: 100 }], timeouts: QUICK },
+    });
+    await world.operator.startCampaign(draft.id);
+    await world.server.wipeQueue();
+    // The embedded broker keeps its retained orders in memory only: they go with the process.
+    await world.server.crash();
+    await world.server.restart();
+    await world.server.wipeQueue();
+    const campaign = await until('the campaign to end', 120_000, () => ended(draft.id)).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${world.words()}`);
+    });
+    expect(campaign.sums.proven).toBe(3);
+    expect(await judge(await world.server.databaseUrl(), world.sites)).toEqual([]);
+  }, 240_000);
+
+  it('is refused a broken file, and nothing is stored (P6)', async () => {
+    const made = makeSensorPackage(5, world.sensorKey, IMAGE_BYTES);
     const broken = made.file.slice(0, made.file.length - 200);
     const before = (await world.operator.call('GET', '/api/v1/artifacts?limit=500')) as { items: unknown[] };
     await expect(
-      world.operator.upload({ bytes: broken, name: made.fileName, model: made.model, version: '4.0.0' }),
+      world.operator.upload({ bytes: broken, name: made.fileName, model: made.model, version: '5.0.0' }),
     ).rejects.toBeInstanceOf(RefusedByServer);
     const after = (await world.operator.call('GET', '/api/v1/artifacts?limit=500')) as { items: unknown[] };
     expect(after.items.length).toBe(before.items.length);
