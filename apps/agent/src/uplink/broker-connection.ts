@@ -125,6 +125,8 @@ export class BrokerConnection {
       await new Promise<void>((resolve, reject) => {
         client.once('close', () => (up ? resolve() : reject(failure ?? new Error('the broker closed the connection'))));
         client.once('connect', () => {
+          // Small messages both ways: waiting to fill a segment would cost about 100 ms each.
+          (client.stream as { setNoDelay?: (on: boolean) => unknown }).setNoDelay?.(true);
           client.subscribe([...plan.subscriptions], { qos: 1 }, (error, granted) => {
             const refused = granted?.find(({ qos }) => qos === 128);
             if (error || refused) {
