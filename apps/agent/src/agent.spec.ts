@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -117,6 +118,29 @@ describe('agent', () => {
       at.inventories.some(({ devices }) => devices[0]?.running[0]?.version?.startsWith('2.0.0') === true),
     );
     expect(at.inventories.at(-1)!.devices[0]!.readAfterSeq).toBe(7);
+  }, 30_000);
+
+  it('finds its server again under another address, and stays enrolled', async () => {
+    const at = await server();
+    const dir = await tempDir();
+    const first = await agent(at, dir);
+    await at.until(() => at.presences.some(({ online }) => online));
+    await first.stop();
+    const relay = createServer((inward) => {
+      const outward = connect(Number(new URL(at.url).port), '127.0.0.1');
+      for (const [one, other] of [[inward, outward] as const, [outward, inward] as const]) {
+        one.on('error', () => other.destroy());
+        one.pipe(other);
+      }
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => new Promise((resolve) => relay.close(resolve)));
+    const { port } = relay.address() as AddressInfo;
+    const second = await startAgentInProcess({ stateDir: dir, serverUrl: `http://127.0.0.1:${port}` });
+    cleanups.push(() => second.stop());
+    await at.until(() => at.presences.some(({ online, epoch }) => online && epoch === second.epoch));
+    const state = JSON.parse(await readFile(join(dir, 'state.json'), 'utf8')) as { enrolment: { serverUrl: string } };
+    expect(state.enrolment.serverUrl).toBe(`http://127.0.0.1:${port}/`);
   }, 30_000);
 
   it('keeps its version equal to that of its package', async () => {

@@ -16,6 +16,7 @@ import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import type { Site } from './site/site-file.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
+import { requireSafeUrl } from './uplink/http-client.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
 import { Uplink } from './uplink/uplink.js';
@@ -181,14 +182,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 async function enrolled(file: StateFile, options: AgentOptions): Promise<AgentState & { enrolment: Enrolment }> {
   const state = await file.load();
   if (state.enrolment) {
-    const { serverUrl } = options;
-    if (serverUrl !== undefined && new URL(serverUrl).href !== state.enrolment.serverUrl) {
-      throw new DrydockError('settings.invalid', {
-        field: '--server',
-        detail: `this gateway is enrolled at ${state.enrolment.serverUrl}; remove ${file.path} to enrol it elsewhere`,
-      });
+    if (options.serverUrl === undefined) return { ...state, enrolment: state.enrolment };
+    // A server may move. Who it is does not depend on its address: what it says is signed by the root pinned here.
+    const serverUrl = requireSafeUrl(options.serverUrl, '--server', options.allowPlaintext ?? false).href;
+    const enrolment = { ...state.enrolment, serverUrl };
+    if (serverUrl !== state.enrolment.serverUrl) {
+      options.log.info({ was: state.enrolment.serverUrl, now: serverUrl }, 'the server is looked for elsewhere');
+      await file.save({ ...state, enrolment });
     }
-    return { ...state, enrolment: state.enrolment };
+    return { ...state, enrolment };
   }
   if (options.serverUrl === undefined) {
     throw new DrydockError('settings.invalid', { field: '--server', detail: 'needed to enrol this gateway' });

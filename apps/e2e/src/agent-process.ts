@@ -14,12 +14,15 @@ export interface AgentProcessOptions {
   /** Needed for the first start only. */
   readonly enrolToken?: string;
   readonly logLevel?: string;
+  /** Called when it ends although nobody stopped it. */
+  readonly onUnexpectedEnd?: (output: string) => void;
 }
 
 export class AgentProcess {
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #output = '';
+  #stopping = false;
 
   constructor(readonly options: AgentProcessOptions) {
     mkdirSync(options.stateDir, { recursive: true });
@@ -63,6 +66,10 @@ export class AgentProcess {
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     this.#ended = new Promise((resolve) => child.once('exit', () => resolve()));
+    void this.#ended.then(() => {
+      if (!this.#stopping) this.options.onUnexpectedEnd?.(this.#output);
+    });
+    this.#stopping = false;
     this.#child = child;
   }
 
@@ -70,6 +77,7 @@ export class AgentProcess {
   async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 15_000): Promise<void> {
     const child = this.#child;
     if (!child || !this.running) return;
+    this.#stopping = true;
     child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
     await this.#ended;

@@ -88,6 +88,7 @@ export async function openDemoFleet(folder: string, operator: Operator): Promise
       stateDir,
       siteFile: site.siteFile,
       serverUrl: operator.baseUrl,
+      onUnexpectedEnd: (output) => console.error(`The agent of ${name} ended: ${output.slice(-1000)}`),
       ...(enrolToken === undefined ? {} : { enrolToken }),
     });
     agent.start();
