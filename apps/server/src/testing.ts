@@ -146,12 +146,19 @@ export async function spawnServer(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  // What a person sees at the start comes on standard output alone; logs and warnings of Node may fall in between.
+  let shownText = '';
   const take = (chunk: Buffer) => (output = (output + chunk.toString('utf8')).slice(-200_000));
+  child.stdout.on('data', (chunk: Buffer) => (shownText = (shownText + chunk.toString('utf8')).slice(-200_000)));
   child.stdout.on('data', take);
   child.stderr.on('data', take);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
 
-  const shown = await untilShown(child, () => output);
+  const shown = await untilShown(
+    child,
+    () => shownText,
+    () => output,
+  );
   return {
     pid: child.pid!,
     ...shown,
@@ -172,11 +179,12 @@ export async function spawnServer(
 
 async function untilShown(
   child: ChildProcess,
+  shown: () => string,
   output: () => string,
 ): Promise<{ baseUrl: string; mqttUrl: string; adminToken?: string }> {
   const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
-    const text = output();
+    const text = shown();
     const http = /^ {2}API +(\S+)\/api\/docs$/m.exec(text)?.[1];
     // The block ends in an empty line; what comes before it is whole.
     if (http && /^ {2}Data .*\n(?:.*\n)*\n$/m.test(text.slice(text.indexOf('Drydock is running.')))) {

@@ -64,7 +64,10 @@ export async function importSigningKey(privateJwk: PrivateJwk): Promise<SigningK
 }
 
 export async function importVerifyingKey(publicJwk: PublicJwk): Promise<VerifyingKey> {
-  const key = (await importJWK({ ...PublicJwk.parse(publicJwk), alg: 'EdDSA' } as JWK, 'EdDSA')) as CryptoKeyLike;
+  const key = (await importJWK({ ...PublicJwk.parse(publicJwk), alg: 'EdDSA' } as JWK, 'EdDSA', {
+    // It is public; platforms may want it in a form of their own.
+    extractable: true,
+  })) as CryptoKeyLike;
   return { kid: await keyFingerprint(PublicJwk.parse(publicJwk)), key };
 }
 
