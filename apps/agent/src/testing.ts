@@ -1,16 +1,29 @@
 /** For specs, e2e and benches: the agent in this process, or as a process of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ScriptedServer } from './testing/scripted-server.js';
 import { startAgent, type AgentOptions, type RunningAgent } from './agent.js';
+import { scanJournal } from './journal/record-framing.js';
+import { JournalRecord } from './journal/records.js';
 import { SILENT } from './logger.js';
 import { PROTOCOLS } from './protocols.js';
 import { EMPTY_SITE, readSiteFile } from './site/site-file.js';
 
 export * from './index.js';
 export { Journal } from './journal/journal.js';
+
+/** Every report that the journal in a state folder holds, as an observer reads it: the file as it is now. */
+export async function journalledReports(
+  stateDir: string,
+): Promise<{ readonly epoch: string; readonly seq: number; readonly kind: string }[]> {
+  const { records } = scanJournal(await readFile(join(stateDir, 'journal')));
+  return records.flatMap(({ payload }) => {
+    const record = JournalRecord.parse(JSON.parse(payload.toString('utf8')));
+    return record.t === 'report' ? [{ epoch: record.epoch, seq: record.report.seq, kind: record.report.kind }] : [];
+  });
+}
 
 export interface InProcessOptions extends Partial<Omit<AgentOptions, 'site' | 'token'>> {
   readonly stateDir: string;

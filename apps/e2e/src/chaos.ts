@@ -37,7 +37,11 @@ export async function runChaos(options: ChaosOptions): Promise<string[]> {
     for (let round = 1; round <= options.rounds; round++) {
       const startedMs = Date.now();
       const events = await playRound(world, round, random);
-      const found = await judge(await world.server.databaseUrl(), world.sites);
+      const found = await judge(
+        await world.server.databaseUrl(),
+        world.sites,
+        world.agents.map((agent) => agent.options.stateDir),
+      );
       const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
       options.say(
         `round ${round}: ${events.join(', ')}; ${seconds} s; ${found.length === 0 ? 'all promises hold' : found.join(' | ')}`,

@@ -2,6 +2,7 @@
  * Observers that are not the system: the devices' own touch logs against the grants, their flash against
  * the artifacts, the report table against itself, counters against a recount.
  */
+import { journalledReports } from '@drydock/agent/testing';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { SimulatedSite } from './simulated-site.js';
@@ -36,7 +37,11 @@ const ATTEMPTS = /* sql */ `
   order by d.name, a.granted_at`;
 
 /** @returns every promise found broken, as sentences; empty = all hold. */
-export async function judge(databaseUrl: string, sites: readonly SimulatedSite[]): Promise<string[]> {
+export async function judge(
+  databaseUrl: string,
+  sites: readonly SimulatedSite[],
+  agentStateDirs: readonly string[] = [],
+): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -44,6 +49,7 @@ export async function judge(databaseUrl: string, sites: readonly SimulatedSite[]
       ...(await judgeTouches(client, sites)),
       ...(await judgeFlash(client, sites)),
       ...(await judgeReports(client)),
+      ...(await judgeSentReports(client, agentStateDirs)),
       ...(await judgeCounters(client)),
     ];
   } finally {
@@ -146,6 +152,33 @@ async function judgeReports(client: pg.Client): Promise<string[]> {
           `P4: epoch ${row.epoch} has cursor ${cursor}, but ${row.n} rows (${row.distinct_n} numbers) from ${row.low} to ${row.high}`,
         ];
   });
+}
+
+/** P4: what the agents wrote down as said is what the table holds up to the cursor, number by number. */
+async function judgeSentReports(client: pg.Client, stateDirs: readonly string[]): Promise<string[]> {
+  const broken: string[] = [];
+  // The table first: a report is in the journal before it is in the table, so the journal read later has them all.
+  const { rows } = await client.query<{ epoch: string; seq: string; kind: string }>(
+    'select epoch, seq, kind from reports',
+  );
+  for (const stateDir of stateDirs) {
+    const said = await journalledReports(stateDir);
+    const epochs = new Set(said.map((report) => report.epoch));
+    const mine = rows.filter((row) => epochs.has(row.epoch));
+    const taken = new Map(mine.map((row) => [`${row.epoch} ${row.seq}`, row.kind]));
+    const cursors = new Map<string, number>();
+    for (const row of mine) cursors.set(row.epoch, Math.max(cursors.get(row.epoch) ?? 0, Number(row.seq)));
+    for (const { epoch, seq, kind } of said) {
+      // What lies beyond the cursor is still on its way.
+      if (seq > (cursors.get(epoch) ?? 0)) continue;
+      const key = `${epoch} ${seq}`;
+      const held = taken.get(key);
+      if (held !== kind) broken.push(`P4: the agent said ${kind} as ${key}, the table holds ${held ?? 'nothing'}`);
+      taken.delete(key);
+    }
+    for (const [key, kind] of taken) broken.push(`P4: the table holds ${kind} as ${key}, which the agent never said`);
+  }
+  return broken;
 }
 
 /** P10: counters equal a recount. */
