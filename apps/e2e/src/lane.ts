@@ -70,7 +70,7 @@ export async function startLaneServer(extra: Readonly<Record<string, string>> = 
       const client = new pg.Client({ connectionString: await databaseUrl(dataDir, settings.DATABASE_URL) });
       await client.connect();
       try {
-        await client.query('drop schema if exists bullmq cascade');
+        await dropQueueSchema(client);
       } finally {
         await client.end();
       }
@@ -82,6 +82,18 @@ export async function startLaneServer(extra: Readonly<Record<string, string>> = 
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** The server works on these tables meanwhile, and Postgres may choose us to end a deadlock: then we come again. */
+async function dropQueueSchema(client: pg.Client): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query('drop schema if exists bullmq cascade');
+      return;
+    } catch (error) {
+      if (attempt >= 20 || (error as { code?: string }).code !== '40P01') throw error;
+    }
+  }
 }
 
 async function wipeRedis(url: string): Promise<void> {
