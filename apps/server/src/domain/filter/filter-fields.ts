@@ -1,0 +1,77 @@
+/** Fields and operators that a filter may name, and what to say when it names others. */
+import type { Order } from './filter.js';
+
+export const FIELDS = {
+  model: { form: 'text', example: 'model==sensor-*' },
+  version: { form: 'version', example: "version=range='>=1.2 <2'" },
+  tag: { form: 'tag', example: 'tag==floor:3' },
+  site: { form: 'text', example: 'site==berlin' },
+  gateway: { form: 'text', example: 'gateway=in=(gw-1,gw-2)' },
+  link: { form: 'link', example: 'link==ble' },
+  lastSeen: { form: 'seen', example: 'lastSeen<PT24H' },
+  battery: { form: 'number', example: 'battery>=30' },
+  signal: { form: 'number', example: 'signal>-80' },
+  device: { form: 'device', example: 'device==6f1c0c3e-7b1a-4f0e-9f59-0c8a2f6d1b11' },
+  name: { form: 'text', example: 'name==pump-*' },
+  hold: { form: 'hold', example: 'hold==false' },
+} as const;
+export type FieldName = keyof typeof FIELDS;
+export type FieldForm = (typeof FIELDS)[FieldName]['form'];
+
+export function isField(name: string): name is FieldName {
+  return Object.hasOwn(FIELDS, name);
+}
+
+const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
+const ORDER = ['<', '<=', '>', '>='] as const;
+export type Operator = (typeof EQUALITY)[number] | Order | '=range=';
+
+export const OPERATORS_OF: Readonly<Record<FieldForm, readonly Operator[]>> = {
+  text: EQUALITY,
+  tag: EQUALITY,
+  link: EQUALITY,
+  device: EQUALITY,
+  hold: ['==', '!='],
+  version: [...EQUALITY, ...ORDER, '=range='],
+  number: [...EQUALITY, ...ORDER],
+  seen: ORDER,
+};
+export const ALL_OPERATORS: readonly Operator[] = [...EQUALITY, ...ORDER, '=range='];
+
+const SPELLINGS: Readonly<Record<string, Operator>> = { '=lt=': '<', '=le=': '<=', '=gt=': '>', '=ge=': '>=' };
+
+/** @returns the operator in its one spelling, or undefined when there is none such. */
+export function operatorOf(spelling: string): Operator | undefined {
+  return SPELLINGS[spelling] ?? ALL_OPERATORS.find((operator) => operator === spelling);
+}
+
+export const isOrder = (operator: Operator): operator is Order => ORDER.some((order) => order === operator);
+
+/** The candidate with the fewest letters to change, if it is near enough to have been meant. */
+export function nearestOf(word: string, candidates: readonly string[]): string | undefined {
+  const wanted = word.slice(0, 64).toLowerCase();
+  let best: { candidate: string; distance: number } | undefined;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, candidate.toLowerCase());
+    if (!best || distance < best.distance) best = { candidate, distance };
+  }
+  return best && best.distance <= Math.max(1, Math.ceil(best.candidate.length / 3)) ? best.candidate : undefined;
+}
+
+/** Letters to put in, take out, replace or swap with their neighbour. */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let least = Math.min(replaced, row[j]! + 1, next[j - 1]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, before[j - 2]! + 1);
+      next.push(least);
+    }
+    before = row;
+    row = next;
+  }
+  return row[b.length]!;
+}
