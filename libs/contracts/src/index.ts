@@ -14,6 +14,7 @@ export { PresenceBody } from './wire/presence.js';
 export * from './wire/progress.js';
 export * from './wire/reports.js';
 export * from './http/agent-api.js';
+export * from './http/device-filter-api.js';
 export * from './http/fleet-api.js';
 export * from './http/artifacts-api.js';
 export * from './http/campaigns-api.js';

@@ -1,5 +1,5 @@
 /** An expected refusal on its way to a client; the problem filter translates it once (RFC 9457). */
-import { ERROR_CODES, errorSentence, type ErrorCode, type ErrorParams } from '@drydock/contracts';
+import { ERROR_CODES, errorSentence, type ErrorCode, type ErrorParams, type ProblemPlace } from '@drydock/contracts';
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'request.unauthenticated': 401,
@@ -22,7 +22,7 @@ export class ProblemError extends Error {
   constructor(
     readonly code: ErrorCode,
     readonly params: ErrorParams = {},
-    readonly errors?: { path: string; message: string }[],
+    readonly errors?: ProblemPlace[],
     options: { cause?: unknown; status?: number } = {},
   ) {
     super(errorSentence(code, params), options);

@@ -17,6 +17,7 @@ import { z } from 'zod';
 import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
 import { RunningImageFact } from '../wire/device-facts.js';
 import { ModelName } from '../ids.js';
+import { DeviceFilter } from './device-filter-api.js';
 
 /** A code of `REASON_CODES` with its parameters and the sentence made from both. */
 export const ReasonBody = z.object({
@@ -44,6 +45,8 @@ export const Selector = z.strictObject({
   runningVersions: z.array(z.string().max(128)).max(256).optional(),
   /** Device ids. */
   devices: z.array(z.uuid()).max(10_000).optional(),
+  /** A filter over devices (see `DeviceFilter`) that must match as well. */
+  filter: DeviceFilter.optional(),
 });
 export type Selector = z.infer<typeof Selector>;
 

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { DeviceId, GatewayId, ModelName, OrgId, SiteId, SlugName } from '../ids.js';
+import { DeviceFilter } from './device-filter-api.js';
 import { FlatFacts, IdentityFact, LinkName, RunningImageFact } from '../wire/device-facts.js';
 
 const moment = z.iso.datetime();
@@ -180,6 +181,8 @@ export const GatewayQuery = PageQuery.extend({
   online: yesNo.optional(),
   tag: TagFilter.optional(),
   name: z.string().max(63).optional(),
+  /** Gateways behind which there is a device that matches. */
+  filter: DeviceFilter.optional(),
 });
 export type GatewayQuery = z.infer<typeof GatewayQuery>;
 export const GatewayPatch = z.strictObject({
@@ -220,6 +223,8 @@ export const Device = z.object({
   approved: z.boolean(),
   holdNote: z.string().nullable(),
   needsRescue: z.boolean(),
+  /** Last charge that the device reported, and when; null where it never did. */
+  battery: z.object({ percent: z.int(), at: moment }).nullable(),
   firstSeenAt: moment,
   lastSeenAt: moment,
   revision,
@@ -240,6 +245,7 @@ export const DeviceQuery = PageQuery.extend({
   version: z.string().max(128).optional(),
   approved: yesNo.optional(),
   identity: z.string().max(256).optional(),
+  filter: DeviceFilter.optional(),
 });
 export type DeviceQuery = z.infer<typeof DeviceQuery>;
 export const DevicePatch = z.strictObject({

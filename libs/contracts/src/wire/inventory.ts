@@ -16,6 +16,8 @@ export const InventoryDevice = z.object({
   running: z.array(RunningImageFact).max(8),
   installed: z.array(RunningImageFact).max(8).optional(),
   hardware: FlatFacts.default({}),
+  /** Charge of the battery as the device itself reports it; left out where it has none or does not say. */
+  batteryPercent: z.int().min(0).max(100).optional(),
   /**
    * Number of the newest report this epoch had issued when the unit was read: evidence older than a
    * result must not overturn it, whatever order the broker delivers in.

@@ -1,5 +1,13 @@
 /** A filter as a sentence that a person can check against what was meant. */
-import type { DeviceTest, Filter, NumberField, Order, TagPattern, TextField } from './filter.js';
+import {
+  isJoin,
+  type DeviceTest,
+  type Filter,
+  type NumberField,
+  type Order,
+  type TagPattern,
+  type TextField,
+} from './filter.js';
 import { durationWords } from './iso-duration.js';
 import { patternText } from './text-pattern.js';
 
@@ -7,13 +15,12 @@ import { patternText } from './text-pattern.js';
 const NAMED_VALUES = 5;
 
 export function describeFilter(filter: Filter): string {
-  if (filter.kind === 'and' && filter.parts.length === 0) return 'Every device.';
-  if (filter.kind === 'or' && filter.parts.length === 0) return 'No device.';
+  if (isJoin(filter) && filter.parts.length === 0) return filter.kind === 'and' ? 'Every device.' : 'No device.';
   return `Devices whose ${clause(filter, false)}.`;
 }
 
 function clause(filter: Filter, inside: boolean): string {
-  if (filter.kind !== 'and' && filter.kind !== 'or') return testClause(filter);
+  if (!isJoin(filter)) return testClause(filter);
   if (filter.parts.length === 0) return filter.kind === 'and' ? 'id is any' : 'id is none';
   const joined = filter.parts.map((part) => clause(part, filter.parts.length > 1)).join(`, ${filter.kind} `);
   return inside ? `(${joined})` : joined;
@@ -22,13 +29,13 @@ function clause(filter: Filter, inside: boolean): string {
 function testClause(test: DeviceTest): string {
   switch (test.kind) {
     case 'text':
-      return `${TEXT_NAMES[test.field]} ${oneOf(test.any.map(patternText), test.negated)}${unknownToo(test.negated)}`;
+      return `${TEXT_NAMES[test.field]} ${oneOf(test.any.map(patternText), test.negated)}`;
     case 'tag':
       return `tags ${test.negated ? 'do not include' : 'include'} ${list(test.any.map(tagText))}`;
     case 'link':
       return `links ${test.negated ? 'do not include' : 'include'} ${list(test.any)}`;
     case 'device':
-      return `id ${oneOf(test.any, test.negated)}`;
+      return `id ${oneOf(test.any, test.negated, '')}`;
     case 'hold':
       return `hold is ${test.held ? 'on' : 'off'}`;
     case 'version-order':
@@ -37,7 +44,7 @@ function testClause(test: DeviceTest): string {
       return `running version is known and within ${test.range}`;
     case 'number-in': {
       const values = test.any.map((value) => `${value}${UNITS[test.field]}`);
-      return `${test.field} ${oneOf(values, test.negated)}${unknownToo(test.negated)}`;
+      return `${test.field} ${oneOf(values, test.negated)}`;
     }
     case 'number-order':
       return `${test.field} is known and ${NUMBER_ORDER[test.order]} ${test.value}${UNITS[test.field]}`;
@@ -81,15 +88,14 @@ const TIME_ORDER: Readonly<Record<Order, string>> = {
   '>=': 'at or after',
 };
 
-const unknownToo = (negated: boolean): string => (negated ? ' (or unknown)' : '');
-
 function tagText({ key, value }: TagPattern): string {
   return value === undefined ? patternText(key) : `${patternText(key)}:${patternText(value)}`;
 }
 
-function oneOf(values: readonly string[], negated: boolean): string {
+/** @param unknown what is said of a complement, which also holds for what is unknown. */
+function oneOf(values: readonly string[], negated: boolean, unknown = ' (or unknown)'): string {
   if (values.length === 1 && values[0] === '*') return negated ? 'is not known' : 'is known';
-  return `is ${negated ? 'not ' : ''}${list(values)}`;
+  return negated ? `is not ${list(values)}${unknown}` : `is ${list(values)}`;
 }
 
 function list(values: readonly string[]): string {

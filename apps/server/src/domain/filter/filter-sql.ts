@@ -5,7 +5,7 @@
  * The predicate may be null where a value is unknown: null is "no match", as WHERE has it. Complements are written so that
  * they are never null, and nothing here is negated afterwards; whoever negates the whole writes `(…) is not true`.
  */
-import type { DeviceTest, Filter, TagPattern, TextField, TextPattern } from './filter.js';
+import { isJoin, type DeviceTest, type Filter, type TagPattern, type TextField, type TextPattern } from './filter.js';
 import { likeOf, literalOf } from './text-pattern.js';
 
 export interface SqlParams {
@@ -15,7 +15,7 @@ export interface SqlParams {
 
 /** @param nowMs the moment against which ages are measured. @returns a predicate in parentheses, or `true` or `false`. */
 export function filterToSql(filter: Filter, params: SqlParams, nowMs: number): string {
-  if (filter.kind !== 'and' && filter.kind !== 'or') return testSql(filter, params, nowMs);
+  if (!isJoin(filter)) return testSql(filter, params, nowMs);
   if (filter.parts.length === 0) return filter.kind === 'and' ? 'true' : 'false';
   return `(${filter.parts.map((part) => filterToSql(part, params, nowMs)).join(` ${filter.kind} `)})`;
 }

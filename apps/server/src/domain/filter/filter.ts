@@ -15,14 +15,24 @@ export type NumberField = 'battery' | 'signal';
 export type TextPattern = readonly string[];
 
 export type DeviceTest =
-  | { readonly kind: 'text'; readonly field: TextField; readonly any: readonly TextPattern[]; readonly negated: boolean }
+  | {
+      readonly kind: 'text';
+      readonly field: TextField;
+      readonly any: readonly TextPattern[];
+      readonly negated: boolean;
+    }
   | { readonly kind: 'tag'; readonly any: readonly TagPattern[]; readonly negated: boolean }
   | { readonly kind: 'link'; readonly any: readonly LinkKind[]; readonly negated: boolean }
   | { readonly kind: 'device'; readonly any: readonly string[]; readonly negated: boolean }
   | { readonly kind: 'hold'; readonly held: boolean }
   | { readonly kind: 'version-order'; readonly order: Order; readonly version: string; readonly key: string }
   | { readonly kind: 'version-range'; readonly range: string; readonly stretches: readonly KeyStretch[] }
-  | { readonly kind: 'number-in'; readonly field: NumberField; readonly any: readonly number[]; readonly negated: boolean }
+  | {
+      readonly kind: 'number-in';
+      readonly field: NumberField;
+      readonly any: readonly number[];
+      readonly negated: boolean;
+    }
   | { readonly kind: 'number-order'; readonly field: NumberField; readonly order: Order; readonly value: number }
   /** How long ago the device was last seen, against a duration. */
   | { readonly kind: 'seen-age'; readonly order: Order; readonly ageMs: number }
@@ -36,7 +46,13 @@ export interface TagPattern {
 }
 
 /** An `and` without parts holds for every device, an `or` without parts for none. */
-export type Filter = DeviceTest | { readonly kind: 'and' | 'or'; readonly parts: readonly Filter[] };
+export interface FilterJoin {
+  readonly kind: 'and' | 'or';
+  readonly parts: readonly Filter[];
+}
+export type Filter = DeviceTest | FilterJoin;
+
+export const isJoin = (filter: Filter): filter is FilterJoin => filter.kind === 'and' || filter.kind === 'or';
 
 export const ALL_DEVICES: Filter = { kind: 'and', parts: [] };
 

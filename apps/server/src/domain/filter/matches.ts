@@ -1,19 +1,24 @@
 /** Whether one device matches a filter: the same rule as {@link filterToSql}, without a database. */
 import { isWithin } from '../campaign/version-range.js';
 import { versionKey } from '../campaign/version-order.js';
-import type { DeviceTest, Filter, FilterFacts, NumberField, Order, TagPattern, TextField, TextPattern } from './filter.js';
+import {
+  isJoin,
+  type DeviceTest,
+  type Filter,
+  type FilterFacts,
+  type NumberField,
+  type Order,
+  type TagPattern,
+  type TextField,
+  type TextPattern,
+} from './filter.js';
 import { literalOf, matchesPattern } from './text-pattern.js';
 
 /** @param nowMs the moment against which ages are measured. */
 export function matches(filter: Filter, device: FilterFacts, nowMs: number): boolean {
-  switch (filter.kind) {
-    case 'and':
-      return filter.parts.every((part) => matches(part, device, nowMs));
-    case 'or':
-      return filter.parts.some((part) => matches(part, device, nowMs));
-    default:
-      return holds(filter, device, nowMs);
-  }
+  if (!isJoin(filter)) return holds(filter, device, nowMs);
+  const partMatches = (part: Filter): boolean => matches(part, device, nowMs);
+  return filter.kind === 'and' ? filter.parts.every(partMatches) : filter.parts.some(partMatches);
 }
 
 function holds(test: DeviceTest, device: FilterFacts, nowMs: number): boolean {

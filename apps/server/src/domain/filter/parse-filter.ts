@@ -10,8 +10,7 @@ import { shapeOf, type TextShape } from './locate-comparisons.js';
 import { readComparison } from './read-comparison.js';
 
 export type ParsedFilter =
-  | { readonly ok: true; readonly filter: Filter }
-  | { readonly ok: false; readonly errors: readonly FilterError[] };
+  { readonly ok: true; readonly filter: Filter } | { readonly ok: false; readonly errors: readonly FilterError[] };
 
 /** @param text what a person wrote; any text is survived. */
 export function parseFilter(text: string): ParsedFilter {

@@ -2,13 +2,20 @@
 import type { TextPattern } from './filter.js';
 
 export function parsePattern(text: string): TextPattern {
-  const parts = [''];
+  const parts: string[] = [];
+  let part = '';
   for (let at = 0; at < text.length; at++) {
     const char = text[at]!;
-    if (char === '*') parts.push('');
-    else if (char === '\\' && (text[at + 1] === '*' || text[at + 1] === '\\')) parts[parts.length - 1] += text[++at];
-    else parts[parts.length - 1] += char;
+    if (char === '*') {
+      parts.push(part);
+      part = '';
+    } else if (char === '\\' && (text[at + 1] === '*' || text[at + 1] === '\\')) {
+      part += text[++at]!;
+    } else {
+      part += char;
+    }
   }
+  parts.push(part);
   return parts;
 }
 

@@ -28,7 +28,7 @@ import { moveCampaign, readExposure, recordDecision, withdrawUnstarted } from '.
 import { CampaignReader } from './campaign-reader.js';
 import { lockWhere, timeOf } from './deployment-rows.js';
 import { writeDeployments, type DeploymentChange } from './deployment-writer.js';
-import { planMembers, unknownNames } from './member-planner.js';
+import { filterFaults, planMembers, unknownNames } from './member-planner.js';
 import { versionProvesSql } from './version-proves.js';
 
 interface ArtifactRow {
@@ -129,6 +129,7 @@ export class CampaignsService {
         version: artifact.running_version ?? artifact.version,
         selector: draft.selector,
         policy: campaign.policy,
+        nowMs: campaign.nowMs,
       });
       if (members.sizes.every((size) => size === 0)) {
         const detail = members.skipped > 0 ? `${members.skipped} matching device(s) need no update` : 'nothing matches';
@@ -326,6 +327,7 @@ export class CampaignsService {
         runningVersion: artifact.running_version,
         versionProves: artifact.version_proves,
       }),
+      ...filterFaults(draft.selector),
       ...(await unknownNames(tx, orgId, draft.selector)),
     ]);
     return artifact;

@@ -2,9 +2,19 @@
  * Members of a campaign, planned in one insert-select: who, in which stable seeded order, in which stage; and who is
  * left out, with the reason. Linear in the number of devices.
  */
-import { DEPLOYMENT_STATES, type DeploymentState, type Policy, type Selector } from '@drydock/contracts';
+import {
+  DEPLOYMENT_STATES,
+  type DeploymentState,
+  type Policy,
+  type ProblemPlace,
+  type Selector,
+} from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { compareVersions } from '../../domain/campaign/version-order.js';
+import { filterToSql } from '../../domain/filter/filter-sql.js';
+import { filterOfSelector } from '../../domain/filter/from-selector.js';
+import { ProblemError } from '../../http/problem-error.js';
+import { filterPlace } from '../fleet/device-filter.js';
 import { versionProvesSql } from './version-proves.js';
 
 export interface PlanRequest {
@@ -16,6 +26,8 @@ export interface PlanRequest {
   readonly version: string;
   readonly selector: Selector;
   readonly policy: Policy;
+  /** Against which "last seen" is measured. */
+  readonly nowMs: number;
 }
 
 export interface PlannedMembers {
@@ -33,26 +45,13 @@ class Params {
   }
 }
 
-function selectorSql(selector: Selector, params: Params): string {
-  const conditions: string[] = [];
-  if (selector.models) conditions.push(`dev.model = any(${params.add(selector.models)}::text[])`);
-  if (selector.tags) conditions.push(`dev.tags @> ${params.add(JSON.stringify(selector.tags))}::jsonb`);
-  if (selector.sites) {
-    const sites = params.add(selector.sites);
-    conditions.push(`(site.name = any(${sites}::text[]) or site.id::text = any(${sites}::text[]))`);
-  }
-  if (selector.gateways) {
-    const gateways = params.add(selector.gateways);
-    conditions.push(`(gw.name = any(${gateways}::text[]) or gw.id::text = any(${gateways}::text[]))`);
-  }
-  if (selector.runningVersions) {
-    conditions.push(`dev.running_version = any(${params.add(selector.runningVersions)}::text[])`);
-  }
-  if (selector.devices) conditions.push(`dev.id = any(${params.add(selector.devices)}::uuid[])`);
-  return conditions.length === 0 ? 'true' : conditions.join(' and ');
+/** One rule in one place: the selector as the filter that it means, over `devices dev`. */
+function selectorSql({ selector, nowMs }: PlanRequest, params: Params): string {
+  const read = filterOfSelector(selector);
+  // Checked when the campaign was saved.
+  if (!read.ok) throw new ProblemError('campaign.policy', { detail: read.errors[0]!.what });
+  return filterToSql(read.filter, params, nowMs);
 }
-
-const FROM = `devices dev join sites site on site.id = dev.site_id left join gateways gw on gw.id = dev.gateway_id`;
 
 /** Versions that run somewhere among the selected and are newer than the artifact; versions are few, devices many. */
 async function newerVersions(tx: Queryable, request: PlanRequest): Promise<string[]> {
@@ -61,8 +60,8 @@ async function newerVersions(tx: Queryable, request: PlanRequest): Promise<strin
   const where = `dev.org_id = ${params.add(request.orgId)} and dev.model = ${params.add(request.model)}`;
   const rows = await queryRows<{ version: string }>(
     tx,
-    `select distinct dev.running_version as version from ${FROM}
-     where ${where} and dev.running_version is not null and ${selectorSql(request.selector, params)}`,
+    `select distinct dev.running_version as version from devices dev
+     where ${where} and dev.running_version is not null and ${selectorSql(request, params)}`,
     params.values,
   );
   return rows.map((row) => row.version).filter((version) => (compareVersions(version, request.version) ?? 0) > 0);
@@ -110,8 +109,8 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
        select dev.id, coalesce(dev.running_version, '') as prev, dev.site_id::text as site, ${skipSql(newerParam)} as skip,
          ('x' || encode(substring(sha256(convert_to(${campaign}::text || ':' || dev.id::text, 'UTF8')) from 1 for 8), 'hex'))
            ::bit(64)::bigint as h
-       from ${FROM} join artifacts art on art.id = ${artifact}::uuid
-       where dev.org_id = ${org}::uuid and dev.model = ${model} and ${selectorSql(request.selector, params)}),
+       from devices dev join artifacts art on art.id = ${artifact}::uuid
+       where dev.org_id = ${org}::uuid and dev.model = ${model} and ${selectorSql(request, params)}),
      a as (
        select *, count(*) over (partition by skip, prev) as n_c, count(*) over (partition by skip, prev, site) as n_s,
          row_number() over (partition by skip, prev, site order by h, id) as r_s,
@@ -160,6 +159,12 @@ async function makeCounters(
          on x.stage_idx = s.idx and x.state = st.state`,
     [request.campaignId, request.policy.stages.map((_, index) => index), DEPLOYMENT_STATES, JSON.stringify(rows)],
   );
+}
+
+/** What is wrong with the filter of a selector, each with its place. */
+export function filterFaults(selector: Selector): ProblemPlace[] {
+  const read = filterOfSelector(selector);
+  return read.ok ? [] : read.errors.map((error) => filterPlace(error, 'selector.filter'));
 }
 
 /** Names in a selector that nobody has: mostly typing errors. */

@@ -6,6 +6,8 @@ import {
   DeviceDetail,
   DevicePatch,
   DeviceQuery,
+  FilterPreview,
+  FilterPreviewRequest,
   pageOf,
   StrayQuery,
   StraySighting,
@@ -14,17 +16,29 @@ import { IfMatch } from '../../http/revision.js';
 import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { DevicesService } from './devices.service.js';
+import { FilterPreviewService } from './filter-preview.service.js';
 
 @ApiTags('fleet')
 @Controller('api/v1')
 export class DevicesController {
-  constructor(private readonly devices: DevicesService) {}
+  constructor(
+    private readonly devices: DevicesService,
+    private readonly previews: FilterPreviewService,
+  ) {}
 
   @Get('devices')
   @Roles('viewer')
   @ZodResponse(pageOf(Device))
   list(@CurrentActor() actor: Actor, @ZodQuery(DeviceQuery) query: DeviceQuery) {
     return this.devices.list(actor, query);
+  }
+
+  @Post('devices/filter-preview')
+  @Roles('viewer')
+  @HttpCode(200)
+  @ZodResponse(FilterPreview)
+  preview(@CurrentActor() actor: Actor, @ZodBody(FilterPreviewRequest) body: FilterPreviewRequest) {
+    return this.previews.preview(actor, body.filter);
   }
 
   @Get('devices/:id')

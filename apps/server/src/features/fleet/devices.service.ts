@@ -12,7 +12,8 @@ import type {
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { queryRows } from '../../adapters/database/rows.js';
-import { inTransaction } from '../../adapters/database/transaction.js';
+import { databaseNowMs, inTransaction } from '../../adapters/database/transaction.js';
+import { filterToSql } from '../../domain/filter/filter-sql.js';
 import { identityScope } from '../../domain/fleet/claim.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
@@ -20,6 +21,7 @@ import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { CampaignMarker } from './campaign-marker.js';
+import { readFilter, readFilteredList } from './device-filter.js';
 import { SqlFilter } from './sql-filter.js';
 
 interface DeviceRow {
@@ -41,6 +43,8 @@ interface DeviceRow {
   approved: boolean;
   hold_note: string | null;
   needs_rescue: boolean;
+  battery_percent: number | null;
+  battery_at: Date | null;
   first_seen_at: Date;
   last_seen_at: Date;
   revision: number;
@@ -74,11 +78,17 @@ export class DevicesService {
       .and('approved = ?', query.approved)
       .and('identity_value = ?', query.identity)
       .andTag('tags', query.tag);
+    if (query.filter !== undefined) {
+      const read = readFilter(query.filter, 'query.filter');
+      filter.andSql(filterToSql(read, filter, await databaseNowMs(this.source.manager)));
+    }
     const limit = filter.param(query.limit + 1);
-    const rows = await queryRows<DeviceRow>(
-      this.source.manager,
-      `select * from devices where ${filter.where} order by id limit ${limit}`,
-      filter.params,
+    const rows = await readFilteredList(this.source, query.filter !== undefined, (tx) =>
+      queryRows<DeviceRow>(
+        tx,
+        `select dev.* from devices dev where ${filter.where} order by dev.id limit ${limit}`,
+        filter.params,
+      ),
     );
     return toPage(rows, query.limit, (row) => [row.id], deviceView);
   }
@@ -272,6 +282,10 @@ function deviceView(row: DeviceRow): Device {
     approved: row.approved,
     holdNote: row.hold_note,
     needsRescue: row.needs_rescue,
+    battery:
+      row.battery_percent === null || row.battery_at === null
+        ? null
+        : { percent: row.battery_percent, at: row.battery_at.toISOString() },
     firstSeenAt: row.first_seen_at.toISOString(),
     lastSeenAt: row.last_seen_at.toISOString(),
     revision: row.revision,

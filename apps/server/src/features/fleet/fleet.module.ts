@@ -7,6 +7,7 @@ import { DeviceSightings } from './device-sightings.js';
 import { DevicesController } from './devices.controller.js';
 import { DevicesService } from './devices.service.js';
 import { EnrolmentService } from './enrolment.service.js';
+import { FilterPreviewService } from './filter-preview.service.js';
 import { FleetEvents } from './fleet-events.js';
 import { GatewayKeys } from './gateway-keys.js';
 import { GatewayLives } from './gateway-lives.js';
@@ -31,6 +32,7 @@ import { StraySightings } from './stray-sightings.js';
     DeviceSightings,
     DevicesService,
     EnrolmentService,
+    FilterPreviewService,
     FleetEvents,
     GatewayKeys,
     GatewayLives,

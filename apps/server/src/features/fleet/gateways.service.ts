@@ -4,7 +4,8 @@ import type { Gateway, GatewayDetail, GatewayPatch, GatewayQuery, GatewayState }
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { queryRows } from '../../adapters/database/rows.js';
-import { inTransaction } from '../../adapters/database/transaction.js';
+import { databaseNowMs, inTransaction } from '../../adapters/database/transaction.js';
+import { filterToSql } from '../../domain/filter/filter-sql.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
@@ -15,6 +16,7 @@ import { CampaignMarker } from './campaign-marker.js';
 import { FleetEvents } from './fleet-events.js';
 import { GatewayKeys } from './gateway-keys.js';
 import { GatewayLives } from './gateway-lives.js';
+import { readFilter, readFilteredList } from './device-filter.js';
 import { SqlFilter } from './sql-filter.js';
 
 interface GatewayRow {
@@ -72,11 +74,18 @@ export class GatewaysService {
       .and('g.online = ?', query.online)
       .and('g.name = ?', query.name)
       .andTag('g.tags', query.tag);
+    if (query.filter !== undefined) {
+      const read = readFilter(query.filter, 'query.filter');
+      const matches = filterToSql(read, filter, await databaseNowMs(this.source.manager));
+      filter.andSql(`exists (select 1 from devices dev where dev.gateway_id = g.id and ${matches})`);
+    }
     const limit = filter.param(query.limit + 1);
-    const rows = await queryRows<GatewayRow>(
-      this.source.manager,
-      `select ${COLUMNS} from gateways g where ${filter.where} order by g.id limit ${limit}`,
-      filter.params,
+    const rows = await readFilteredList(this.source, query.filter !== undefined, (tx) =>
+      queryRows<GatewayRow>(
+        tx,
+        `select ${COLUMNS} from gateways g where ${filter.where} order by g.id limit ${limit}`,
+        filter.params,
+      ),
     );
     return toPage(rows, query.limit, (row) => [row.id], gatewayView);
   }

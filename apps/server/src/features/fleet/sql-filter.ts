@@ -19,6 +19,17 @@ export class SqlFilter {
     return this.and(`${column} @> ?::jsonb`, JSON.stringify({ [tag.slice(0, at)]: tag.slice(at + 1) }));
   }
 
+  /** @param condition SQL whose parameters are already numbered by {@link add}. */
+  andSql(condition: string): this {
+    this.conditions.push(condition);
+    return this;
+  }
+
+  /** @returns the placeholder of a parameter with this value. */
+  add(value: unknown): string {
+    return this.param(value);
+  }
+
   /** @returns the name of a parameter with this value. */
   param(value: unknown): string {
     this.params.push(value);
