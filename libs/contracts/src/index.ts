@@ -16,6 +16,7 @@ export * from './wire/reports.js';
 export * from './http/agent-api.js';
 export * from './http/device-filter-api.js';
 export * from './http/fleet-api.js';
+export * from './http/windows-api.js';
 export * from './http/artifacts-api.js';
 export * from './http/campaigns-api.js';
 export * from './http/insight-api.js';

@@ -116,7 +116,14 @@ const comparison = fc.oneof(
   named('gateway', listOf(fc.oneof(pattern, ids(2), ids(1)))),
   named(
     'tag',
-    listOf(fc.tuple(pattern, fc.option(pattern)).map(([key, value]) => (value === null ? key : `${key}:${value}`))),
+    listOf(
+      fc
+        .tuple(
+          pattern.filter((text) => text !== ''),
+          fc.option(pattern),
+        )
+        .map(([key, value]) => (value === null ? key : `${key}:${value}`)),
+    ),
   ),
   named('link', listOf(fc.constantFrom('ble', 'serial', 'udp'))),
   named('device', listOf(ids(3))),

@@ -98,11 +98,11 @@ export class FilterPreviewService {
       last_seen_at: Date;
     }>(
       tx,
-      `select some.id, some.name, some.identity_value, some.model, some.running_version, site.name as site,
-         gw.name as gateway, some.last_seen_at
-       from (select dev.* from devices dev where ${where.where} limit ${limit}) some
-         join sites site on site.id = some.site_id left join gateways gw on gw.id = some.gateway_id
-       order by some.id`,
+      `select few.id, few.name, few.identity_value, few.model, few.running_version, site.name as site,
+         gw.name as gateway, few.last_seen_at
+       from (select dev.* from devices dev where ${where.where} limit ${limit}) few
+         join sites site on site.id = few.site_id left join gateways gw on gw.id = few.gateway_id
+       order by few.id`,
       where.params,
     );
     return rows.map((row) => ({
