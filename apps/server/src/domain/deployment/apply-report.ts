@@ -4,6 +4,7 @@
  * function.
  */
 import {
+  type Blame,
   type CampaignState,
   type DeploymentState,
   type Epoch,
@@ -36,6 +37,8 @@ export interface ReportContext {
   readonly gatewayId: string;
   readonly campaignState: CampaignState;
   readonly retry: RetryPolicy;
+  /** Failed tries of the device before this one, by blame; left out, all its tries count for every blame. */
+  readonly failedBefore?: Readonly<Partial<Record<Blame, number>>>;
   readonly onAbort: 'finish' | 'leave';
   readonly artifact: ArtifactProof;
   readonly device: DeviceFacts;
@@ -318,12 +321,15 @@ function afterFailure(facts: DeploymentFacts, code: string, context: ReportConte
   const failed: Verdict = { state: 'failed', outcome: 'failed', code, reason: null, notBeforeMs: null };
   if (evidence) return failed;
   const over = OVER.has(context.campaignState);
+  const earlier = context.failedBefore?.[factsOfCode(code).blame];
+  const tries = { all: facts.tries, ...(context.failedBefore && { ofFamily: (earlier ?? 0) + 1 }) };
+  const seed = `${facts.id}:${facts.reign}:${facts.attempt}`;
   if (facts.needsRescue) {
     if (over && context.onAbort === 'leave') return failed;
-    const at = nextTryAt(code, facts.tries, context.retry, context.nowMs);
+    const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
     return at === undefined ? failed : { ...failed, state: 'rescue', notBeforeMs: at };
   }
   if (over || facts.state === 'cancelling') return failed;
-  const at = nextTryAt(code, facts.tries, context.retry, context.nowMs);
+  const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
   return at === undefined ? failed : { ...failed, state: 'planned', notBeforeMs: at };
 }

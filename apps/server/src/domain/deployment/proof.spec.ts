@@ -2,9 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { DeploymentState, RunningImageFact } from '@drydock/contracts';
 import type { ArtifactProof, DeploymentFacts } from './deployment.js';
 import { canBeProven, whyNotRunning } from './proof.js';
-import { nextTryAt } from './retry.js';
 import { correctByEvidence } from './running-evidence.js';
-import { Policy } from '@drydock/contracts';
 
 const HASH = 'aa'.repeat(32);
 const OTHER = 'bb'.repeat(32);
@@ -86,16 +84,5 @@ describe('later evidence', () => {
     ['reverted', HASH, {}, undefined],
   ])('%s, then %s', (state, hash, fields, expected) => {
     expect(correctByEvidence(facts(state, fields), run({ hash }), hashed, 5)?.state).toBe(expected);
-  });
-});
-
-describe('retry', () => {
-  const { retry } = Policy.parse({ retry: { link: { maxAttempts: 3, backOffMs: 100 }, backOffMaxMs: 150 } });
-  it('is keyed by blame, doubles, and ends', () => {
-    expect(nextTryAt('link.lost', 1, retry, 0)).toBe(100);
-    expect(nextTryAt('link.lost', 2, retry, 0)).toBe(150);
-    expect(nextTryAt('link.lost', 3, retry, 0)).toBeUndefined();
-    expect(nextTryAt('target.wrong-image-runs', 1, retry, 0)).toBeUndefined();
-    expect(nextTryAt('from.a.newer.agent', 1, retry, 0)).toBe(150);
   });
 });
