@@ -2,8 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Device, FilterPreview, Gateway, pageOf, Problem } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
+import type { Actor } from '../access/actor.js';
 import { readWithin } from './device-filter.js';
-import { call, makeSite, seenDevice, TestGateway } from './fleet.fixture.js';
+import { call, makeSite, seenDevice, TestGateway, until } from './fleet.fixture.js';
+import { FilterPreviewService } from './filter-preview.service.js';
 
 let server: TestServer;
 let gateway: TestGateway;
@@ -116,6 +118,30 @@ describe('preview', () => {
     const listed = await call(server, 'GET', '/api/v1/devices?filter=version%3Clatest');
     expect(listed.status).toBe(400);
     expect(listed.json(Problem).errors).toMatchObject([{ path: 'query.filter', at: 8, length: 6 }]);
+  });
+
+  it('projects the numbers from a part of the fleet when counting takes too long', async () => {
+    const [org] = (await server.dataSource.query('select id from orgs')) as { id: string }[];
+    const previews = server.app.get(FilterPreviewService, { strict: false });
+    const locker = server.dataSource.createQueryRunner();
+    await locker.startTransaction();
+    try {
+      // Whoever counts waits for the lock; it is let go when the projection, which comes after, waits for it.
+      await locker.query('lock table devices in access exclusive mode');
+      const waiting = previews.preview({ orgId: org!.id } as Actor, 'version<2', 50);
+      await until(async () => {
+        const rows = (await server.dataSource.query(
+          `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%tablesample%' and pid <> pg_backend_pid()`,
+        )) as unknown[];
+        return rows.length > 0;
+      });
+      await locker.rollbackTransaction();
+      // So small a fleet is one page of the table: the part is all of it.
+      expect(await waiting).toMatchObject({ exact: false, count: 3 });
+    } finally {
+      if (locker.isTransactionActive) await locker.rollbackTransaction();
+      await locker.release();
+    }
   });
 
   it('a statement that takes too long is ended, and the connection works on', async () => {

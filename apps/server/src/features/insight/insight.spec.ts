@@ -58,6 +58,21 @@ describe('drafts', () => {
     expect((await call(server, 'POST', `${path}/pause`, { body: { reason: 'r' } })).code).toBe('campaign.state');
   });
 
+  it('take a filter beside the lists of the selector, and say where it is wrong', async () => {
+    const { artifact, devices } = await makeScene(server, 3);
+    const bad = draftOf(artifact, {}, { filter: 'hold==false;verison<2' });
+    const answer = await call(server, 'POST', '/api/v1/campaigns', { body: bad });
+    expect(answer.json(Problem)).toMatchObject({
+      code: 'campaign.policy',
+      errors: [{ path: 'selector.filter', at: 12, length: 7, nearest: 'version' }],
+    });
+    const [first, second] = devices.map(({ id }) => id);
+    const selector = { models: [artifact.model], filter: `device=in=(${first},${second});device!=${second}` };
+    const campaign = await startCampaign(server, draftOf(artifact, {}, selector));
+    expect(campaign.sums.total).toBe(1);
+    expect(campaign.selector).toEqual(selector);
+  });
+
   it('that match nobody are not started', async () => {
     const { artifact } = await makeScene(server, 0);
     const campaign = await makeCampaign(server, draftOf(artifact));
