@@ -22,12 +22,7 @@ export class DeviceFacts1700000000002 implements MigrationInterface {
 }
 
 const UP = /* sql */ `
--- a number as its count of digits and its digits; zero is 0
-create function drydock_number_key(digits text) returns text
-language sql immutable strict parallel safe as $$
-  select case when n = '' then '0' else chr(48 + length(n)) || n end from ltrim(digits, '0') as n
-$$;
-
+-- a number is spelled as its count of digits and its digits, zero as 0; no calls of other functions of ours: they are slow
 create function drydock_version_key(version text) returns text
 language plpgsql immutable strict parallel safe as $$
 declare
@@ -49,17 +44,21 @@ begin
     build := null;
   end if;
   foreach part in array numbers loop
-    part := drydock_number_key(part);
+    part := ltrim(part, '0');
     -- zeros count only when another number follows
-    if part = '0' then
-      zeros := zeros || part;
+    if part = '' then
+      zeros := zeros || '0';
     else
-      key := key || zeros || part;
+      key := key || zeros || chr(48 + length(part)) || part;
       zeros := '';
     end if;
   end loop;
+  if build is not null then
+    build := ltrim(build, '0');
+    build := chr(48 + length(build)) || build;
+  end if;
   if m[2] is null then
-    return key || '.' || coalesce(drydock_number_key(build), '');
+    return key || '.' || coalesce(build, '');
   end if;
   key := key || '!';
   foreach part in array string_to_array(m[2], '.') loop
@@ -70,7 +69,7 @@ begin
       key := key || 'x' || part || '!';
     end if;
   end loop;
-  return key || '#' || coalesce(drydock_number_key(build), '');
+  return key || '#' || coalesce(build, '');
 end
 $$;
 
@@ -91,5 +90,4 @@ const DOWN = /* sql */ `
 drop index devices_strata, devices_version_order, devices_site, devices_name, devices_tags, devices_held;
 alter table devices drop column running_version_key, drop column battery_at, drop column battery_percent;
 drop function drydock_version_key(text);
-drop function drydock_number_key(text);
 `;
