@@ -44,6 +44,12 @@ const WINDOW = 300;
 /** A campaign that cannot go on (all that is left lies behind quarantined gateways) ends here. */
 const MOST_MINUTES = 3_000;
 
+/** Of a started device: its result, its activation overdue, the deadline of its state without a result. */
+type Event = 'result' | 'overdue' | 'deadline';
+
+/** Silence ends here: the device leaves its slot and counts as past its deadline. */
+const DEADLINE_MINUTES = 30;
+
 interface Gateway {
   started: number;
   running: number;
@@ -75,7 +81,7 @@ class Campaign {
   private readonly ordinals = new Map<number, { campaign: number; gateway: number }>();
   private readonly final: boolean[] = [];
   /** What happens in a tick: results, and activations that have become overdue. */
-  private readonly agenda = new Map<number, { device: number; what: 'result' | 'overdue' }[]>();
+  private readonly agenda = new Map<number, { device: number; what: Event }[]>();
   private firmware: BrakeTest;
   private model: BrakeTest;
   private overdue: BrakeTest;
@@ -167,28 +173,31 @@ class Campaign {
     const at = (minutes: number) => tick + Math.max(1, Math.ceil(minutes / TICK_MINUTES));
     const overdueAfter = ACTIVATION_SHARE * device.minutes + PROOF_99_MINUTES;
     const silent = this.world.mute && fails(device, this.world);
-    if (!silent) this.plan(at(device.minutes), index, 'result');
+    this.plan(at(silent ? DEADLINE_MINUTES : device.minutes), index, silent ? 'deadline' : 'result');
     if (silent || overdueAfter < device.minutes) this.plan(at(overdueAfter), index, 'overdue');
   }
 
-  private plan(tick: number, device: number, what: 'result' | 'overdue'): void {
+  private plan(tick: number, device: number, what: Event): void {
     const events = this.agenda.get(tick);
     if (events) events.push({ device, what });
     else this.agenda.set(tick, [{ device, what }]);
   }
 
-  private take(index: number, what: 'result' | 'overdue'): void {
+  private take(index: number, what: Event): void {
     const device = this.fleet[index]!;
     const gateway = this.gateways[device.gateway]!;
     const ordinal = this.ordinals.get(index)!;
     const failure = { ordinal: ordinal.campaign, gatewayId: String(device.gateway), weight: 1 };
     if (what === 'overdue') {
       this.overdue = recordFailure(this.overdue, failure);
-      if (this.world.mute && fails(device, this.world)) this.overdueInFlight += 1;
       return;
     }
     this.running -= 1;
     gateway.running -= 1;
+    if (what === 'deadline') {
+      this.overdueInFlight += 1;
+      return;
+    }
     gateway.finished += 1;
     this.final[ordinal.campaign - 1] = true;
     if (!fails(device, this.world)) {

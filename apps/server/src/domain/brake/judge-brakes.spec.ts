@@ -6,7 +6,7 @@ import { newBrakeTest, recordFailure, type TestFacts } from './brake-test.js';
 import { countEvent, familyOf, type TrialEvent } from './counting.js';
 import { judgeBrakes, type BrakeFacts, type StratumFacts } from './judge-brakes.js';
 import { isOverdue, overdueAfterMs, overdueLimit } from './overdue.js';
-import { mostQuarantined, type HolderFacts } from './sick-holder.js';
+import { FIRST_PROBE_MS, LONGEST_PROBE_MS, mostQuarantined, nextProbeAtMs, type HolderFacts } from './sick-holder.js';
 
 const test = (granted: number, failedAt: readonly number[], limit = 0.02): TestFacts => ({
   test: failedAt.reduce(
@@ -140,6 +140,14 @@ describe('the brakes together', () => {
       { kind: 'too-many-quarantined', of: 'gateway', quarantined: 4, tried: 40 },
     ]);
     expect(mostQuarantined(1000)).toBe(50);
+  });
+
+  it('a quarantine lets one probe out a back-off', () => {
+    const at = (probesFailed: number, probeRunning = false) =>
+      nextProbeAtMs({ sinceMs: 1_000, probesFailed, probeRunning });
+    expect([at(0), at(1), at(2)]).toEqual([1, 2, 4].map((times) => 1_000 + times * FIRST_PROBE_MS));
+    expect(at(1_000)).toBe(1_000 + LONGEST_PROBE_MS);
+    expect(at(0, true)).toBeNull();
   });
 
   it('keep plain thresholds beside', () => {

@@ -17,7 +17,10 @@ const LARGEST_LIMIT = 0.5;
 /** A gateway or site. Only those with three failures or more need to be listed: fewer never ring. */
 export interface HolderFacts {
   readonly id: string;
-  /** Places of failed trials in this holder's own order of first grants, from 1, in any order. */
+  /**
+   * Places of failed trials in this holder's own order of first grants, from 1, in any order. After a quarantine has
+   * ended the order begins anew, as the evidence of before never falls; the campaign's totals keep everything.
+   */
   readonly failedOrdinals: readonly number[];
   /** Own ordinals proven never to have started. */
   readonly neverStarted: readonly number[];
@@ -77,6 +80,25 @@ export function othersUpperBound(failed: number, finished: number): number {
 /** q: what one holder is held to. */
 export function holderLimit(limit: number, othersUpper: number): number {
   return Math.min(LARGEST_LIMIT, Math.max(limit, ABOVE_OTHERS * othersUpper));
+}
+
+/** How a quarantine ends without a person: by one proven probe device, one a back-off. */
+export interface QuarantineState {
+  /** When it began, or when the last probe failed. */
+  readonly sinceMs: number;
+  readonly probesFailed: number;
+  readonly probeRunning: boolean;
+}
+
+export const FIRST_PROBE_MS = 30 * 60_000;
+export const LONGEST_PROBE_MS = 24 * 3_600_000;
+
+/** When the next probe may be granted; null while one runs. Doubles with every probe that failed. */
+export function nextProbeAtMs(state: QuarantineState): number | null {
+  if (state.probeRunning) return null;
+  return (
+    state.sinceMs + Math.min(LONGEST_PROBE_MS, FIRST_PROBE_MS * 2 ** Math.min(32, Math.max(0, state.probesFailed)))
+  );
 }
 
 /** More quarantined than this halts the campaign: it is no longer about single gateways. */

@@ -5,6 +5,9 @@
  * would be biased, as failures and successes do not take equally long; counted by ordinal, with everything not
  * yet known to have failed as 0, the statistic stays below the true one at every moment, whatever the delays.
  *
+ * A grant that proves never to have started is no trial: its ordinal is void, and the device gets a new one with its
+ * next grant. All attempts of a device that has started are one trial under one ordinal.
+ *
  * The state is plain JSON and small: single failures only above the frontier (the largest ordinal up to which
  * all trials are final), below it totals and peaks. Functions return a new ledger.
  */

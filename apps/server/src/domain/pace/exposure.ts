@@ -22,9 +22,12 @@ export function inFlightMax(rule: ExposureRule, proven: number): number {
   return Math.floor(Math.min(rule.limit, rule.first + rule.perProven * proven));
 }
 
-/** Of the started devices, so many may be past their state's deadline before the campaign is halted. */
+/**
+ * Of the started devices, so many may be past their state's deadline before the campaign is halted: a tenth of what
+ * may be in flight, but never fewer than two, as one gateway without power must not stop a canary.
+ */
 export function mostOverdue(inFlightMost: number): number {
-  return Math.max(1, Math.floor(inFlightMost * 0.1));
+  return Math.max(2, Math.floor(inFlightMost * 0.1));
 }
 
 /**

@@ -90,7 +90,7 @@ describe('exposure', () => {
     expect([0, 5, 190, 9000].map((proven) => inFlightMax(DEFAULT_EXPOSURE, proven))).toEqual([10, 15, 200, 200]);
     expect(inFlightMax({ first: 20, perProven: 0.5, limit: 15 }, 3)).toBe(15);
     expect(() => inFlightMax(DEFAULT_EXPOSURE, NaN)).toThrow(/exposure/);
-    expect([1, 10, 200].map(mostOverdue)).toEqual([1, 1, 20]);
+    expect([1, 10, 200].map(mostOverdue)).toEqual([2, 2, 20]);
     expect(inFlightForLoss(25, 0.2)).toBe(100);
     expect(inFlightForLoss(2, 0.2)).toBe(0);
   });

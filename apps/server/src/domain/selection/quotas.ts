@@ -13,6 +13,8 @@ export interface Stratum {
   readonly name: string;
   /** Devices in it, at least 0. An empty one gets no place. */
   readonly size: number;
+  /** At most so many places, whatever its share; absent: all its devices. */
+  readonly most?: number;
 }
 
 /**
@@ -27,10 +29,10 @@ export function quotas(strata: readonly Stratum[], places: number): Map<string, 
     if (result.has(name)) throw new InvariantError(`two strata are called ${name}`);
     result.set(name, 0);
   }
-  const order = strata.filter((stratum) => stratum.size > 0).sort(largerFirst);
-  const total = order.reduce((sum, stratum) => sum + stratum.size, 0);
+  const order = strata.filter((stratum) => mostOf(stratum) > 0).sort(largerFirst);
+  const total = order.reduce((sum, stratum) => sum + mostOf(stratum), 0);
   if (places >= total) {
-    for (const stratum of order) result.set(stratum.name, stratum.size);
+    for (const stratum of order) result.set(stratum.name, mostOf(stratum));
     return result;
   }
   if (places <= order.length) {
@@ -38,8 +40,8 @@ export function quotas(strata: readonly Stratum[], places: number): Map<string, 
     return result;
   }
   // Invariant: at `low` the strata take no more than the places, at `high` more.
-  let [low, high] = [0, 1];
-  const sum = (t: number) => order.reduce((taken, stratum) => taken + takenAt(stratum.size, t), 0);
+  let [low, high] = [0, 2];
+  const sum = (t: number) => order.reduce((taken, stratum) => taken + takenAt(stratum, t), 0);
   for (let step = 0; step < 80 && high - low > Number.EPSILON * high; step++) {
     const middle = (low + high) / 2;
     if (sum(middle) <= places) low = middle;
@@ -49,7 +51,7 @@ export function quotas(strata: readonly Stratum[], places: number): Map<string, 
   const base = low * (1 - 1e-12);
   let left = places;
   for (const stratum of order) {
-    const taken = takenAt(stratum.size, base);
+    const taken = takenAt(stratum, base);
     result.set(stratum.name, taken);
     left -= taken;
   }
@@ -58,7 +60,7 @@ export function quotas(strata: readonly Stratum[], places: number): Map<string, 
     let next: Stratum | undefined;
     for (const stratum of order) {
       const [mine, best] = [result.get(stratum.name)!, next && result.get(next.name)!];
-      if (mine >= stratum.size) continue;
+      if (mine >= mostOf(stratum)) continue;
       if (next === undefined || keyBefore(mine + 1, stratum.size, best! + 1, next.size)) next = stratum;
     }
     if (!next) break;
@@ -68,9 +70,13 @@ export function quotas(strata: readonly Stratum[], places: number): Map<string, 
   return result;
 }
 
-/** The places of a stratum at divisor t. Never more than its devices. */
-function takenAt(size: number, t: number): number {
-  return Math.min(size, Math.max(1, Math.floor(t * size + 0.5)));
+/** The places of a stratum at divisor t. */
+function takenAt(stratum: Stratum, t: number): number {
+  return Math.min(mostOf(stratum), Math.max(1, Math.floor(t * stratum.size + 0.5)));
+}
+
+function mostOf(stratum: Stratum): number {
+  return Math.max(0, Math.min(stratum.size, stratum.most ?? stratum.size));
 }
 
 /** Whether (j - 1/2)/N comes before (k - 1/2)/M, exactly: products of safe integers, compared as big ones. */

@@ -41,8 +41,8 @@ describe('the rank of a device', () => {
 
 /** The rule as it is written down: every place has a key, the smallest keys win. */
 function byKeys(strata: readonly Stratum[], places: number): Record<string, number> {
-  const keys = strata.flatMap(({ name, size }) =>
-    Array.from({ length: size }, (_, index) => ({ name, size, j: index + 1 })),
+  const keys = strata.flatMap(({ name, size, most }) =>
+    Array.from({ length: Math.min(size, most ?? size) }, (_, index) => ({ name, size, j: index + 1 })),
   );
   keys.sort((a, b) => {
     const left = a.j === 1 ? 0 : (2 * a.j - 1) * b.size;
@@ -55,8 +55,19 @@ function byKeys(strata: readonly Stratum[], places: number): Record<string, numb
 }
 
 const arbitraryStrata = fc
-  .array(fc.oneof(fc.integer({ min: 0, max: 60 }), fc.constantFrom(1, 2, 3, 6, 12)), { minLength: 1, maxLength: 9 })
-  .map((sizes) => sizes.map((size, index): Stratum => ({ name: String.fromCharCode(122 - index), size })));
+  .array(
+    fc.tuple(
+      fc.oneof(fc.integer({ min: 0, max: 60 }), fc.constantFrom(1, 2, 3, 6, 12)),
+      fc.option(fc.nat(20), { freq: 3 }),
+    ),
+    { minLength: 1, maxLength: 9 },
+  )
+  .map((list) =>
+    list.map(([size, most], index): Stratum => {
+      const name = String.fromCharCode(122 - index);
+      return most === null ? { name, size } : { name, size, most };
+    }),
+  );
 
 describe('quotas', () => {
   const strata = [
@@ -134,6 +145,9 @@ describe('the places of a stage', () => {
     expect(left(strata, 10, 10, 'canary')).toEqual([9, 1]);
     expect(left(strata, 90, 10, 'middle')).toEqual([89, 1]);
     expect(left(strata, 100, 10, 'last')).toEqual([96, 4]);
+    // The larger of two small ones has the canary, whatever they are called.
+    const small = [state('A', 90), state('B', 2), state('C', 3)];
+    expect(stagePlaces(small, 2, 2, 'canary').map((one) => one.withoutCanary)).toEqual([false, true, false]);
   });
 
   it('let strata without a canary begin one by one, and say so', () => {

@@ -40,7 +40,7 @@ export function stagePlaces(
   canaryPlaces: number,
   part: StagePart,
 ): StratumPlaces[] {
-  const canary = quotas(strata, canaryPlaces);
+  const canary = heldSmall(strata, canaryPlaces);
   const quota =
     part === 'last' ? new Map(strata.map((one) => [one.name, one.size])) : heldSmall(strata, cumulativePlaces);
   return strata.map((stratum) => {
@@ -52,18 +52,17 @@ export function stagePlaces(
   });
 }
 
-/**
- * Small strata take one place and leave the others theirs. They take part in the sharing with their one device, so
- * that the rule stays house-monotone; beyond all larger strata's devices nothing is given before the last stage.
- */
-function heldSmall(strata: readonly StratumState[], places: number): Map<string, number> {
-  const reduced = strata.map(({ name, size }) => ({ name, size: size < SMALL_STRATUM ? Math.min(1, size) : size }));
-  return quotas(reduced, places);
+/** Small strata take one place; beyond the larger ones' devices nothing is given before the last stage. */
+function heldSmall(strata: readonly Stratum[], places: number): Map<string, number> {
+  return quotas(
+    strata.map(({ name, size }) => (size < SMALL_STRATUM ? { name, size, most: 1 } : { name, size })),
+    places,
+  );
 }
 
 /** What a person should know of the canary's cover, from the largest stratum without one; empty if all have one. */
 export function withoutCanarySentences(strata: readonly Stratum[], canaryPlaces: number): string[] {
-  const canary = quotas(strata, canaryPlaces);
+  const canary = heldSmall(strata, canaryPlaces);
   return strata
     .filter((stratum) => stratum.size > 0 && canary.get(stratum.name) === 0)
     .sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1))
@@ -76,7 +75,7 @@ export function withoutCanarySentences(strata: readonly Stratum[], canaryPlaces:
 
 /** How a canary is shared out, for a preview: "ble-1 from 1.2: 13 of 700; ...". */
 export function canarySentence(strata: readonly Stratum[], canaryPlaces: number): string {
-  const canary = quotas(strata, canaryPlaces);
+  const canary = heldSmall(strata, canaryPlaces);
   const parts = strata
     .filter((stratum) => canary.get(stratum.name)! > 0)
     .map((stratum) => `${stratum.name}: ${canary.get(stratum.name)} of ${stratum.size}`);
