@@ -176,7 +176,7 @@ describe('limits and controls', () => {
         history.map(() => past(0.03)),
       ).limit,
     ).toBe(0.02);
-    expect(effectiveLimit(0.02, [...history.slice(1), past(0.5, { halted: true })]).source).toBe('policy');
+    expect(effectiveLimit(0.02, [...history.slice(1), past(0.001, { halted: true })]).source).toBe('policy');
   });
 });
 

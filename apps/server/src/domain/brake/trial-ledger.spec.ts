@@ -181,6 +181,46 @@ describe('what is proved of the ledger', () => {
   });
 });
 
+describe('false halts', () => {
+  /** splitmix32 */
+  const seeded = (seed: number) => () => {
+    seed = (seed + 0x9e3779b9) >>> 0;
+    let mixed = Math.imul(seed ^ (seed >>> 16), 0x21f0aaad);
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+
+  it('stay below alpha exactly at the limit, with failures that come ten times sooner than successes', () => {
+    const [campaigns, devices, inFlight, bar] = [600, 1_000, 200, Math.log(1 / 0.05)];
+    const random = seeded(5);
+    let [rang, rangByArrival] = [0, 0];
+    for (let campaign = 0; campaign < campaigns; campaign++) {
+      // Devices start whenever a slot is free; every failure is looked at as it comes.
+      const failed = Array.from({ length: devices }, () => random() < 0.02);
+      const free = Array.from({ length: inFlight }, () => 0);
+      const results = failed.map((bad, index) => {
+        const slot = free.indexOf(Math.min(...free));
+        free[slot]! += bad ? 1 : 5 + 10 * random();
+        return { ordinal: index + 1, bad, at: free[slot]! };
+      });
+      results.sort((a, b) => a.at - b.at);
+      let taken = ledger();
+      let [bad, byArrival] = [0, -Infinity];
+      results.forEach((result, index) => {
+        if (!result.bad) return;
+        taken = fail(taken, result.ordinal);
+        bad += 1;
+        byArrival = Math.max(byArrival, logEValue(bad, index + 1, 0.02));
+      });
+      if (logE(taken) >= bar) rang += 1;
+      if (byArrival >= bar) rangByArrival += 1;
+    }
+    expect(rang / campaigns).toBeLessThanOrEqual(0.05);
+    // The same test in the order of reports does not keep its promise.
+    expect(rangByArrival / campaigns).toBeGreaterThan(0.2);
+  });
+});
+
 describe('brake epochs', () => {
   const rules = { limit: 0.02 };
   const at = (ordinal: number) => ({ ordinal, gatewayId: `g${ordinal}`, weight: 1 });

@@ -192,6 +192,7 @@ describe('spreading grants', () => {
 
   it('leaves a redundancy group its members in service', () => {
     expect(redundancyRoom({ mostOut: 2, running: 1, liveGrants: 0, notInService: 0 })).toBe(1);
+    expect(redundancyRoom({ mostOut: 3, running: 0, liveGrants: 1, notInService: 1 })).toBe(1);
     expect(redundancyRoom({ mostOut: 2, running: 1, liveGrants: 1, notInService: 3 })).toBe(0);
   });
 });
