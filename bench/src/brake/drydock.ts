@@ -39,9 +39,7 @@ import {
 const TICK_MINUTES = 1 / 6;
 /** Updates of one gateway at once. */
 const GATEWAY_SLOTS = 4;
-/** Candidates looked at in a tick, from the front of the selection. */
-const WINDOW = 300;
-/** A campaign that cannot go on (all that is left lies behind quarantined gateways) ends here. */
+/** So that the bench ends, whatever the policy does. */
 const MOST_MINUTES = 3_000;
 
 /** Of a started device: its result, its activation overdue, the deadline of its state without a result. */
@@ -121,7 +119,7 @@ class Campaign {
       const grants = this.choose(pace.tokens);
       for (const grant of grants) this.start(grant.position, tick);
       pace = spend(pace, grants.length);
-      if (this.agenda.size === 0 && (this.waiting.length === 0 || this.allLeftQuarantined())) break;
+      if (this.agenda.size === 0 && this.waiting.length === 0) break;
     }
     return {
       halted,
@@ -141,24 +139,21 @@ class Campaign {
       placesLeft: this.waiting.length,
     });
     if (most === 0) return [];
-    const candidates: GrantCandidate[] = [];
-    for (const index of this.waiting) {
-      if (candidates.length >= WINDOW) break;
+    // Looked at from the front; enough for every grant to find a gateway with a free slot.
+    const window = Math.min(this.waiting.length, 40 + 20 * most);
+    const candidates = this.waiting.slice(0, window).map((index): GrantCandidate => {
       const gateway = this.fleet[index]!.gateway;
-      if (this.gateways[gateway]!.quarantined) continue;
       const [id, gatewayId] = [String(index), String(gateway)];
       const place = { gatewayId, siteId: gatewayId, redundancyGroupId: null };
-      candidates.push({ deploymentId: id, deviceId: id, position: index, ...place });
-    }
+      return { deploymentId: id, deviceId: id, position: index, ...place };
+    });
     const chosen = spreadGrants(candidates, most, {
       gateway: (id) => GATEWAY_SLOTS - this.gateways[Number(id)]!.running,
       site: () => GATEWAY_SLOTS,
       redundancyGroup: () => 0,
     });
     const taken = new Set(chosen.map((one) => one.position));
-    let kept = 0;
-    for (const index of this.waiting) if (!taken.has(index)) this.waiting[kept++] = index;
-    this.waiting.length = kept;
+    this.waiting.splice(0, window, ...this.waiting.slice(0, window).filter((index) => !taken.has(index)));
     return chosen;
   }
 
@@ -223,7 +218,11 @@ class Campaign {
   private judge(): boolean {
     const verdict = judgeBrakes(this.facts());
     if (verdict.cannotTell.length > 0) throw new Error(`cannot judge: ${JSON.stringify(verdict.cannotTell)}`);
-    for (const { id } of verdict.gatewaysQuarantined) this.gateways[Number(id)]!.quarantined = true;
+    for (const { id } of verdict.gatewaysQuarantined) {
+      this.gateways[Number(id)]!.quarantined = true;
+      const kept = this.waiting.filter((index) => this.fleet[index]!.gateway !== Number(id));
+      this.waiting.splice(0, this.waiting.length, ...kept);
+    }
     this.amber = verdict.amber.length > 0;
     return verdict.halts.length > 0;
   }
@@ -276,9 +275,5 @@ class Campaign {
             ],
       ),
     };
-  }
-
-  private allLeftQuarantined(): boolean {
-    return this.waiting.every((index) => this.gateways[this.fleet[index]!.gateway]!.quarantined);
   }
 }
