@@ -102,7 +102,14 @@ export default tseslint.config(
     rules: {
       '@nx/enforce-module-boundaries': boundaries(
         [],
-        ['@drydock/server', '@drydock/server/testing', '@drydock/agent', '@drydock/agent/testing', '@drydock/e2e'],
+        [
+          '@drydock/server',
+          '@drydock/server/testing',
+          '@drydock/server/policy-mathematics',
+          '@drydock/agent',
+          '@drydock/agent/testing',
+          '@drydock/e2e',
+        ],
       ),
     },
   },

@@ -1,0 +1,3 @@
+export * from './failure-rates.js';
+export * from './quantiles.js';
+export * from './wilson.js';
