@@ -10,6 +10,7 @@ import { FleetModule } from './features/fleet/fleet.module.js';
 import { HealthModule } from './features/insight/health/health.module.js';
 import { InsightModule } from './features/insight/insight.module.js';
 import { ReportsModule } from './features/reports/reports.module.js';
+import { WebhooksModule } from './features/webhooks/webhooks.module.js';
 import { HttpModule } from './http/http.module.js';
 
 @Module({})
@@ -29,6 +30,7 @@ export class AppModule {
         DispatchModule,
         ReportsModule,
         InsightModule,
+        WebhooksModule,
       ],
     };
   }

@@ -12,6 +12,7 @@ import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { believable, type AheadClaim } from '../../domain/fleet/ahead-claim.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import { recordEvent, recordGatewayEvent } from '../webhooks/record-event.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
 import { timeOf } from '../campaigns/deployment-rows.js';
 import { loadCampaign, nowOf } from './campaign-snapshot.js';
@@ -168,6 +169,12 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
         ...(gatewayId !== undefined && { target: { kind: 'gateway', id: gatewayId } }),
         params: { from: present, to: raised, by },
       });
+      await recordEvent(tx, {
+        orgId: org.id,
+        kind: 'installation.restored',
+        subject: { kind: 'installation', id: org.id },
+        payload: { reign: raised, by },
+      });
     }
     return raised;
   }
@@ -188,6 +195,7 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
       [claim.gatewayId, note],
     );
     for (const row of rows) {
+      await recordGatewayEvent(tx, claim.gatewayId, 'gateway.quarantined', note);
       await this.audit.record(tx, {
         orgId: row.org_id,
         actor: { kind: 'rule', name: 'restore-noticed' },

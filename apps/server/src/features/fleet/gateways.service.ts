@@ -11,6 +11,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { recordGatewayEvent } from '../webhooks/record-event.js';
 import { CampaignMarker } from './campaign-marker.js';
 import { FleetEvents } from './fleet-events.js';
 import { GatewayKeys } from './gateway-keys.js';
@@ -143,6 +144,7 @@ export class GatewaysService {
         );
       }
       await this.record(tx, actor, action, id, { note });
+      if (action !== 'gateway.released') await recordGatewayEvent(tx, id, action, note);
       return gatewayView(await this.row(tx, actor, id));
     });
     if (to === 'decommissioned') {
