@@ -2,6 +2,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { PlatformModule, type Platform } from './adapters/platform.module.js';
 import { AccessModule } from './features/access/access.module.js';
+import { AdvisoriesModule } from './features/advisories/advisories.module.js';
 import { ArtifactsModule } from './features/artifacts/artifacts.module.js';
 import { AuditModule } from './features/audit/audit.module.js';
 import { CampaignsModule } from './features/campaigns/campaigns.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
         DispatchModule,
         ReportsModule,
         InsightModule,
+        AdvisoriesModule,
         WebhooksModule,
       ],
     };

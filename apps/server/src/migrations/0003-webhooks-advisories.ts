@@ -106,6 +106,8 @@ create table advisories (
   created_by uuid,
   created_at timestamptz not null default now(),
   closed_at timestamptz,
+  -- affected and unknown devices at the last look; null before the first
+  last_exposed bigint,
   unique (org_id, cve)
 );
 create table advisory_models (
@@ -130,7 +132,6 @@ create table exposure_samples (
   total bigint not null,
   primary key (advisory_id, model, at)
 );
-create index devices_running on devices (org_id, model, running_version, id);
 
 -- units that left
 alter table devices
@@ -138,6 +139,9 @@ alter table devices
   add column state_note text,
   add column state_at timestamptz,
   add column replaced_by uuid references devices;
+-- who runs what: versions without reading devices, counts without reading rows, pages by keyset
+create index devices_running on devices (org_id, model, running_version, id) include (site_id, gateway_id)
+  where state = 'active';
 alter table gateways add column replaced_by uuid references gateways;
 alter table sites
   add column state text not null default 'active' check (state in ('active', 'decommissioned')),
@@ -151,7 +155,7 @@ const DOWN = /* sql */ `
 alter table root_statements drop column effective_at;
 alter table sites drop column state, drop column state_note;
 alter table gateways drop column replaced_by;
-alter table devices drop column state, drop column state_note, drop column state_at, drop column replaced_by;
 drop index devices_running;
+alter table devices drop column state, drop column state_note, drop column state_at, drop column replaced_by;
 drop table exposure_samples, advisory_models, advisories, webhook_attempts, webhook_deliveries, webhook_endpoints, events;
 `;
