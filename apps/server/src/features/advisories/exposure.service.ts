@@ -32,20 +32,33 @@ interface DeviceRow {
   last_seen_at: Date;
 }
 
+/** A count that was slow is shared for so many times what it took: a million devices take about a second. */
+const SHARED_FOR = 10;
+const SLOW_MS = 100;
+const MAX_SHARED = 100;
+
+interface Counted {
+  readonly counts: readonly VersionCount[];
+  readonly atMs: number;
+}
+
 @Injectable()
 export class ExposureService {
+  /** By advisory and its revision; while a count runs, everybody who asks waits for it. */
+  private readonly shared = new Map<string, Promise<Counted>>();
+
   constructor(private readonly source: DataSource) {}
 
   async exposure(actor: Actor, advisoryId: string): Promise<Exposure> {
     const { manager } = this.source;
     const advisory = await readAdvisory(manager, actor.orgId, advisoryId);
-    const counts = await countExposure(manager, actor.orgId, advisory.models);
+    const { counts, atMs } = await this.counted(advisory);
     const sum = (wanted: VersionCount['status'], model?: string): Tally =>
       tally(counts.filter((count) => count.status === wanted && (model === undefined || count.model === model)));
     const { lines, more } = await this.sites(counts);
     return {
       advisory: { id: advisory.id, cve: advisory.cve, title: advisory.title, severity: advisory.severity },
-      atMs: await databaseNowMs(manager),
+      atMs,
       affected: sum('affected'),
       unaffected: sum('unaffected'),
       unknown: sum('unknown'),
@@ -155,6 +168,26 @@ export class ExposureService {
     const pairs: Pair[] = running.filter(({ model, version }) => judges.get(model)!(version) === query.status);
     if (query.status === 'unknown') pairs.push(...entries.map(({ model }) => ({ model, version: null })));
     return pairs.sort((a, b) => comparePairs(a, [b.model, versionKey(b.version)]));
+  }
+
+  private counted(advisory: AdvisoryRow): Promise<Counted> {
+    const key = `${advisory.id} ${advisory.revision}`;
+    const known = this.shared.get(key);
+    if (known) return known;
+    const forget = () => this.shared.delete(key);
+    const started = performance.now();
+    const counting = (async () => {
+      const atMs = await databaseNowMs(this.source.manager);
+      return { counts: await countExposure(this.source.manager, advisory.org_id, advisory.models), atMs };
+    })();
+    counting.then(() => {
+      const tookMs = performance.now() - started;
+      if (tookMs < SLOW_MS) forget();
+      else setTimeout(forget, tookMs * SHARED_FOR).unref();
+    }, forget);
+    if (this.shared.size >= MAX_SHARED) this.shared.delete(this.shared.keys().next().value!);
+    this.shared.set(key, counting);
+    return counting;
   }
 
   private async sites(counts: readonly VersionCount[]): Promise<{ lines: Exposure['sites']; more: boolean }> {

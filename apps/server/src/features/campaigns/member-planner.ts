@@ -111,7 +111,7 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
          ('x' || encode(substring(sha256(convert_to(${campaign}::text || ':' || dev.id::text, 'UTF8')) from 1 for 8), 'hex'))
            ::bit(64)::bigint as h
        from ${FROM} join artifacts art on art.id = ${artifact}::uuid
-       where dev.org_id = ${org}::uuid and dev.model = ${model} and ${selectorSql(request.selector, params)}),
+       where dev.org_id = ${org}::uuid and dev.model = ${model} and dev.state = 'active' and ${selectorSql(request.selector, params)}),
      a as (
        select *, count(*) over (partition by skip, prev) as n_c, count(*) over (partition by skip, prev, site) as n_s,
          row_number() over (partition by skip, prev, site order by h, id) as r_s,

@@ -40,6 +40,9 @@ interface DeviceRow {
   mode: Device['mode'];
   approved: boolean;
   hold_note: string | null;
+  state: Device['state'];
+  state_note: string | null;
+  replaced_by: string | null;
   needs_rescue: boolean;
   first_seen_at: Date;
   last_seen_at: Date;
@@ -72,6 +75,7 @@ export class DevicesService {
       .and('gateway_id = ?', query.gateway)
       .and('running_version = ?', query.version)
       .and('approved = ?', query.approved)
+      .and('state = ?', query.state)
       .and('identity_value = ?', query.identity)
       .andTag('tags', query.tag);
     const limit = filter.param(query.limit + 1);
@@ -271,6 +275,9 @@ function deviceView(row: DeviceRow): Device {
     mode: row.mode,
     approved: row.approved,
     holdNote: row.hold_note,
+    state: row.state,
+    stateNote: row.state_note,
+    replacedBy: row.replaced_by as Device['replacedBy'],
     needsRescue: row.needs_rescue,
     firstSeenAt: row.first_seen_at.toISOString(),
     lastSeenAt: row.last_seen_at.toISOString(),

@@ -26,6 +26,7 @@ interface GatewayRow {
   tags: Gateway['tags'];
   state: GatewayState;
   state_note: string | null;
+  replaced_by: string | null;
   hold_note: string | null;
   key_fingerprint: string;
   online: boolean;
@@ -195,6 +196,7 @@ function gatewayView(row: GatewayRow): Gateway {
     tags: row.tags,
     state: row.state,
     stateNote: row.state_note,
+    replacedBy: row.replaced_by as Gateway['replacedBy'],
     holdNote: row.hold_note,
     keyFingerprint: row.key_fingerprint,
     online: row.online,

@@ -131,6 +131,7 @@ export class WebhookDispatcher implements OnModuleInit, OnApplicationBootstrap, 
              'timestamp', to_char(m.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'org', m.org_id,
              'subject', jsonb_build_object('kind', m.subject_kind, 'id', m.subject_id), 'data', m.payload)::text
            from marked m join webhook_endpoints w on w.org_id = m.org_id and w.enabled
+             and w.created_at <= greatest(m.at, m.batch_until)
              and (w.kinds = '{}' or m.kind = any(w.kinds))
            on conflict (endpoint_id, event_id) where not once do nothing)
          select count(*)::int as n from marked`,

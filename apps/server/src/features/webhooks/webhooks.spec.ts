@@ -137,7 +137,7 @@ describe('setting up', () => {
 describe('telling', () => {
   it('brings a campaign’s life to the receiver, signed, in the stated form', async () => {
     const hook = await endpoint();
-    const { artifact, gateway } = await makeScene(server, 1);
+    const { artifact } = await makeScene(server, 1);
     const campaign = await startCampaign(server, draftOf(artifact));
     await act(server, campaign.id, 'pause', PauseAnswer, { reason: 'lunch' });
     await until(() => received.some(({ event }) => event.type === 'campaign.paused'));
@@ -158,7 +158,6 @@ describe('telling', () => {
     expect((await detail(hook.id, newest!.id)).log).toMatchObject([
       { attempt: 1, outcome: 'delivered', responseCode: 200, responseBody: 'thanks' },
     ]);
-    await gateway.close();
   });
 
   it('gathers the failures of many devices into one event', async () => {
@@ -188,7 +187,6 @@ describe('telling', () => {
     expect(data).toMatchObject({ count: 3, codes: { 'target.refused-image': 3 } });
     expect([...(data['devices'] as string[])].sort()).toEqual(devices.map(({ id }) => id).sort());
     expect(await deliveries(hook.id)).toHaveLength(1);
-    await gateway.close();
   });
 
   it('says nothing of a change that was rolled back', async () => {
