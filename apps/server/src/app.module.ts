@@ -11,6 +11,7 @@ import { FleetModule } from './features/fleet/fleet.module.js';
 import { HealthModule } from './features/insight/health/health.module.js';
 import { InsightModule } from './features/insight/insight.module.js';
 import { ReportsModule } from './features/reports/reports.module.js';
+import { SystemModule } from './features/system/system.module.js';
 import { WebhooksModule } from './features/webhooks/webhooks.module.js';
 import { HttpModule } from './http/http.module.js';
 
@@ -32,6 +33,7 @@ export class AppModule {
         ReportsModule,
         InsightModule,
         AdvisoriesModule,
+        SystemModule,
         WebhooksModule,
       ],
     };

@@ -22,3 +22,4 @@ export * from './http/audit-api.js';
 export * from './http/access-api.js';
 export * from './http/webhooks-api.js';
 export * from './http/advisories-api.js';
+export * from './http/system-api.js';

@@ -147,12 +147,16 @@ alter table sites
   add column state text not null default 'active' check (state in ('active', 'decommissioned')),
   add column state_note text;
 
+-- the database was loaded from a backup: the next start raises the reign before anything is granted
+alter table installation add column restore_pending boolean not null default false;
+
 -- a statement that was signed ahead holds from here
 alter table root_statements add column effective_at timestamptz not null default now();
 `;
 
 const DOWN = /* sql */ `
 alter table root_statements drop column effective_at;
+alter table installation drop column restore_pending;
 alter table sites drop column state, drop column state_note;
 alter table gateways drop column replaced_by;
 drop index devices_running;

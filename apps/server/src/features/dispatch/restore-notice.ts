@@ -3,7 +3,14 @@
  * The reign is raised, every campaign is paused, and nothing is granted until grants that the backup does not know
  * have run out (design, section 3, "After a restore").
  */
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
@@ -36,7 +43,7 @@ interface Distrusted {
 }
 
 @Injectable()
-export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
+export class RestoreNotice implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly log = new Logger('RestoreNotice');
   private readonly waiting = new Map<string, AheadClaim>();
   private lookedAt = -Infinity;
@@ -63,6 +70,15 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
       );
       if (ahead) this.noticed({ gatewayId, reign, by: 'presence' });
     });
+  }
+
+  /** The restore command leaves a mark; until the reign is raised nothing is granted. */
+  async onApplicationBootstrap(): Promise<void> {
+    const [row] = await queryRows<{ reign: string; restore_pending: boolean }>(
+      this.source.manager,
+      'select reign, restore_pending from installation',
+    );
+    if (row?.restore_pending) await this.raise(Number(row.reign), 'restore command');
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -149,10 +165,11 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
   ): Promise<number> {
     const raised = seenReign + 1;
     const endMs = (await nowOf(tx)) + (await this.horizon(tx)) + CLOCK_MARGIN_MS;
-    await queryRows(tx, `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}`, [
-      raised,
-      endMs,
-    ]);
+    await queryRows(
+      tx,
+      `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}, restore_pending = false`,
+      [raised, endMs],
+    );
     await this.pauseAll(tx);
     const gateways = await queryRows<{ gateway_id: string }>(tx, 'select gateway_id from orders');
     await bumpOrders(
