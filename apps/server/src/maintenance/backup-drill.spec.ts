@@ -76,7 +76,7 @@ describe('the drill', () => {
   it('a backup of a running campaign, restored: every result is there once', async () => {
     const { server, settings, dataDir } = await installation();
     let running: TestServer | undefined = server;
-    undo.push(() => running?.stop());
+    undo.push(() => (running === server ? server.stop() : undefined));
     const { gateway, devices, artifact } = await makeScene(server, 7);
     const sent: RawReport[] = [];
     const say = async (...reports: RawReport[]) => {
@@ -143,6 +143,7 @@ describe('the drill', () => {
       },
     });
     const restored = running;
+    undo.push(() => restored.stop());
 
     expect(await readCampaign(restored, campaign.id)).toMatchObject({ state: 'paused' });
     const [after] = await query<{ reign: string; settling: boolean; restore_pending: boolean; far: boolean }>(
