@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Recount, RestoreDeclared, type Grant } from '@drydock/contracts';
 import pg from 'pg';
 import { readSettings, type Settings } from '../settings/settings.js';
@@ -25,6 +25,8 @@ import {
 } from '../features/reports/scripted-gateway.fixture.js';
 import { makeBackup } from './backup.js';
 import { restoreBackup } from './restore.js';
+
+jest.setTimeout(60_000);
 
 const undo: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -191,7 +193,7 @@ describe('the drill', () => {
     );
     expect(versions.map((row) => row.running_hash)).toEqual([running7.hash, running7.hash]);
     await gateway.close();
-  }, 60_000);
+  });
 
   it('everything that was in the database is in it again, whatever the table', async () => {
     const { server, settings, url } = await installation();
@@ -236,7 +238,7 @@ describe('the drill', () => {
     await sql(target, `insert into audit (actor_kind, action) values ('system', 'x')`);
     const [ids] = await sql(target, 'select count(*)::int as n, count(distinct id)::int as d from audit');
     expect(ids!['n']).toBe(ids!['d']);
-  }, 60_000);
+  });
 });
 
 describe('what is refused', () => {
@@ -290,7 +292,7 @@ describe('what is refused', () => {
     expect(await restore(kept, target, foreign)).toContain('another installation');
     expect(await sql(target, `select 1 from pg_class where relname = 'devices' and relkind = 'r'`)).toEqual([]);
     expect(await restore(kept, target)).toBe('restored');
-  }, 60_000);
+  });
 });
 
 describe('a restore by other means', () => {

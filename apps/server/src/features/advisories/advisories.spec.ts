@@ -1,5 +1,5 @@
 /** Advisories and exposure on a real database. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   Advisory,
   Artifact,
@@ -15,6 +15,8 @@ import { startTestServer, type TestServer } from '../../testing.js';
 import { call, freshName, makeSite, query, TestGateway, until, type Answer } from '../fleet/fleet.fixture.js';
 import { uploadArtifact } from '../reports/scripted-gateway.fixture.js';
 import { ExposureSampler } from './exposure-sampler.js';
+
+jest.setTimeout(60_000);
 
 let server: TestServer;
 beforeAll(async () => {

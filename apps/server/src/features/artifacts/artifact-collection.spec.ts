@@ -1,11 +1,13 @@
 /** An artifact goes only by a person's hand, and never while something names it. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Advisory, DeviceWhy } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { call, freshName, query, until } from '../fleet/fleet.fixture.js';
 import { draftOf, makeScene, startCampaign, uploadArtifact } from '../reports/scripted-gateway.fixture.js';
+
+jest.setTimeout(60_000);
 
 let server: TestServer;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 /** Units that leave and are replaced: on a real server, with a gateway that speaks. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Deployment, DeviceDetail, DeviceWhy, GatewayDetail, Site, pageOf } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
 import {
@@ -12,6 +12,8 @@ import {
   touched,
 } from '../reports/scripted-gateway.fixture.js';
 import { call, freshName, makeSite, query, seenDevice, TestGateway, until } from './fleet.fixture.js';
+
+jest.setTimeout(60_000);
 
 let server: TestServer;
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   CreatedApiToken,
   PauseAnswer,
@@ -20,6 +20,8 @@ import { removeOldEvents } from '../../housekeeping.js';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { call, freshName, makeSite, query, TestGateway, until } from '../fleet/fleet.fixture.js';
 import { act, draftOf, makeScene, startCampaign, ended, touched } from '../reports/scripted-gateway.fixture.js';
+
+jest.setTimeout(60_000);
 
 interface Received {
   readonly headers: IncomingHttpHeaders;
