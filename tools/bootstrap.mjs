@@ -139,12 +139,22 @@ function report(passed, failed) {
   }
 }
 
+function maintenance(what) {
+  install();
+  build();
+  return node('apps/server/dist/maintenance/main.js', [what, ...args], { allowFailure: true });
+}
+
 const commands = {
   start: () => {
     install();
     build();
     return node('tools/dist/start.js', args, { allowFailure: true });
   },
+  // Beside a server that runs, or without one: node apps/server/dist/maintenance/main.js --help
+  backup: () => maintenance('backup'),
+  restore: () => maintenance('restore'),
+  'rotate-order-key': () => maintenance('rotate-order-key'),
   demo: () => {
     install();
     build();

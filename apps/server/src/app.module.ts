@@ -2,6 +2,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { PlatformModule, type Platform } from './adapters/platform.module.js';
 import { AccessModule } from './features/access/access.module.js';
+import { AdvisoriesModule } from './features/advisories/advisories.module.js';
 import { ArtifactsModule } from './features/artifacts/artifacts.module.js';
 import { AuditModule } from './features/audit/audit.module.js';
 import { CampaignsModule } from './features/campaigns/campaigns.module.js';
@@ -10,6 +11,8 @@ import { FleetModule } from './features/fleet/fleet.module.js';
 import { HealthModule } from './features/insight/health/health.module.js';
 import { InsightModule } from './features/insight/insight.module.js';
 import { ReportsModule } from './features/reports/reports.module.js';
+import { SystemModule } from './features/system/system.module.js';
+import { WebhooksModule } from './features/webhooks/webhooks.module.js';
 import { HttpModule } from './http/http.module.js';
 
 @Module({})
@@ -29,6 +32,9 @@ export class AppModule {
         DispatchModule,
         ReportsModule,
         InsightModule,
+        AdvisoriesModule,
+        SystemModule,
+        WebhooksModule,
       ],
     };
   }

@@ -1,15 +1,19 @@
 /** Ties keys and database together, and makes what a first start needs: installation, organization, admin, token. */
-import { importVerifyingKey, RootStatement, type ServerId, type VerifyingKey } from '@drydock/contracts';
+import type { ServerId } from '@drydock/contracts';
 import type { DataSource, EntityManager } from 'typeorm';
 import { makeApiToken } from './features/access/api-token.js';
 import { PostgresAudit } from './features/audit/postgres-audit.js';
 import { openKeyFiles } from './adapters/keys/key-files.js';
+import { adoptStatements, orderKeysThatHold, statementsThatHold } from './adapters/keys/root-statements.js';
 import type { ServerKeys } from './adapters/keys/server-keys.port.js';
 
 /** Name of the organization and of the person that the first start makes. */
 export const FIRST_ORG = 'default';
 export const FIRST_ADMIN = 'admin';
 const FIRST_START_LOCK = 0x44524446;
+/** Statements are read again after so long, and for an unknown key at most so often. */
+const KEYS_FRESH_MS = 60_000;
+const KEYS_PAUSE_MS = 1_000;
 
 /** What the terminal shows once and nobody can read again. */
 export interface FirstStartSecrets {
@@ -41,15 +45,25 @@ export async function establishInstallation(
       await tx.query('insert into root_statements (version, jws) values (1, $1)', [files.statement]);
     }
     const adminToken = await ensureFirstAdmin(tx);
-    const verifying = await orderKeys(tx, files.serverId);
-    if (!verifying.has(files.orderKey.kid)) {
+    await adoptStatements(tx, files);
+    const held = { keys: await orderKeysThatHold(tx, files.serverId), readAtMs: performance.now() };
+    if (!held.keys.has(files.orderKey.kid)) {
       throw new Error(`No root statement of this installation names the order key in ${keysDir}.`);
     }
     const keys: ServerKeys = {
       serverId: files.serverId as ServerId,
       orderKey: files.orderKey,
-      resolveOrderKey: (kid) => verifying.get(kid),
-      rootStatements: () => statements(dataSource.manager),
+      resolveOrderKey: async (kid) => {
+        // An order key may be changed, and its predecessor may end, while we run.
+        if (performance.now() - held.readAtMs > KEYS_FRESH_MS || !held.keys.has(kid)) {
+          if (performance.now() - held.readAtMs > KEYS_PAUSE_MS) {
+            held.keys = await orderKeysThatHold(dataSource.manager, files.serverId);
+            held.readAtMs = performance.now();
+          }
+        }
+        return held.keys.get(kid);
+      },
+      rootStatements: () => statementsThatHold(dataSource.manager),
     };
     if (adminToken === undefined) return { keys };
     return { keys, secrets: { adminToken, ...(files.rootKeyFile ? { rootKeyFile: files.rootKeyFile } : {}) } };
@@ -84,24 +98,4 @@ async function ensureFirstAdmin(tx: EntityManager): Promise<string | undefined> 
     token.hint,
   ]);
   return token.text;
-}
-
-async function statements(tx: Pick<EntityManager, 'query'>): Promise<string[]> {
-  const rows = (await tx.query('select jws from root_statements order by version')) as { jws: string }[];
-  return rows.map((row) => row.jws);
-}
-
-/** Keys of the newest statement; its signature was checked when it was stored, so only its payload is read here. */
-async function orderKeys(tx: Pick<EntityManager, 'query'>, serverId: string): Promise<Map<string, VerifyingKey>> {
-  const found = new Map<string, VerifyingKey>();
-  const newest = (await statements(tx)).at(-1);
-  const payload = newest?.split('.')[1];
-  if (!payload) return found;
-  const statement = RootStatement.parse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
-  if (statement.server !== serverId) return found;
-  for (const jwk of statement.orderKeys) {
-    const key = await importVerifyingKey(jwk);
-    found.set(key.kid, key);
-  }
-  return found;
 }

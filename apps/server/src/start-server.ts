@@ -1,11 +1,8 @@
 /** Starts everything in order, and stops it in the opposite one. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Addresses } from './adapters/addresses.js';
-import { FolderBlobStore } from './adapters/blob-store/folder-blob-store.js';
-import { S3BlobStore } from './adapters/blob-store/s3-blob-store.js';
 import { openDatabase, type Database } from './adapters/database/database.js';
 import { EmbeddedPostgres } from './adapters/database/embedded-postgres.js';
 import { defineHousekeeping } from './housekeeping.js';
@@ -19,6 +16,7 @@ import type { Platform } from './adapters/platform.module.js';
 import { Queues } from './adapters/queue/queues.js';
 import { AppModule } from './app.module.js';
 import { serveOpenApi } from './http/openapi.js';
+import { makeBlobStore, keysDirOf } from './maintenance/open-parts.js';
 import { requestIds, securityHeaders } from './http/request-context.js';
 import { makeLogger, nestLogger } from './settings/logger.js';
 import type { Settings } from './settings/settings.js';
@@ -64,10 +62,7 @@ export async function startServer(
       options.say?.(sentence);
     };
     const database = await openData(settings, logger, say, undo);
-    const { keys, secrets } = await establishInstallation(
-      database.dataSource,
-      settings.keysDir ?? join(settings.dataDir, 'keys'),
-    );
+    const { keys, secrets } = await establishInstallation(database.dataSource, keysDirOf(settings));
     const blobStore = makeBlobStore(settings);
     await blobStore.start();
     const addresses = new Addresses(settings);
@@ -176,19 +171,6 @@ async function openData(
   });
   undo.push(() => database.close());
   return database;
-}
-
-function makeBlobStore(settings: Settings): FolderBlobStore | S3BlobStore {
-  if (!settings.s3Bucket) return new FolderBlobStore(join(settings.dataDir, 'blobs'));
-  return new S3BlobStore({
-    bucket: settings.s3Bucket,
-    prefix: settings.s3Prefix,
-    region: settings.s3Region,
-    ...(settings.s3Endpoint ? { endpoint: settings.s3Endpoint } : {}),
-    ...(settings.s3AccessKeyId && settings.s3SecretAccessKey
-      ? { credentials: { accessKeyId: settings.s3AccessKeyId, secretAccessKey: settings.s3SecretAccessKey } }
-      : {}),
-  });
 }
 
 function configureHttp(app: NestExpressApplication, settings: Settings): void {

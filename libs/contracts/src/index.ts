@@ -22,3 +22,6 @@ export * from './http/campaigns-api.js';
 export * from './http/insight-api.js';
 export * from './http/audit-api.js';
 export * from './http/access-api.js';
+export * from './http/webhooks-api.js';
+export * from './http/advisories-api.js';
+export * from './http/system-api.js';

@@ -12,6 +12,7 @@ export const REASON_CODES = {
   'stage.pending': 'Stage {stage} has not opened: stage {openStage} is {openState}.',
   'stage.held': 'Stage {stage} is held for a person: {note}.',
   'device.other-model': 'The device is a {actual}, the artifact is for {expected}.',
+  'device.decommissioned': 'The device is decommissioned: {note}.',
   'device.hold': 'The device is on hold: {note}.',
   'gateway.hold': 'The gateway {gateway} is on hold: {note}.',
   'site.hold': 'The site {site} is on hold: {note}.',

@@ -66,6 +66,8 @@ export interface UplinkOptions {
 const TIME_RETRY_MS = 30_000;
 const TIME_REFRESH_MS = 10 * 60_000;
 const ROOT_PAUSE_MS = 60_000;
+/** Looked at without a reason: a key that is no longer good would otherwise be trusted until an unknown one is met. */
+const ROOT_REFRESH_MS = 12 * 3_600_000;
 /** The will says nothing about any presence that was sent in its connection. */
 const WILL_SEQUENCE = Number.MAX_SAFE_INTEGER;
 const MAX_WAITING_MESSAGES = 64;
@@ -78,6 +80,7 @@ export class Uplink {
   #state: AgentState & { readonly enrolment: Enrolment };
   #keys: Promise<readonly VerifyingKey[]> | undefined;
   #rootAskedMs = Number.NEGATIVE_INFINITY;
+  #rootRefreshedMs = Number.NEGATIVE_INFINITY;
   #connections = 0;
   #sequence = 0;
   #online = false;
@@ -205,6 +208,7 @@ export class Uplink {
     this.#timer?.();
     if (!this.#online || this.#stopped) return;
     const { time, clock } = this.#options;
+    this.#refreshRoot();
     const known = time.upperBoundMs() !== undefined;
     if (!known) this.#send('reports', 'time-request', { nonce: time.ask() });
     this.#timer = clock.after(known ? TIME_REFRESH_MS : TIME_RETRY_MS, () => {
@@ -306,9 +310,22 @@ export class Uplink {
 
   /** The server may have a new order key: its root says so, in a statement. @returns whether there is one. */
   async #followRoot(): Promise<boolean> {
-    const { clock, log, stateFile } = this.#options;
+    const { clock } = this.#options;
     if (clock.monotonicMs() - this.#rootAskedMs < ROOT_PAUSE_MS) return false;
     this.#rootAskedMs = clock.monotonicMs();
+    return this.#takeRoot();
+  }
+
+  /** Order keys end, too: the root says so, and nobody else would tell. */
+  #refreshRoot(): void {
+    const { clock } = this.#options;
+    if (clock.monotonicMs() - this.#rootRefreshedMs < ROOT_REFRESH_MS) return;
+    this.#rootRefreshedMs = clock.monotonicMs();
+    this.#takeRoot().catch((error: unknown) => this.#notTaken('root statement', error));
+  }
+
+  async #takeRoot(): Promise<boolean> {
+    const { log, stateFile } = this.#options;
     const { enrolment } = this.#state;
     const statements = await this.#http.rootStatements(enrolment.root.version).catch(() => []);
     const root = await followRoot(enrolment.root, enrolment.server, statements);

@@ -207,6 +207,26 @@ export const SETTING_TABLE = {
     default: '24',
     about: 'Months for which the audit trail is kept.',
   }),
+  webhookAllow: withDefault({
+    env: 'DRYDOCK_WEBHOOK_ALLOW',
+    schema: z.string().max(4096),
+    default: '',
+    about:
+      'Hosts that webhooks may reach although they are private or without TLS: names or addresses, with `:port` or ' +
+      'without, separated by commas. All others need https and a public address.',
+  }),
+  webhookRetentionDays: withDefault({
+    env: 'DRYDOCK_WEBHOOK_RETENTION_DAYS',
+    schema: whole(1, 365),
+    default: '30',
+    about: 'Days for which events and the log of webhook deliveries are kept.',
+  }),
+  webhookDisableAfterDays: withDefault({
+    env: 'DRYDOCK_WEBHOOK_DISABLE_AFTER_DAYS',
+    schema: whole(1, 365),
+    default: '5',
+    about: 'A webhook that has failed for so many days without one success is disabled.',
+  }),
   embeddedFsync: withDefault({
     env: 'DRYDOCK_EMBEDDED_FSYNC',
     schema: flag,

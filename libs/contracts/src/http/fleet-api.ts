@@ -71,6 +71,9 @@ export const Site = z.object({
   zone: z.string(),
   claimMode: ClaimMode,
   holdNote: z.string().nullable(),
+  /** Decommissioned: its gateways' keys are revoked, its devices in no count; it only stays for its history. */
+  state: z.enum(['active', 'decommissioned']),
+  stateNote: z.string().nullable(),
   revision,
   createdAt: moment,
 });
@@ -153,6 +156,8 @@ export const Gateway = z.object({
   tags: Tags,
   state: GatewayState,
   stateNote: z.string().nullable(),
+  /** The gateway that took its place. */
+  replacedBy: GatewayId.nullable(),
   holdNote: z.string().nullable(),
   /** RFC 7638 thumbprint of its key: what a person compares with the gateway's own screen. */
   keyFingerprint: z.string(),
@@ -193,6 +198,12 @@ export type GatewayPatch = z.infer<typeof GatewayPatch>;
 /** Body of quarantine, release and decommission. */
 export const GatewayDecision = z.strictObject({ note: Note });
 export type GatewayDecision = z.infer<typeof GatewayDecision>;
+/** Body of `gateways/{id}/replace`: `by` is enrolled at the same site already; it gets name, tags, hold and sockets. */
+export const GatewayReplacement = z.strictObject({ by: GatewayId, note: Note });
+export type GatewayReplacement = z.infer<typeof GatewayReplacement>;
+/** Body of decommission and recommission of a device, and of decommission of a site. */
+export const Decommission = z.strictObject({ note: Note });
+export type Decommission = z.infer<typeof Decommission>;
 
 // Devices
 
@@ -222,6 +233,11 @@ export const Device = z.object({
   mode: z.enum(['application', 'bootloader']),
   approved: z.boolean(),
   holdNote: z.string().nullable(),
+  /** Decommissioned: never a candidate, in no exposure; it stays for its history. */
+  state: z.enum(['active', 'decommissioned']),
+  stateNote: z.string().nullable(),
+  /** The device that took its place. */
+  replacedBy: DeviceId.nullable(),
   needsRescue: z.boolean(),
   /** Last charge that the device reported, and when; null where it never did. */
   battery: z.object({ percent: z.int(), at: moment }).nullable(),
@@ -244,6 +260,7 @@ export const DeviceQuery = PageQuery.extend({
   tag: TagFilter.optional(),
   version: z.string().max(128).optional(),
   approved: yesNo.optional(),
+  state: z.enum(['active', 'decommissioned']).optional(),
   identity: z.string().max(256).optional(),
   filter: DeviceFilter.optional(),
 });
@@ -255,6 +272,9 @@ export const DevicePatch = z.strictObject({
   hold: z.strictObject({ note: Note }).nullable().optional(),
 });
 export type DevicePatch = z.infer<typeof DevicePatch>;
+/** Body of `devices/{id}/replace`: `by` is of the same site and model already; it gets name and tags. */
+export const DeviceReplacement = z.strictObject({ by: DeviceId, note: Note });
+export type DeviceReplacement = z.infer<typeof DeviceReplacement>;
 export const DeviceApproval = z.strictObject({
   /**
    * The site the device belongs to from now on: its present one (claims of others are refused), or that of a

@@ -54,6 +54,28 @@ export async function openDatabase(options: {
   };
 }
 
+/**
+ * Makes the schema of a backup in an empty database.
+ * @param names migrations that the backup's database had.
+ * @throws Error for one that this version does not have: the backup is of a newer one.
+ */
+export async function migrateTo(url: string, names: readonly string[]): Promise<void> {
+  const known = new Map(MIGRATIONS.map((migration) => [new migration().name, migration]));
+  const wanted = names.map((name) => {
+    const migration = known.get(name);
+    if (!migration)
+      throw new Error(`The backup has the migration ${name}, which this version does not know: use a newer one.`);
+    return migration;
+  });
+  const source = new DataSource({ type: 'postgres', url, migrations: wanted, entities: [], extra: { max: 2 } });
+  await source.initialize();
+  try {
+    await source.runMigrations({ transaction: 'each' });
+  } finally {
+    await source.destroy();
+  }
+}
+
 /** Brings the schema up to date, one server at a time. Migrations expand first and contract in a later release. */
 async function migrate(url: string, retention: Retention): Promise<void> {
   const lock = new pg.Client({ connectionString: url, connectionTimeoutMillis: 15_000 });

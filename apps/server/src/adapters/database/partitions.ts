@@ -69,6 +69,23 @@ export async function maintainPartitions(
   return { created, dropped };
 }
 
+/**
+ * Makes a partition again that a backup names.
+ * @throws Error for a name that is none of ours.
+ */
+export async function createPartitionNamed(query: (sql: string) => Promise<unknown>, name: string): Promise<void> {
+  const to = endOf(name);
+  if (to === undefined) throw new Error(`${name.slice(0, 60)} is no name of a partition.`);
+  const table = name.startsWith('reports_') ? 'reports' : 'audit';
+  const from =
+    table === 'reports'
+      ? new Date(to.getTime() - DAY_MS)
+      : new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() - 1, 1));
+  await query(
+    `create table if not exists ${name} partition of ${table} for values from ('${from.toISOString()}') to ('${to.toISOString()}')`,
+  );
+}
+
 async function childrenOf(tx: Pick<EntityManager, 'query'>, table: string): Promise<string[]> {
   const rows = (await tx.query(
     `select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid

@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -30,6 +31,8 @@ const OrderKeyFile = z.object({
   orderKey: PrivateJwk,
   rootPublicKey: PublicJwk,
   statement: z.string(),
+  /** Later statements, oldest first, and when each begins to hold: a database that was restored may not know them. */
+  later: z.array(z.object({ jws: z.string(), effectiveAtMs: z.number() })).default([]),
 });
 const RootKeyFile = z.object({ serverId: z.uuid(), rootKey: PrivateJwk });
 
@@ -38,6 +41,9 @@ export interface KeyFiles {
   readonly orderKey: SigningKey;
   /** The first root statement, as signed when the keys were made. */
   readonly statement: string;
+  /** Statements of later changes of the order key. */
+  readonly later: readonly { readonly jws: string; readonly effectiveAtMs: number }[];
+  readonly rootPublicKey: PublicJwk;
   /** Where the root key lies, while it still lies beside the order key. */
   readonly rootKeyFile?: string;
 }
@@ -59,7 +65,7 @@ export async function openKeyFiles(folder: string, mayMake: boolean): Promise<Ke
   }
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // A start that was killed half-way has left a root key and nothing else: it is used, never replaced.
-  const left = existsSync(rootPath) ? readRootKey(rootPath) : undefined;
+  const left = existsSync(rootPath) ? readRootKeyFile(rootPath) : undefined;
   const serverId = left?.serverId ?? randomUUID();
   const rootKey = left?.rootKey ?? (await generateSigningKey()).privateJwk;
   const root = await importSigningKey(rootKey);
@@ -85,13 +91,16 @@ export async function openKeyFiles(folder: string, mayMake: boolean): Promise<Ke
 }
 
 async function readOrderKey(path: string, rootPath: string): Promise<KeyFiles> {
-  const { serverId, orderKey, statement } = readKeyFile(path, OrderKeyFile);
+  const { serverId, orderKey, statement, later, rootPublicKey } = readKeyFile(path, OrderKeyFile);
   const key = await importSigningKey(orderKey);
-  return { serverId, orderKey: key, statement, ...(existsSync(rootPath) ? { rootKeyFile: rootPath } : {}) };
-}
-
-function readRootKey(path: string): z.infer<typeof RootKeyFile> {
-  return readKeyFile(path, RootKeyFile);
+  return {
+    serverId,
+    orderKey: key,
+    statement,
+    later,
+    rootPublicKey,
+    ...(existsSync(rootPath) ? { rootKeyFile: rootPath } : {}),
+  };
 }
 
 function readKeyFile<T extends z.ZodType>(path: string, schema: T): z.output<T> {
@@ -107,20 +116,45 @@ function readKeyFile<T extends z.ZodType>(path: string, schema: T): z.output<T> 
   throw new Error(`${path} is broken at ${parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')}.`);
 }
 
+export type OrderKeyContent = z.output<typeof OrderKeyFile>;
+
+/** @throws Error naming the file. */
+export function readOrderKeyFile(folder: string): OrderKeyContent {
+  return readKeyFile(join(folder, 'order.key.json'), OrderKeyFile);
+}
+
+/** @param path wherever the root key is kept. @throws Error naming the file. */
+export function readRootKeyFile(path: string): z.output<typeof RootKeyFile> {
+  return readKeyFile(path, RootKeyFile);
+}
+
+/** Puts new content in the place of the order key's file, whole or not at all. */
+export function replaceOrderKeyFile(folder: string, content: OrderKeyContent): void {
+  const path = join(folder, 'order.key.json');
+  const half = `${path}.${process.pid}.new`;
+  rmSync(half, { force: true });
+  writeSynced(half, JSON.stringify(content));
+  renameSync(half, path);
+}
+
 /** Whole or not at all, on disk before it counts, readable by nobody else, never over an existing file. */
 function writeSecret(path: string, text: string): void {
   const half = `${path}.${process.pid}.new`;
   rmSync(half, { force: true });
-  const file = openSync(half, 'wx', 0o600);
+  writeSynced(half, text);
+  try {
+    linkSync(half, path);
+  } finally {
+    rmSync(half, { force: true });
+  }
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
   try {
     writeSync(file, `${text}\n`);
     fsyncSync(file);
   } finally {
     closeSync(file);
-  }
-  try {
-    linkSync(half, path);
-  } finally {
-    rmSync(half, { force: true });
   }
 }

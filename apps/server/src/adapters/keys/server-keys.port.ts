@@ -8,7 +8,7 @@ export interface ServerKeys {
   /** Signs orders, acks, time answers, login tokens. */
   readonly orderKey: SigningKey;
   /** Verifies what our own order keys signed (login tokens). */
-  resolveOrderKey(kid: string): VerifyingKey | undefined;
+  resolveOrderKey(kid: string): VerifyingKey | undefined | Promise<VerifyingKey | undefined>;
   /** Root statements, oldest first. */
   rootStatements(): Promise<string[]>;
 }

@@ -11,6 +11,8 @@ export interface CandidateFacts {
   readonly deviceModel: string | null;
   readonly artifactModel: string;
   readonly deviceHold: string | null;
+  /** Why it is decommissioned; null while it is not. */
+  readonly deviceGone: string | null;
   readonly deviceApproved: boolean;
   readonly deviceProtocol: string | null;
   readonly fencedUntilMs: number | null;
@@ -70,6 +72,11 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
             actual: f.deviceModel ?? 'device of unknown model',
             expected: f.artifactModel,
           }),
+  },
+  {
+    name: 'decommissioned',
+    sql: `dev.state <> 'active'`,
+    explain: (f) => (f.deviceGone === null ? undefined : reason('device.decommissioned', { note: f.deviceGone })),
   },
   {
     name: 'unapproved',

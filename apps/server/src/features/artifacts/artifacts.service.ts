@@ -104,7 +104,10 @@ export class ArtifactsService {
     return view(await this.row(this.source.manager, actor.orgId, sha256));
   }
 
-  /** @throws ProblemError `request.conflict` while any campaign names it: their history would lose its subject. */
+  /**
+   * @throws ProblemError `request.conflict` while anything names it: a campaign, of which it is the subject or what an
+   *   abort goes back to; an order that is out; an advisory that it mends, whose exposure is counted towards it.
+   */
   async remove(actor: Actor, sha256: string): Promise<void> {
     await inTransaction(this.source, async (tx) => {
       await tx.query(BLOB_LOCK, [sha256]);
@@ -119,6 +122,25 @@ export class ArtifactsService {
       if (naming.length > 0) {
         const names = naming.map(({ name }) => name).join(', ');
         throw new ProblemError('request.conflict', { detail: `campaigns name it: ${names}` });
+      }
+      const advisories = await queryRows<{ cve: string }>(
+        tx,
+        `select a.cve from advisory_models m join advisories a on a.id = m.advisory_id where m.fixed_by = $1 order by 1 limit 5`,
+        [row.id],
+      );
+      if (advisories.length > 0) {
+        const names = advisories.map(({ cve }) => cve).join(', ');
+        throw new ProblemError('request.conflict', { detail: `advisories name it as their fix: ${names}` });
+      }
+      const orders = await queryRows<{ name: string }>(
+        tx,
+        `select g.name from orders o join gateways g on g.id = o.gateway_id
+         where g.org_id = $1 and g.state <> 'decommissioned' and o.artifacts @> array[$2::text] order by 1 limit 5`,
+        [actor.orgId, sha256],
+      );
+      if (orders.length > 0) {
+        const names = orders.map(({ name }) => name).join(', ');
+        throw new ProblemError('request.conflict', { detail: `orders of these gateways name it: ${names}` });
       }
       await tx.query('delete from artifacts where id = $1', [row.id]);
       await this.record(tx, actor, 'artifact.deleted', row);

@@ -11,6 +11,7 @@ import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { exposureOf, type Exposure } from '../../domain/deployment/exposure.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { bumpOrders } from '../dispatch/order-book.js';
+import { recordCampaignMove, recordStageDecision } from '../webhooks/record-event.js';
 import { msOf } from './deployment-rows.js';
 
 /**
@@ -34,6 +35,7 @@ export async function moveCampaign(
      where id = $1`,
     [campaign.id, to, by, reason],
   );
+  await recordCampaignMove(tx, campaign, to, by, reason);
 }
 
 /** P2: closes granting. Orders without the grants go out at once; the numbers hold even if none arrives. */
@@ -87,4 +89,5 @@ export async function recordDecision(
     'insert into decisions (org_id, campaign_id, at, kind, params) values ($1, $2, clock_timestamp(), $3, $4)',
     [campaign.orgId, campaign.id, kind, JSON.stringify(params)],
   );
+  await recordStageDecision(tx, campaign.id, kind, params);
 }

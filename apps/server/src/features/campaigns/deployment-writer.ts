@@ -6,6 +6,7 @@ import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { AttemptPatch, DevicePatch } from '../../domain/deployment/apply-report.js';
 import { holdsGrant, type DeploymentFacts } from '../../domain/deployment/deployment.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
+import { recordDeviceOutcomes, type DeviceOutcome } from '../webhooks/record-event.js';
 import { timeOf } from './deployment-rows.js';
 
 export interface DeploymentChange {
@@ -27,6 +28,16 @@ export async function writeDeployments(tx: Queryable, changes: readonly Deployme
   await updateDevices(tx, changes);
   await releaseGateways(tx, changes);
   await moveCounters(tx, changes, takenBack);
+  await recordDeviceOutcomes(tx, changes.flatMap(outcomeOf));
+}
+
+const TOLD = { failed: 'deployment.failed', lost: 'deployment.lost', reverted: 'device.reverted' } as const;
+
+/** Ends that somebody may want to hear of. */
+function outcomeOf({ before, next }: DeploymentChange): DeviceOutcome[] {
+  const { state } = next;
+  if (before.state === state || (state !== 'failed' && state !== 'lost' && state !== 'reverted')) return [];
+  return [{ campaignId: next.campaignId, deviceId: next.deviceId, kind: TOLD[state], code: next.outcomeCode }];
 }
 
 /** A correction may overwrite an attempt that is counted as failed already: that failure is no longer one. */

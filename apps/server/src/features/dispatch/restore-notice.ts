@@ -3,7 +3,14 @@
  * The reign is raised, every campaign is paused, and nothing is granted until grants that the backup does not know
  * have run out (design, section 3, "After a restore").
  */
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
@@ -12,6 +19,7 @@ import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { believable, type AheadClaim } from '../../domain/fleet/ahead-claim.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import { recordEvent, recordGatewayEvent } from '../webhooks/record-event.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
 import { timeOf } from '../campaigns/deployment-rows.js';
 import { loadCampaign, nowOf } from './campaign-snapshot.js';
@@ -35,7 +43,7 @@ interface Distrusted {
 }
 
 @Injectable()
-export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
+export class RestoreNotice implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly log = new Logger('RestoreNotice');
   private readonly waiting = new Map<string, AheadClaim>();
   private lookedAt = -Infinity;
@@ -62,6 +70,15 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
       );
       if (ahead) this.noticed({ gatewayId, reign, by: 'presence' });
     });
+  }
+
+  /** The restore command leaves a mark; until the reign is raised nothing is granted. */
+  async onApplicationBootstrap(): Promise<void> {
+    const [row] = await queryRows<{ reign: string; restore_pending: boolean }>(
+      this.source.manager,
+      'select reign, restore_pending from installation',
+    );
+    if (row?.restore_pending) await this.raise(Number(row.reign), 'restore command');
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -148,10 +165,11 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
   ): Promise<number> {
     const raised = seenReign + 1;
     const endMs = (await nowOf(tx)) + (await this.horizon(tx)) + CLOCK_MARGIN_MS;
-    await queryRows(tx, `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}`, [
-      raised,
-      endMs,
-    ]);
+    await queryRows(
+      tx,
+      `update installation set reign = $1, settling_until = ${timeOf('$2::float8')}, restore_pending = false`,
+      [raised, endMs],
+    );
     await this.pauseAll(tx);
     const gateways = await queryRows<{ gateway_id: string }>(tx, 'select gateway_id from orders');
     await bumpOrders(
@@ -167,6 +185,12 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
         action: RAISED,
         ...(gatewayId !== undefined && { target: { kind: 'gateway', id: gatewayId } }),
         params: { from: present, to: raised, by },
+      });
+      await recordEvent(tx, {
+        orgId: org.id,
+        kind: 'installation.restored',
+        subject: { kind: 'installation', id: org.id },
+        payload: { reign: raised, by },
       });
     }
     return raised;
@@ -188,6 +212,7 @@ export class RestoreNotice implements OnModuleInit, OnModuleDestroy {
       [claim.gatewayId, note],
     );
     for (const row of rows) {
+      await recordGatewayEvent(tx, claim.gatewayId, 'gateway.quarantined', note);
       await this.audit.record(tx, {
         orgId: row.org_id,
         actor: { kind: 'rule', name: 'restore-noticed' },

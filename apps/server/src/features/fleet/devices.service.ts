@@ -42,6 +42,9 @@ interface DeviceRow {
   mode: Device['mode'];
   approved: boolean;
   hold_note: string | null;
+  state: Device['state'];
+  state_note: string | null;
+  replaced_by: string | null;
   needs_rescue: boolean;
   battery_percent: number | null;
   battery_at: Date | null;
@@ -76,6 +79,7 @@ export class DevicesService {
       .and('gateway_id = ?', query.gateway)
       .and('running_version = ?', query.version)
       .and('approved = ?', query.approved)
+      .and('state = ?', query.state)
       .and('identity_value = ?', query.identity)
       .andTag('tags', query.tag);
     if (query.filter !== undefined) {
@@ -300,6 +304,9 @@ function deviceView(row: DeviceRow): Device {
     mode: row.mode,
     approved: row.approved,
     holdNote: row.hold_note,
+    state: row.state,
+    stateNote: row.state_note,
+    replacedBy: row.replaced_by as Device['replacedBy'],
     needsRescue: row.needs_rescue,
     battery:
       row.battery_percent === null || row.battery_at === null

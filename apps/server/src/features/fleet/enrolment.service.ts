@@ -60,8 +60,15 @@ export class EnrolmentService {
   async createToken(actor: Actor, siteId: string, validForSeconds: number): Promise<EnrolmentTokenCreated> {
     const token = TOKEN_PREFIX + randomBytes(32).toString('base64url');
     return inTransaction(this.source, async (tx) => {
-      const sites = await queryRows(tx, 'select 1 from sites where org_id = $1 and id = $2', [actor.orgId, siteId]);
-      if (sites.length === 0) throw new ProblemError('request.not-found', { what: 'site', id: siteId });
+      const sites = await queryRows<{ state: string }>(
+        tx,
+        `select state from sites where org_id = $1 and id = $2 for share`,
+        [actor.orgId, siteId],
+      );
+      if (!sites[0]) throw new ProblemError('request.not-found', { what: 'site', id: siteId });
+      if (sites[0].state !== 'active') {
+        throw new ProblemError('request.conflict', { detail: 'the site is decommissioned' });
+      }
       const [row] = await queryRows<TokenRow>(
         tx,
         `insert into enrolment_tokens (org_id, site_id, token_hash, created_by, expires_at)

@@ -3,6 +3,8 @@ import { GATEWAY_AUTHORITY } from '../../adapters/mqtt/gateway-authority.port.js
 import { AgentController } from './agent.controller.js';
 import { BrokerAccessService } from './broker-access.js';
 import { CampaignMarker } from './campaign-marker.js';
+import { DecommissionController } from './decommission.controller.js';
+import { DecommissionService } from './decommission.service.js';
 import { DeviceSightings } from './device-sightings.js';
 import { DevicesController } from './devices.controller.js';
 import { DevicesService } from './devices.service.js';
@@ -25,10 +27,11 @@ import { StraySightings } from './stray-sightings.js';
 
 /** Gateways, sites, models, devices: who is there, who may speak for what, and what runs. */
 @Module({
-  controllers: [AgentController, DevicesController, GatewaysController, SitesController],
+  controllers: [AgentController, DecommissionController, DevicesController, GatewaysController, SitesController],
   providers: [
     BrokerAccessService,
     CampaignMarker,
+    DecommissionService,
     DeviceSightings,
     DevicesService,
     EnrolmentService,

@@ -12,6 +12,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { recordGatewayEvent } from '../webhooks/record-event.js';
 import { CampaignMarker } from './campaign-marker.js';
 import { FleetEvents } from './fleet-events.js';
 import { GatewayKeys } from './gateway-keys.js';
@@ -27,6 +28,7 @@ interface GatewayRow {
   tags: Gateway['tags'];
   state: GatewayState;
   state_note: string | null;
+  replaced_by: string | null;
   hold_note: string | null;
   key_fingerprint: string;
   online: boolean;
@@ -152,6 +154,7 @@ export class GatewaysService {
         );
       }
       await this.record(tx, actor, action, id, { note });
+      if (action !== 'gateway.released') await recordGatewayEvent(tx, id, action, note);
       return gatewayView(await this.row(tx, actor, id));
     });
     if (to === 'decommissioned') {
@@ -202,6 +205,7 @@ function gatewayView(row: GatewayRow): Gateway {
     tags: row.tags,
     state: row.state,
     stateNote: row.state_note,
+    replacedBy: row.replaced_by as Gateway['replacedBy'],
     holdNote: row.hold_note,
     keyFingerprint: row.key_fingerprint,
     online: row.online,

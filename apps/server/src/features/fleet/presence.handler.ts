@@ -7,6 +7,7 @@ import { inTransaction } from '../../adapters/database/transaction.js';
 import { BROKER, type Broker, type InboundMessage } from '../../adapters/mqtt/broker.port.js';
 import { isNewer, judgePresence, withWitness, type EpochLife } from '../../domain/fleet/gateway-life.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { recordGatewayEvent } from '../webhooks/record-event.js';
 import { CampaignMarker } from './campaign-marker.js';
 import { FleetEvents } from './fleet-events.js';
 import { GatewayLives, type LockedGateway } from './gateway-lives.js';
@@ -140,16 +141,15 @@ export class PresenceHandler implements OnModuleInit {
   }
 
   private async quarantine(tx: EntityManager, gateway: LockedGateway, epoch: string, other: string): Promise<boolean> {
+    const note = `Two agents use its key: epochs ${other.slice(0, 8)} and ${epoch.slice(0, 8)} lived at the same moment.`;
     const changed = await queryRows(
       tx,
       `update gateways set state = 'quarantined', state_note = $2, revision = revision + 1
        where id = $1 and state = 'active' returning 1`,
-      [
-        gateway.id,
-        `Two agents use its key: epochs ${other.slice(0, 8)} and ${epoch.slice(0, 8)} lived at the same moment.`,
-      ],
+      [gateway.id, note],
     );
     if (changed.length === 0) return false;
+    await recordGatewayEvent(tx, gateway.id, 'gateway.quarantined', note);
     await this.audit.record(tx, {
       orgId: gateway.orgId,
       actor: { kind: 'rule', name: 'two-live-epochs' },

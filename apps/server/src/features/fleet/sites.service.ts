@@ -18,6 +18,8 @@ interface SiteRow {
   zone: string;
   claim_mode: Site['claimMode'];
   hold_note: string | null;
+  state: Site['state'];
+  state_note: string | null;
   revision: number;
   created_at: Date;
 }
@@ -159,6 +161,8 @@ function siteView(row: SiteRow): Site {
     zone: row.zone,
     claimMode: row.claim_mode,
     holdNote: row.hold_note,
+    state: row.state,
+    stateNote: row.state_note,
     revision: row.revision,
     createdAt: row.created_at.toISOString(),
   };

@@ -36,7 +36,7 @@ export class InsightService {
          (select count(*) as total, count(*) filter (where online) as online,
             count(*) filter (where state = 'quarantined') as quarantined
           from gateways where org_id = $1 and state <> 'decommissioned') g,
-         (select count(*) as devices, count(*) filter (where needs_rescue) as rescue from devices where org_id = $1) d`,
+         (select count(*) as devices, count(*) filter (where needs_rescue) as rescue from devices where org_id = $1 and state = 'active') d`,
       [orgId],
     );
     const campaigns = await queryRows<{ id: string; state: CampaignState; policy: unknown; counts: Counts | null }>(

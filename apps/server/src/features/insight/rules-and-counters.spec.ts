@@ -34,6 +34,7 @@ const mostly = <T>(usual: T, ...others: T[]): fc.Arbitrary<T> =>
 const member = fc.record({
   model: mostly<string | null>('MODEL', 'other', null),
   approved: mostly(true, false),
+  gone: mostly<string | null>(null, 'scrapped', ''),
   deviceHold: mostly<string | null>(null, 'note', ''),
   protocol: mostly<string | null>('smp', 'other', null),
   fence: mostly<number | null>(null, -60, 60),
@@ -128,6 +129,8 @@ describe('P9: a rule is one object', () => {
             identity_value: device,
             protocol: fields.protocol,
             approved: fields.approved,
+            state: fields.gone === null ? 'active' : 'decommissioned',
+            state_note: fields.gone,
             hold_note: fields.deviceHold,
             fenced_until: fields.fence === null ? null : new Date(Date.now() + fields.fence * 1000),
           });
@@ -189,6 +192,7 @@ describe('P9: a rule is one object', () => {
 
 const CODE_OF: Record<string, string> = {
   'other-model': 'device.other-model',
+  decommissioned: 'device.decommissioned',
   unapproved: 'device.unapproved',
   'device-hold': 'device.hold',
   'site-hold': 'site.hold',

@@ -44,6 +44,7 @@ interface FactsRow {
   device_model: string | null;
   artifact_model: string;
   device_hold: string | null;
+  device_gone: string | null;
   approved: boolean;
   protocol: string | null;
   fenced_until: number | null;
@@ -68,7 +69,7 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
     dep.stage_idx, dep.attempt, dep.tries, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
     dep.outcome_code, dep.outcome_reason, dep.after_running, ${msOf('dep.state_at')} as state_at,
     ${msOf('dep.not_before')} as not_before, depgw.name as dep_gateway, dev.model as device_model, art.model as artifact_model,
-    dev.hold_note as device_hold, dev.approved, dev.protocol, ${msOf('dev.fenced_until')} as fenced_until,
+    dev.hold_note as device_hold, case when dev.state <> 'active' then coalesce(dev.state_note, '') end as device_gone, dev.approved, dev.protocol, ${msOf('dev.fenced_until')} as fenced_until,
     site.name as site_name, site.hold_note as site_hold, gw.name as gateway_name, gw.state as gateway_state,
     gw.state_note as gateway_note, gw.hold_note as gateway_hold, gw.online as gateway_online, gw.epoch as gateway_epoch,
     ${msOf('gw.last_seen_at')} as gateway_seen, gw.protocols as gateway_protocols, gw.in_flight as gateway_in_flight,
@@ -194,6 +195,7 @@ function candidateFacts(row: FactsRow, perGateway: number, nowMs: number): Candi
     deviceModel: row.device_model,
     artifactModel: row.artifact_model,
     deviceHold: row.device_hold,
+    deviceGone: row.device_gone,
     deviceApproved: row.approved,
     deviceProtocol: row.protocol,
     fencedUntilMs: row.fenced_until,
