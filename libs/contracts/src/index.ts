@@ -18,6 +18,7 @@ export * from './http/device-filter-api.js';
 export * from './http/fleet-api.js';
 export * from './http/windows-api.js';
 export * from './http/artifacts-api.js';
+export * from './http/campaign-policy.js';
 export * from './http/campaigns-api.js';
 export * from './http/insight-api.js';
 export * from './http/audit-api.js';

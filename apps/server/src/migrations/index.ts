@@ -1,5 +1,12 @@
 /** All migrations, in order. One change per file; expand first, contract in a later release. */
 import { Initial1700000000001 } from './0001-initial.js';
 import { DeviceFacts1700000000002 } from './0002-device-facts.js';
+import { WebhooksAdvisories1700000000003 } from './0003-webhooks-advisories.js';
+import { CampaignEngine1700000000004 } from './0004-campaign-engine.js';
 
-export const MIGRATIONS = [Initial1700000000001, DeviceFacts1700000000002];
+export const MIGRATIONS = [
+  Initial1700000000001,
+  DeviceFacts1700000000002,
+  WebhooksAdvisories1700000000003,
+  CampaignEngine1700000000004,
+];

@@ -5,19 +5,26 @@
  * - `GET    campaigns`                      CampaignPage                             viewer
  * - `GET    campaigns/{id}`                 Campaign, `ETag` = revision              viewer
  * - `PUT    campaigns/{id}`                 CampaignDraft, `If-Match` -> Campaign    operator
+ * - `POST   campaigns/preview`              CampaignDraft -> CampaignPreview         operator
  * - `POST   campaigns/{id}/start`           StartCampaign -> Campaign                operator
+ * - `POST   campaigns/{id}/approve`         Approve -> Campaign                      approver
+ * - `POST   campaigns/{id}/stages/{index}/approve`   Approve -> Campaign             approver
+ * - `POST   campaigns/{id}/withdraw`        StopCampaign -> Campaign, a draft again  operator
  * - `POST   campaigns/{id}/pause|halt`      StopCampaign -> PauseAnswer              operator
  * - `POST   campaigns/{id}/abort`           AbortCampaign -> PauseAnswer             operator
  * - `POST   campaigns/{id}/resume`          ResumeCampaign -> Campaign               operator
  * - `GET    campaigns/{id}/exposure`        PauseAnswer, as of now                   viewer
  * - `GET    campaigns/{id}/deployments`     DeploymentPage                           viewer
+ * - `GET    campaigns/{id}/brake`           BrakeBody                                viewer
+ * - `POST   campaigns/{id}/quarantines/{id}/lift`    ResumeCampaign -> Campaign      operator
+ * - `POST   campaigns/{id}/strata/{index}/release`   ResumeCampaign -> Campaign      operator
+ * - `POST   campaigns/{id}/rollback`        RollBack -> Campaign, a new draft (201)  operator
  * - `POST   campaigns/{id}/devices/{device}/cancel`  CancelDeployment -> Deployment  operator
  */
 import { z } from 'zod';
 import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
 import { RunningImageFact } from '../wire/device-facts.js';
-import { ModelName } from '../ids.js';
-import { DeviceFilter } from './device-filter-api.js';
+import { Gate, Policy, Selector } from './campaign-policy.js';
 
 /** A code of `REASON_CODES` with its parameters and the sentence made from both. */
 export const ReasonBody = z.object({
@@ -28,129 +35,6 @@ export const ReasonBody = z.object({
   sentence: z.string(),
 });
 export type ReasonBody = z.infer<typeof ReasonBody>;
-
-/**
- * Which devices. All given lists must match; within a list one is enough. Devices of another model than
- * the artifact's are never members, whatever the selector says (P7).
- */
-export const Selector = z.strictObject({
-  models: z.array(ModelName).max(64).optional(),
-  /** Every tag given must be on the device, with this value. */
-  tags: z.record(z.string().min(1).max(64), z.string().max(256)).optional(),
-  /** Site names or ids. */
-  sites: z.array(z.string().min(1).max(128)).max(1000).optional(),
-  /** Gateway names or ids. */
-  gateways: z.array(z.string().min(1).max(128)).max(1000).optional(),
-  /** Versions as the running application states them. */
-  runningVersions: z.array(z.string().max(128)).max(256).optional(),
-  /** Device ids. */
-  devices: z.array(z.uuid()).max(10_000).optional(),
-  /** A filter over devices (see `DeviceFilter`) that must match as well. */
-  filter: DeviceFilter.optional(),
-});
-export type Selector = z.infer<typeof Selector>;
-
-const DAY_MS = 86_400_000;
-
-/** Opens the next stage. A gate that cannot be evaluated stays shut (P11). */
-export const Gate = z.strictObject({
-  /** Fewest known results (proven, failed, reverted; unproven where the policy accepts it). */
-  minKnown: z.int().min(1).max(10_000_000).default(1),
-  /** Greatest (failed + reverted + suspect) / (known + suspect), 0..1. */
-  maxFailureShare: z.number().min(0).max(1).default(0.05),
-  /** How long the stage is watched after its gate first held. */
-  soakMs: z
-    .int()
-    .min(0)
-    .max(90 * DAY_MS)
-    .default(0),
-});
-export type Gate = z.infer<typeof Gate>;
-
-export const StagePolicy = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/),
-  /** Share of the members, in percent. The shares of all stages add up to 100. */
-  percent: z.number().gt(0).max(100),
-  gate: Gate.prefault({}),
-  /** After it the stage is held for a person. */
-  deadlineMs: z
-    .int()
-    .min(1000)
-    .max(366 * DAY_MS)
-    .default(7 * DAY_MS),
-});
-export type StagePolicy = z.infer<typeof StagePolicy>;
-
-const RetryRule = z.strictObject({
-  /** Tries in all, the first included. */
-  maxAttempts: z.int().min(1).max(20),
-  /** Wait before the next try; doubles with each. */
-  backOffMs: z.int().min(0).max(DAY_MS),
-});
-export type RetryRule = z.infer<typeof RetryRule>;
-
-/** Retry rules by the blame of the error code. Codes whose recovery is `none` are never tried again. */
-export const RetryPolicy = z.strictObject({
-  firmware: RetryRule.prefault({ maxAttempts: 2, backOffMs: 300_000 }),
-  device: RetryRule.prefault({ maxAttempts: 3, backOffMs: 60_000 }),
-  link: RetryRule.prefault({ maxAttempts: 5, backOffMs: 30_000 }),
-  gateway: RetryRule.prefault({ maxAttempts: 5, backOffMs: 60_000 }),
-  server: RetryRule.prefault({ maxAttempts: 5, backOffMs: 30_000 }),
-  operator: RetryRule.prefault({ maxAttempts: 3, backOffMs: 60_000 }),
-  /** The back-off never grows beyond it. */
-  backOffMaxMs: z.int().min(0).max(DAY_MS).default(3_600_000),
-});
-export type RetryPolicy = z.infer<typeof RetryPolicy>;
-
-export const Policy = z.strictObject({
-  stages: z
-    .array(StagePolicy)
-    .min(1)
-    .max(32)
-    .prefault([
-      { name: 'canary', percent: 5 },
-      { name: 'all', percent: 95 },
-    ]),
-  limits: z
-    .strictObject({
-      /** Deployments under way at once, campaign-wide. */
-      inFlight: z.int().min(1).max(100_000).default(200),
-      /** Under way at once on one gateway, whatever the campaign. */
-      perGateway: z.int().min(1).max(32).default(4),
-      /** Grants in any 60 s. */
-      startsPerMinute: z.int().min(1).max(100_000).default(600),
-    })
-    .prefault({}),
-  timeouts: z
-    .strictObject({
-      /** From the grant until the first touch at the latest; renewed while the gateway fetches. */
-      startMs: z.int().min(5_000).max(900_000).default(300_000),
-      downloadMs: z
-        .int()
-        .min(1000)
-        .max(7 * DAY_MS)
-        .default(900_000),
-      transferMs: z.int().min(1000).max(DAY_MS).default(1_800_000),
-      activateMs: z.int().min(1000).max(DAY_MS).default(120_000),
-      proveMs: z.int().min(1000).max(DAY_MS).default(120_000),
-    })
-    .prefault({}),
-  retry: RetryPolicy.prefault({}),
-  /** `unproven` results count as known and not failed. Needed for models that can only be unproven. */
-  acceptUnproven: z.boolean().default(false),
-  allowDowngrade: z.boolean().default(false),
-  /** Where the protocol has a trial boot: confirm after the proof, or at once. */
-  confirm: z.enum(['after-proof', 'at-once']).default('after-proof'),
-  /** What an abort does with devices that have no running application: go on rescuing them, or leave them. */
-  onAbort: z.enum(['finish', 'leave']).default('finish'),
-  /** From the start; then the campaign is paused for a person. */
-  deadlineMs: z
-    .int()
-    .min(1000)
-    .max(366 * DAY_MS)
-    .default(30 * DAY_MS),
-});
-export type Policy = z.infer<typeof Policy>;
 
 export const CampaignDraft = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/),
@@ -164,6 +48,15 @@ export type CampaignDraft = z.infer<typeof CampaignDraft>;
 const reason = z.string().trim().min(1).max(500);
 export const StartCampaign = z.strictObject({ reason: reason.optional() });
 export const StopCampaign = z.strictObject({ reason });
+export const Approve = z.strictObject({ reason: reason.optional() });
+export type Approve = z.infer<typeof Approve>;
+/** A campaign that takes its devices back to what they ran before. */
+export const RollBack = z.strictObject({
+  reason,
+  /** Needed only where the devices ran several versions before, or none that is stored. */
+  artifactId: z.uuid().optional(),
+});
+export type RollBack = z.infer<typeof RollBack>;
 export const AbortCampaign = z.strictObject({
   reason,
   /** What happens to updates under way: they finish, or leave at the next point where the device still works. */
@@ -232,9 +125,13 @@ export type SumsBody = z.infer<typeof SumsBody>;
 export const StageBody = z.object({
   index: z.int(),
   name: z.string(),
-  percent: z.number(),
+  percent: z.number().nullable(),
+  count: z.int().nullable(),
+  filter: z.string().nullable(),
   gate: Gate,
   state: z.enum(STAGE_STATES),
+  /** Who approved its gate, where it wants that. */
+  approvedBy: z.string().nullable(),
   note: z.string().nullable(),
   size: z.int().nullable(),
   openedAt: z.iso.datetime().nullable(),
@@ -243,6 +140,31 @@ export const StageBody = z.object({
   sums: SumsBody,
 });
 export type StageBody = z.infer<typeof StageBody>;
+
+/** Devices of one model and one running version (before the update): a coverage stratum. */
+export const StratumBody = z.object({
+  index: z.int(),
+  /** Running version before the update; empty where it is not known. */
+  version: z.string(),
+  size: z.int(),
+  /** Devices of it in the first stage; 0: its first devices go one by one before the rest of it. */
+  inFirstStage: z.int(),
+  tried: z.int(),
+  stopped: z.object({ at: z.iso.datetime(), note: z.string() }).nullable(),
+});
+export type StratumBody = z.infer<typeof StratumBody>;
+
+/** A gateway or site that fails more than the others: nothing is started there until it is lifted or a probe is proven. */
+export const QuarantineBody = z.object({
+  id: z.uuid(),
+  kind: z.enum(['gateway', 'site']),
+  ref: z.object({ id: z.uuid(), name: z.string() }),
+  at: z.iso.datetime(),
+  note: z.string(),
+  /** When one device is tried there again. */
+  probeAt: z.iso.datetime().nullable(),
+});
+export type QuarantineBody = z.infer<typeof QuarantineBody>;
 
 export const Campaign = z.object({
   id: z.uuid(),
@@ -272,11 +194,69 @@ export const Campaign = z.object({
   sums: SumsBody,
   stages: z.array(StageBody),
   exposure: PauseAnswer.nullable(),
+  startAt: z.iso.datetime().nullable(),
+  approvals: z.object({
+    needed: z.int(),
+    given: z.array(z.object({ by: z.string(), at: z.iso.datetime(), reason: z.string().nullable() })),
+  }),
+  /** The brake's evidence is rising: pace does not grow and no stage opens. */
+  amber: z.boolean(),
+  strata: z.array(StratumBody),
+  quarantines: z.array(QuarantineBody),
 });
 export type Campaign = z.infer<typeof Campaign>;
 
-export const CampaignSummary = Campaign.omit({ selector: true, policy: true, stages: true, exposure: true });
+export const CampaignSummary = Campaign.omit({
+  selector: true,
+  policy: true,
+  stages: true,
+  exposure: true,
+  startAt: true,
+  approvals: true,
+  strata: true,
+  quarantines: true,
+});
 export type CampaignSummary = z.infer<typeof CampaignSummary>;
+
+/** Who would be a member now, before anything is written. */
+export const CampaignPreview = z.object({
+  /** Devices to be updated. */
+  members: z.int(),
+  stages: z.array(z.object({ name: z.string(), size: z.int() })),
+  strata: z.array(StratumBody.pick({ version: true, size: true, inFirstStage: true })),
+  /** Left out, by reason. */
+  skipped: z.array(z.object({ reason: z.string(), count: z.int() })),
+  /** A few of the first stage. */
+  sample: z.array(z.object({ id: z.uuid(), name: z.string().nullable(), version: z.string().nullable() })),
+  /** What a person should know: strata without a canary, small strata. */
+  notes: z.array(z.string()),
+});
+export type CampaignPreview = z.infer<typeof CampaignPreview>;
+
+/** One test of the brake: its statistic now, where it rings, and what it has seen. */
+export const BrakeTestBody = z.object({
+  /** `campaign`, `stratum:1.4.0`, `overdue`, `transport`. */
+  test: z.string(),
+  limit: z.number(),
+  /** Natural logarithms: the statistic, and where it rings. */
+  logEvidence: z.number().nullable(),
+  logBar: z.number(),
+  failures: z.int(),
+  tried: z.int(),
+  rings: z.boolean(),
+  sentence: z.string(),
+  /** It rings when so many failures lie within so many first tried. */
+  staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
+});
+export type BrakeTestBody = z.infer<typeof BrakeTestBody>;
+
+export const BrakeBody = z.object({
+  /** Rises with each resume; every epoch has an error level of its own. */
+  epoch: z.int(),
+  amber: z.boolean(),
+  tests: z.array(BrakeTestBody),
+});
+export type BrakeBody = z.infer<typeof BrakeBody>;
 
 /** Keyset pages: hand `next` back as `after`; absent on the last page. */
 export const CampaignPage = z.object({ items: z.array(CampaignSummary), next: z.string().optional() });

@@ -6,7 +6,7 @@ import { judgeGate } from '../stage-gate/stage-gate.js';
 import { sumsOf } from '../sums/sums.js';
 import { checkPolicy, checkStageSizes, stageBounds } from './check-policy.js';
 import { chooseGrants } from './choose-grants.js';
-import { decide, type CampaignSnapshot, type StageSnapshot } from './decide.js';
+import { decide, WAITS_FOR_APPROVAL, type CampaignSnapshot, type StageSnapshot } from './decide.js';
 import { compareVersions } from './version-order.js';
 
 const NOW = 1_000_000;
@@ -32,6 +32,8 @@ const stage = (index: number, state: StageSnapshot['state'], counts: Counts, fie
   soakUntilMs: null,
   forgiven: 0,
   sums: sums(counts),
+  approved: false,
+  untriedStrata: [],
   ...fields,
 });
 const snapshot = (stages: StageSnapshot[], fields: Partial<CampaignSnapshot> = {}): CampaignSnapshot => ({
@@ -40,8 +42,11 @@ const snapshot = (stages: StageSnapshot[], fields: Partial<CampaignSnapshot> = {
   deadlineAtMs: null,
   stages,
   holding: 0,
-  startsInWindow: 0,
-  oldestStartMs: null,
+  startAtMs: null,
+  inFlightMax: 200,
+  startTokens: 600,
+  nextTokenMs: NOW + 5_000,
+  brakes: { amber: false, halt: null, strata: [], quarantine: [] },
   settlingUntilMs: null,
   blobPresent: true,
   nextDueMs: null,
@@ -73,7 +78,7 @@ describe('the sums', () => {
 });
 
 describe('the gate (P11)', () => {
-  const gate = { minKnown: 2, maxFailureShare: 0.2, soakMs: 0 };
+  const gate = { minKnown: 2, maxFailureShare: 0.2, soakMs: 0, approval: false };
   it.each<[string, Counts, number, number, string]>([
     ['nothing known', { planned: 5 }, 0, 0, 'waits'],
     ['enough known, the rest could spoil it', { proven: 3, granted: 1 }, 0, 0, 'waits'],
@@ -97,7 +102,7 @@ describe('the gate (P11)', () => {
         fc.record({ proven: n, failed: n, planned: n, granted: n, lost: n, reverted: n }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (counts, share) => {
-          const rule = { minKnown: 1, maxFailureShare: share, soakMs: 0 };
+          const rule = { minKnown: 1, maxFailureShare: share, soakMs: 0, approval: false };
           if (judgeGate(sums(counts), rule).kind !== 'holds') return;
           const { planned, granted, lost, ...known } = counts;
           const worst = sums({ ...known, failed: known.failed + planned + granted + lost });
@@ -141,7 +146,69 @@ describe('decide', () => {
     const stages = [stage(0, 'open', { planned: 5 }), stage(1, 'pending', { planned: 45 })];
     expect(kinds(snapshot(stages, { blobPresent: false }))).not.toContain('grant');
     expect(kinds(snapshot(stages, { settlingUntilMs: NOW + 1 }))).not.toContain('grant');
-    expect(kinds(snapshot(stages, { startsInWindow: 600 }))).not.toContain('grant');
+    expect(kinds(snapshot(stages, { startTokens: 0.9 }))).not.toContain('grant');
+    // P11: a brake that cannot be computed lets nothing start.
+    expect(kinds(snapshot(stages, { brakes: undefined }))).not.toContain('grant');
+  });
+
+  it('waits for approvals and for strata; amber opens nothing; what rings halts with its evidence', () => {
+    const policy = Policy.parse({
+      stages: [
+        { name: 'canary', percent: 10, gate: { approval: true, strata: 'all' } },
+        { name: 'all', percent: 90 },
+      ],
+    });
+    const rest = stage(1, 'pending', { planned: 45 });
+    const soaked = stage(0, 'soaking', { proven: 5 }, { soakUntilMs: NOW });
+    expect(decide(snapshot([soaked, rest], { policy }), NOW)[0]).toEqual({
+      kind: 'hold-stage',
+      stage: 0,
+      note: WAITS_FOR_APPROVAL,
+    });
+    const approved = stage(0, 'open', { proven: 5 }, { soakUntilMs: NOW, approved: true });
+    expect(kinds(snapshot([approved, rest], { policy })).slice(0, 2)).toEqual(['pass-stage', 'open-stage']);
+    const untried = stage(0, 'soaking', { proven: 4, planned: 1 }, { soakUntilMs: NOW, untriedStrata: ['1.0.0'] });
+    expect(kinds(snapshot([untried, rest], { policy }))).not.toContain('pass-stage');
+    const over = stage(0, 'open', { proven: 5 }, { untriedStrata: ['1.0.0'] });
+    expect(kinds(snapshot([over, rest], { policy }))[0]).toBe('hold-stage');
+
+    const passed = stage(0, 'passed', { proven: 5 });
+    const amber = { amber: true, halt: null, strata: [], quarantine: [] };
+    expect(kinds(snapshot([passed, rest], { brakes: amber }))).not.toContain('open-stage');
+    const halt = { rule: '4 of the first 15', evidence: { failures: 4 } };
+    const rung = { amber: true, halt, strata: [{ index: 0, note: 'n' }], quarantine: [] };
+    expect(decide(snapshot([passed, rest], { brakes: rung }), NOW)).toEqual([
+      { kind: 'stop-stratum', stratum: 0, note: 'n' },
+      { kind: 'halt', ...halt },
+    ]);
+  });
+
+  it('re-arms the gate of a stage that has passed when its devices fall back', () => {
+    const rest = stage(1, 'open', { planned: 45 });
+    expect(kinds(snapshot([stage(0, 'passed', { proven: 3, reverted: 2 }), rest]))).toEqual([
+      'reopen-stage',
+      'fail-stage',
+      'halt',
+    ]);
+  });
+
+  it('begins at its time', () => {
+    const later = snapshot([], { state: 'scheduled', startAtMs: NOW + 10 });
+    expect(decide(later, NOW)).toEqual([{ kind: 'wake', atMs: NOW + 10 }]);
+    expect(kinds(snapshot([], { state: 'scheduled', startAtMs: NOW }))).toContain('begin');
+  });
+
+  it('keeps results that stand unproven below their number', () => {
+    const policy = Policy.parse({
+      stages: [{ name: 'all', percent: 100 }],
+      acceptUnproven: true,
+      limits: { unproven: 6 },
+    });
+    const decisions = decide(
+      snapshot([stage(0, 'open', { planned: 50, unproven: 3, granted: 2 })], { policy, holding: 2 }),
+      NOW,
+    );
+    expect(decisions).toContainEqual({ kind: 'grant', mode: 'update', room: 1, stages: [0] });
   });
 
   it('grants only rescues while paused', () => {
@@ -237,7 +304,7 @@ describe('a policy is refused with place and mend', () => {
       ),
     ).toEqual(['policy.stages']));
   it('wants names apart and soaks that can end', () => {
-    const gate = { soakMs: 5_000 };
+    const gate = { soakMs: 5_000, approval: false };
     const stages = [
       { name: 'a', percent: 5, gate, deadlineMs: 5_000 },
       { name: 'a', percent: 95 },
@@ -282,10 +349,12 @@ describe('choosing grants', () => {
       deploymentId: fc.uuid(),
       deviceId: fc.uuid(),
       gatewayId: fc.constantFrom('a', 'b', 'c'),
+      stage: fc.constantFrom(0, 1),
       position: fc.nat(100),
     });
     fc.assert(
-      fc.property(fc.array(candidate, { maxLength: 40 }), fc.nat(20), fc.nat(5), (candidates, room, each) => {
+      fc.property(fc.array(candidate, { maxLength: 40 }), fc.nat(20), fc.nat(5), (plain, room, each) => {
+        const candidates = plain.map((one) => ({ ...one, holders: [one.gatewayId] }));
         const chosen = chooseGrants(candidates, room, () => each);
         expect(chosen.length).toBeLessThanOrEqual(room);
         for (const id of ['a', 'b', 'c'])

@@ -16,15 +16,7 @@ export function checkPolicy(
   artifact: ArtifactProof & { readonly model: string },
 ): PolicyFault[] {
   const faults: PolicyFault[] = [];
-  const sum = policy.stages.reduce((total, stage) => total + stage.percent, 0);
-  if (Math.abs(sum - 100) > SHARE_TOLERANCE) {
-    faults.push({
-      path: 'policy.stages',
-      message: `The percents add up to ${round(sum)}, not to 100. Set the last stage to ${round(
-        Math.max(0, 100 - sum + policy.stages.at(-1)!.percent),
-      )}, or add a stage for the rest.`,
-    });
-  }
+  faults.push(...checkStageShares(policy));
   const names = new Map<string, number>();
   policy.stages.forEach((stage, index) => {
     const first = names.get(stage.name);
@@ -54,6 +46,91 @@ export function checkPolicy(
       path: 'selector.models',
       message: `The artifact is for ${artifact.model}. Add ${artifact.model} to the models, or leave them out.`,
     });
+  }
+  faults.push(...checkReach(policy));
+  return faults;
+}
+
+/** All shares, adding up to 100; or numbers, filters and shares with a last stage that takes what is left. */
+function checkStageShares(policy: Policy): PolicyFault[] {
+  const faults: PolicyFault[] = [];
+  const last = policy.stages.length - 1;
+  policy.stages.forEach((stage, index) => {
+    const said = [stage.percent, stage.count, stage.filter].filter((value) => value !== undefined).length;
+    if (said > 1) {
+      faults.push({
+        path: `policy.stages[${index}]`,
+        message: `Stage ${stage.name} has more than one of percent, count and filter. Keep one.`,
+      });
+    }
+    if (said === 0 && index < last) {
+      faults.push({
+        path: `policy.stages[${index}]`,
+        message: `Stage ${stage.name} does not say who is in it. Give percent, count or filter; only the last stage may leave it out and take the rest.`,
+      });
+    }
+  });
+  if (faults.length > 0) return faults;
+  const sum = policy.stages.reduce((total, stage) => total + (stage.percent ?? 0), 0);
+  const final = policy.stages[last]!;
+  if (policy.stages.every((stage) => stage.percent !== undefined)) {
+    if (Math.abs(sum - 100) > SHARE_TOLERANCE) {
+      faults.push({
+        path: 'policy.stages',
+        message: `The percents add up to ${round(sum)}, not to 100. Set the last stage to ${round(
+          Math.max(0, 100 - sum + (final.percent ?? 0)),
+        )}, or add a stage for the rest.`,
+      });
+    }
+    return faults;
+  }
+  if (final.percent !== undefined || final.count !== undefined || final.filter !== undefined) {
+    faults.push({
+      path: `policy.stages[${last}]`,
+      message: `Stages by number or filter leave a rest that nobody can know beforehand: the last stage, ${final.name}, must take it. Leave out its percent, count and filter.`,
+    });
+  }
+  if (sum > 100) {
+    faults.push({ path: 'policy.stages', message: `The percents add up to ${round(sum)}. Lower them to 100 or less.` });
+  }
+  return faults;
+}
+
+/** What a campaign can never reach or never leave, beyond its form. */
+function checkReach(policy: Policy): PolicyFault[] {
+  const faults: PolicyFault[] = [];
+  const { limits, pace, brake } = policy;
+  if (pace.maxPerMinute < pace.startPerMinute) {
+    faults.push({
+      path: 'policy.pace.maxPerMinute',
+      message: `The pace begins at ${pace.startPerMinute} a minute and may not pass ${pace.maxPerMinute}. Raise maxPerMinute or lower startPerMinute.`,
+    });
+  }
+  if (limits.unproven !== undefined && !policy.acceptUnproven) {
+    faults.push({
+      path: 'policy.limits.unproven',
+      message: 'A limit on unproven results needs acceptUnproven. Set acceptUnproven to true, or leave the limit out.',
+    });
+  }
+  policy.stages.forEach((stage, index) => {
+    const { strata } = stage.gate;
+    if (stage.count !== undefined && Array.isArray(strata) && strata.length > stage.count && index === 0) {
+      faults.push({
+        path: `policy.stages[${index}].gate.strata`,
+        message: `The gate wants ${strata.length} versions tried, but the stage has ${stage.count} device(s). Raise count or name fewer versions.`,
+      });
+    }
+  });
+  brake.thresholds.forEach((threshold, index) => {
+    if (threshold.maxFailureShare < brake.limit) {
+      faults.push({
+        path: `policy.brake.thresholds[${index}].maxFailureShare`,
+        message: `The threshold of ${threshold.maxFailureShare} lies below the brake's limit of ${brake.limit}: a campaign within its limit would halt. Raise it or lower the limit.`,
+      });
+    }
+  });
+  if (policy.urgent && policy.startAt !== undefined) {
+    faults.push({ path: 'policy.startAt', message: 'An urgent campaign starts at once. Leave startAt out.' });
   }
   return faults;
 }

@@ -3,7 +3,7 @@
  * and no randomness; devices are chosen afterwards among candidates (`choose-grants.ts`) within the room
  * that is decided here. Applying a decision twice, or on two servers, is harmless: one campaign = one lock.
  */
-import type { CampaignState, Policy, StageState } from '@drydock/contracts';
+import type { CampaignState, Policy, StagePolicy, StageState } from '@drydock/contracts';
 import { judgeGate } from '../stage-gate/stage-gate.js';
 import type { Sums } from '../sums/sums.js';
 
@@ -14,6 +14,24 @@ export interface StageSnapshot {
   readonly soakUntilMs: number | null;
   readonly forgiven: number;
   readonly sums: Sums;
+  /** A person approved the gate. */
+  readonly approved: boolean;
+  /** Running versions that the gate wants tried and of which no result is known yet. */
+  readonly untriedStrata: readonly string[];
+}
+
+/** What the brake found (domain/brake), as far as the engine acts on it. */
+export interface BrakeFindings {
+  /** The evidence is rising: pace does not grow, no stage opens. */
+  readonly amber: boolean;
+  readonly halt: { readonly rule: string; readonly evidence: Readonly<Record<string, unknown>> } | null;
+  readonly strata: readonly { readonly index: number; readonly note: string }[];
+  readonly quarantine: readonly {
+    readonly kind: 'gateway' | 'site';
+    readonly refId: string;
+    readonly note: string;
+    readonly evidence: Readonly<Record<string, unknown>>;
+  }[];
 }
 
 export interface CampaignSnapshot {
@@ -21,11 +39,16 @@ export interface CampaignSnapshot {
   readonly policy: Policy;
   readonly deadlineAtMs: number | null;
   readonly stages: readonly StageSnapshot[];
+  readonly startAtMs: number | null;
   /** Deployments that hold a grant. */
   readonly holding: number;
-  /** Grants given in the last 60 s, and the oldest of them. */
-  readonly startsInWindow: number;
-  readonly oldestStartMs: number | null;
+  /** Deployments that may hold one now: earned by proven results, up to the campaign's limit. */
+  readonly inFlightMax: number;
+  /** Starts that the pace allows now, and when the next one is due. */
+  readonly startTokens: number;
+  readonly nextTokenMs: number | null;
+  /** Undefined: it cannot be computed, so nothing is started (P11). */
+  readonly brakes: BrakeFindings | undefined;
   /** Nothing is granted before it: the server was restored and gateways have not all answered. */
   readonly settlingUntilMs: number | null;
   readonly blobPresent: boolean;
@@ -41,7 +64,11 @@ export type Decision =
   | { readonly kind: 'hold-stage'; readonly stage: number; readonly note: string }
   | { readonly kind: 'fail-stage'; readonly stage: number; readonly note: string }
   | { readonly kind: 'pause'; readonly reason: string }
-  | { readonly kind: 'halt'; readonly rule: string }
+  | { readonly kind: 'halt'; readonly rule: string; readonly evidence?: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'begin' }
+  | { readonly kind: 'stop-stratum'; readonly stratum: number; readonly note: string }
+  | ({ readonly kind: 'quarantine' } & { readonly found: BrakeFindings['quarantine'][number] })
+  | { readonly kind: 'restore-rescues'; readonly artifactId: string }
   | { readonly kind: 'complete' }
   | { readonly kind: 'cancel-planned' }
   | { readonly kind: 'give-up-rescues' }
@@ -51,9 +78,10 @@ export type Decision =
   | { readonly kind: 'renew' }
   | { readonly kind: 'wake'; readonly atMs: number };
 
-export const RATE_WINDOW_MS = 60_000;
 /** A live campaign looks again this often although nobody told it to: wiped queues and lost flags heal by it. */
 export const IDLE_WAKE_MS = 15_000;
+/** Note of a stage that is held because a person has to approve its gate. */
+export const WAITS_FOR_APPROVAL = 'waits for approval';
 const BUSY_WAKE_MS = 3_000;
 
 /** States of a campaign in which the engine looks at it. */
@@ -72,9 +100,12 @@ export function decide(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
     case 'completed':
       // A late "never started" may have put a device back into the plan of a campaign that is over.
       return total(snapshot, (sums) => sums.planned) > 0 ? [{ kind: 'cancel-planned' }] : [];
+    case 'scheduled':
+      return snapshot.startAtMs === null || nowMs >= snapshot.startAtMs
+        ? [{ kind: 'begin' }]
+        : [{ kind: 'wake', atMs: snapshot.startAtMs }];
     case 'draft':
     case 'awaiting-approval':
-    case 'scheduled':
       return [];
   }
 }
@@ -87,10 +118,14 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
     return [{ kind: 'pause', reason: 'The campaign is past its deadline.' }, { kind: 'give-up-rescues' }];
   }
   const finished = snapshot.stages.every((stage) => stage.sums.unfinished === 0);
+  decisions.push(...brakeDecisions(snapshot));
+  if (snapshot.brakes?.halt && !finished) return [...decisions, { kind: 'halt', ...snapshot.brakes.halt }];
+  // An amber brake keeps what is pending shut; one that cannot be computed does too.
+  const mayOpen = snapshot.brakes?.amber === false;
   let earlierPassed = true;
   for (const stage of snapshot.stages) {
     const last = stage.index === snapshot.stages.length - 1;
-    const outcome = advanceStage(stage, earlierPassed, last, snapshot.policy, nowMs);
+    const outcome = advanceStage(stage, earlierPassed && (mayOpen || stage.index === 0), last, snapshot.policy, nowMs);
     decisions.push(...outcome.decisions);
     if (outcome.grants) granting.push(stage.index);
     deadlines.push(outcome.deadlineAtMs, outcome.soakUntilMs);
@@ -112,6 +147,18 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   return decisions;
 }
 
+/** What the brake does to parts of the campaign. */
+function brakeDecisions(snapshot: CampaignSnapshot): Decision[] {
+  return [
+    ...(snapshot.brakes?.strata ?? []).map((stratum): Decision => ({
+      kind: 'stop-stratum',
+      stratum: stratum.index,
+      note: stratum.note,
+    })),
+    ...(snapshot.brakes?.quarantine ?? []).map((found): Decision => ({ kind: 'quarantine', found })),
+  ];
+}
+
 interface StageOutcome {
   readonly decisions: Decision[];
   readonly grants: boolean;
@@ -130,8 +177,7 @@ function advanceStage(
 ): StageOutcome {
   const rules = policy.stages[stage.index]!;
   const shut: StageOutcome = { decisions: [], grants: false, passed: false, deadlineAtMs: null, soakUntilMs: null };
-  const passed = stage.state === 'passed';
-  if (passed) return { ...shut, grants: true, passed: true };
+  if (stage.state === 'passed') return keepPassed(stage, rules, shut);
   if (stage.state === 'failed' || stage.state === 'held') return shut;
   if (stage.state === 'pending' && !earlierPassed) return shut;
 
@@ -146,25 +192,32 @@ function advanceStage(
     decisions.push({ kind: 'pass-stage', stage: stage.index, note: 'no devices' });
     return { ...shut, decisions, passed: true };
   }
-  const verdict = judgeGate(stage.sums, rules.gate, stage.forgiven);
-  const name = rules.name;
+  const verdict = judgeGate(stage.sums, rules.gate, stage.forgiven, stage.untriedStrata);
   if (verdict.kind === 'fails') {
-    const note = `stage ${name}: failure share ${percent(verdict.share)} is over ${percent(rules.gate.maxFailureShare)}`;
+    const note = gateFailed(rules, verdict.share);
     decisions.push({ kind: 'fail-stage', stage: stage.index, note });
     return { ...shut, decisions, failed: note };
   }
   if (verdict.kind === 'cannot-tell') {
-    const note = `too few results are known: ${verdict.known} of ${rules.gate.minKnown}`;
+    const note =
+      verdict.known < rules.gate.minKnown
+        ? `too few results are known: ${verdict.known} of ${rules.gate.minKnown}`
+        : `no result is known of devices that ran ${stage.untriedStrata.join(', ')}`;
     decisions.push({ kind: last ? 'fail-stage' : 'hold-stage', stage: stage.index, note });
     return { ...shut, decisions };
   }
   if (verdict.kind === 'holds') {
-    const soakUntilMs = stage.state === 'soaking' ? stage.soakUntilMs : nowMs + rules.gate.soakMs;
-    if (soakUntilMs !== null && nowMs >= soakUntilMs) {
+    // An open stage with an end of soak was held for an approval: it has soaked.
+    const soakUntilMs = stage.soakUntilMs ?? nowMs + rules.gate.soakMs;
+    if (nowMs >= soakUntilMs) {
+      if (rules.gate.approval && !stage.approved) {
+        decisions.push({ kind: 'hold-stage', stage: stage.index, note: WAITS_FOR_APPROVAL });
+        return { ...shut, decisions };
+      }
       decisions.push({ kind: 'pass-stage', stage: stage.index, note: null });
       return { ...shut, decisions, grants: true, passed: true };
     }
-    if (stage.state !== 'soaking' && soakUntilMs !== null) {
+    if (stage.state !== 'soaking') {
       decisions.push({ kind: 'soak-stage', stage: stage.index, untilMs: soakUntilMs, share: verdict.share });
     }
     return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs };
@@ -175,6 +228,22 @@ function advanceStage(
   }
   if (stage.state === 'soaking') decisions.push({ kind: 'reopen-stage', stage: stage.index });
   return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
+}
+
+/** Reverts count against a stage that has passed already: its gate is armed again. */
+function keepPassed(stage: StageSnapshot, rules: StagePolicy, shut: StageOutcome): StageOutcome {
+  const verdict = judgeGate(stage.sums, rules.gate, stage.forgiven, []);
+  if (stage.sums.reverted === 0 || verdict.kind !== 'fails') return { ...shut, grants: true, passed: true };
+  const note = gateFailed(rules, verdict.share);
+  const decisions: Decision[] = [
+    { kind: 'reopen-stage', stage: stage.index },
+    { kind: 'fail-stage', stage: stage.index, note },
+  ];
+  return { ...shut, decisions, failed: note };
+}
+
+function gateFailed(rules: StagePolicy, share: number): string {
+  return `stage ${rules.name}: failure share ${percent(share)} is over ${percent(rules.gate.maxFailureShare)}`;
 }
 
 function stageAfter(stage: StageSnapshot, decisions: readonly Decision[]): StageState {
@@ -191,6 +260,10 @@ function decideAborting(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   const leave =
     snapshot.policy.onAbort === 'leave' || (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs);
   if (rescue > 0 && leave) decisions.push({ kind: 'give-up-rescues' });
+  const { onAbort } = snapshot.policy;
+  if (rescue > 0 && !leave && typeof onAbort === 'object') {
+    decisions.push({ kind: 'restore-rescues', artifactId: onAbort.restore });
+  }
   if (snapshot.holding === 0 && (rescue === 0 || leave)) return [...decisions, { kind: 'aborted' }];
   if (!leave) decisions.push(...rescues(snapshot, nowMs));
   return [...decisions, wake(snapshot, nowMs, [])];
@@ -205,21 +278,24 @@ function rescues(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
 }
 
 function updates(snapshot: CampaignSnapshot, stages: readonly number[], nowMs: number): Decision | undefined {
-  if (stages.length === 0 || !canGrant(snapshot, nowMs)) return undefined;
+  if (stages.length === 0 || !snapshot.brakes || !canGrant(snapshot, nowMs)) return undefined;
   const planned = snapshot.stages.reduce(
     (sum, stage) => sum + (stages.includes(stage.index) ? stage.sums.planned : 0),
     0,
   );
-  const room = Math.min(roomInFlight(snapshot), roomOfRate(snapshot), planned);
+  const room = Math.min(roomInFlight(snapshot), Math.floor(snapshot.startTokens), planned, roomUnproven(snapshot));
   return room > 0 ? { kind: 'grant', mode: 'update', room, stages } : undefined;
 }
 
-export function roomInFlight(snapshot: Pick<CampaignSnapshot, 'policy' | 'holding'>): number {
-  return Math.max(0, snapshot.policy.limits.inFlight - snapshot.holding);
+export function roomInFlight(snapshot: Pick<CampaignSnapshot, 'inFlightMax' | 'holding'>): number {
+  return Math.max(0, snapshot.inFlightMax - snapshot.holding);
 }
 
-export function roomOfRate(snapshot: Pick<CampaignSnapshot, 'policy' | 'startsInWindow'>): number {
-  return Math.max(0, snapshot.policy.limits.startsPerMinute - snapshot.startsInWindow);
+/** Results that stand unproven, and those under way that may become so, stay below the policy's number. */
+function roomUnproven(snapshot: CampaignSnapshot): number {
+  const { unproven } = snapshot.policy.limits;
+  if (unproven === undefined) return Number.MAX_SAFE_INTEGER;
+  return Math.max(0, unproven - total(snapshot, (sums) => sums.unproven) - snapshot.holding);
 }
 
 function canGrant(snapshot: CampaignSnapshot, nowMs: number): boolean {
@@ -229,8 +305,7 @@ function canGrant(snapshot: CampaignSnapshot, nowMs: number): boolean {
 function wake(snapshot: CampaignSnapshot, nowMs: number, deadlines: readonly (number | null)[]): Decision {
   const planned = total(snapshot, (sums) => sums.planned + sums.rescue);
   const times = [nowMs + (planned > 0 ? BUSY_WAKE_MS : IDLE_WAKE_MS), snapshot.nextDueMs, snapshot.settlingUntilMs];
-  if (roomOfRate(snapshot) === 0 && snapshot.oldestStartMs !== null)
-    times.push(snapshot.oldestStartMs + RATE_WINDOW_MS);
+  if (snapshot.startTokens < 1) times.push(snapshot.nextTokenMs);
   const due = [...times, ...deadlines].filter((time): time is number => time !== null && time > nowMs);
   return { kind: 'wake', atMs: Math.min(...due) };
 }

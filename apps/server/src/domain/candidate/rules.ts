@@ -28,6 +28,20 @@ export interface CandidateFacts {
   readonly gatewayProtocols: readonly string[];
   readonly gatewayInFlight: number;
   readonly perGateway: number;
+  readonly siteInFlight: number;
+  readonly perSite: number | null;
+  /** Null: the campaign has no windows, or ignores them. */
+  readonly siteWindow: { readonly fits: boolean; readonly isOpen: boolean; readonly opensAtMs: number | null } | null;
+  readonly batteryPercent: number | null;
+  readonly minBattery: number | null;
+  readonly redundancy: { readonly group: string; readonly out: number; readonly maxOut: number } | null;
+  readonly stratum: {
+    readonly version: string;
+    readonly stoppedNote: string | null;
+    /** None of it was in the first stage, none is proven yet, and one is under way. */
+    readonly waitsForFirst: boolean;
+  };
+  readonly quarantine: { readonly kind: 'gateway' | 'site'; readonly note: string } | null;
   /** The gateway knows a link to the device. */
   readonly reachable: boolean;
   /** Name of another campaign with a live deployment of the device. */
@@ -39,10 +53,44 @@ export interface CandidateFacts {
 
 export interface CandidateRule {
   readonly name: string;
-  /** True where it stands in the way; `$now` (timestamptz) and `$perGateway` (int) are put in by {@link blockedBy}. */
+  /** True where it stands in the way; the names of {@link RuleParams} with a `$` are put in by {@link blockedBy}. */
   readonly sql: string;
+  /** Holds back updates only: a device without an application gets its rescue all the same. */
+  readonly updatesOnly?: true;
   readonly explain: (facts: CandidateFacts) => Reason | undefined;
 }
+
+/** Placeholders of what the rules compare with, for instance `$2`. */
+export interface RuleParams {
+  /** timestamptz */
+  readonly now: string;
+  /** int */
+  readonly perGateway: string;
+  /** int or null */
+  readonly perSite: string;
+  /** int or null */
+  readonly minBattery: string;
+  /** text[]: zones in which a window is open and long enough; null where the campaign has none */
+  readonly openZones: string;
+}
+
+/**
+ * A member of a redundancy group that is not in service, or of which it is not known: aliases m devices, mg its gateway.
+ */
+export const OUT_OF_SERVICE = `(m.out_of_service or m.needs_rescue or m.mode <> 'application' or not coalesce(mg.online, false)
+  or exists (select 1 from deployments mo where mo.device_id = m.id
+    and mo.state in (${LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ')})))`;
+
+export const GROUP_OUT = `(select count(*) from devices m left join gateways mg on mg.id = m.gateway_id
+  where m.redundancy_group_id = dev.redundancy_group_id and m.id <> dev.id and ${OUT_OF_SERVICE})`;
+
+export const SITE_IN_FLIGHT = `(select coalesce(sum(sg.in_flight), 0) from gateways sg where sg.site_id = dev.site_id)`;
+
+/** Alias str: none of the stratum was in the first stage, none is proven yet, and one is under way. */
+export const WAITS_FOR_FIRST = `(str.in_first_stage = 0 and str.opened_at is null and exists (
+  select 1 from deployments o where o.campaign_id = dep.campaign_id and o.stratum_idx = dep.stratum_idx
+    and o.stratum_ordinal is not null and o.id <> dep.id
+    and o.state in (${LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ')})))`;
 
 /** Aliases: dep deployments, dev devices, site sites, gw gateways, dg device_gateways, art artifacts. */
 export const CANDIDATE_FROM = `deployments dep
@@ -51,7 +99,14 @@ export const CANDIDATE_FROM = `deployments dep
   join devices dev on dev.id = dep.device_id
   join sites site on site.id = dev.site_id
   left join gateways gw on gw.id = dev.gateway_id
-  left join device_gateways dg on dg.device_id = dev.id and dg.gateway_id = dev.gateway_id`;
+  left join device_gateways dg on dg.device_id = dev.id and dg.gateway_id = dev.gateway_id
+  left join campaign_strata str on str.campaign_id = dep.campaign_id and str.idx = dep.stratum_idx
+  left join redundancy_groups grp on grp.id = dev.redundancy_group_id
+  left join lateral (
+    select q.kind, q.note from campaign_quarantines q
+    where q.campaign_id = dep.campaign_id and q.lifted_at is null and q.probe_deployment_id is distinct from dep.id
+      and ((q.kind = 'gateway' and q.ref_id = dev.gateway_id) or (q.kind = 'site' and q.ref_id = dev.site_id))
+    order by q.kind limit 1) quar on true`;
 
 const LIVE = LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ');
 const reason = (code: Reason['code'], params: Reason['params'] = {}, until?: number): Reason => ({
@@ -105,6 +160,27 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
       f.fencedUntilMs === null || f.fencedUntilMs <= f.nowMs ? undefined : reason('fence.open', {}, f.fencedUntilMs),
   },
   {
+    name: 'stratum-stopped',
+    sql: `str.stopped_at is not null`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.stratum.stoppedNote === null
+        ? undefined
+        : reason('stopped.stratum', { version: f.stratum.version, note: f.stratum.stoppedNote }),
+  },
+  {
+    name: 'quarantine',
+    sql: `quar.kind is not null`,
+    updatesOnly: true,
+    explain: (f) => {
+      if (!f.quarantine) return undefined;
+      const { kind, note } = f.quarantine;
+      return kind === 'site'
+        ? reason('site.quarantined', { site: f.siteName, note })
+        : reason('gateway.quarantined', { gateway: f.gatewayName, note });
+    },
+  },
+  {
     name: 'retry-later',
     sql: `coalesce(dep.not_before > $now, false)`,
     explain: (f) =>
@@ -148,6 +224,58 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
         : reason('gateway.no-protocol', { gateway: f.gatewayName, protocol: f.deviceProtocol }),
   },
   {
+    name: 'battery',
+    sql: `coalesce(dev.battery_percent < $minBattery, false)`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.minBattery === null || f.batteryPercent === null || f.batteryPercent >= f.minBattery
+        ? undefined
+        : reason('battery.low', { percent: f.batteryPercent, wanted: f.minBattery }),
+  },
+  {
+    name: 'window',
+    sql: `coalesce(not (site.zone = any($openZones)), false)`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.siteWindow === null || f.siteWindow.fits
+        ? undefined
+        : reason(
+            f.siteWindow.isOpen ? 'window.too-short' : 'window.closed',
+            { site: f.siteName },
+            f.siteWindow.opensAtMs ?? undefined,
+          ),
+  },
+  {
+    name: 'redundancy',
+    sql: `(dev.redundancy_group_id is not null and ${GROUP_OUT} >= grp.max_out)`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.redundancy === null || f.redundancy.out < f.redundancy.maxOut
+        ? undefined
+        : reason('redundancy.group', {
+            group: f.redundancy.group,
+            out: f.redundancy.out,
+            limit: f.redundancy.maxOut,
+          }),
+  },
+  {
+    name: 'stratum-first',
+    sql: `coalesce(${WAITS_FOR_FIRST}, false)`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.stratum.waitsForFirst
+        ? reason('stratum.first', { version: f.stratum.version || 'an unknown version' })
+        : undefined,
+  },
+  {
+    name: 'site-full',
+    sql: `coalesce($perSite <= ${SITE_IN_FLIGHT}, false)`,
+    explain: (f) =>
+      f.perSite === null || f.siteInFlight < f.perSite
+        ? undefined
+        : reason('site.full', { site: f.siteName, running: f.siteInFlight, limit: f.perSite }),
+  },
+  {
     name: 'gateway-full',
     sql: `coalesce(gw.in_flight >= $perGateway, true)`,
     explain: (f) =>
@@ -157,23 +285,30 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
   },
 ];
 
-/**
- * The predicate "no rule stands in the way", over {@link CANDIDATE_FROM}.
- * @param now placeholder of the present moment, for instance `$2`. @param perGateway placeholder of the gateway's limit.
- */
-export function noRuleBlocks(now: string, perGateway: string): string {
-  return CANDIDATE_RULES.map((rule) => `not (${blockedBy(rule, now, perGateway)})`).join('\n  and ');
+/** The predicate "no rule stands in the way", over {@link CANDIDATE_FROM}. */
+export function noRuleBlocks(params: RuleParams, mode: 'update' | 'rescue'): string {
+  return CANDIDATE_RULES.filter((rule) => applies(rule, mode))
+    .map((rule) => `not (${blockedBy(rule, params)})`)
+    .join('\n  and ');
 }
 
-export function blockedBy(rule: CandidateRule, now: string, perGateway: string): string {
-  return rule.sql.replaceAll('$now', `${now}::timestamptz`).replaceAll('$perGateway', `${perGateway}::int`);
+export function blockedBy(rule: CandidateRule, params: RuleParams): string {
+  return rule.sql
+    .replaceAll('$now', `${params.now}::timestamptz`)
+    .replaceAll('$perGateway', `${params.perGateway}::int`)
+    .replaceAll('$perSite', `${params.perSite}::int`)
+    .replaceAll('$minBattery', `${params.minBattery}::int`)
+    .replaceAll('$openZones', `${params.openZones}::text[]`);
 }
 
 /** The first rule that stands in the way, as a person reads it. */
-export function whyNoCandidate(facts: CandidateFacts): Reason | undefined {
+export function whyNoCandidate(facts: CandidateFacts, mode: 'update' | 'rescue'): Reason | undefined {
   for (const rule of CANDIDATE_RULES) {
-    const found = rule.explain(facts);
+    const found = applies(rule, mode) ? rule.explain(facts) : undefined;
     if (found) return found;
   }
   return undefined;
 }
+
+const applies = (rule: CandidateRule, mode: 'update' | 'rescue'): boolean =>
+  mode === 'update' || rule.updatesOnly !== true;

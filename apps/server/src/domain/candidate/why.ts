@@ -10,10 +10,16 @@ export interface WhyCampaign {
   readonly stateReason: string | null;
   readonly settlingUntilMs: number | null;
   readonly blobPresent: boolean;
+  readonly startAtMs: number | null;
+  readonly missingApprovals: number;
   readonly holding: number;
-  readonly inFlightLimit: number;
-  readonly startsInWindow: number;
-  readonly startsPerMinute: number;
+  readonly inFlightMax: number;
+  readonly startTokens: number;
+  readonly nextTokenMs: number | null;
+  readonly ratePerMinute: number;
+  /** Results that stand unproven or may become so, and how many may; null: no limit. */
+  readonly unproven: { readonly count: number; readonly limit: number } | null;
+  readonly brakes: 'unknown' | 'quiet' | 'amber';
   readonly stages: readonly { readonly name: string; readonly state: StageState; readonly note: string | null }[];
 }
 
@@ -49,7 +55,7 @@ export function whyOf(
     case 'planned':
       return whyPlanned(deployment, candidate, campaign);
     case 'rescue':
-      return whySettling(campaign, candidate.nowMs) ?? whyNoCandidate(candidate) ?? reason('state.rescue');
+      return whySettling(campaign, candidate.nowMs) ?? whyNoCandidate(candidate, 'rescue') ?? reason('state.rescue');
     case 'granted':
       return reason('state.granted', { gateway }, deployment.startByMs);
     case 'downloading':
@@ -96,9 +102,9 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
     case 'draft':
       return reason('campaign.draft');
     case 'awaiting-approval':
-      return reason('campaign.awaiting-approval', { missing: 1 });
+      return reason('campaign.awaiting-approval', { missing: campaign.missingApprovals });
     case 'scheduled':
-      return reason('campaign.scheduled');
+      return reason('campaign.scheduled', {}, campaign.startAtMs);
     case 'paused':
       return reason('campaign.paused', { by: campaign.stateBy });
     case 'halted':
@@ -116,21 +122,26 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
   if (stage?.state === 'held' || stage?.state === 'failed') {
     return reason('stage.held', { stage: stage.name, note: stage.note });
   }
+  if (campaign.brakes === 'unknown') return reason('stopped.brake');
   if (stage?.state === 'pending') {
     const open = campaign.stages.find((candidateStage) => candidateStage.state !== 'passed');
+    if (open === stage && campaign.brakes === 'amber') return reason('stopped.amber');
     return reason('stage.pending', {
       stage: stage.name,
       openStage: open?.name ?? stage.name,
       openState: open?.state ?? stage.state,
     });
   }
-  const blocked = whyNoCandidate(candidate);
+  const blocked = whyNoCandidate(candidate, 'update');
   if (blocked) return blocked;
-  if (campaign.holding >= campaign.inFlightLimit) {
-    return reason('limit.in-flight', { running: campaign.holding, limit: campaign.inFlightLimit });
+  if (campaign.holding >= campaign.inFlightMax) {
+    return reason('limit.in-flight', { running: campaign.holding, limit: campaign.inFlightMax });
   }
-  if (campaign.startsInWindow >= campaign.startsPerMinute) {
-    return reason('limit.rate', { limit: campaign.startsPerMinute });
+  if (campaign.unproven && campaign.unproven.count >= campaign.unproven.limit) {
+    return reason('limit.unproven', campaign.unproven);
+  }
+  if (campaign.startTokens < 1) {
+    return reason('limit.rate', { limit: Math.round(campaign.ratePerMinute * 10) / 10 }, campaign.nextTokenMs);
   }
   return reason('engine.due');
 }

@@ -8,6 +8,7 @@ import {
   type CampaignState,
   type DeploymentState,
   type Epoch,
+  type Policy,
   type Report,
   type RetryPolicy,
   type RunningImageFact,
@@ -39,7 +40,7 @@ export interface ReportContext {
   readonly retry: RetryPolicy;
   /** Failed tries of the device before this one, by blame; left out, all its tries count for every blame. */
   readonly failedBefore?: Readonly<Partial<Record<Blame, number>>>;
-  readonly onAbort: 'finish' | 'leave';
+  readonly onAbort: Policy['onAbort'];
   readonly artifact: ArtifactProof;
   readonly device: DeviceFacts;
 }
@@ -167,7 +168,7 @@ function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): 
   const over = facts.cancelMode !== null || OVER.has(context.campaignState);
   const to: DeploymentState = over ? 'cancelled' : facts.needsRescue && !evidence ? 'rescue' : 'planned';
   // A device without an application stays in rescue even when the campaign is over, unless it is to be left.
-  const target = over && facts.needsRescue && !evidence && context.onAbort === 'finish' ? 'rescue' : to;
+  const target = over && facts.needsRescue && !evidence && context.onAbort !== 'leave' ? 'rescue' : to;
   const next = moveTo(facts, target, context.nowMs, evidence);
   if (!next) return history('after-end');
   return {

@@ -64,3 +64,32 @@ export function sumsOf(counts: Counts, risk: RiskCounts, options: { acceptUnprov
     successRate: known === 0 ? null : n('proven') / known,
   };
 }
+
+/** Sums of several stages together. */
+export function sumOf(parts: readonly Sums[]): Sums {
+  const add = (of: (sums: Sums) => number): number => parts.reduce((total, part) => total + of(part), 0);
+  const known = add((sums) => sums.known);
+  const suspect = add((sums) => sums.suspect);
+  const proven = add((sums) => sums.proven);
+  const bad = add((sums) => sums.failed + sums.reverted) + suspect;
+  return {
+    total: add((sums) => sums.total),
+    planned: add((sums) => sums.planned),
+    granted: add((sums) => sums.granted),
+    running: add((sums) => sums.running),
+    rescue: add((sums) => sums.rescue),
+    proven,
+    unproven: add((sums) => sums.unproven),
+    failed: add((sums) => sums.failed),
+    reverted: add((sums) => sums.reverted),
+    cancelled: add((sums) => sums.cancelled),
+    skipped: add((sums) => sums.skipped),
+    lost: add((sums) => sums.lost),
+    known,
+    suspect,
+    unresolved: add((sums) => sums.unresolved),
+    unfinished: add((sums) => sums.unfinished),
+    failureShare: known + suspect === 0 ? null : bad / (known + suspect),
+    successRate: known === 0 ? null : proven / known,
+  };
+}

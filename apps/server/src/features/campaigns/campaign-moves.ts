@@ -8,11 +8,13 @@ import {
   type DeploymentState,
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import { effectiveLimit, overdueAfterMs } from '../../domain/brake/index.js';
 import { exposureOf, type Exposure } from '../../domain/deployment/exposure.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { bumpOrders } from '../dispatch/order-book.js';
+import { loadCampaign, type CampaignRow } from '../dispatch/campaign-row.js';
+import { msOf, timeOf } from './deployment-rows.js';
 import { recordCampaignMove, recordStageDecision } from '../webhooks/record-event.js';
-import { msOf } from './deployment-rows.js';
 
 /**
  * @throws ProblemError `campaign.state` where the lifecycle does not allow it.
@@ -36,6 +38,66 @@ export async function moveCampaign(
     [campaign.id, to, by, reason],
   );
   await recordCampaignMove(tx, campaign, to, by, reason);
+}
+
+/** @throws ProblemError `request.not-found` */
+export async function lockedCampaign(tx: Queryable, orgId: string, id: string): Promise<CampaignRow> {
+  const campaign = await loadCampaign(tx, id, 'wait');
+  if (!campaign || campaign.orgId !== orgId) throw new ProblemError('request.not-found', { what: 'campaign', id });
+  return campaign;
+}
+
+/** The campaign runs from now on: what is frozen at the start is frozen here. */
+export async function beginCampaign(
+  tx: Queryable,
+  campaign: CampaignRow,
+  by: string,
+  reason: string | null,
+): Promise<void> {
+  await moveCampaign(tx, campaign, 'running', by, reason);
+  const { limit, overdueMs } = await frozenBrake(tx, campaign);
+  await queryRows(
+    tx,
+    `update campaigns set started_at = clock_timestamp(), deadline_at = ${timeOf('$2::float8')}, brake_limit = $3,
+       overdue_ms = $4, rate_at = null where id = $1`,
+    [campaign.id, campaign.nowMs + campaign.policy.deadlineMs, limit, overdueMs],
+  );
+}
+
+/** Campaigns of the model that the baseline looks at. */
+const HISTORY = 40;
+
+/** The brake's limit and what "overdue" means, from the model's own history (methods, sections 1.4 and 1.5). */
+async function frozenBrake(tx: Queryable, campaign: CampaignRow): Promise<{ limit: number; overdueMs: number }> {
+  const { brake, timeouts } = campaign.policy;
+  const history = await queryRows<{ failed: number; tried: number; halted: boolean; ended: number }>(
+    tx,
+    `select coalesce(sum(n.n) filter (where n.state in ('failed', 'reverted')), 0)::int as failed,
+       coalesce(sum(n.n) filter (where n.state in ('proven', 'failed', 'reverted')), 0)::int as tried,
+       exists (select 1 from decisions d where d.campaign_id = c.id and d.kind = 'campaign.halted') as halted,
+       ${msOf('c.ended_at')} as ended
+     from (select c.id, c.ended_at from campaigns c join artifacts a on a.id = c.artifact_id
+       where c.org_id = $1 and a.model = $2 and c.state = 'completed' and c.id <> $3
+       order by c.ended_at desc limit ${HISTORY}) c join campaign_counters n on n.campaign_id = c.id
+     group by c.id, c.ended_at`,
+    [campaign.orgId, campaign.artifactModel, campaign.id],
+  );
+  const { limit } = brake.baseline
+    ? effectiveLimit(
+        brake.limit,
+        history.map((past) => ({ ...past, endedAtMs: past.ended })),
+      )
+    : brake;
+  const proofs = await queryRows<{ ms: number }>(
+    tx,
+    `select extract(epoch from att.ended_at - att.touched_at)::float8 * 1000 as ms from attempts att
+       join campaigns c on c.id = att.campaign_id join artifacts a on a.id = c.artifact_id
+     where c.org_id = $1 and a.model = $2 and att.outcome = 'proven' and att.touched_at is not null
+     order by att.granted_at desc limit 1000`,
+    [campaign.orgId, campaign.artifactModel],
+  );
+  const sorted = proofs.map((row) => row.ms).sort((a, b) => a - b);
+  return { limit, overdueMs: overdueAfterMs(sorted, timeouts.transferMs + timeouts.activateMs + timeouts.proveMs) };
 }
 
 /** P2: closes granting. Orders without the grants go out at once; the numbers hold even if none arrives. */

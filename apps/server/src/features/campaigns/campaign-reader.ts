@@ -6,6 +6,7 @@ import {
   HOLDING_DEPLOYMENT_STATES,
   Policy,
   Selector,
+  type BrakeBody,
   type Campaign,
   type CampaignPage,
   type CampaignQuery,
@@ -25,8 +26,13 @@ import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
-import { countSuspects, loadStages, nowOf } from '../dispatch/campaign-snapshot.js';
+import { brakeBodyOf } from '../dispatch/brake-body.js';
+import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
+import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
+import { countSuspects, loadStages } from '../dispatch/campaign-stages.js';
+import { givenApprovals, neededApprovals } from './approvals.js';
 import { readExposure } from './campaign-moves.js';
+import { readQuarantines, readStrata } from './campaign-parts.js';
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
 const isoOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
@@ -48,11 +54,13 @@ interface SummaryRow {
   started_at: Date | null;
   ended_at: Date | null;
   deadline_at: Date | null;
+  start_at: Date | null;
+  amber: boolean;
   counts: Counts | null;
 }
 
 const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.state_by, c.state_reason, c.state_at, c.revision,
-    c.created_at, c.created_at::text as created_key, c.started_at, c.ended_at, c.deadline_at,
+    c.created_at, c.created_at::text as created_key, c.started_at, c.ended_at, c.deadline_at, c.start_at, c.amber,
     jsonb_build_object('id', a.id, 'sha256', a.sha256, 'fileName', a.file_name, 'model', a.model, 'version', a.version,
       'format', a.format) as artifact,
     (select jsonb_object_agg(t.state, t.n) from (select n.state, sum(n.n) as n from campaign_counters n
@@ -110,19 +118,20 @@ export class CampaignReader {
     const policy = Policy.parse(row.policy);
     const nowMs = await nowOf(tx);
     const started = row.started_at !== null;
-    const stages = started ? await loadStages(tx, { id, policy, nowMs }) : [];
+    const planned = started || row.state === 'awaiting-approval' || row.state === 'scheduled';
+    const stages = planned ? await loadStages(tx, { id, policy, nowMs }) : [];
     const suspect = stages.reduce((sum, stage) => sum + stage.sums.suspect, 0);
     return {
       ...this.summary(row, policy, suspect),
       selector: Selector.parse(row.selector),
       policy,
-      stages: started
+      stages: planned
         ? stages.map((stage) => ({
             index: stage.index,
             name: stage.name,
-            percent: stage.percent,
-            gate: policy.stages[stage.index]!.gate,
+            ...ruleOf(policy.stages[stage.index]!),
             state: stage.state,
+            approvedBy: stage.approvedBy,
             note: stage.note,
             size: stage.size,
             openedAt: isoOf(stage.openedAtMs),
@@ -132,7 +141,23 @@ export class CampaignReader {
           }))
         : policy.stages.map(draftStage),
       exposure: started ? { state: row.state, ...(await readExposure(tx, id, nowMs)) } : null,
+      startAt: iso(row.start_at) ?? policy.startAt ?? null,
+      approvals: {
+        needed: neededApprovals(policy),
+        given: row.state === 'draft' ? [] : await givenApprovals(tx, { id }),
+      },
+      strata: await readStrata(tx, id),
+      quarantines: await readQuarantines(tx, id),
     };
+  }
+
+  /** The brake's tests with their evidence. @throws ProblemError `request.not-found` */
+  async brake(orgId: string, id: string): Promise<BrakeBody> {
+    const tx = this.source.manager;
+    const campaign = await loadCampaign(tx, id, 'none');
+    if (!campaign || campaign.orgId !== orgId) throw new ProblemError('request.not-found', { what: 'campaign', id });
+    const snapshot = await loadSnapshot(tx, campaign, true);
+    return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
   }
 
   /** P2's numbers as of now. */
@@ -219,19 +244,24 @@ export class CampaignReader {
       startedAt: iso(row.started_at),
       endedAt: iso(row.ended_at),
       deadlineAt: iso(row.deadline_at),
+      amber: row.amber,
       counts: counts as StateCounts,
       sums: toSumsBody(sumsOf(counts, { suspect }, { acceptUnproven: policy.acceptUnproven })),
     };
   }
 }
 
+function ruleOf(stage: Policy['stages'][number]): Pick<StageBody, 'percent' | 'count' | 'filter' | 'gate'> {
+  return { percent: stage.percent ?? null, count: stage.count ?? null, filter: stage.filter ?? null, gate: stage.gate };
+}
+
 function draftStage(stage: Policy['stages'][number], index: number): StageBody {
   return {
     index,
     name: stage.name,
-    percent: stage.percent,
-    gate: stage.gate,
+    ...ruleOf(stage),
     state: 'pending',
+    approvedBy: null,
     note: null,
     size: null,
     openedAt: null,

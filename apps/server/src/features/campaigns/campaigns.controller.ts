@@ -1,11 +1,14 @@
 /** `/api/v1/campaigns`. */
-import { Body, Controller, Get, HttpCode, Post, Put } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, ParseIntPipe, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   AbortCampaign,
+  Approve,
+  BrakeBody,
   Campaign,
   CampaignDraft,
   CampaignPage,
+  CampaignPreview,
   CampaignQuery,
   CancelDeployment,
   Deployment,
@@ -20,6 +23,7 @@ import { IfMatch } from '../../http/revision.js';
 import { ZodBody, ZodParam, ZodPipe, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
+import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignsService } from './campaigns.service.js';
 
 @ApiTags('campaigns')
@@ -27,6 +31,7 @@ import { CampaignsService } from './campaigns.service.js';
 export class CampaignsController {
   constructor(
     private readonly campaigns: CampaignsService,
+    private readonly control: CampaignControlService,
     private readonly reader: CampaignReader,
   ) {}
 
@@ -35,6 +40,15 @@ export class CampaignsController {
   @ZodResponse(Campaign, { status: 201 })
   create(@CurrentActor() actor: Actor, @ZodBody(CampaignDraft) draft: CampaignDraft): Promise<Campaign> {
     return this.campaigns.create(actor, draft);
+  }
+
+  /** Who would be a member now. */
+  @Post('preview')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(CampaignPreview)
+  preview(@CurrentActor() actor: Actor, @ZodBody(CampaignDraft) draft: CampaignDraft): Promise<CampaignPreview> {
+    return this.campaigns.preview(actor, draft);
   }
 
   @Get()
@@ -76,6 +90,77 @@ export class CampaignsController {
     return this.campaigns.start(actor, id, body.reason);
   }
 
+  @Post(':id/approve')
+  @HttpCode(200)
+  @Roles('approver')
+  @ZodResponse(Campaign)
+  approve(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @Body(new ZodPipe(Approve.prefault({}), 'body')) body: Approve,
+  ): Promise<Campaign> {
+    return this.campaigns.approve(actor, id, body.reason);
+  }
+
+  @Post(':id/withdraw')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(Campaign)
+  withdraw(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodBody(StopCampaign) body: StopCampaign,
+  ): Promise<Campaign> {
+    return this.campaigns.withdraw(actor, id, body.reason);
+  }
+
+  @Post(':id/stages/:index/approve')
+  @HttpCode(200)
+  @Roles('approver')
+  @ZodResponse(Campaign)
+  approveStage(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @Param('index', ParseIntPipe) index: number,
+    @Body(new ZodPipe(Approve.prefault({}), 'body')) body: Approve,
+  ): Promise<Campaign> {
+    return this.control.approveStage(actor, id, index, body.reason);
+  }
+
+  @Post(':id/quarantines/:quarantine/lift')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(Campaign)
+  lift(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodParam('quarantine') quarantineId: string,
+    @ZodBody(ResumeCampaign) body: ResumeCampaign,
+  ): Promise<Campaign> {
+    return this.control.liftQuarantine(actor, id, quarantineId, body.reason);
+  }
+
+  @Post(':id/strata/:index/release')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(Campaign)
+  release(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @Param('index', ParseIntPipe) index: number,
+    @ZodBody(ResumeCampaign) body: ResumeCampaign,
+  ): Promise<Campaign> {
+    return this.control.releaseStratum(actor, id, index, body.reason);
+  }
+
+  /** The brake's tests, their evidence, and the staircase at which each would ring. */
+  @Get(':id/brake')
+  @Roles('viewer')
+  @ZodResponse(BrakeBody)
+  brake(@CurrentActor() actor: Actor, @ZodParam('id') id: string): Promise<BrakeBody> {
+    return this.reader.brake(actor.orgId, id);
+  }
+
   @Post(':id/pause')
   @HttpCode(200)
   @Roles('operator')
@@ -85,7 +170,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(StopCampaign) body: StopCampaign,
   ): Promise<PauseAnswer> {
-    return this.campaigns.stop(actor, id, 'paused', body.reason);
+    return this.control.stop(actor, id, 'paused', body.reason);
   }
 
   @Post(':id/halt')
@@ -97,7 +182,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(StopCampaign) body: StopCampaign,
   ): Promise<PauseAnswer> {
-    return this.campaigns.stop(actor, id, 'halted', body.reason);
+    return this.control.stop(actor, id, 'halted', body.reason);
   }
 
   @Post(':id/abort')
@@ -109,7 +194,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(AbortCampaign) body: AbortCampaign,
   ): Promise<PauseAnswer> {
-    return this.campaigns.abort(actor, id, body);
+    return this.control.abort(actor, id, body);
   }
 
   @Post(':id/resume')
@@ -121,7 +206,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(ResumeCampaign) body: ResumeCampaign,
   ): Promise<Campaign> {
-    return this.campaigns.resume(actor, id, body.reason);
+    return this.control.resume(actor, id, body.reason);
   }
 
   @Get(':id/exposure')
@@ -152,6 +237,6 @@ export class CampaignsController {
     @ZodParam('device') deviceId: string,
     @ZodBody(CancelDeployment) body: CancelDeployment,
   ): Promise<Deployment> {
-    return this.campaigns.cancelDeployment(actor, id, deviceId, body);
+    return this.control.cancelDeployment(actor, id, deviceId, body);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
@@ -8,7 +9,7 @@ import { CampaignsService } from './campaigns.service.js';
 @Module({
   imports: [DispatchModule],
   controllers: [CampaignsController],
-  providers: [CampaignReader, CampaignsService],
+  providers: [CampaignReader, CampaignsService, CampaignControlService],
   exports: [CampaignReader],
 })
 export class CampaignsModule {}

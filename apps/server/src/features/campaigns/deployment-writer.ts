@@ -6,6 +6,7 @@ import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { AttemptPatch, DevicePatch } from '../../domain/deployment/apply-report.js';
 import { holdsGrant, type DeploymentFacts } from '../../domain/deployment/deployment.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
+import { markFailures } from '../dispatch/brake-marks.js';
 import { recordDeviceOutcomes, type DeviceOutcome } from '../webhooks/record-event.js';
 import { timeOf } from './deployment-rows.js';
 
@@ -28,6 +29,8 @@ export async function writeDeployments(tx: Queryable, changes: readonly Deployme
   await updateDevices(tx, changes);
   await releaseGateways(tx, changes);
   await moveCounters(tx, changes, takenBack);
+  await markFailures(tx, changes);
+  await restartSoak(tx, changes);
   await recordDeviceOutcomes(tx, changes.flatMap(outcomeOf));
 }
 
@@ -146,8 +149,8 @@ async function updateAttempts(tx: Queryable, changes: readonly DeploymentChange[
 }
 
 async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
-  const rows = changes.flatMap(({ next, device, endKnown }) =>
-    device?.running || device?.needsRescue !== undefined || endKnown
+  const rows = changes.flatMap(({ before, next, device, endKnown }) =>
+    device?.running || device?.needsRescue !== undefined || endKnown || before.state !== next.state
       ? [
           {
             id: next.deviceId,
@@ -159,6 +162,7 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
             needs_rescue: device?.needsRescue ?? null,
             end_known: endKnown ?? false,
             late_for: device?.late ? next.id : null,
+            out_of_service: outOfService(before, next),
           },
         ]
       : [],
@@ -174,14 +178,23 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
        read_after_seq = case when x.running is null then d.read_after_seq else x.after_seq end,
        mode = case when x.running is null then d.mode else 'application' end,
        needs_rescue = coalesce(x.needs_rescue, d.needs_rescue),
-       fenced_until = case when x.end_known then null else d.fenced_until end
+       fenced_until = case when x.end_known then null else d.fenced_until end,
+       out_of_service = coalesce(x.out_of_service, d.out_of_service)
      from jsonb_to_recordset($1::jsonb) as x(id uuid, running jsonb, version text, hash text, epoch text, after_seq bigint,
-       needs_rescue boolean, end_known boolean, late_for uuid)
+       needs_rescue boolean, end_known boolean, late_for uuid, out_of_service boolean)
      where d.id = x.id and (x.late_for is null or not exists (
        select 1 from deployments own join deployments newer on newer.device_id = own.device_id
        where own.id = x.late_for and newer.granted_at > own.granted_at))`,
     [JSON.stringify(rows)],
   );
+}
+
+/** For redundancy groups: what a result says of the unit. Its application, seen later, puts it back into service. */
+function outOfService(before: DeploymentFacts, next: DeploymentFacts): boolean | null {
+  if (before.state === next.state) return null;
+  if (next.state === 'lost' || next.state === 'rescue') return true;
+  if (next.state === 'failed') return next.touchedAtMs !== null || before.touchedAtMs !== null || next.needsRescue;
+  return next.state === 'proven' || next.state === 'unproven' || next.state === 'reverted' ? false : null;
 }
 
 /** Slots come back when a deployment no longer holds a grant. The gateways are locked already. */
@@ -198,6 +211,19 @@ async function releaseGateways(tx: Queryable, changes: readonly DeploymentChange
     tx,
     `update gateways g set in_flight = g.in_flight - x.n from unnest($1::uuid[], $2::int[]) as x(id, n) where g.id = x.id`,
     [ids, ids.map((id) => freed.get(id)!)],
+  );
+}
+
+/** A device that falls back re-arms the gate of its stage: what had soaked begins anew. */
+async function restartSoak(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
+  const reverted = changes.filter(({ before, next }) => next.state === 'reverted' && before.state !== 'reverted');
+  if (reverted.length === 0) return;
+  await queryRows(
+    tx,
+    `update campaign_stages s set state = 'open', soak_until = null
+     from unnest($1::uuid[], $2::int[]) as x(campaign_id, idx)
+     where s.campaign_id = x.campaign_id and s.idx = x.idx and s.state = 'soaking'`,
+    [reverted.map(({ next }) => next.campaignId), reverted.map(({ next }) => next.stageIdx)],
   );
 }
 

@@ -1,34 +1,16 @@
-/**
- * Members of a campaign, planned in one insert-select: who, in which stable seeded order, in which stage; and who is
- * left out, with the reason. Linear in the number of devices.
- */
+/** Members of a campaign, planned in one insert-select with their strata and counters; and who is left out, with the reason. */
 import {
   DEPLOYMENT_STATES,
+  type CampaignPreview,
   type DeploymentState,
   type Policy,
   type ProblemPlace,
   type Selector,
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
-import { compareVersions } from '../../domain/campaign/version-order.js';
-import { filterToSql } from '../../domain/filter/filter-sql.js';
-import { filterOfSelector } from '../../domain/filter/from-selector.js';
-import { ProblemError } from '../../http/problem-error.js';
+import { parseFilter } from '../../domain/filter/parse-filter.js';
 import { filterPlace } from '../fleet/device-filter.js';
-import { versionProvesSql } from './version-proves.js';
-
-export interface PlanRequest {
-  readonly campaignId: string;
-  readonly orgId: string;
-  readonly artifactId: string;
-  readonly model: string;
-  /** What the artifact calls itself when it runs. */
-  readonly version: string;
-  readonly selector: Selector;
-  readonly policy: Policy;
-  /** Against which "last seen" is measured. */
-  readonly nowMs: number;
-}
+import { orderMembers, SMALL_STRATUM, type PlanRequest } from './member-order.js';
 
 export interface PlannedMembers {
   /** Devices to be updated, by stage. */
@@ -36,105 +18,39 @@ export interface PlannedMembers {
   readonly skipped: number;
 }
 
-/** Placeholders are numbered as they are added. */
-class Params {
-  readonly values: unknown[] = [];
-  add(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
-  }
-}
-
-/** One rule in one place: the selector as the filter that it means, over `devices dev`. */
-function selectorSql({ selector, nowMs }: PlanRequest, params: Params): string {
-  const read = filterOfSelector(selector);
-  // Checked when the campaign was saved.
-  if (!read.ok) throw new ProblemError('campaign.policy', { detail: read.errors[0]!.what });
-  return filterToSql(read.filter, params, nowMs);
-}
-
-/** Versions that run somewhere among the selected and are newer than the artifact; versions are few, devices many. */
-async function newerVersions(tx: Queryable, request: PlanRequest): Promise<string[]> {
-  if (request.policy.allowDowngrade) return [];
-  const params = new Params();
-  const where = `dev.org_id = ${params.add(request.orgId)} and dev.model = ${params.add(request.model)}`;
-  const rows = await queryRows<{ version: string }>(
-    tx,
-    `select distinct dev.running_version as version from devices dev
-     where ${where} and dev.running_version is not null and ${selectorSql(request, params)}`,
-    params.values,
-  );
-  return rows.map((row) => row.version).filter((version) => (compareVersions(version, request.version) ?? 0) > 0);
-}
-
-/**
- * Why a device is left out. Needs the aliases dev and art. A device without a running application is never
- * "already running" anything.
- */
-const skipSql = (newer: string): string => `case
-  when not dev.needs_rescue and dev.mode = 'application' and (
-    (cardinality(art.running_hashes) > 0 and coalesce(
-       (select array_agg(e->>'hash') from jsonb_array_elements(dev.running) e where e->>'hash' is not null), '{}'
-     ) @> art.running_hashes)
-    or (cardinality(art.running_hashes) = 0 and dev.running_version = art.running_version and ${versionProvesSql('art')}))
-    then 'already-running'
-  when dev.running_version = any(${newer}::text[]) then 'downgrade'
-  when jsonb_array_length(coalesce(art.requires->'runningVersions', '[]')) > 0
-    and not coalesce(art.requires->'runningVersions' ? dev.running_version, false) then 'requires'
-  when not dev.hardware @> coalesce(art.requires->'hardware', '{}') then 'requires'
-  when exists (select 1 from jsonb_each(coalesce(art.description->'hardware', '{}')) wanted
-    join jsonb_each(dev.hardware) found using (key) where wanted.value <> found.value) then 'wrong-hardware'
-  when dev.protocol is not null and not coalesce(art.description->'protocols' ? dev.protocol, true) then 'wrong-protocol'
-end`;
-
-/**
- * Order: a stable seeded hash, proportional over model, running version and site (methods, section 2): every stratum
- * has a device among the first. The cumulated shares of the stages are rounded up, as `stageBounds` does.
- */
+/** Plans all members and writes them, with their strata and counters. */
 export async function planMembers(tx: Queryable, request: PlanRequest): Promise<PlannedMembers> {
-  const newer = await newerVersions(tx, request);
-  const params = new Params();
-  const campaign = params.add(request.campaignId);
-  const org = params.add(request.orgId);
-  const artifact = params.add(request.artifactId);
-  const model = params.add(request.model);
-  const newerParam = params.add(newer);
-  let share = 0;
-  const shares = request.policy.stages.slice(0, -1).map((stage) => (share += stage.percent));
-  const bounds = params.add(shares);
-  const last = params.add(request.policy.stages.length - 1);
+  await orderMembers(tx, request);
+  await queryRows(
+    tx,
+    `insert into campaign_strata (campaign_id, idx, version, size, in_first_stage)
+     select $1::uuid, row_number() over (order by count(*) desc, prev) - 1, prev, count(*),
+       count(*) filter (where stage_idx = 0)
+     from planned_members where skip is null group by prev`,
+    [request.campaignId],
+  );
   const rows = await queryRows<{ stage_idx: number; state: DeploymentState; n: number }>(
     tx,
-    `with chosen as (
-       select dev.id, coalesce(dev.running_version, '') as prev, dev.site_id::text as site, ${skipSql(newerParam)} as skip,
-         ('x' || encode(substring(sha256(convert_to(${campaign}::text || ':' || dev.id::text, 'UTF8')) from 1 for 8), 'hex'))
-           ::bit(64)::bigint as h
-       from devices dev join artifacts art on art.id = ${artifact}::uuid
-       where dev.org_id = ${org}::uuid and dev.model = ${model} and ${selectorSql(request, params)}),
-     a as (
-       select *, count(*) over (partition by skip, prev) as n_c, count(*) over (partition by skip, prev, site) as n_s,
-         row_number() over (partition by skip, prev, site order by h, id) as r_s,
-         ('x' || encode(substring(sha256(convert_to(
-            ${campaign}::text || ':' || length(prev)::text || ':' || prev || ':' || site, 'UTF8')) from 1 for 4), 'hex'))
-           ::bit(32)::bigint / 4294967296.0::float8 as u
-       from chosen),
-     b as (select *, row_number() over (partition by skip, prev order by (r_s - u) / n_s, h, id) as r_c from a),
-     c as (
-       select id, skip, count(*) filter (where skip is null) over () as eligible,
-         row_number() over (
-           order by (skip is not null), case when r_c = 1 then 0 else (r_c - 0.5::float8) / n_c end, n_c desc, h, id) as pos
-       from b),
-     planned as (
-       insert into deployments (org_id, campaign_id, stage_idx, device_id, position, state, outcome_reason, state_at, ended_at)
-       select ${org}::uuid, ${campaign}::uuid,
-         case when skip is not null then ${last}::int
-           else (select count(*)::int from unnest(${bounds}::float8[]) as bound where pos > ceil(bound / 100 * eligible - 1e-9)) end,
-         id, pos, case when skip is null then 'planned' else 'skipped' end, skip, clock_timestamp(),
-         case when skip is null then null else clock_timestamp() end
-       from c returning stage_idx, state)
+    `with planned as (
+       insert into deployments (org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state,
+         outcome_reason, state_at, ended_at)
+       select $2::uuid, $1::uuid, m.stage_idx, m.id, m.site_id, m.pos, coalesce(s.idx, 0),
+         case when m.skip is null then 'planned' else 'skipped' end, m.skip, clock_timestamp(),
+         case when m.skip is null then null else clock_timestamp() end
+       from planned_members m left join campaign_strata s on s.campaign_id = $1::uuid and s.version = m.prev
+       returning stage_idx, state)
      select stage_idx, state, count(*)::int as n from planned group by 1, 2`,
-    params.values,
+    [request.campaignId, request.orgId],
   );
+  await queryRows(
+    tx,
+    `update campaigns c set members_at = clock_timestamp(), sites_planned = x.sites, gateways_planned = x.gateways
+     from (select count(distinct m.site_id)::int as sites, count(distinct dev.gateway_id)::int as gateways
+       from planned_members m join devices dev on dev.id = m.id where m.skip is null) x
+     where c.id = $1`,
+    [request.campaignId],
+  );
+  await queryRows(tx, 'drop table planned_members');
   await makeCounters(tx, request, rows);
   const planned = (stage: number): number =>
     rows.find((row) => row.stage_idx === stage && row.state === 'planned')?.n ?? 0;
@@ -142,6 +58,59 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
     sizes: request.policy.stages.map((_, stage) => planned(stage)),
     skipped: rows.filter((row) => row.state === 'skipped').reduce((sum, row) => sum + row.n, 0),
   };
+}
+
+/** Who would be a member now; nothing is written. */
+export async function previewMembers(tx: Queryable, request: PlanRequest): Promise<CampaignPreview> {
+  await orderMembers(tx, request);
+  const sizes = await queryRows<{ stage_idx: number; skip: string | null; n: number }>(
+    tx,
+    'select stage_idx, skip, count(*)::int as n from planned_members group by 1, 2 order by 1, 2',
+  );
+  const strata = await queryRows<{ version: string; size: number; first: number }>(
+    tx,
+    `select prev as version, count(*)::int as size, (count(*) filter (where stage_idx = 0))::int as first
+     from planned_members where skip is null group by prev order by count(*) desc, prev limit 200`,
+  );
+  const sample = await queryRows<{ id: string; name: string | null; version: string | null }>(
+    tx,
+    `select dev.id, dev.name, dev.running_version as version from planned_members m join devices dev on dev.id = m.id
+     where m.skip is null order by m.pos limit 20`,
+  );
+  await queryRows(tx, 'drop table planned_members');
+  const members = sizes.filter((row) => row.skip === null);
+  const skipped = new Map<string, number>();
+  for (const row of sizes) if (row.skip !== null) skipped.set(row.skip, (skipped.get(row.skip) ?? 0) + row.n);
+  return {
+    members: members.reduce((sum, row) => sum + row.n, 0),
+    stages: request.policy.stages.map((stage, index) => ({
+      name: stage.name,
+      size: members.find((row) => row.stage_idx === index)?.n ?? 0,
+    })),
+    strata: strata.map((row) => ({ version: row.version, size: row.size, inFirstStage: row.first })),
+    skipped: [...skipped].map(([reason, count]) => ({ reason, count })),
+    sample,
+    notes: strataNotes(strata),
+  };
+}
+
+/** What a person should know about the strata before the start. */
+function strataNotes(strata: readonly { version: string; size: number; first: number }[]): string[] {
+  const without = strata.filter((row) => row.first === 0);
+  const small = strata.filter((row) => row.first > 0 && row.size < SMALL_STRATUM && row.size > 1);
+  const name = (row: { version: string }): string => row.version || 'an unknown version';
+  return [
+    ...(without.length > 0
+      ? [
+          `No device that runs ${without.map(name).join(', ')} is in the first stage: they are tried one by one before the rest of their kind.`,
+        ]
+      : []),
+    ...(small.length > 0
+      ? [
+          `Fewer than ${SMALL_STRATUM} devices run ${small.map(name).join(', ')}: one of each goes first, the rest with the last stage.`,
+        ]
+      : []),
+  ];
 }
 
 /** Every counter row exists from the start, so that moving them never inserts. */
@@ -161,10 +130,23 @@ async function makeCounters(
   );
 }
 
-/** What is wrong with the filter of a selector, each with its place. */
-export function filterFaults(selector: Selector): ProblemPlace[] {
-  const read = filterOfSelector(selector);
-  return read.ok ? [] : read.errors.map((error) => filterPlace(error, 'selector.filter'));
+/** Takes a plan back of which nothing was granted. */
+export async function dropPlan(tx: Queryable, campaignId: string): Promise<void> {
+  for (const table of ['deployments', 'campaign_counters', 'campaign_strata', 'campaign_stages']) {
+    await queryRows(tx, `delete from ${table} where campaign_id = $1`, [campaignId]);
+  }
+}
+
+/** What is wrong with the filters of a selector and of stages, each with its place. */
+export function filterFaults(selector: Selector, policy: Policy): ProblemPlace[] {
+  const faults = (filter: string | undefined, path: string): ProblemPlace[] => {
+    const read = filter === undefined ? undefined : parseFilter(filter);
+    return read && !read.ok ? read.errors.map((error) => filterPlace(error, path)) : [];
+  };
+  return [
+    ...faults(selector.filter, 'selector.filter'),
+    ...policy.stages.flatMap((stage, index) => faults(stage.filter, `policy.stages[${index}].filter`)),
+  ];
 }
 
 /** Names in a selector that nobody has: mostly typing errors. */

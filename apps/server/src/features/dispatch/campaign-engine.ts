@@ -8,15 +8,20 @@ import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
 import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
-import { decide, IDLE_WAKE_MS, type Decision } from '../../domain/campaign/decide.js';
+import { decide, IDLE_WAKE_MS, WAITS_FOR_APPROVAL, type Decision } from '../../domain/campaign/decide.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
+import { spend, type PaceState } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
-import { moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import { beginCampaign, moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
-import { loadCampaign, loadSnapshot, type CampaignRow } from './campaign-snapshot.js';
+import { markSilent } from './brake-marks.js';
+import { loadCampaign, type CampaignRow } from './campaign-row.js';
+import { loadSnapshot } from './campaign-snapshot.js';
+import { applyFinding, openStrata, probeQuarantines } from './brake-moves.js';
+import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
 
@@ -24,6 +29,13 @@ export type TickResult = 'done' | 'busy';
 
 const BLOB_CHECK_MS = 10_000;
 const MAX_BLOBS_REMEMBERED = 1_000;
+
+/** A stage that waits for an approval has soaked; one that is held for another reason has not. */
+const soakedAt = (decision: { readonly note: string }, nowMs: number): number | null =>
+  decision.note === WAITS_FOR_APPROVAL ? nowMs : null;
+
+const earliest = (a: number | null, b: number | null): number | null =>
+  a === null ? b : b === null ? a : Math.min(a, b);
 
 @Injectable()
 export class CampaignEngine {
@@ -52,13 +64,21 @@ export class CampaignEngine {
         changed.decisions.push({ kind, params });
       };
       await this.expire(tx, campaign, say);
+      await markSilent(tx, campaign);
+      await openStrata(tx, campaign.id);
+      if (await probeQuarantines(tx, campaign, say)) changed.orders = true;
       const snapshot = await loadSnapshot(tx, campaign, blobPresent);
+      const facts = await loadRuleFacts(tx, campaign);
       let wakeAtMs: number | null = null;
+      let started = 0;
       for (const decision of decide(snapshot, campaign.nowMs)) {
         if (decision.kind === 'wake') wakeAtMs = decision.atMs;
+        else if (decision.kind === 'grant') started += await this.grant(tx, campaign, decision, facts, say);
         else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
       }
-      await this.setWake(tx, campaign, wakeAtMs);
+      if (started > 0) changed.orders = true;
+      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes?.amber ?? false);
+      await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null));
       return 'done';
     });
     if (changed.orders) this.events.ordersDue();
@@ -98,7 +118,7 @@ export class CampaignEngine {
   private async apply(
     tx: EntityManager,
     campaign: CampaignRow,
-    decision: Exclude<Decision, { kind: 'wake' }>,
+    decision: Exclude<Decision, { kind: 'wake' | 'grant' }>,
     say: (kind: string, params?: Record<string, unknown>) => Promise<void>,
   ): Promise<boolean> {
     const stageName = (index: number): string => campaign.policy.stages[index]?.name ?? String(index);
@@ -131,7 +151,7 @@ export class CampaignEngine {
         await say('stage.passed', { stage: stageName(decision.stage), note: decision.note });
         return false;
       case 'hold-stage':
-        await this.setStage(tx, campaign, decision.stage, 'held', decision.note);
+        await this.setStage(tx, campaign, decision.stage, 'held', decision.note, soakedAt(decision, campaign.nowMs));
         await say('stage.held', { stage: stageName(decision.stage), note: decision.note });
         return false;
       case 'fail-stage':
@@ -141,7 +161,7 @@ export class CampaignEngine {
       case 'pause':
         return this.stop(tx, campaign, 'paused', decision.reason, say);
       case 'halt':
-        return this.stop(tx, campaign, 'halted', decision.rule, say);
+        return this.stop(tx, campaign, 'halted', decision.rule, say, decision.evidence);
       case 'complete':
         await moveCampaign(tx, campaign, 'completed', 'engine', null);
         await this.auditMove(tx, campaign, 'campaign.completed', {});
@@ -158,13 +178,24 @@ export class CampaignEngine {
       case 'give-up-rescues':
         await this.giveUpRescues(tx, campaign);
         return false;
-      case 'grant': {
-        const given = await giveGrants(tx, campaign, decision);
-        if (given.size === 0) return false;
-        const count = [...given.values()].reduce((sum, n) => sum + n, 0);
-        await say('grants.given', { count, gateways: given.size, mode: decision.mode });
+      case 'begin':
+        await beginCampaign(tx, campaign, 'engine', campaign.stateReason);
+        await say('campaign.started', { by: 'schedule' });
         return true;
-      }
+      case 'stop-stratum':
+        await applyFinding(tx, campaign, decision, say);
+        return true;
+      case 'quarantine':
+        await applyFinding(tx, campaign, decision, say);
+        return true;
+      case 'restore-rescues':
+        await queryRows(
+          tx,
+          `update deployments set step_artifact_id = $2, step_kind = 'restore'
+           where campaign_id = $1 and state = 'rescue' and step_kind is distinct from 'restore'`,
+          [campaign.id, decision.artifactId],
+        );
+        return false;
       case 'renew':
         return (await renewGrants(tx, campaign)).length > 0;
     }
@@ -176,12 +207,38 @@ export class CampaignEngine {
     to: 'paused' | 'halted',
     reason: string,
     say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+    evidence?: Readonly<Record<string, unknown>>,
   ): Promise<boolean> {
     await moveCampaign(tx, campaign, to, 'engine', reason);
     await withdrawUnstarted(tx, campaign.id);
-    await this.auditMove(tx, campaign, `campaign.${to}`, { reason });
-    await say(`campaign.${to}`, { reason });
+    const params = { reason, ...(evidence && { evidence }) };
+    await this.auditMove(tx, campaign, `campaign.${to}`, params);
+    await say(`campaign.${to}`, params);
     return true;
+  }
+
+  /** @returns how many were started; a rescue or a renewal takes nothing from the pace. */
+  private async grant(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    decision: Extract<Decision, { kind: 'grant' }>,
+    facts: RuleFacts,
+    say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+  ): Promise<number> {
+    const given = await giveGrants(tx, campaign, decision, facts);
+    if (given.size === 0) return 0;
+    const count = [...given.values()].reduce((sum, n) => sum + n, 0);
+    await say('grants.given', { count, gateways: given.size, mode: decision.mode });
+    if (decision.mode === 'rescue') this.events.ordersDue();
+    return decision.mode === 'rescue' ? 0 : count;
+  }
+
+  private async keepPace(tx: EntityManager, campaign: CampaignRow, pace: PaceState, amber: boolean): Promise<void> {
+    await queryRows(
+      tx,
+      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5 where id = $1`,
+      [campaign.id, pace.tokens, pace.openMinutes * 60_000, campaign.nowMs, amber],
+    );
   }
 
   private async auditMove(

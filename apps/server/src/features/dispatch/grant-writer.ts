@@ -1,83 +1,117 @@
 /** Gives and renews grants: the claims that cross campaigns are made here, in the granting transaction. */
 import type { DeploymentState } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
-import { CANDIDATE_FROM, noRuleBlocks } from '../../domain/candidate/rules.js';
-import { chooseGrants, type Candidate } from '../../domain/campaign/choose-grants.js';
+import { CANDIDATE_FROM } from '../../domain/candidate/rules.js';
 import { grantEnds } from '../../domain/deployment/exposure.js';
 import { addToCounters, fenceOf } from '../campaigns/deployment-writer.js';
 import { lockGateways, timeOf } from '../campaigns/deployment-rows.js';
-import type { CampaignRow } from './campaign-snapshot.js';
+import type { CampaignRow } from './campaign-row.js';
+import {
+  CANDIDATE_COLUMNS,
+  candidateWhere,
+  chooseFrom,
+  findCandidates,
+  ruleValues,
+  stateOf,
+  type CandidateRow,
+  type GrantRequest,
+} from './candidates.js';
+import type { RuleFacts } from './rule-facts.js';
 import { bumpOrders } from './order-book.js';
 
-/** How far candidates are looked ahead beyond the room, so that one full gateway does not hide the others. */
-const LOOK_AHEAD = 4;
-const MAX_CANDIDATES = 2_000;
-
-export interface GrantRequest {
-  readonly mode: 'update' | 'rescue';
-  readonly room: number;
-  readonly stages: readonly number[];
-}
-
-interface CandidateRow {
-  id: string;
-  device_id: string;
-  gateway_id: string;
-  position: string;
-  in_flight: number;
-}
+/** Grants renewed in one step. */
+const MAX_RENEWALS = 2_000;
 
 /** @returns the gateways that got grants, with how many. */
 export async function giveGrants(
   tx: Queryable,
   campaign: CampaignRow,
   request: GrantRequest,
+  facts: RuleFacts,
 ): Promise<Map<string, number>> {
-  const state: DeploymentState = request.mode === 'rescue' ? 'rescue' : 'planned';
-  const { perGateway } = campaign.policy.limits;
-  const now = timeOf('$2::float8');
-  const where = `dep.campaign_id = $1 and dep.state = '${state}' and dep.stage_idx = any($4::int[])
-    and ${noRuleBlocks(now, '$3')}`;
-  const columns = 'dep.id, dep.device_id, gw.id as gateway_id, dep.position, gw.in_flight';
-  const rows = await queryRows<CandidateRow>(
-    tx,
-    `select ${columns} from ${CANDIDATE_FROM} where ${where} order by dep.stage_idx, dep.position limit $5`,
-    [campaign.id, campaign.nowMs, perGateway, request.stages, Math.min(MAX_CANDIDATES, request.room * LOOK_AHEAD + 64)],
-  );
-  const wanted = choose(rows, request.room, perGateway);
+  const { rows, next } = await findCandidates(tx, campaign, request, facts, campaign.scan);
+  if (request.mode === 'update' && (next.stage !== campaign.scan.stage || next.position !== campaign.scan.position)) {
+    await queryRows(tx, 'update campaigns set scan_stage = $2, scan_position = $3 where id = $1', [
+      campaign.id,
+      next.stage,
+      next.position,
+    ]);
+  }
+  const wanted = chooseFrom(rows, request.room, facts);
   if (wanted.length === 0) return new Map();
 
   // Under the locks everything is looked at again: another campaign may have claimed a device or a slot meanwhile.
+  const ids = new Set(wanted.map((candidate) => candidate.deploymentId));
+  const chosenRows = rows.filter((row) => ids.has(row.id));
+  if (facts.perSite !== null) {
+    await lockRows(
+      tx,
+      'sites',
+      chosenRows.map((row) => row.site_id),
+    );
+  }
+  await lockRows(
+    tx,
+    'redundancy_groups',
+    chosenRows.flatMap((row) => (row.group_id === null ? [] : [row.group_id])),
+  );
   await lockGateways(
     tx,
     wanted.map((candidate) => candidate.gatewayId),
   );
   const locked = await queryRows<CandidateRow & { epoch: string; attempt: number; first: boolean }>(
     tx,
-    `select ${columns}, gw.epoch, dep.attempt, dep.ordinal is null as first from ${CANDIDATE_FROM}
-     where ${where} and dep.id = any($5::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
-    [campaign.id, campaign.nowMs, perGateway, request.stages, wanted.map((candidate) => candidate.deploymentId)],
+    `select ${CANDIDATE_COLUMNS}, gw.epoch, dep.attempt, dep.ordinal is null as first from ${CANDIDATE_FROM}
+     where dep.campaign_id = $1 and dep.state = '${stateOf(request.mode)}' and ${candidateWhere(request.mode)}
+       and dep.id = any($7::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
+    [...ruleValues(campaign.id, campaign.nowMs, facts), [...ids]],
   );
   const held = new Set(wanted.map((candidate) => candidate.gatewayId));
   const chosen = new Set(
-    choose(
+    chooseFrom(
       locked.filter((row) => held.has(row.gateway_id)),
       request.room,
-      perGateway,
+      facts,
     ).map((candidate) => candidate.deploymentId),
   );
-  const granted = locked.filter((row) => chosen.has(row.id)).sort((a, b) => Number(a.position) - Number(b.position));
+  const granted = locked
+    .filter((row) => chosen.has(row.id))
+    .sort((a, b) => a.stage_idx - b.stage_idx || Number(a.position) - Number(b.position));
   if (granted.length === 0) return new Map();
-  await write(tx, campaign, request, state, granted);
+  await write(tx, campaign, request, stateOf(request.mode), granted);
   const byGateway = new Map<string, number>();
   for (const row of granted) byGateway.set(row.gateway_id, (byGateway.get(row.gateway_id) ?? 0) + 1);
-  await claimSlots(tx, byGateway, perGateway);
+  await claimSlots(tx, byGateway, facts.perGateway);
+  await noteHolders(tx, campaign.id, granted);
   await bumpOrders(tx, [...byGateway.keys()], false);
   await noteOrderRevision(
     tx,
     granted.map((row) => row.id),
   );
   return byGateway;
+}
+
+async function lockRows(tx: Queryable, table: 'sites' | 'redundancy_groups', ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await queryRows(tx, `select id from ${table} where id = any($1::uuid[]) order by id for no key update`, [
+    [...new Set(ids)].sort(),
+  ]);
+}
+
+/** Gateways and sites that have been tried: what the brake compares them with. */
+async function noteHolders(tx: Queryable, campaignId: string, granted: readonly CandidateRow[]): Promise<void> {
+  const holders = new Map<string, readonly [string, string]>();
+  for (const row of granted) {
+    holders.set(`gateway ${row.gateway_id}`, ['gateway', row.gateway_id]);
+    holders.set(`site ${row.site_id}`, ['site', row.site_id]);
+  }
+  const list = [...holders.values()];
+  await queryRows(
+    tx,
+    `insert into campaign_holders (campaign_id, kind, ref_id) select $1, kind, id
+     from unnest($2::text[], $3::uuid[]) as x(kind, id) on conflict do nothing`,
+    [campaignId, list.map(([kind]) => kind), list.map(([, id]) => id)],
+  );
 }
 
 /** Which order names the grants first: what tells later whether a gateway can have heard of them. */
@@ -88,20 +122,6 @@ async function noteOrderRevision(tx: Queryable, deploymentIds: readonly string[]
      from deployments d join orders o on o.gateway_id = d.gateway_id
      where d.id = any($1::uuid[]) and a.deployment_id = d.id and a.reign = d.reign and a.attempt = d.attempt`,
     [deploymentIds],
-  );
-}
-
-function choose(rows: readonly CandidateRow[], room: number, perGateway: number): Candidate[] {
-  const inFlight = new Map(rows.map((row) => [row.gateway_id, row.in_flight]));
-  return chooseGrants(
-    rows.map((row) => ({
-      deploymentId: row.id,
-      deviceId: row.device_id,
-      gatewayId: row.gateway_id,
-      position: Number(row.position),
-    })),
-    room,
-    (gatewayId) => perGateway - (inFlight.get(gatewayId) ?? perGateway),
   );
 }
 
@@ -119,22 +139,30 @@ async function write(
     'update campaigns set next_ordinal = next_ordinal + $2 where id = $1 returning (next_ordinal - $2)::text as first',
     [campaign.id, firsts.length],
   );
-  const firstOrdinal = Number(counter!.first);
+  const ordinals = new Map(firsts.map((id, index) => [id, Number(counter!.first) + index]));
+  const inStratum = await strataOrdinals(
+    tx,
+    campaign,
+    granted.filter((row) => row.first),
+  );
   const rows = granted.map((row) => ({
     id: row.id,
     gateway_id: row.gateway_id,
     epoch: row.epoch,
-    ordinal: row.first ? firstOrdinal + firsts.indexOf(row.id) : null,
+    ordinal: ordinals.get(row.id) ?? null,
+    stratum_ordinal: inStratum.get(row.id) ?? null,
   }));
   // The attempt's row is made from what the update gives back, so both carry the same number.
   const moved = await queryRows<{ stage_idx: number; n: number }>(
     tx,
-    `with x as (select * from jsonb_to_recordset($1::jsonb) as x(id uuid, gateway_id uuid, epoch text, ordinal bigint)),
+    `with x as (select * from jsonb_to_recordset($1::jsonb) as x(id uuid, gateway_id uuid, epoch text, ordinal bigint,
+       stratum_ordinal bigint)),
      given as (
        update deployments d set state = 'granted', attempt = d.attempt + 1, reign = (select reign from installation),
-         gateway_id = x.gateway_id, epoch = x.epoch, ordinal = coalesce(d.ordinal, x.ordinal), not_before = null,
+         gateway_id = x.gateway_id, epoch = x.epoch, ordinal = coalesce(d.ordinal, x.ordinal),
+         stratum_ordinal = coalesce(d.stratum_ordinal, x.stratum_ordinal), not_before = null,
          granted_at = ${timeOf('$2::float8')}, start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
-         touched_at = null, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
+         touched_at = null, preempted = false, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id
        returning d.id, d.reign, d.attempt, d.campaign_id, d.device_id, d.gateway_id, d.epoch, d.stage_idx, d.granted_at,
@@ -159,6 +187,30 @@ async function write(
   );
 }
 
+/** Order of granting within each stratum, from 1. */
+async function strataOrdinals(
+  tx: Queryable,
+  campaign: CampaignRow,
+  firsts: readonly CandidateRow[],
+): Promise<Map<string, number>> {
+  const byStratum = new Map<number, string[]>();
+  for (const row of firsts) byStratum.set(row.stratum_idx, [...(byStratum.get(row.stratum_idx) ?? []), row.id]);
+  const ordinals = new Map<string, number>();
+  if (byStratum.size === 0) return ordinals;
+  const strata = [...byStratum.keys()].sort((a, b) => a - b);
+  const moved = await queryRows<{ idx: number; before: string }>(
+    tx,
+    `update campaign_strata s set tried = s.tried + x.n, first_granted_at = coalesce(s.first_granted_at, ${timeOf('$4::float8')})
+     from unnest($2::int[], $3::bigint[]) as x(idx, n)
+     where s.campaign_id = $1 and s.idx = x.idx returning s.idx, (s.tried - x.n)::text as before`,
+    [campaign.id, strata, strata.map((idx) => byStratum.get(idx)!.length), campaign.nowMs],
+  );
+  for (const { idx, before } of moved) {
+    byStratum.get(idx)?.forEach((id, index) => ordinals.set(id, Number(before) + index + 1));
+  }
+  return ordinals;
+}
+
 /** Conditional, in id order: the claim of all campaigns on one gateway. The rows are locked, so it cannot fail. */
 async function claimSlots(tx: Queryable, byGateway: ReadonlyMap<string, number>, limit: number): Promise<void> {
   const ids = [...byGateway.keys()].sort();
@@ -181,12 +233,12 @@ export async function renewGrants(tx: Queryable, campaign: CampaignRow): Promise
   const where = `dep.campaign_id = $1 and dep.state in ('granted', 'downloading')
     and dep.start_by > ${timeOf('$2::float8')} and dep.start_by < ${timeOf('($2::float8 + $3::float8 / 2)')}
     and dep.granted_at > ${timeOf('($2::float8 - $3::float8 - $4::float8)')}
-    and gw.online and gw.epoch = dep.epoch and gw.state = 'active' and gw.hold_note is null`;
+    and not dep.preempted and gw.online and gw.epoch = dep.epoch and gw.state = 'active' and gw.hold_note is null`;
   const params = [campaign.id, campaign.nowMs, startMs, downloadMs];
   const due = await queryRows<{ id: string; gateway_id: string }>(
     tx,
     `select dep.id, gw.id as gateway_id from deployments dep join gateways gw on gw.id = dep.gateway_id where ${where}
-     order by dep.id limit ${MAX_CANDIDATES}`,
+     order by dep.id limit ${MAX_RENEWALS}`,
     params,
   );
   if (due.length === 0) return [];

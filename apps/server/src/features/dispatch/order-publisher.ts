@@ -18,7 +18,7 @@ import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { composeOrder } from '../../domain/order/compose-order.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
-import { nowOf } from './campaign-snapshot.js';
+import { nowOf } from './campaign-row.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { BETWEEN_ORDERS_MS, bumpOrders } from './order-book.js';
 import { readLive, readPrefetch } from './order-reader.js';

@@ -27,6 +27,7 @@ interface Row {
   cancel_mode: 'before-start' | 'safe-point' | null;
   state: string;
   needs_rescue: boolean;
+  preempted: boolean;
   camp_state: CampaignState;
   campaign_id: string;
   policy: unknown;
@@ -50,7 +51,7 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
     tx,
     `select dep.gateway_id, dep.id, dep.reign, dep.attempt, dep.epoch, coalesce(att.mode, 'update') as mode,
        ${msOf('dep.touched_at')} as touched_at, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
-       dep.cancel_mode, dep.state, dep.needs_rescue, camp.state as camp_state, camp.id as campaign_id, camp.policy,
+       dep.cancel_mode, dep.state, dep.needs_rescue, dep.preempted, camp.state as camp_state, camp.id as campaign_id, camp.policy,
        dev.id as device_id, dev.model, dev.identity_kind, dev.identity_value, dev.protocol,
        coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
        ${versionProvesSql('art')} as version_proves,
@@ -58,7 +59,7 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
        coalesce((life.held_reign, life.held_revision) >= (att.reign, att.order_revision), true) as heard_of
      from deployments dep
        join campaigns camp on camp.id = dep.campaign_id
-       join artifacts art on art.id = camp.artifact_id
+       join artifacts art on art.id = coalesce(dep.step_artifact_id, camp.artifact_id)
        join devices dev on dev.id = dep.device_id
        left join device_gateways dg on dg.device_id = dep.device_id and dg.gateway_id = dep.gateway_id
        left join gateway_epochs life on life.gateway_id = dep.gateway_id and life.epoch = dep.epoch
@@ -111,7 +112,7 @@ function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
     epoch: row.epoch,
     touched: row.touched_at !== null,
     heardOf: row.heard_of,
-    granting: row.state !== 'cancelling' && (row.camp_state === 'running' || row.needs_rescue),
+    granting: row.state !== 'cancelling' && !row.preempted && (row.camp_state === 'running' || row.needs_rescue),
     cancel: row.cancel_mode,
   };
 }

@@ -22,7 +22,7 @@ import { moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/ca
 import { recordEvent, recordGatewayEvent } from '../webhooks/record-event.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
 import { timeOf } from '../campaigns/deployment-rows.js';
-import { loadCampaign, nowOf } from './campaign-snapshot.js';
+import { loadCampaign, nowOf } from './campaign-row.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { bumpOrders } from './order-book.js';
 

@@ -67,9 +67,9 @@ export async function query<T = Record<string, unknown>>(
 
 /** Looks again and again, at most ten seconds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it did not come to pass within ten seconds');
+    if (Date.now() > deadline) throw new Error('it did not come to pass within thirty seconds');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -19,7 +19,8 @@ import { sumsOf, type Counts } from '../../domain/sums/sums.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { toSumsBody } from '../campaigns/campaign-reader.js';
-import { countSuspects, nowOf } from '../dispatch/campaign-snapshot.js';
+import { nowOf } from '../dispatch/campaign-row.js';
+import { countSuspects } from '../dispatch/campaign-stages.js';
 
 /** Suspects are only looked for where something is under way; the rest has none that could change. */
 const LIVE_CAMPAIGNS = ['running', 'paused', 'halted', 'aborting'];

@@ -39,10 +39,14 @@ const member = fc.record({
   protocol: mostly<string | null>('smp', 'other', null),
   fence: mostly<number | null>(null, -60, 60),
   notBefore: mostly<number | null>(null, -60, 60),
-  gateway: fc.constantFrom(0, 1, 2, 3, 4, 5, 6, 7, null),
+  gateway: fc.constantFrom(0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, null),
   links: mostly<string | null>('[{"link":"serial:/dev/x"}]', '[]', null),
   claimed: mostly(false, true),
   siteHold: mostly(false, true),
+  battery: mostly<number | null>(null, 5, 80),
+  zone: mostly<'open' | 'closed'>('open', 'closed'),
+  group: mostly<'none' | 'fine' | 'out'>('none', 'fine', 'out'),
+  stratum: mostly(0, 1, 2),
 });
 
 const GATEWAYS = [
@@ -54,6 +58,8 @@ const GATEWAYS = [
   { epoch: null },
   { in_flight: 4 },
   { protocols: [] as string[] },
+  // quarantined in the campaign
+  {},
 ];
 
 async function makeGateways(site: string): Promise<string[]> {
@@ -88,7 +94,18 @@ async function insert(table: string, row: Record<string, unknown>): Promise<void
 
 async function makeRunningCampaign(artifact: Artifact): Promise<string> {
   const id = randomUUID();
-  const policy = Policy.parse({ stages: [{ name: 'all', percent: 100 }] });
+  // Open for the next two hours in UTC, and twelve hours later in the other zone.
+  const from = new Date(Date.now() - 3_600_000)
+    .toISOString()
+    .slice(0, 16)
+    .replace(/^\d{4}-\d{2}-\d{2}/, '2024-01-01');
+  const policy = Policy.parse({
+    stages: [{ name: 'all', percent: 100 }],
+    windows: [{ rule: 'FREQ=DAILY', from, durationMs: 3 * 3_600_000 }],
+    minBatteryPercent: 20,
+    limits: { inFlight: 1000, firstInFlight: 1000 },
+    pace: { kind: 'ramp', startPerMinute: 1000, maxPerMinute: 1000 },
+  });
   await insert('campaigns', {
     id,
     org_id: orgId,
@@ -100,8 +117,65 @@ async function makeRunningCampaign(artifact: Artifact): Promise<string> {
     // The engine leaves it alone.
     wake_at: '2200-01-01',
   });
+  for (const stratum of [
+    { idx: 0, in_first_stage: 1 },
+    { idx: 1, in_first_stage: 1, stopped_at: new Date(), stopped_note: 'rang' },
+    { idx: 2, in_first_stage: 0 },
+  ]) {
+    await insert('campaign_strata', { campaign_id: id, version: `1.${stratum.idx}`, size: 10, ...stratum });
+  }
   await insert('campaign_stages', { campaign_id: id, idx: 0, name: 'all', percent: 100, gate: '{}', state: 'open' });
   return id;
+}
+
+/** A redundancy group of which one may be out, with a mate that is in service or not. */
+async function makeGroup(site: string, mateIsOut: boolean): Promise<string> {
+  const group = randomUUID();
+  await insert('redundancy_groups', { id: group, org_id: orgId, name: freshName('group'), max_out: 1 });
+  const [gateway] = await makeGateways(site);
+  const device = randomUUID();
+  await insert('devices', {
+    id: device,
+    org_id: orgId,
+    site_id: site,
+    gateway_id: gateway,
+    model: freshName('mate'),
+    identity_kind: 'chip-id',
+    identity_value: randomUUID(),
+    redundancy_group_id: group,
+    out_of_service: mateIsOut,
+  });
+  mates.set(group, device);
+  return group;
+}
+
+const mates = new Map<string, string>();
+async function rejoin(group: string): Promise<void> {
+  await query(server, 'update devices set redundancy_group_id = $1 where id = $2', [group, mates.get(group)]);
+}
+
+/** Somebody of the stratum is being updated. */
+async function underWayInStratum(campaign: string, site: string, model: string, stratum: number): Promise<void> {
+  const device = randomUUID();
+  await insert('devices', {
+    id: device,
+    org_id: orgId,
+    site_id: site,
+    model,
+    identity_kind: 'chip-id',
+    identity_value: device,
+  });
+  await insert('deployments', {
+    org_id: orgId,
+    campaign_id: campaign,
+    stage_idx: 0,
+    device_id: device,
+    position: 1000,
+    state: 'granted',
+    stratum_idx: stratum,
+    stratum_ordinal: 1,
+    ordinal: 1,
+  });
 }
 
 describe('P9: a rule is one object', () => {
@@ -111,7 +185,10 @@ describe('P9: a rule is one object', () => {
     const site = await makeSite(server);
     const heldSite = await makeSite(server);
     await query(server, `update sites set hold_note = 'closed' where id = $1`, [heldSite]);
+    const closedSite = await makeSite(server);
+    await query(server, `update sites set zone = 'Etc/GMT+12' where id = $1`, [closedSite]);
     const gateways = await makeGateways(site);
+    const groups = { fine: await makeGroup(site, false), out: await makeGroup(site, true) };
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(fc.array(member, { minLength: 30, maxLength: 60 }), async (members) => {
@@ -122,7 +199,9 @@ describe('P9: a rule is one object', () => {
           await insert('devices', {
             id: device,
             org_id: orgId,
-            site_id: fields.siteHold ? heldSite : site,
+            site_id: fields.siteHold ? heldSite : fields.zone === 'closed' ? closedSite : site,
+            battery_percent: fields.battery,
+            redundancy_group_id: fields.group === 'none' ? null : groups[fields.group],
             gateway_id: fields.gateway === null ? null : gateways[fields.gateway],
             model: fields.model === 'MODEL' ? modelName : fields.model,
             identity_kind: 'chip-id',
@@ -147,6 +226,7 @@ describe('P9: a rule is one object', () => {
             stage_idx: 0,
             device_id: device,
             position,
+            stratum_idx: fields.stratum,
             not_before: fields.notBefore === null ? null : new Date(Date.now() + fields.notBefore * 1000),
           });
           if (fields.claimed) {
@@ -160,14 +240,24 @@ describe('P9: a rule is one object', () => {
             });
           }
         }
-        const flags = CANDIDATE_RULES.map((rule) => `(${blockedBy(rule, 'now()', '4')}) as "${rule.name}"`).join(', ');
+        await insert('campaign_quarantines', {
+          campaign_id: campaign,
+          kind: 'gateway',
+          ref_id: gateways[8],
+          note: 'fails more than the others',
+          evidence: '{}',
+        });
+        await underWayInStratum(campaign, site, modelName, 2);
+        const params = { now: 'now()', perGateway: '4', perSite: 'null', minBattery: '20', openZones: `'{UTC}'` };
+        const flags = CANDIDATE_RULES.map((rule) => `(${blockedBy(rule, params)}) as "${rule.name}"`).join(', ');
         const rows = await query<Record<string, unknown>>(
           server,
-          `select dep.id, (${noRuleBlocks('now()', '4')}) as candidate, ${flags} from ${CANDIDATE_FROM} where dep.campaign_id = $1`,
+          `select dep.id, (${noRuleBlocks(params, 'update')}) as candidate, ${flags} from ${CANDIDATE_FROM}
+           where dep.campaign_id = $1 and dep.state = 'planned'`,
           [campaign],
         );
         const whys = await server.app.get(WhyService).campaign(orgId, campaign, { limit: 500 });
-        expect(whys.items).toHaveLength(members.length);
+        expect(whys.items).toHaveLength(members.length + 1);
         for (const row of rows) {
           const why = whys.items.find((item) => item.deploymentId === row['id'])!;
           // Never null, so that "not" means what it says.
@@ -183,8 +273,11 @@ describe('P9: a rule is one object', () => {
           else expect(why.reason.code).toBe('engine.due');
         }
         await query(server, 'delete from deployments where campaign_id = any($1)', [[campaign, other]]);
+        // Members of a group would be each other's mates in the next run.
+        await query(server, 'update devices set redundancy_group_id = null where model is distinct from $1', ['']);
+        for (const group of Object.values(groups)) await rejoin(group);
       }),
-      { numRuns: 6 },
+      { numRuns: 6, endOnFailure: true },
     );
     expect([...seen].sort()).toEqual([...new Set(['engine.due', ...Object.values(CODE_OF)])].sort());
   });
@@ -205,6 +298,12 @@ const CODE_OF: Record<string, string> = {
   'gateway-offline': 'gateway.offline',
   'no-protocol': 'gateway.no-protocol',
   'gateway-full': 'gateway.full',
+  'stratum-stopped': 'stopped.stratum',
+  quarantine: 'gateway.quarantined',
+  battery: 'battery.low',
+  window: 'window.closed',
+  redundancy: 'redundancy.group',
+  'stratum-first': 'stratum.first',
 };
 
 describe('planning', () => {

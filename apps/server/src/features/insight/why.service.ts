@@ -15,13 +15,22 @@ import {
   type WhyPage,
 } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
-import { CANDIDATE_FROM, type CandidateFacts } from '../../domain/candidate/rules.js';
+import {
+  CANDIDATE_FROM,
+  GROUP_OUT,
+  SITE_IN_FLIGHT,
+  WAITS_FOR_FIRST,
+  type CandidateFacts,
+} from '../../domain/candidate/rules.js';
 import { whyOf, type WhyCampaign } from '../../domain/candidate/why.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { msOf } from '../campaigns/deployment-rows.js';
+import { missingApprovals } from '../campaigns/approvals.js';
 import { CampaignEngine } from '../dispatch/campaign-engine.js';
-import { loadCampaign, loadSnapshot, nowOf, type CampaignRow } from '../dispatch/campaign-snapshot.js';
+import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
+import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
+import { loadRuleFacts, type RuleFacts } from '../dispatch/rule-facts.js';
 
 interface FactsRow {
   id: string;
@@ -61,6 +70,17 @@ interface FactsRow {
   gateway_in_flight: number | null;
   reachable: boolean;
   claimed_by: string | null;
+  site_zone: string;
+  site_in_flight: number;
+  battery: number | null;
+  group_name: string | null;
+  group_out: number | null;
+  group_max: number | null;
+  stratum_version: string | null;
+  stratum_stopped: string | null;
+  waits_for_first: boolean;
+  quarantine_kind: 'gateway' | 'site' | null;
+  quarantine_note: string | null;
 }
 
 const LIVE = LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ');
@@ -75,7 +95,11 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
     ${msOf('gw.last_seen_at')} as gateway_seen, gw.protocols as gateway_protocols, gw.in_flight as gateway_in_flight,
     coalesce(jsonb_array_length(dg.links), 0) > 0 as reachable,
     (select c.name from deployments o join campaigns c on c.id = o.campaign_id
-     where o.device_id = dev.id and o.id <> dep.id and o.state in (${LIVE}) limit 1) as claimed_by
+     where o.device_id = dev.id and o.id <> dep.id and o.state in (${LIVE}) limit 1) as claimed_by,
+    site.zone as site_zone, ${SITE_IN_FLIGHT}::int as site_in_flight, dev.battery_percent as battery, grp.name as group_name,
+    case when grp.id is not null then ${GROUP_OUT}::int end as group_out, grp.max_out as group_max,
+    str.version as stratum_version, case when str.stopped_at is not null then coalesce(str.stopped_note, '') end as stratum_stopped,
+    coalesce(${WAITS_FOR_FIRST}, false) as waits_for_first, quar.kind as quarantine_kind, quar.note as quarantine_note
   from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id`;
 
 @Injectable()
@@ -132,7 +156,7 @@ export class WhyService {
   }
 
   private async explain(rows: readonly FactsRow[]): Promise<DeploymentWhy[]> {
-    const campaigns = new Map<string, { row: CampaignRow; why: WhyCampaign }>();
+    const campaigns = new Map<string, CampaignFacts>();
     for (const id of new Set(rows.map((row) => row.campaign_id))) {
       const found = await this.campaignFacts(id);
       if (found) campaigns.set(id, found);
@@ -141,7 +165,7 @@ export class WhyService {
     return rows.flatMap((row): DeploymentWhy[] => {
       const campaign = campaigns.get(row.campaign_id);
       if (!campaign) return [];
-      const facts = candidateFacts(row, campaign.row.policy.limits.perGateway, nowMs);
+      const facts = candidateFacts(row, campaign.rules, nowMs);
       const deployment = {
         state: row.state,
         stageIdx: row.stage_idx,
@@ -168,29 +192,47 @@ export class WhyService {
     });
   }
 
-  private async campaignFacts(id: string): Promise<{ row: CampaignRow; why: WhyCampaign } | undefined> {
-    const row = await loadCampaign(this.source.manager, id, 'none');
+  private async campaignFacts(id: string): Promise<CampaignFacts | undefined> {
+    const tx = this.source.manager;
+    const row = await loadCampaign(tx, id, 'none');
     if (!row) return undefined;
-    const snapshot = await loadSnapshot(this.source.manager, row, await this.engine.blobPresent(row.artifactSha256));
+    const snapshot = await loadSnapshot(tx, row, await this.engine.blobPresent(row.artifactSha256));
+    const { unproven } = row.policy.limits;
     return {
-      row,
+      rules: await loadRuleFacts(tx, row),
       why: {
         state: row.state,
         stateBy: row.stateBy,
         stateReason: row.stateReason,
+        startAtMs: row.startAtMs,
+        missingApprovals: row.state === 'awaiting-approval' ? await missingApprovals(tx, row) : 0,
         settlingUntilMs: snapshot.settlingUntilMs,
         blobPresent: snapshot.blobPresent,
         holding: snapshot.holding,
-        inFlightLimit: row.policy.limits.inFlight,
-        startsInWindow: snapshot.startsInWindow,
-        startsPerMinute: row.policy.limits.startsPerMinute,
+        inFlightMax: snapshot.inFlightMax,
+        startTokens: snapshot.startTokens,
+        nextTokenMs: snapshot.nextTokenMs,
+        ratePerMinute: snapshot.ratePerMinute,
+        unproven: unproven === undefined ? null : { count: snapshot.sums.unproven + snapshot.holding, limit: unproven },
+        brakes: snapshot.brakes ? (snapshot.brakes.amber ? 'amber' : 'quiet') : 'unknown',
         stages: snapshot.stages.map((stage) => ({ name: stage.name, state: stage.state, note: stage.note })),
       },
     };
   }
 }
 
-function candidateFacts(row: FactsRow, perGateway: number, nowMs: number): CandidateFacts {
+interface CampaignFacts {
+  readonly rules: RuleFacts;
+  readonly why: WhyCampaign;
+}
+
+function windowOf(row: FactsRow, rules: RuleFacts): CandidateFacts['siteWindow'] {
+  if (!rules.zones) return null;
+  const isOpen = rules.zones.open.has(row.site_zone);
+  return { fits: isOpen, isOpen, opensAtMs: rules.zones.closed.get(row.site_zone) ?? null };
+}
+
+function candidateFacts(row: FactsRow, rules: RuleFacts, nowMs: number): CandidateFacts {
   return {
     deviceModel: row.device_model,
     artifactModel: row.artifact_model,
@@ -210,7 +252,20 @@ function candidateFacts(row: FactsRow, perGateway: number, nowMs: number): Candi
     gatewaySeenMs: row.gateway_seen,
     gatewayProtocols: row.gateway_protocols ?? [],
     gatewayInFlight: row.gateway_in_flight ?? 0,
-    perGateway,
+    perGateway: rules.perGateway,
+    perSite: rules.perSite,
+    siteInFlight: row.site_in_flight,
+    siteWindow: windowOf(row, rules),
+    batteryPercent: row.battery,
+    minBattery: rules.minBattery,
+    redundancy:
+      row.group_name === null ? null : { group: row.group_name, out: row.group_out ?? 0, maxOut: row.group_max ?? 0 },
+    stratum: {
+      version: row.stratum_version ?? '',
+      stoppedNote: row.stratum_stopped,
+      waitsForFirst: row.waits_for_first,
+    },
+    quarantine: row.quarantine_kind === null ? null : { kind: row.quarantine_kind, note: row.quarantine_note ?? '' },
     reachable: row.reachable,
     claimedBy: row.claimed_by,
     notBeforeMs: row.not_before,

@@ -8,7 +8,7 @@ import { correctByEvidence } from '../../domain/deployment/running-evidence.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
 import { versionProvesSql } from '../campaigns/version-proves.js';
-import { nowOf } from '../dispatch/campaign-snapshot.js';
+import { nowOf } from '../dispatch/campaign-row.js';
 import type { DeploymentEvidence, RunningImageSighting } from '../fleet/deployment-evidence.port.js';
 import type { RunningImageFact } from '@drydock/contracts';
 import { CampaignDirt } from './campaign-dirt.js';

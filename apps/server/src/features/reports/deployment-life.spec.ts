@@ -319,7 +319,10 @@ describe('P2: a pause with a number', () => {
 describe('the engine', () => {
   it('may run twice at once and grants each device once, within the limits', async () => {
     const { gateway, artifact } = await makeScene(server, 12);
-    const draft = draftOf(artifact, { limits: { inFlight: 5, perGateway: 32, startsPerMinute: 7 } });
+    const draft = draftOf(artifact, {
+      limits: { inFlight: 5, perGateway: 32 },
+      pace: { kind: 'ramp', startPerMinute: 7, maxPerMinute: 7 },
+    });
     const campaign = await startCampaign(server, draft);
     const engine = server.app.get(CampaignEngine);
     await Promise.all(Array.from({ length: 6 }, () => engine.tick(campaign.id)));
