@@ -6,7 +6,7 @@ import { simulateSession } from './session-model.js';
 import { spreadOf } from './summary.js';
 
 describe('the forecast over worlds it does not know', () => {
-  const [gateways, devices, campaigns, runs] = [30, 20, 20, 30];
+  const [gateways, devices, campaigns, runs] = [30, 20, 30, 40];
 
   /** Time for 95 % of all devices, each gateway one after the other. */
   const finish = (session: (gateway: string) => number): number => {
