@@ -191,7 +191,7 @@ describe('false halts', () => {
   };
 
   it('stay below alpha exactly at the limit, with failures that come ten times sooner than successes', () => {
-    const [campaigns, devices, inFlight, bar] = [600, 1_000, 200, Math.log(1 / 0.05)];
+    const [campaigns, devices, inFlight, bar] = [250, 1_000, 200, Math.log(1 / 0.05)];
     const random = seeded(5);
     let [rang, rangByArrival] = [0, 0];
     for (let campaign = 0; campaign < campaigns; campaign++) {
