@@ -1,6 +1,6 @@
 /**
  * `npm run soak -- NAME [--rounds N] [--seed N]`: the long forms of the random tests.
- * `chaos`: the crash run (default 20 rounds). `wire`: the exploration of the wire rules.
+ * `chaos`: the crash run (default 20 rounds). `wire`: the exploration of the wire rules; its rounds are histories.
  */
 import { runChaos } from '@drydock/e2e';
 import { spawnSync } from 'node:child_process';
@@ -31,7 +31,12 @@ switch (positionals[0]) {
       {
         stdio: 'inherit',
         cwd: root,
-        env: { ...process.env, DRYDOCK_SOAK: '1', DRYDOCK_SEED: String(seed) },
+        env: {
+          ...process.env,
+          DRYDOCK_SOAK: '1',
+          DRYDOCK_SEED: String(seed),
+          ...(process.argv.includes('--rounds') && { DRYDOCK_ROUNDS: String(rounds) }),
+        },
       },
     );
     process.exit(run.status ?? 1);

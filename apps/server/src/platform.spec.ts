@@ -6,6 +6,7 @@ import { MetadataScanner, ModulesContainer, Reflector } from '@nestjs/core';
 import { AuditPage, CreatedApiToken, Me, PeoplePage, Person, Problem } from '@drydock/contracts';
 import { AccessGuard, mayAct } from './features/access/access.guard.js';
 import { PUBLIC_KEY, ROLES_KEY } from './features/access/actor.js';
+import { isTokenLive } from './features/access/access.guard.js';
 import { FailureLimiter } from './http/failure-limiter.js';
 import { startTestServer, type TestServer } from './testing.js';
 
@@ -260,11 +261,15 @@ describe('people and tokens', () => {
       items: { id: string; name: string }[];
     };
     const firstId = list.items.find((item) => item.name === 'test')!.id;
+    // What outlives its request asks again: a stream of events ends with its token.
+    expect(await isTokenLive(server.dataSource, second.id)).toBe(false);
+    expect(await isTokenLive(server.dataSource, firstId)).toBe(true);
     const stranger = await makePerson(['operator']);
     expect((await call('DELETE', `/api/v1/tokens/${firstId}`, { token: stranger.token })).status).toBe(404);
     expect(await works(token)).toBe(true);
     expect((await call('DELETE', `/api/v1/tokens/${firstId}`, { token })).status).toBe(204);
     expect(await works(token)).toBe(false);
+    expect(await isTokenLive(server.dataSource, firstId)).toBe(false);
 
     expect(await works(stranger.token)).toBe(true);
     const disabled = await call('PATCH', `/api/v1/people/${stranger.person.id}`, {
@@ -273,6 +278,15 @@ describe('people and tokens', () => {
     });
     expect(Person.parse(disabled.body).disabledAt).not.toBeNull();
     expect(await works(stranger.token)).toBe(false);
+  });
+
+  it('does not refuse a good token for what others guess behind the same address', async () => {
+    const { token } = await makePerson(['viewer']);
+    const guesses = await Promise.all(
+      Array.from({ length: 40 }, () => call('GET', '/api/v1/me', { token: `dd_${'x'.repeat(43)}` })),
+    );
+    expect(new Set(guesses.map((guess) => guess.status))).toEqual(new Set([401, 429]));
+    expect((await call('GET', '/api/v1/me', { token })).status).toBe(200);
   });
 
   it('refuses a lost update, and wants to know what was seen', async () => {
@@ -287,6 +301,9 @@ describe('people and tokens', () => {
     expect((await call('PATCH', path, { body: { email: 'a@example.org' }, headers: { 'if-match': '*' } })).status).toBe(
       200,
     );
+    const audit = await call('GET', `/api/v1/audit?action=person.changed&targetId=${person.id}`);
+    expect(JSON.stringify(audit.body)).toContain('"email":"changed"');
+    expect(JSON.stringify(audit.body)).not.toContain('example.org');
   });
 
   it('never leaves itself without an admin', async () => {

@@ -24,6 +24,8 @@ const SECRET_NAMES = [
   's3AccessKeyId',
   'metricsToken',
   'connectionString',
+  // of database errors: what was written stands in it
+  'parameters',
 ];
 
 const SECRET_TEXT =
@@ -48,7 +50,7 @@ export function makeLogger(level: string, to: NodeJS.WritableStream = process.st
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: {
-        paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+        paths: [...SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), '*.driverError.detail'],
         censor: '[redacted]',
       },
     },

@@ -192,8 +192,8 @@ export const SETTING_TABLE = {
   maxUploadBytes: withDefault({
     env: 'DRYDOCK_MAX_UPLOAD_BYTES',
     schema: whole(1024, 2 ** 40),
-    default: String(256 * 1024 * 1024),
-    about: 'Largest artifact that is taken, in bytes.',
+    default: String(64 * 1024 * 1024),
+    about: 'Largest artifact that is taken, in bytes. Files are read on the main thread: 64 MiB take a moment.',
   }),
   reportRetentionDays: withDefault({
     env: 'DRYDOCK_REPORT_RETENTION_DAYS',

@@ -5,7 +5,7 @@ import { Violation, WireWorld } from './wire-world.fixture.js';
 
 jest.setTimeout(1_800_000);
 /** `DRYDOCK_SOAK=1`: many minutes instead of seconds. */
-const RUNS = process.env['DRYDOCK_SOAK'] === '1' ? 3_000_000 : 60_000;
+const RUNS = process.env['DRYDOCK_SOAK'] === '1' ? Number(process.env['DRYDOCK_ROUNDS'] ?? 3_000_000) : 60_000;
 const MISTAKE_RUNS = 60_000;
 /** `DRYDOCK_SEED=N` plays the histories of an earlier run again; fast-check prints the seed of one that failed. */
 const SEED = process.env['DRYDOCK_SEED'];

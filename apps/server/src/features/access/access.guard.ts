@@ -34,10 +34,11 @@ export class AccessGuard implements CanActivate {
     const ip = request.ip ?? '';
     const header = request.header('authorization');
     if (header === undefined) throw new ProblemError('request.unauthenticated');
-    this.limiter.check(ip);
     const token = apiTokenFrom(header);
     const found = token === undefined ? undefined : await this.lookUp(token);
     if (!found) {
+      // A good token is never refused for the guesses of others behind the same address.
+      this.limiter.check(ip);
       this.limiter.failed(ip);
       throw new ProblemError('request.unauthenticated');
     }
@@ -45,6 +46,7 @@ export class AccessGuard implements CanActivate {
       kind: 'person',
       orgId: found.org_id,
       personId: found.person_id,
+      tokenId: found.id,
       name: found.name,
       roles: found.roles,
       ip,
@@ -54,7 +56,7 @@ export class AccessGuard implements CanActivate {
 
   private async lookUp(
     token: string,
-  ): Promise<{ org_id: string; person_id: string; name: string; roles: Role[] } | undefined> {
+  ): Promise<{ id: string; org_id: string; person_id: string; name: string; roles: Role[] } | undefined> {
     const rows = (await this.dataSource.query(
       `select t.id, t.org_id, t.person_id, p.name, p.roles,
               (t.last_used_at is null or t.last_used_at < now() - interval '1 minute') as stale
@@ -68,6 +70,16 @@ export class AccessGuard implements CanActivate {
     if (row?.stale) await this.dataSource.query('update api_tokens set last_used_at = now() where id = $1', [row.id]);
     return row;
   }
+}
+
+/** For what outlives its request: whether the token still signs its person in. */
+export async function isTokenLive(source: DataSource, tokenId: string): Promise<boolean> {
+  const rows = (await source.query(
+    `select 1 from api_tokens t join people p on p.id = t.person_id
+     where t.id = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and p.disabled_at is null`,
+    [tokenId],
+  )) as unknown[];
+  return rows.length > 0;
 }
 
 /** Admin implies all; every role implies viewer. */

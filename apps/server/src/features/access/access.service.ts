@@ -115,7 +115,9 @@ export class AccessService {
         ],
       )) as [PersonRow[], number];
       await this.refuseWithoutAdmin(tx, actor.orgId);
-      await this.record(tx, actor, 'person.changed', id, { ...body });
+      // Viewers read the audit; an address is nobody's business but the admins'.
+      const { email, ...rest } = body;
+      await this.record(tx, actor, 'person.changed', id, { ...rest, ...(email !== undefined && { email: 'changed' }) });
       return toPerson(rows[0]!);
     });
   }

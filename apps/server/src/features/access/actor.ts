@@ -9,6 +9,8 @@ export interface Actor {
   readonly kind: 'person';
   readonly orgId: string;
   readonly personId: string;
+  /** The API token that signed in. */
+  readonly tokenId: string;
   readonly name: string;
   readonly roles: readonly Role[];
   readonly ip: string;

@@ -2,7 +2,9 @@
 import { Controller, Get, Headers, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
+import { DataSource } from 'typeorm';
 import { ProblemError } from '../../http/problem-error.js';
+import { isTokenLive } from '../access/access.guard.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { LiveEvents, type NumberedEvent } from './live-events.js';
 
@@ -13,7 +15,10 @@ const MAX_BUFFERED_BYTES = 256 * 1024;
 @ApiTags('insight')
 @Controller('api/v1/events')
 export class EventsController {
-  constructor(private readonly live: LiveEvents) {}
+  constructor(
+    private readonly live: LiveEvents,
+    private readonly source: DataSource,
+  ) {}
 
   @Get()
   @Roles('viewer')
@@ -45,7 +50,16 @@ export class EventsController {
     response.write('retry: 3000\n\n');
     started = true;
     for (const event of pending) send(event);
-    const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+    const heartbeat = setInterval(() => {
+      response.write(': still here\n\n');
+      // A stream lives on after its token: what cannot be looked up is not trusted either.
+      isTokenLive(this.source, actor.tokenId).then(
+        (isLive) => {
+          if (!isLive) open.end();
+        },
+        () => open.end(),
+      );
+    }, HEARTBEAT_MS);
     open.end = () => {
       clearInterval(heartbeat);
       unwatch();

@@ -10,6 +10,8 @@ const MAX_IN_FLIGHT = 2;
 const MAX_GROUP_REPORTS = 1_500;
 /** Beyond it senders are told to come back later (design, section 4: overload). */
 const MAX_WAITING_REPORTS = 40_000;
+/** Of one gateway, so that it cannot fill the queue of all; an agent has one batch under way. */
+const MAX_WAITING_OF_GATEWAY = 2_000;
 const MIN_RETRY_MS = 500;
 const MAX_RETRY_MS = 60_000;
 
@@ -30,6 +32,7 @@ export class ReportQueue implements OnModuleDestroy {
   private readonly log = new Logger('ReportQueue');
   private waiting: Waiting[] = [];
   private waitingReports = 0;
+  private readonly waitingOf = new Map<string, number>();
   private inFlight = 0;
   private readonly busyGateways = new Set<string>();
   private stopped = false;
@@ -57,9 +60,13 @@ export class ReportQueue implements OnModuleDestroy {
   push(incoming: IncomingBatch): Promise<CommittedBatch> {
     if (this.stopped) return Promise.reject(new Error('The server is stopping.'));
     const count = incoming.batch.reports.length;
-    if (this.waitingReports + count > MAX_WAITING_REPORTS)
+    const { gatewayId } = incoming.origin;
+    const own = this.waitingOf.get(gatewayId) ?? 0;
+    const tooMany = own > 0 && own + count > MAX_WAITING_OF_GATEWAY;
+    if (tooMany || this.waitingReports + count > MAX_WAITING_REPORTS)
       return Promise.reject(new OverloadedError(this.retryAfterMs()));
     this.waitingReports += count;
+    this.waitingOf.set(gatewayId, own + count);
     return new Promise((resolve, reject) => {
       this.waiting.push({ ...incoming, resolve, reject });
       // Messages of the same turn of the loop go into the same group.
@@ -124,9 +131,16 @@ export class ReportQueue implements OnModuleDestroy {
       await this.settle(group);
     } finally {
       this.waitingReports -= reports;
+      for (const { origin, batch } of group) this.forget(origin.gatewayId, batch.reports.length);
       const seconds = Math.max(0.001, (performance.now() - startedAt) / 1000);
       this.rate = this.rate * 0.9 + Math.min(100_000, (reports / seconds) * MAX_IN_FLIGHT) * 0.1;
     }
+  }
+
+  private forget(gatewayId: string, count: number): void {
+    const left = (this.waitingOf.get(gatewayId) ?? 0) - count;
+    if (left > 0) this.waitingOf.set(gatewayId, left);
+    else this.waitingOf.delete(gatewayId);
   }
 
   private async settle(group: readonly Waiting[]): Promise<void> {
