@@ -88,6 +88,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
     }),
     order: (order) => void deployments.take(order),
+    refused: (of, seqs) => {
+      if (of === epoch) deployments.refuse(seqs);
+    },
+    committed: () => deployments.pump(),
     changed: () => {
       deployments.pump();
       if (uplink.online) inventory.connected();
@@ -114,6 +118,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     lanes,
     releaseKeys,
     working: () => options.working?.(),
+    heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
     reported: () => uplink.reports.kick(),
     held: () => uplink.announce(),
     progress: (ref, sentBytes, totalBytes) => progress.add(ref, sentBytes, totalBytes),

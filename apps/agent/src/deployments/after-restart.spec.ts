@@ -13,7 +13,7 @@ describe('a first write that may not have arrived (P2)', () => {
     await it.advance(60_000);
     expect(it.touches(1).length).toBeGreaterThan(3);
     expect(it.touches(1).every((atMs) => atMs < grant.startBy)).toBe(true);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:fence.start-by']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:fence.start-by']);
     expect(it.allReports.at(-1)).toMatchObject({ touched: true, needsRescue: false });
   });
 
@@ -33,9 +33,13 @@ describe('a first write that may not have arrived (P2)', () => {
     [
       'goes on after a restart while startBy is ahead',
       2000,
-      ['touched', 'complete', 'activating', 'proving', 'ended:proven'],
+      ['downloading', 'touched', 'complete', 'activating', 'proving', 'ended:proven'],
     ],
-    ['is over after a restart once startBy has passed', 12_000, ['touched', 'ended:failed:fence.start-by']],
+    [
+      'is over after a restart once startBy has passed',
+      12_000,
+      ['downloading', 'touched', 'ended:failed:fence.start-by'],
+    ],
   ])('%s', async (_, awayMs, kinds) => {
     const it = await openWorld();
     it.tellTime();
@@ -75,7 +79,7 @@ describe('a first write that may not have arrived (P2)', () => {
     harm(it, grant.links[0]!);
     it.tellTime();
     await it.advance(40_000);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:fence.start-by']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:fence.start-by']);
     expect(it.touches(1).every((atMs) => atMs < grant.startBy)).toBe(true);
   });
 
@@ -90,7 +94,7 @@ describe('a first write that may not have arrived (P2)', () => {
     await it.boot();
     it.tellTime();
     await it.advance(60_000);
-    expect(it.kinds(grant)).toEqual(['touched', 'complete', 'activating', 'proving', 'ended:proven']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'complete', 'activating', 'proving', 'ended:proven']);
   });
 });
 
@@ -124,7 +128,7 @@ describe('after a restart', () => {
     it.linkOf(grant.links[0]!).refusal = new LinkError('link.not-found', { link: 'x', withinMs: 1 });
     it.tellTime();
     await it.advance(300_000);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:gateway.restarted']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:gateway.restarted']);
     expect(it.allReports.at(-1)).toMatchObject({ before: [{ image: 0, version: '1' }], touched: true });
   });
 

@@ -42,6 +42,8 @@ export class Attempt {
   sentBytes = 0;
   /** Its session went past the limit of a phase and was asked to leave. */
   overdue = false;
+  /** Number of the report that the grant is held. */
+  takenSeq: number | undefined;
   /** A report that could not be written down yet. */
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */

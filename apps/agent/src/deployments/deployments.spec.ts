@@ -17,7 +17,7 @@ describe('deployments', () => {
     const grant = it.grant(1);
     await it.order([grant]);
     await it.advance(10_000);
-    expect(it.kinds(grant)).toEqual(['touched', 'complete', 'activating', 'proving', 'ended:proven']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'complete', 'activating', 'proving', 'ended:proven']);
     expect(it.deployments.holds).toEqual({ reign: 0, revision: 1 });
   });
 
@@ -34,6 +34,22 @@ describe('deployments', () => {
     it.tellTime();
     await it.advance(2000);
     expect(it.touches(1)).toHaveLength(1);
+  });
+
+  it('touches nothing before the server is known to have heard of the attempt, nor what it took for nothing (P3)', async () => {
+    const it = await openWorld(undefined, (each) => (each.serverHears = false));
+    it.tellTime();
+    const [a, b] = [it.grant(1), it.grant(2)];
+    await it.order([a, b]);
+    await it.advance(10_000);
+    expect([...it.touches(1), ...it.touches(2)]).toEqual([]);
+    const [first] = it.allReports.filter((report) => report.kind === 'downloading');
+    it.deployments.refuse([first!.seq]);
+    it.serverHears = true;
+    await it.advance(10_000);
+    expect(it.kinds(a)).toEqual(['downloading', 'withdrawn:superseded']);
+    expect(it.touches(1)).toEqual([]);
+    expect(it.touches(2)).toHaveLength(1);
   });
 
   it('withdraws a grant that is missing from the newer order, and never starts it', async () => {
@@ -58,10 +74,10 @@ describe('deployments', () => {
     await it.order([]);
     await it.order([], [{ ...refOf(grant), mode: 'before-start' }]);
     await it.advance(1000);
-    expect(it.kinds(grant)).toEqual(['touched']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched']);
     await it.order([], [{ ...refOf(grant), mode: 'safe-point' }]);
     await it.advance(1000);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:cancelled']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:cancelled']);
   });
 
   it('takes an older order for nothing, and a renewal for the same attempt', async () => {
@@ -99,7 +115,7 @@ describe('deployments', () => {
     const wrong = it.grant(1, { identity: { kind: 'port-path', value: '/dev/other' } });
     await it.order([wrong]);
     await it.advance(2000);
-    expect(it.kinds(wrong)).toEqual(['ended:failed:target.wrong-identity']);
+    expect(it.kinds(wrong)).toEqual(['downloading', 'ended:failed:target.wrong-identity']);
     expect(it.touches(1)).toEqual([]);
   });
 
@@ -111,7 +127,7 @@ describe('deployments', () => {
     const grant = it.grant(1);
     await it.order([grant]);
     await it.advance(2000);
-    expect(it.kinds(grant)).toEqual(['ended:failed:gateway.no-release-key']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'ended:failed:gateway.no-release-key']);
     expect(it.touches(1)).toEqual([]);
   });
 
@@ -121,7 +137,7 @@ describe('deployments', () => {
     const grant = it.grant(1, { startBy: Math.round(it.serverMs) + 3000 });
     await it.order([grant]);
     await it.advance(20_000);
-    expect(it.kinds(grant)).toEqual(['withdrawn:start-by-passed']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'withdrawn:start-by-passed']);
     expect(it.links.get(grant.links[0]!)!.writes).toEqual([]);
   });
 
@@ -131,7 +147,7 @@ describe('deployments', () => {
     const grant = it.grant(1, { startBy: it.serverMs + 10_000, finishBy: it.serverMs + 20_000 });
     await it.order([grant]);
     await it.advance(120_000);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:fence.finish-by']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:fence.finish-by']);
     expect(it.links.get(grant.links[0]!)!.writes.every(({ atMs }) => atMs < grant.finishBy)).toBe(true);
   });
 
@@ -144,11 +160,11 @@ describe('deployments', () => {
     await it.kill();
     await it.boot();
     expect(it.journal.found).toBe('intact');
-    expect(it.kinds(waiting)).toEqual(['withdrawn:epoch-ended']);
-    expect(it.kinds(running)).toEqual(['touched']);
+    expect(it.kinds(waiting)).toEqual(['downloading', 'withdrawn:epoch-ended']);
+    expect(it.kinds(running)).toEqual(['downloading', 'touched']);
     it.tellTime();
     await it.advance(20_000);
-    expect(it.kinds(running)).toEqual(['touched', 'complete', 'activating', 'proving', 'ended:proven']);
+    expect(it.kinds(running)).toEqual(['downloading', 'touched', 'complete', 'activating', 'proving', 'ended:proven']);
   });
 
   it('reports as failed after a restart what has run out of time meanwhile', async () => {
@@ -162,7 +178,7 @@ describe('deployments', () => {
     await it.boot();
     it.tellTime();
     await it.advance(2000);
-    expect(it.kinds(grant)).toEqual(['touched', 'ended:failed:gateway.restarted']);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:gateway.restarted']);
   });
 
   it('says nothing of attempts when the journal is lost', async () => {

@@ -25,10 +25,12 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
     Journal,
     'append' | 'attempt' | 'covers' | 'epoch' | 'found' | 'lastWord' | 'openAttempts' | 'reign' | 'trouble'
   >;
-  readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'has' | 'obtain'>;
+  readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
   /** An attempt takes its link. */
   working?(): void;
+  /** Whether the server has committed the report of this epoch with that number. */
+  heard(seq: number): boolean;
   /** Reports were written: the sender may go on. */
   reported(): void;
   /** The held order changed. */
@@ -127,9 +129,18 @@ export class Deployments {
         if (attempt.resumed) this.#background(this.#giveUp(attempt));
         else this.#background(this.#withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
-      else if (attempt.phase === 'ready' && remaining !== undefined) this.#tryStart(attempt);
+      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt))
+        this.#tryStart(attempt);
     }
     this.#wake();
+  }
+
+  /** The server took these reports of ours for nothing: what they name is over there, and is not touched here. */
+  refuse(seqs: readonly number[]): void {
+    for (const attempt of [...this.#attempts.values()]) {
+      if (attempt.takenSeq !== undefined && seqs.includes(attempt.takenSeq))
+        this.#background(this.#withdraw(attempt, 'superseded'));
+    }
   }
 
   /**
@@ -240,12 +251,12 @@ export class Deployments {
   }
 
   async #download(attempt: Attempt): Promise<void> {
-    const { cache, log } = this.#options;
+    const { cache, log, time } = this.#options;
     const { artifact, timeouts } = attempt.grant;
     attempt.phase = 'downloading';
     try {
-      if (!(await cache.has(artifact.sha256)) && !attempt.resumed) {
-        await this.#report({ kind: 'downloading', ref: attempt.ref, atMs: this.#options.time.estimateMs() });
+      if (!attempt.resumed && attempt.takenSeq === undefined) {
+        attempt.takenSeq = await this.#report({ kind: 'downloading', ref: attempt.ref, atMs: time.estimateMs() });
       }
       await cache.obtain(artifact, timeouts.downloadMs, attempt.abort.signal);
       if (this.#phaseOf(attempt) === 'downloading') attempt.phase = 'ready';
@@ -409,9 +420,19 @@ export class Deployments {
     }
   }
 
-  async #report(report: ReportDraft): Promise<void> {
-    await this.#options.journal.append({ t: 'draft', report });
+  /** @returns the number of the report. */
+  async #report(report: ReportDraft): Promise<number | undefined> {
+    const [record] = await this.#options.journal.append({ t: 'draft', report });
     this.#options.reported();
+    return record?.t === 'report' ? record.report.seq : undefined;
+  }
+
+  /**
+   * The server has committed that this gateway holds the grant. Before that nothing is touched: else a copy of this card,
+   * made before the grant came, could say that the attempt never started, and be believed (design, P3).
+   */
+  #isHeardOf(attempt: Attempt): boolean {
+    return attempt.started || (attempt.takenSeq !== undefined && this.#options.heard(attempt.takenSeq));
   }
 
   #phaseOf(attempt: Attempt): Attempt['phase'] {

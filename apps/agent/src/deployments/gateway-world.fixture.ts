@@ -38,6 +38,8 @@ export class World {
   revision = 0;
   site: Site = EMPTY_SITE;
   hasArtifact = true;
+  /** Reports are committed and acknowledged at once. */
+  serverHears = true;
   /** Links whose unit takes nothing and says nothing. */
   readonly dead = new Set<string>();
   lanes!: Lanes;
@@ -90,7 +92,6 @@ export class World {
         read: () => Promise.resolve(IMAGE),
         discard: () => Promise.resolve(),
         hold: () => () => undefined,
-        has: () => Promise.resolve(this.hasArtifact),
         obtain: (_, __, signal) =>
           this.hasArtifact
             ? Promise.resolve('')
@@ -101,6 +102,7 @@ export class World {
       site: this.site,
       lanes: this.lanes,
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
+      heard: () => this.serverHears,
       reported: () => undefined,
       held: () => undefined,
       progress: () => undefined,

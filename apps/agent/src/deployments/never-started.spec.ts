@@ -27,7 +27,7 @@ describe('attempts that the server has no word of (P3)', () => {
     await it.order([], [], [entry]);
     await it.order([unheard]);
     await it.advance(5000);
-    expect(it.kinds(unheard)).toEqual(['withdrawn:epoch-ended']);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:never-arrived']);
     expect(it.touches(1)).toEqual([]);
     await it.kill();
     it.revision = 0;
@@ -35,7 +35,7 @@ describe('attempts that the server has no word of (P3)', () => {
     it.tellTime();
     await it.order([unheard], [], [entry]);
     await it.advance(5000);
-    expect(it.kinds(unheard)).toEqual(['withdrawn:epoch-ended']);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:never-arrived']);
     expect(it.touches(1)).toEqual([]);
   });
 
@@ -106,7 +106,7 @@ describe('attempts that the server has no word of (P3)', () => {
     await it.order([granted], [], settle);
     await it.order([granted, unheard]);
     await it.advance(20_000);
-    expect(it.kinds(unheard)).toEqual(['withdrawn:superseded']);
+    expect(it.kinds(unheard)).toEqual(['withdrawn:never-arrived']);
     expect(it.allReports.find(({ kind }) => kind === 'withdrawn')).toMatchObject({ held: { reign: 0, revision: 2 } });
     expect([it.kinds(running).at(-1), it.kinds(granted).at(-1)]).toEqual(['ended:proven', 'ended:proven']);
     expect(it.touches(1)).toEqual([]);

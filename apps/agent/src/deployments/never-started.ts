@@ -31,7 +31,8 @@ export function neverStarted(
       kind: 'withdrawn',
       ref: refOf(entry),
       atMs,
-      ...(isLive ? { why: 'superseded', held } : { why: 'epoch-ended' }),
+      why: known ? 'epoch-ended' : 'never-arrived',
+      ...(isLive && { held }),
     });
   }
   return [...drafts.values()];

@@ -24,6 +24,10 @@ export interface ReportSenderOptions {
   ask(): string;
   /** Signs and publishes; rejects when there is no connection. */
   publish(batch: OutgoingBatch): Promise<void>;
+  /** Before `committed`: numbers of a batch that are committed and moved nothing. */
+  refused?(of: Epoch, seqs: readonly number[]): void;
+  /** More reports are known to be committed. */
+  committed?(): void;
   /** 0..1, for jitter. */
   random?(): number;
 }
@@ -104,7 +108,9 @@ export class ReportSender {
       // A lower cursor in an answer to something older is only late, not a restored server.
       const late = cursor < book.cursor && ack.nonce !== undefined && !answers;
       if (!late && cursor !== book.cursor) {
+        this.#options.refused?.(ack.of, ack.unapplied ?? []);
         await journal.append({ t: 'ack', of: ack.of, cursor, atMs: ack.serverTimeMs });
+        this.#options.committed?.();
       }
       if (outstanding && ack.of === outstanding.of && (answers || cursor >= outstanding.lastSeq)) {
         this.#outstanding = undefined;

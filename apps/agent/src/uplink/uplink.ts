@@ -59,6 +59,10 @@ export interface UplinkOptions {
   readonly allowPlaintext: boolean;
   presence(): Pick<PresenceBody, 'links' | 'held'>;
   order(order: ReceivedOrder): void;
+  /** Before `committed`: numbers of a batch that are committed and moved nothing. */
+  refused?(of: string, seqs: readonly number[]): void;
+  /** More reports are known to be committed. */
+  committed?(): void;
   /** The time became known, again or for the first time; or the connection came back. */
   changed(): void;
 }
@@ -102,6 +106,8 @@ export class Uplink {
       log,
       ask: () => options.time.ask(),
       publish: (batch) => this.#publish('reports', 'reports', batch),
+      refused: (of, seqs) => options.refused?.(of, seqs),
+      committed: () => options.committed?.(),
     });
     this.#connection = new BrokerConnection({
       clock,

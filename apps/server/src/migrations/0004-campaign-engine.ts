@@ -97,6 +97,8 @@ alter table deployments
   -- a version on the way, or what an abort restores: granted instead of the campaign's artifact
   add column step_artifact_id uuid references artifacts,
   add column step_kind text check (step_kind in ('stone', 'restore')),
+  -- the gateway said that it holds the present attempt: before that it touches nothing
+  add column heard boolean not null default false,
   -- an urgent campaign took the grant back; set until the next grant
   add column preempted boolean not null default false;
 create index deployments_tried_stratum on deployments (campaign_id, stratum_idx, stratum_ordinal)
@@ -151,7 +153,7 @@ const DOWN = /* sql */ `
 drop table campaign_quarantines, campaign_holders, brake_marks;
 drop index deployments_tried_stratum, deployments_tried_gateway, deployments_tried_site;
 alter table deployments drop column stratum_idx, drop column stratum_ordinal, drop column site_id,
-  drop column step_artifact_id, drop column step_kind, drop column preempted;
+  drop column step_artifact_id, drop column step_kind, drop column preempted, drop column heard;
 drop table campaign_strata, campaign_approvals;
 alter table campaign_stages drop column approved_by, drop column approved_at;
 delete from campaign_stages where percent is null;

@@ -17,6 +17,11 @@ export const AckBody = z.object({
   /** Echo of the batch, which makes this a time answer too. */
   nonce: nonce.optional(),
   serverTimeMs: z.int().positive(),
+  /**
+   * Numbers of this batch whose `downloading` report moved nothing (the attempt was over, or another's): that attempt must
+   * not be touched. Left out: none.
+   */
+  unapplied: z.array(z.int().min(1)).max(256).optional(),
   /** Overload: send nothing for this long. */
   retryAfterMs: z.int().min(0).max(3_600_000).optional(),
 });

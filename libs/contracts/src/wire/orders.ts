@@ -54,8 +54,8 @@ export const OrdersBody = z.object({
   /**
    * Attempts of this gateway, of any epoch, that this order does not grant (any more) and of whose start or end the server
    * has no word. An agent whose journal covers that epoch without damage, and shows no start, answers each with
-   * `withdrawn` (`epoch-ended`, or `superseded` for the live epoch), once; it keeps silent about one it cannot vouch
-   * for. Needed because the order with the grant may never have arrived.
+   * `withdrawn` (`never-arrived`, or `epoch-ended` where it knows the grant), once; it keeps silent about one it cannot
+   * vouch for. Needed because the order with the grant may never have arrived.
    */
   settle: z
     .array(AttemptRef.extend({ epoch: Epoch }))

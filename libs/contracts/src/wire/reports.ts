@@ -32,16 +32,20 @@ export const EpochStartedReport = z.object({
 
 /**
  * The attempt was not started and never will be, said by an agent whose journal shows it.
- * `superseded`: it holds the newer order, without this grant.
+ * `superseded`: it holds the newer order, without this grant. `never-arrived`: answer to `settle`, no order with the
+ * grant ever came to this journal; not believed of an attempt that the gateway has reported.
  */
 export const WithdrawnReport = z.object({
   ...onAttempt,
   kind: z.literal('withdrawn'),
-  why: z.enum(['superseded', 'cancelled', 'epoch-ended', 'start-by-passed']),
+  why: z.enum(['superseded', 'cancelled', 'epoch-ended', 'start-by-passed', 'never-arrived']),
   held: z.object({ reign: z.int().min(0), revision: z.int().min(0) }).optional(),
 });
 
-/** The grant is held and its artifact is being fetched. Touches no device. */
+/**
+ * The grant is held; its artifact is fetched, if it is not there yet. Touches no device. First report of every attempt:
+ * nothing is touched before the server has acknowledged it, so that it knows of every attempt that may be touched.
+ */
 export const DownloadingReport = z.object({ ...onAttempt, kind: z.literal('downloading') });
 
 /** Journalled before the first write that changes the device. `before` was read from the unit just now. */

@@ -133,6 +133,7 @@ function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContex
   const touches = to !== 'downloading';
   const known: DeploymentFacts = {
     ...facts,
+    heard: true,
     touchedAtMs: touches ? (facts.touchedAtMs ?? context.nowMs) : facts.touchedAtMs,
     atRisk: facts.atRisk || (said.atRisk ?? false),
     atRiskAtMs: facts.atRiskAtMs ?? (said.atRisk ? context.nowMs : null),
@@ -162,6 +163,8 @@ function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContex
 /** The attempt never started and never will: a number, not a try. */
 function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): ReportEffect {
   if (facts.touchedAtMs !== null) return refused('withdrawn-after-touched');
+  // The gateway has reported the attempt: who says that it never came is a copy of the card.
+  if (why === 'never-arrived' && facts.heard) return refused('heard-of-already');
   const evidence = facts.state === 'lost';
   if (!evidence && !holdsGrant(facts.state)) return history('after-end');
   if (evidence && facts.corrected) return history('corrected-already');

@@ -23,6 +23,8 @@ export interface DeploymentFacts {
   /** Attempts that were really tried (unused grants are not). */
   readonly tries: number;
   readonly unusedGrants: number;
+  /** The gateway said that it holds the present attempt. An agent touches nothing before that is committed. */
+  readonly heard: boolean;
   readonly startByMs: number | null;
   readonly finishByMs: number | null;
   readonly notBeforeMs: number | null;

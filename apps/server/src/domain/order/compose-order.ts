@@ -9,8 +9,9 @@ export interface LiveAtGateway {
   readonly epoch: string;
   readonly touched: boolean;
   /**
-   * The epoch of the grant said that it held the order with it, or a later one. Its journal knows of the grant then, and
-   * a restarted agent withdraws it unasked; whoever had to be asked may be a copy of the card from before the grant.
+   * The epoch of the grant said that it held the order with it, or a later one, or reported the attempt, which it does
+   * before it touches anything. Its journal knows of the grant then, and a restarted agent withdraws it unasked; whoever
+   * had to be asked may be a copy of the card from before the grant.
    */
   readonly heardOf: boolean;
   /** The campaign is running, or the device waits for its application. */

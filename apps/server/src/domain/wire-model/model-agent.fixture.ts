@@ -9,12 +9,16 @@ export type Mistake =
   | 'takes-grants-of-another-epoch'
   | 'counts-duplicates'
   | 'prunes-without-ack'
-  | 'pause-forgets-unheard-grants';
+  | 'pause-forgets-unheard-grants'
+  | 'touches-unheard-of'
+  | 'forgets-what-moved-nothing';
 
 /** What an agent needs of the world around it. */
 export interface AgentSurroundings {
   readonly mistake: Mistake | undefined;
   freshEpoch(): string;
+  /** A question for an attempt that was never heard of was answered. */
+  settled(): void;
   ref(attempt: number): AttemptReport['ref'];
 }
 
@@ -28,6 +32,8 @@ export interface Order {
   readonly epoch: string;
   readonly revision: number;
   readonly grants: readonly ModelGrant[];
+  /** Attempts of which the server has no word: was it started, was it heard of? */
+  readonly settle: readonly { readonly attempt: number; readonly epoch: string }[];
 }
 export interface Numbered {
   readonly epoch: string;
@@ -41,6 +47,10 @@ export interface Journal {
   started: ModelGrant[];
   over: Set<number>;
   reports: Numbered[];
+  /** Epochs that it was written in, whole. */
+  epochs: Set<string>;
+  /** Number up to which each epoch's reports are known to be committed. */
+  acked: Map<string, number>;
 }
 
 export class ModelAgent {
@@ -50,6 +60,8 @@ export class ModelAgent {
   anchor: { stamp: number; askedAt: number } | undefined;
   /** The last look at the time that allowed a first write, and for which grant. */
   looked: { at: number; grant: ModelGrant } | undefined;
+  /** Numbers of the reports that a grant is held, of this epoch. */
+  private taken = new Map<number, number>();
 
   constructor(
     readonly name: string,
@@ -62,9 +74,11 @@ export class ModelAgent {
 
   boot(): void {
     this.epoch = this.world.freshEpoch();
+    this.journal.epochs.add(this.epoch);
     this.seq = 0;
     this.anchor = undefined;
     this.looked = undefined;
+    this.taken = new Map();
     this.note({ kind: 'epoch-started', agentVersion: '1', journal: 'intact' });
     // Grants of earlier epochs are dead; what was started goes on.
     for (const grant of this.journal.held?.grants ?? []) {
@@ -90,9 +104,42 @@ export class ModelAgent {
       const still = order.grants.some((other) => other.attempt === grant.attempt);
       if (!still && !this.isKnown(grant.attempt)) this.withdraw(grant, 'superseded');
     }
+    this.answerSettle(order);
+    // First report of every attempt; nothing is touched before it is known to be committed.
+    for (const { attempt } of order.grants) {
+      if (this.isKnown(attempt) || this.taken.has(attempt)) continue;
+      this.note({ kind: 'downloading', ref: this.world.ref(attempt) });
+      this.taken.set(attempt, this.seq);
+    }
   }
 
-  withdraw(grant: ModelGrant, why: 'superseded' | 'epoch-ended' | 'start-by-passed'): void {
+  /** What the journal cannot vouch for is not answered. */
+  private answerSettle(order: Order): void {
+    for (const { attempt, epoch } of order.settle) {
+      if (!this.journal.epochs.has(epoch) || this.isKnown(attempt)) continue;
+      if (order.grants.some((grant) => grant.attempt === attempt)) continue;
+      this.world.settled();
+      this.withdraw({ attempt }, 'never-arrived');
+    }
+  }
+
+  /** The server took these reports for nothing: what they name is over. */
+  refuse(seqs: readonly number[]): void {
+    for (const [attempt, seq] of this.taken) {
+      if (seqs.includes(seq) && !this.isKnown(attempt)) this.withdraw({ attempt }, 'superseded');
+    }
+  }
+
+  isHeardOf(attempt: number): boolean {
+    const seq = this.taken.get(attempt);
+    if (this.world.mistake === 'touches-unheard-of') return true;
+    return seq !== undefined && (this.journal.acked.get(this.epoch) ?? 0) >= seq;
+  }
+
+  withdraw(
+    grant: Pick<ModelGrant, 'attempt'>,
+    why: 'superseded' | 'epoch-ended' | 'start-by-passed' | 'never-arrived',
+  ): void {
     this.journal.over.add(grant.attempt);
     this.note({ kind: 'withdrawn', ref: this.world.ref(grant.attempt), why });
   }
@@ -107,5 +154,5 @@ export class ModelAgent {
 }
 
 export function emptyJournal(): Journal {
-  return { held: undefined, started: [], over: new Set(), reports: [] };
+  return { held: undefined, started: [], over: new Set(), reports: [], epochs: new Set(), acked: new Map() };
 }

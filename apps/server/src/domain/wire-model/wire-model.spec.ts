@@ -30,7 +30,7 @@ describe('the wire rules', () => {
   });
 
   it('reaches what it is about', () => {
-    const reached = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0 };
+    const reached = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0, settled: 0 };
     fc.assert(
       fc.property(history, (steps) => {
         const world = new WireWorld();
@@ -49,6 +49,8 @@ describe('the wire rules', () => {
     'counts-duplicates',
     'prunes-without-ack',
     'pause-forgets-unheard-grants',
+    'touches-unheard-of',
+    'forgets-what-moved-nothing',
   ])('the exploration finds the mistake: %s', (mistake) => {
     const found = fc.check(
       fc.property(history, (steps) => play(steps, mistake)),

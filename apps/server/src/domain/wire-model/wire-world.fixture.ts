@@ -33,17 +33,21 @@ export class WireWorld {
   now = 1_000_000;
   readonly agents: ModelAgent[] = [];
   /** How often the exploration got to what it is about. */
-  readonly seen = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0 };
+  readonly seen = { touched: 0, ended: 0, secondAttempt: 0, lost: 0, paused: 0, clones: 0, settled: 0 };
   private dep: DeploymentFacts;
   private fencedUntil: number | null = null;
   private readonly cursors = new Map<string, number>();
   private readonly committed = new Map<string, number>();
   private readonly knownEpoch = new Map<string, string>();
+  /** Newest order that each epoch said it holds. */
+  private readonly heldBy = new Map<string, number>();
   private revision = 0;
   private epochs = 0;
   private readonly orders: Order[] = [];
   private readonly batches: { gateway: string; reports: Numbered[] }[] = [];
-  private readonly acks: { epoch: string; cursor: number }[] = [];
+  private readonly acks: { epoch: string; cursor: number; unapplied: number[] }[] = [];
+  /** Reports that were committed and moved nothing. */
+  private readonly unapplied = new Set<string>();
   private pause: { answer: Exposure; firstTouches: number } | undefined;
   /** First writes by true time, told by the device itself. */
   private readonly touchedAttempts = new Set<number>();
@@ -60,6 +64,7 @@ export class WireWorld {
       attempt: 0,
       tries: 0,
       unusedGrants: 0,
+      heard: false,
       startByMs: null,
       finishByMs: null,
       notBeforeMs: null,
@@ -89,6 +94,10 @@ export class WireWorld {
     return `e${++this.epochs}`;
   }
 
+  settled(): void {
+    this.seen.settled++;
+  }
+
   ref(attempt: number): AttemptReport['ref'] {
     return { deployment: this.dep.id as AttemptReport['ref']['deployment'], reign: 0, attempt };
   }
@@ -99,11 +108,13 @@ export class WireWorld {
     const steps: readonly (() => void)[] = [
       () => this.passTime(1 + (b % 1_500)),
       () => this.passTime(b % 4 === 0 ? b % 25_000 : b % 500),
-      () => void this.knownEpoch.set(agent.gateway, agent.epoch),
+      () => this.presence(agent),
       () => this.grant(agent.gateway),
       () => this.grantAndTell(agent),
       () => this.grantAndTell(agent),
       () => this.publishOrder(agent.gateway),
+      () => this.askAgain(agent),
+      () => this.askAgain(agent),
       () => this.deliverOrder(agent, b),
       () => this.deliverOrder(agent, this.orders.length - 1),
       () => void (agent.anchor = { stamp: this.now + (b % 50), askedAt: this.now - (b % 300) }),
@@ -138,13 +149,27 @@ export class WireWorld {
 
   // Several steps at once, as they mostly happen: without these a random history seldom gets far.
 
-  private grantAndTell(agent: ModelAgent): void {
+  private presence(agent: ModelAgent): void {
     this.knownEpoch.set(agent.gateway, agent.epoch);
+    this.heldBy.set(agent.epoch, agent.journal.held?.revision ?? 0);
+  }
+
+  private grantAndTell(agent: ModelAgent): void {
+    this.presence(agent);
     this.grant(agent.gateway);
     this.deliverOrder(agent, -1);
   }
 
+  /** A machine turns up: it gets the newest order, answers, and is heard. */
+  private askAgain(agent: ModelAgent): void {
+    this.presence(agent);
+    this.publishOrder(agent.gateway);
+    this.deliverOrder(agent, -1);
+    for (let batch = 0; batch < 3; batch++) this.sendAndDeliver(agent);
+  }
+
   private lookAndWrite(agent: ModelAgent, b: number): void {
+    if (b % 4 !== 0) for (let batch = 0; batch < 3; batch++) this.sendAndDeliver(agent);
     agent.anchor = { stamp: this.now, askedAt: this.now - (b % 300) };
     this.look(agent);
     this.passTime(b % (GAP_MS + 1));
@@ -173,14 +198,18 @@ export class WireWorld {
       startByMs: ends.startByMs,
       finishByMs: ends.finishByMs,
       touchedAtMs: null,
+      heard: false,
       cancelMode: null,
     };
     this.fencedUntil = ends.finishByMs + CLOCK_MARGIN_MS;
     this.grantEpoch = epoch;
     if (this.dep.attempt > 1) this.seen.secondAttempt++;
+    this.grantRevision = this.revision + 1;
     this.publishOrder(gateway);
   }
   private grantEpoch = '';
+  /** First order that names the grant. */
+  private grantRevision = 0;
 
   private publishOrder(gateway: string): void {
     const epoch = this.knownEpoch.get(gateway);
@@ -192,7 +221,15 @@ export class WireWorld {
       this.grantEpoch === epoch &&
       (dep.touchedAtMs !== null || (!this.pause && dep.cancelMode === null));
     const grants = named ? [{ attempt: dep.attempt, startBy: dep.startByMs!, finishBy: dep.finishByMs! }] : [];
-    this.orders.push({ gateway, epoch, revision: ++this.revision, grants });
+    this.orders.push({ gateway, epoch, revision: ++this.revision, grants, settle: this.toSettle(gateway, named) });
+  }
+
+  /** What was granted, is not in the order, and was never heard of by the epoch it was granted to. */
+  private toSettle(gateway: string, named: boolean): Order['settle'] {
+    const { dep } = this;
+    const open = dep.gatewayId === gateway && holdsGrant(dep.state) && dep.touchedAtMs === null && !named;
+    const heardOf = dep.heard || (this.heldBy.get(this.grantEpoch) ?? 0) >= this.grantRevision;
+    return open && !heardOf ? [{ attempt: dep.attempt, epoch: this.grantEpoch }] : [];
   }
 
   private stopGranting(): void {
@@ -229,7 +266,7 @@ export class WireWorld {
     const cursor = this.cursors.get(first!.epoch) ?? 0;
     const verdict = judgeBatch(cursor, first!.seq, batch.reports.length);
     if (verdict.kind === 'gap') {
-      this.acks.push({ epoch: first!.epoch, cursor });
+      this.acks.push({ epoch: first!.epoch, cursor, unapplied: [] });
       return;
     }
     const twice = this.mistake === 'counts-duplicates' && verdict.kind === 'duplicate';
@@ -241,7 +278,9 @@ export class WireWorld {
     }
     this.cursors.set(first!.epoch, verdict.cursor);
     if (verdict.cursor < cursor) throw new Violation('P4: a cursor went back');
-    this.acks.push({ epoch: first!.epoch, cursor: this.cursors.get(first!.epoch)! });
+    const told = this.mistake === 'forgets-what-moved-nothing' ? [] : batch.reports;
+    const unapplied = told.filter(({ epoch, seq }) => this.unapplied.has(`${epoch} ${seq}`)).map(({ seq }) => seq);
+    this.acks.push({ epoch: first!.epoch, cursor: this.cursors.get(first!.epoch)!, unapplied });
   }
 
   private applyToServer(gateway: string, { epoch, seq, report }: Numbered): void {
@@ -258,7 +297,10 @@ export class WireWorld {
       artifact: { images: [{ image: 0, runningHash: HASH }], runningVersion: null, versionProves: false },
       device: { identity: IDENTITY },
     });
-    if (effect.disposition !== 'applied') return;
+    if (effect.disposition !== 'applied') {
+      this.unapplied.add(`${epoch} ${seq}`);
+      return;
+    }
     this.checkMove(before.state, effect.next.state);
     if (report.ref.attempt !== before.attempt) throw new Violation('P3: an older attempt changed the deployment');
     this.dep = effect.next;
@@ -288,7 +330,7 @@ export class WireWorld {
     agent.looked = undefined;
     if (!looked || this.now - looked.at > GAP_MS || agent.isKnown(looked.grant.attempt)) return;
     const stillHeld = agent.journal.held?.grants.some((grant) => grant.attempt === looked.grant.attempt);
-    if (!stillHeld) return;
+    if (!stillHeld || !agent.isHeardOf(looked.grant.attempt)) return;
     // Journalled before it is done.
     agent.journal.started.push(looked.grant);
     agent.note({ kind: 'touched', ref: this.ref(looked.grant.attempt), identity: IDENTITY, before: [OLD] });
@@ -348,6 +390,9 @@ export class WireWorld {
   private deliverAck(agent: ModelAgent, index: number): void {
     const ack = this.acks[modulo(index, this.acks.length)];
     if (!ack) return;
+    const { acked } = agent.journal;
+    if (ack.epoch === agent.epoch) agent.refuse(ack.unapplied);
+    acked.set(ack.epoch, Math.max(acked.get(ack.epoch) ?? 0, ack.cursor));
     this.prune(
       agent,
       agent.journal.reports.filter((numbered) => numbered.epoch === ack.epoch && numbered.seq <= ack.cursor),
@@ -373,8 +418,15 @@ export class WireWorld {
       !this.running(agent) && (agent.journal.held?.grants.every((grant) => agent.isKnown(grant.attempt)) ?? true);
     if (b % 4 !== 0 || this.agents.length >= 3 || !idle) return;
     this.seen.clones++;
-    const { held, started, over, reports } = agent.journal;
-    const copy = { held, started: [...started], over: new Set(over), reports: [...reports] };
+    const { held, started, over, reports, epochs, acked } = agent.journal;
+    const copy = {
+      held,
+      started: [...started],
+      over: new Set(over),
+      reports: [...reports],
+      epochs: new Set(epochs),
+      acked: new Map(acked),
+    };
     this.agents.push(new ModelAgent(`${agent.name}-clone`, agent.gateway, copy, this));
   }
 

@@ -26,7 +26,7 @@ export const msOf = (column: string): string => `round(extract(epoch from ${colu
 export const timeOf = (value: string): string => `to_timestamp(${value} / 1000.0)`;
 
 const COLUMNS = `dep.id, dep.org_id, dep.campaign_id, dep.stage_idx, dep.device_id, dep.gateway_id, dep.state, dep.reign,
-  dep.attempt, dep.tries, dep.unused_grants, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
+  dep.attempt, dep.tries, dep.unused_grants, dep.heard, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
   ${msOf('dep.not_before')} as not_before, ${msOf('dep.touched_at')} as touched_at, dep.at_risk,
   ${msOf('dep.at_risk_at')} as at_risk_at, dep.needs_rescue, dep.cancel_mode, dep.outcome_code, dep.outcome_reason,
   dep.outcome_params, dep.before_running, dep.after_running, dep.corrected, dep.result_epoch, dep.result_seq,
@@ -45,6 +45,7 @@ interface Row {
   attempt: number;
   tries: number;
   unused_grants: number;
+  heard: boolean;
   start_by: number | null;
   finish_by: number | null;
   not_before: number | null;
@@ -82,6 +83,7 @@ function toLocked(row: Row): LockedDeployment {
       attempt: row.attempt,
       tries: row.tries,
       unusedGrants: row.unused_grants,
+      heard: row.heard,
       startByMs: row.start_by,
       finishByMs: row.finish_by,
       notBeforeMs: row.not_before,

@@ -70,7 +70,7 @@ export async function markSilent(
     tx,
     `with risk as materialized (
        select dep.*, greatest(gw.last_seen_at,
-           (select max(c.last_at) from report_cursors c where c.gateway_id = dep.gateway_id)) > dep.at_risk_at as heard
+           (select max(c.last_at) from report_cursors c where c.gateway_id = dep.gateway_id)) > dep.at_risk_at as gateway_heard
        from deployments dep left join gateways gw on gw.id = dep.gateway_id
        where dep.campaign_id = $1 and dep.at_risk and dep.ordinal is not null
          and dep.state in ('planned', 'granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling',
@@ -79,7 +79,7 @@ export async function markSilent(
      select risk.campaign_id, t.test, risk.id, risk.ordinal, risk.stratum_idx, coalesce(risk.stratum_ordinal, 1),
        risk.gateway_id, risk.site_id, case when risk.state = 'lost' then 'deployment.lost' end
      from risk cross join (values ('overdue'), ('firmware'), ('any')) as t(test)
-     where risk.heard and (
+     where risk.gateway_heard and (
          (t.test = 'overdue' and risk.at_risk_at < ${timeOf('($2::float8 - $3::float8)')})
          or (t.test <> 'overdue' and risk.state = 'lost'))
      on conflict do nothing`,

@@ -162,7 +162,7 @@ async function write(
          gateway_id = x.gateway_id, epoch = x.epoch, ordinal = coalesce(d.ordinal, x.ordinal),
          stratum_ordinal = coalesce(d.stratum_ordinal, x.stratum_ordinal), not_before = null,
          granted_at = ${timeOf('$2::float8')}, start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
-         touched_at = null, preempted = false, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
+         touched_at = null, heard = false, preempted = false, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id
        returning d.id, d.reign, d.attempt, d.campaign_id, d.device_id, d.gateway_id, d.epoch, d.stage_idx, d.granted_at,

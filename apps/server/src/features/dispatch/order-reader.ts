@@ -56,7 +56,7 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
        coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
        ${versionProvesSql('art')} as version_proves,
        -- without word of either number it counts as heard of: then only its fence ends the attempt
-       coalesce((life.held_reign, life.held_revision) >= (att.reign, att.order_revision), true) as heard_of
+       dep.heard or coalesce((life.held_reign, life.held_revision) >= (att.reign, att.order_revision), true) as heard_of
      from deployments dep
        join campaigns camp on camp.id = dep.campaign_id
        join artifacts art on art.id = coalesce(dep.step_artifact_id, camp.artifact_id)

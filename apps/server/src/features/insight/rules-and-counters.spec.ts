@@ -46,7 +46,7 @@ const member = fc.record({
   battery: mostly<number | null>(null, 5, 80),
   zone: mostly<'open' | 'closed'>('open', 'closed'),
   group: mostly<'none' | 'fine' | 'out'>('none', 'fine', 'out'),
-  stratum: mostly(0, 1, 2),
+  stratum: mostly(0, 1, 1, 2, 2, 2),
 });
 
 const GATEWAYS = [
@@ -277,7 +277,7 @@ describe('P9: a rule is one object', () => {
         await query(server, 'update devices set redundancy_group_id = null where model is distinct from $1', ['']);
         for (const group of Object.values(groups)) await rejoin(group);
       }),
-      { numRuns: 6, endOnFailure: true },
+      { numRuns: 8, endOnFailure: true },
     );
     expect([...seen].sort()).toEqual([...new Set(['engine.due', ...Object.values(CODE_OF)])].sort());
   });

@@ -19,6 +19,9 @@ const NOTE =
 /** Kinds that say that the device was touched; `ended` says so itself. */
 const TOUCHES: ReadonlySet<string> = new Set(['touched', 'erased', 'complete', 'activating', 'proving']);
 
+/** Refusals of a withdrawal that the gateway's own earlier reports belie. */
+const CONTRADICTS: ReadonlySet<string> = new Set(['withdrawn-after-touched', 'heard-of-already']);
+
 /** Looks at reports that moved nothing, after the batch is stored. @returns gateways that were quarantined just now. */
 export async function quarantineContradictions(
   tx: Queryable,
@@ -29,7 +32,7 @@ export async function quarantineContradictions(
     if (disposition === 'applied' || !read.report || !('ref' in read.report)) return [];
     const { report } = read;
     const touches = TOUCHES.has(report.kind) || (report.kind === 'ended' && report.touched);
-    const said = touches ? 'withdrawn' : note === 'withdrawn-after-touched' ? 'touched' : undefined;
+    const said = touches ? 'withdrawn' : note !== null && CONTRADICTS.has(note) ? 'touched' : undefined;
     return said === undefined ? [] : [{ gateway: origin.gatewayId, ref: report.ref, said }];
   });
   if (odd.length === 0) return [];

@@ -267,6 +267,32 @@ describe('P3: a copied card', () => {
   });
 });
 
+describe('P3: an attempt that was heard of', () => {
+  it('is not believed to have never arrived, and who says so is quarantined', async () => {
+    const { gateway, devices, artifact } = await makeScene(server, 1);
+    const campaign = await startCampaign(server, draftOf(artifact));
+    const grant = await gateway.grantOf(devices[0]!);
+    await gateway.report(step(grant, 'downloading'));
+    await gateway.report(withdrawn(grant, 'never-arrived'));
+    expect(await stateOf(campaign, devices[0]!.id)).toMatchObject({ state: 'downloading' });
+    expect(await query(server, 'select state from gateways where id = $1', [gateway.id])).toEqual([
+      { state: 'quarantined' },
+    ]);
+  });
+
+  it('that is over is told to the gateway, also when the report comes again', async () => {
+    const { gateway, devices, artifact } = await makeScene(server, 1);
+    await startCampaign(server, draftOf(artifact));
+    const grant = await gateway.grantOf(devices[0]!);
+    expect((await gateway.report(step(grant, 'downloading'))).unapplied).toBeUndefined();
+    await gateway.report(withdrawn(grant));
+    const late = gateway.number([step(grant, 'downloading')]);
+    const [seq] = late.map((report) => report.seq);
+    expect(await gateway.send(late)).toMatchObject({ cursor: seq, unapplied: [seq] });
+    expect(await gateway.send(late)).toMatchObject({ cursor: seq, unapplied: [seq] });
+  });
+});
+
 describe('P2: a pause with a number', () => {
   it('counts what may still start, and falls to 0 although the gateway is cut off', async () => {
     const { gateway, devices, artifact } = await makeScene(server, 4);

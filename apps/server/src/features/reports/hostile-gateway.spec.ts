@@ -18,7 +18,7 @@ import {
   uploadArtifact,
 } from './scripted-gateway.fixture.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer();

@@ -28,6 +28,8 @@ export interface CommittedBatch {
   readonly kind: 'take' | 'duplicate' | 'gap';
   readonly cursor: number;
   readonly reign: number;
+  /** Numbers of its `downloading` reports that moved nothing: the gateway must not touch what they name. */
+  readonly unapplied: readonly number[];
 }
 
 export interface CommitResult {
@@ -104,7 +106,7 @@ export class ReportCommitter {
     const orgs = new Map(present.map((row) => [row.id, row.org_id]));
     const { cursors, nowMs, reign } = await this.readCursors(tx, batches);
 
-    const verdicts: CommittedBatch[] = [];
+    const verdicts: Omit<CommittedBatch, 'unapplied'>[] = [];
     const taken: { origin: ReportOrigin; read: ReadReport }[] = [];
     const moved = new Map<string, { gateway: string; epoch: string; cursor: number }>();
     for (const { origin, batch } of batches) {
@@ -121,21 +123,70 @@ export class ReportCommitter {
       moved.set(key, { gateway: origin.gatewayId, epoch: batch.of, cursor: verdict.cursor });
       for (const read of batch.reports.slice(verdict.skip)) taken.push({ origin, read });
     }
-    if (taken.length === 0)
-      return { batches: verdicts, campaigns: [], taken: 0, refused: 0, ahead: new Map(), contradicted: [] };
+    if (taken.length === 0) {
+      const answered = await this.withUnapplied(tx, batches, verdicts, []);
+      return { batches: answered, campaigns: [], taken: 0, refused: 0, ahead: new Map(), contradicted: [] };
+    }
 
     const fold = await this.fold(tx, taken, nowMs, reign);
     await this.store(tx, fold.judged, [...moved.values()]);
     await writeDeployments(tx, fold.changes());
     const contradicted = await quarantineContradictions(tx, fold.judged, this.audit);
     return {
-      batches: verdicts,
+      batches: await this.withUnapplied(tx, batches, verdicts, fold.judged),
       campaigns: fold.campaignsTouched(),
       taken: taken.length,
       refused: fold.judged.filter((report) => report.disposition === 'refused').length,
       ahead: fold.ahead,
       contradicted,
     };
+  }
+
+  /** Of new reports as they were judged; of those that came again as they are stored. */
+  private async withUnapplied(
+    tx: Queryable,
+    batches: readonly IncomingBatch[],
+    verdicts: readonly Omit<CommittedBatch, 'unapplied'>[],
+    judged: readonly JudgedReport[],
+  ): Promise<CommittedBatch[]> {
+    const unapplied = new Map<string, Set<number>>();
+    const judgedNow = new Set<string>();
+    const note = (gateway: string, of: string, seq: number): void => {
+      const key = `${gateway} ${of}`;
+      const list = unapplied.get(key) ?? new Set();
+      unapplied.set(key, list.add(seq));
+    };
+    for (const { origin, read, disposition } of judged) {
+      if (read.report?.kind !== 'downloading') continue;
+      judgedNow.add(`${origin.gatewayId} ${origin.of} ${read.seq}`);
+      if (disposition !== 'applied') note(origin.gatewayId, origin.of, read.seq);
+    }
+    const again = batches.flatMap(({ origin, batch }, index) =>
+      verdicts[index]!.kind === 'gap'
+        ? []
+        : batch.reports.flatMap((read) =>
+            read.report?.kind === 'downloading' && !judgedNow.has(`${origin.gatewayId} ${batch.of} ${read.seq}`)
+              ? [{ gateway: origin.gatewayId, of: batch.of, seq: read.seq }]
+              : [],
+          ),
+    );
+    if (again.length > 0) {
+      const stored = (await tx.query(
+        `select r.gateway_id, r.epoch, r.seq::float8 as seq from reports r
+           join unnest($1::uuid[], $2::text[], $3::bigint[]) as x(gateway_id, epoch, seq)
+             on r.gateway_id = x.gateway_id and r.epoch = x.epoch and r.seq = x.seq
+         where r.disposition <> 'applied'`,
+        [again.map((one) => one.gateway), again.map((one) => one.of), again.map((one) => one.seq)],
+      )) as { gateway_id: string; epoch: string; seq: number }[];
+      for (const row of stored) note(row.gateway_id, row.epoch, row.seq);
+    }
+    return batches.map(({ origin, batch }, index) => {
+      const of = unapplied.get(`${origin.gatewayId} ${batch.of}`);
+      return {
+        ...verdicts[index]!,
+        unapplied: of ? batch.reports.map((read) => read.seq).filter((seq) => of.has(seq)) : [],
+      };
+    });
   }
 
   private async readCursors(

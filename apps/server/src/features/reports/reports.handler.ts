@@ -90,6 +90,7 @@ export class ReportsHandler implements OnModuleInit {
         of: batch.of as AckBody['of'],
         cursor: committed.cursor,
         reign: committed.reign,
+        ...(committed.unapplied.length > 0 && { unapplied: [...committed.unapplied] }),
         ...(batch.nonce !== undefined && { nonce: batch.nonce }),
       });
     } catch (error) {

@@ -188,7 +188,10 @@ export const touched = (grant: Grant, before: RunningImageFact = OLD): RawReport
   identity: grant.identity,
   before: [before],
 });
-export const step = (grant: Grant, kind: 'erased' | 'complete' | 'activating' | 'proving'): RawReport => ({
+export const step = (
+  grant: Grant,
+  kind: 'downloading' | 'erased' | 'complete' | 'activating' | 'proving',
+): RawReport => ({
   kind,
   ref: refOf(grant),
 });
