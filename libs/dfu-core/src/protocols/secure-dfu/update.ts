@@ -26,6 +26,8 @@ const FIND_MS = 30_000;
 const LEAVE_MS = 5_000;
 /** A bootloader that restarts after a refused image answers within this. */
 const GONE_MS = 5_000;
+/** So long a bootloader waits for an application to follow a SoftDevice or itself (10 s), and a little. */
+const CONTINUATION_MS = 12_000;
 const MAX_LOOKS = 3;
 const ABORT_MS = 2_000;
 /** Connections in a row that brought the target no byte further, or did not come about. */
@@ -91,7 +93,8 @@ export class Update {
         // Its answer got lost on a line that says nothing when the bootloader goes.
         if (this.#started && this.#talk.isSerial && !(yield* this.#talk.isAlive(GONE_MS))) break;
         yield* this.#deliver();
-        yield* this.#awaitReturn();
+        // Behind a serial line nothing comes back that could be awaited.
+        if (!this.#talk.isSerial) yield* this.#awaitReturn();
         break;
       } catch (error) {
         if (!isLinkTrouble(error)) throw error;
@@ -275,6 +278,11 @@ export class Update {
     if (this.#talk.isSerial) {
       const settled = yield* settleSerial(this.#talk, this.request);
       return { ...settled, ...this.#ending(settled.outcome === 'failed') };
+    }
+    const applicationFollows = this.request.artifact.images.at(-1)?.kind !== 'application';
+    if (applicationFollows && modeOf(this.#talk.link) === 'bootloader') {
+      const withinMs = CONTINUATION_MS + this.request.returnWithinMs;
+      yield* this.#talk.reconnect({ afterMs: CONTINUATION_MS, addresses: this.#everyAddress() }, withinMs);
     }
     const after = yield* this.#identifyPatiently();
     yield* this.#close();
