@@ -6,6 +6,7 @@ export * from './session/session.js';
 export * from './bytes/hex.js';
 export * from './bytes/byte-reader.js';
 export * from './bytes/byte-writer.js';
+export * from './image/intel-hex/index.js';
 export * from './image/mcuboot/index.js';
 export * from './protocols/smp/index.js';
 export * from './image/describe.js';
