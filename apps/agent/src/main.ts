@@ -1,5 +1,7 @@
 /** The command line of the agent. What a command needs is loaded when it is used. */
 import { Command, CommanderError } from 'commander';
+import { addKeys } from './commands/keys.js';
+import { addPack } from './commands/pack.js';
 import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -66,6 +68,9 @@ function program(done: (status: number) => void): Command {
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
 
+  addPack(command);
+  addKeys(command);
+
   for (const each of command.commands) each.exitOverride();
   return command;
 }
@@ -73,7 +78,9 @@ function program(done: (status: number) => void): Command {
 try {
   let status = 0;
   await program((result) => (status = result)).parseAsync(process.argv);
-  process.exit(status);
+  // `pack` and `keys` say theirs by the process's own.
+  if (status !== 0) process.exitCode = status;
+  process.exit();
 } catch (error) {
   // Usage errors were told by commander; help and version are no errors.
   if (!(error instanceof CommanderError)) throw error;
