@@ -5,6 +5,7 @@
  * - ask for what noble has no words for: a supervision timeout that survives flash stalls, connection events as long
  *   as the interval, data length, 2M PHY, a random own address where the controller has no other;
  * - count the packets that the controller holds for each connection, which noble does not tell;
+ * - encrypt and pair ourselves: noble pairs whenever a device asks, and keeps no key;
  * - see what noble swallows: ATT errors (on which it starts pairing, stalls or stays silent), parameter requests;
  * - keep its exceptions on malformed bytes of a device from ending more than that device's link.
  *
@@ -12,10 +13,13 @@
  */
 import { EventEmitter } from 'node:events';
 import { LinkError } from '@drydock/dfu-core';
+import { ConnectionSecurity } from './connection-security.js';
+import type { PairingParties } from './pairing-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
   AttOpcode,
   Cid,
+  encodeAddress,
   encodeCommand,
   encodeWords,
   EventCode,
@@ -47,6 +51,8 @@ export interface TapOptions {
   readonly phy2m?: boolean;
   /** Ask for long link packets. Default true. */
   readonly dataLength?: boolean;
+  /** Our own static random address (6 bytes, least significant first), for controllers that have none. Default: a new one. */
+  readonly randomAddress?: () => Promise<Uint8Array>;
 }
 
 /** The packet is not for noble (or it has it already). */
@@ -60,14 +66,25 @@ interface AwaitedAnswer {
 
 export class HciTap extends EventEmitter<{ closed: [string] }> {
   readonly #transport: HciTransport;
-  readonly #options: Required<TapOptions>;
+  readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
   readonly #awaited: AwaitedAnswer[] = [];
   #toNoble: ((packet: Buffer) => void) | undefined;
   #acl = DEFAULT_ACL;
   #features = 0;
   #ownAddressRandom = false;
+  #ownAddress: Uint8Array | undefined;
   #ownPacketUnderWay = false;
+  /** Packets of ours that wait for the one buffer that is ours. */
+  readonly #ownWaiting: { readonly connection: TappedConnection; readonly packet: Buffer }[] = [];
+  readonly security = new ConnectionSecurity({
+    enableEncryption: (handle, rand, ediv, key) => {
+      const parameters = Buffer.concat([encodeWords(handle), rand, encodeWords(ediv), key]);
+      this.#transport.send(encodeCommand(Opcode.LeEnableEncryption, parameters));
+    },
+    sendSecurity: (connection, message) => this.#sendOwn(connection, Cid.Security, message),
+    parties: (connection) => this.#parties(connection),
+  });
 
   constructor(
     transport: HciTransport,
@@ -122,10 +139,9 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     const address = await this.#request(Opcode.ReadBdAddr);
     const none = address?.[0] === 0 && address.subarray(1).every((byte) => byte === 0 || byte === 0xff);
     if (none) {
-      // A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1).
-      const random = Buffer.from(crypto.getRandomValues(new Uint8Array(6)));
-      random[5] = (random[5] ?? 0) | 0xc0;
+      const random = Buffer.from((await this.#options.randomAddress?.()) ?? freshRandomAddress());
       this.#ownAddressRandom = (await this.#request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
+      if (this.#ownAddressRandom) this.#ownAddress = random;
     }
   }
 
@@ -268,8 +284,15 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
             packet.writeUInt8(this.#acl.packets, 9);
           }
         }
+        if (opcode === Opcode.ReadBdAddr && parameters.length >= 7 && parameters[0] === 0 && !this.#ownAddressRandom) {
+          this.#ownAddress = Buffer.from(parameters.subarray(1, 7));
+        }
         return this.#settle(opcode, parameters);
       }
+      case EventCode.EncryptionChange:
+      case EventCode.EncryptionKeyRefresh:
+        this.security.changed(packet.readUInt16LE(4), packet.readUInt8(3));
+        return IGNORED;
       case EventCode.CommandStatus:
         return this.#settle(packet.readUInt16LE(5), packet.subarray(3, 4));
       case EventCode.DisconnectionComplete: {
@@ -279,6 +302,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         if (!connection) return undefined;
         this.#connections.delete(handle);
         if (connection.holdsOurs) this.#ownPacketUnderWay = false;
+        this.security.ended(handle);
+        this.#nextOwn();
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
@@ -301,7 +326,10 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       if (!connection) continue;
       const count = packet.readUInt16LE(6 + 4 * i);
       const ours = connection.completed(count);
-      if (ours > 0) this.#ownPacketUnderWay = false;
+      if (ours > 0) {
+        this.#ownPacketUnderWay = false;
+        this.#nextOwn();
+      }
       packet.writeUInt16LE(count - ours, 6 + 4 * i);
       connections.push(connection);
     }
@@ -356,6 +384,10 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     if (!starts || packet.length < 10) return undefined;
     const cid = packet.readUInt16LE(7);
     if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
+    if (cid === Cid.Security) {
+      this.security.received(handle, packet.subarray(9, 9 + packet.readUInt16LE(5)));
+      return IGNORED;
+    }
     if (cid !== Cid.Att) return undefined;
     if (packet[9] === AttOpcode.Error && packet.length >= 14) {
       const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };
@@ -376,18 +408,46 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     const [min = 0, max = 0, latency = 0, timeout = 0] = [4, 6, 8, 10].map((at) => frame.readUInt16LE(at));
     const valid = min >= 6 && max >= min && max <= 3200 && latency <= 499 && timeout >= 10 && timeout <= 3200;
     const answer = Buffer.from([0x13, frame.readUInt8(1), 2, 0, valid ? 0 : 1, 0]);
-    const packet = Buffer.concat([
-      Buffer.from([PacketType.Acl]),
-      encodeWords(connection.handle, answer.length + 4, answer.length, Cid.Signalling),
-      answer,
-    ]);
-    connection.sent(true);
-    this.#ownPacketUnderWay = true;
-    this.#transport.send(packet);
+    this.#sendOwn(connection, Cid.Signalling, answer);
     if (!valid) return;
     const interval = Math.min(max, Math.max(min, Math.round(this.#options.intervalMs / 1.25)));
     const supervision = Math.max(timeout, SUPERVISION_MS / 10);
     const parameters = encodeWords(connection.handle, interval, interval, 0, supervision, 0, 2 * interval);
     this.#transport.send(encodeCommand(Opcode.LeConnectionUpdate, parameters));
   }
+
+  /** One L2CAP message of ours, as soon as the buffer that is ours is free. */
+  #sendOwn(connection: TappedConnection, cid: number, payload: Buffer): void {
+    const head = encodeWords(connection.handle, payload.length + 4, payload.length, cid);
+    this.#ownWaiting.push({ connection, packet: Buffer.concat([Buffer.from([PacketType.Acl]), head, payload]) });
+    this.#nextOwn();
+  }
+
+  #nextOwn(): void {
+    while (!this.#ownPacketUnderWay) {
+      const next = this.#ownWaiting.shift();
+      if (!next) return;
+      if (this.#connections.get(next.connection.handle) !== next.connection) continue;
+      next.connection.sent(true);
+      this.#ownPacketUnderWay = true;
+      this.#transport.send(next.packet);
+    }
+  }
+
+  #parties(connection: TappedConnection): PairingParties | undefined {
+    if (!this.#ownAddress) return undefined;
+    return {
+      initiator: this.#ownAddress,
+      initiatorIsRandom: this.#ownAddressRandom,
+      responder: encodeAddress(connection.address),
+      responderIsRandom: connection.addressIsRandom,
+    };
+  }
+}
+
+/** A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1). */
+function freshRandomAddress(): Uint8Array {
+  const address = crypto.getRandomValues(new Uint8Array(6));
+  address[5] = (address[5] ?? 0) | 0xc0;
+  return address;
 }
