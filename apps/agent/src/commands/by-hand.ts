@@ -28,6 +28,8 @@ interface CommonOptions {
   readonly json?: boolean;
   readonly adapter?: string;
   readonly verbose?: boolean;
+  /** Folder with the bonds of this gateway. */
+  readonly state?: string;
 }
 
 function linksFor(options: CommonOptions): LinkFactory {
@@ -35,6 +37,7 @@ function linksFor(options: CommonOptions): LinkFactory {
     clock: realClock,
     log: createLogger(options.verbose ? 'debug' : 'warn'),
     adapter: options.adapter,
+    stateDir: options.state,
   });
 }
 

@@ -27,7 +27,6 @@ import {
   encodeCommandStatus,
   encodeCompletedPackets,
   encodeDisconnectionComplete,
-  encodeEncryptionChange,
   encodeEvent,
   encodeLeEvent,
   H4Splitter,
@@ -40,6 +39,7 @@ import {
 import { LinkConnection, type LinkParameters, type LinkStatistics } from './link-connection.js';
 import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
 import {
+  enableEncryption,
   type ProcedureContext,
   readRemoteFeatures,
   setDataLength,
@@ -100,6 +100,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     this.#procedures = {
       options: this.#options,
       leEvent: (subcode, body) => this.#leEvent(subcode, body),
+      event: (packet) => this.#emit(packet),
     };
     this.#random = seededRandom(this.#options.seed);
   }
@@ -215,7 +216,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
         this.#randomAddress = decodeAddress(parameters.subarray(0, 6));
         return this.#complete(opcode, ok);
       case Opcode.LeEnableEncryption:
-        return this.#enableEncryption(parameters);
+        return this.#procedure(opcode, parameters, enableEncryption);
       case Opcode.LeSetScanEnable:
         this.#scanning = parameters.readUInt8(0) === 1;
         this.#filterDuplicates = parameters.readUInt8(1) === 1;
@@ -390,25 +391,6 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     body.set(encodeAddress(address), 5);
     if (parameters) writeLinkParameters(body, 11, parameters);
     this.#leEvent(LeEvent.ConnectionComplete, body);
-  }
-
-  /** Command Status, then the link layer's exchange, then Encryption Change, or the end of the link (7.8.24). */
-  #enableEncryption(parameters: Buffer): void {
-    const opcode = Opcode.LeEnableEncryption;
-    if (parameters.length !== 28) return this.#emit(encodeCommandStatus(opcode, Status.InvalidParameters));
-    const handle = parameters.readUInt16LE(0);
-    const connection = this.#connections.get(handle);
-    this.#emit(encodeCommandStatus(opcode, this.#known(handle)[0] ?? 0));
-    if (!connection) return;
-    const rand = Buffer.from(parameters.subarray(2, 10));
-    const ediv = parameters.readUInt16LE(10);
-    const ltk = Buffer.from(parameters.subarray(12, 28));
-    connection.link.control(23, false, () => {
-      const started = connection.hosted.connected?.security.startEncryption(rand, ediv, ltk) ?? 'key-missing';
-      if (started === 'wrong-key') return connection.link.end(Status.IntegrityCheckFailed);
-      const status = started === 'encrypted' ? Status.Success : Status.PinOrKeyMissing;
-      this.#emit(encodeEncryptionChange(status, handle));
-    });
   }
 
   #disconnect(handle: number): void {

@@ -163,7 +163,7 @@ export class BleAdapter implements BleHost {
   }
 
   async secure(connection: TappedConnection): Promise<void> {
-    const bond = this.bonds?.get(connection.address);
+    const bond = await this.bonds?.get(connection.address);
     if (!bond) return;
     try {
       await this.#tap.security.encrypt(connection, bond);

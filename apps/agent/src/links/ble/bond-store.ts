@@ -2,12 +2,12 @@
  * The bonds of this gateway: by device the key that encrypts its links. noble hands out keys and keeps none.
  *
  * One JSON file that only its owner may read, written as a whole and put in place by a rename. Keys are never logged, and
- * leave this folder in HCI commands only.
+ * leave this folder in HCI commands only. A person may pair while the daemon runs, so what changed on disk is read again.
  */
 import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { DrydockError } from '@drydock/dfu-core';
+import { freshRandomAddress } from './connection-commands.js';
 
 /** As the device gave it; numbers lie as over the air. */
 export interface Bond {
@@ -20,11 +20,11 @@ export interface Bond {
 
 export interface BondStore {
   /** @param address `aa:bb:cc:dd:ee:ff` */
-  get(address: string): Bond | undefined;
+  get(address: string): Promise<Bond | undefined>;
   set(address: string, bond: Bond): Promise<void>;
   /** @returns false when there was none. */
   forget(address: string): Promise<boolean>;
-  readonly addresses: readonly string[];
+  addresses(): Promise<readonly string[]>;
   /**
    * The address of ours that devices know, where a controller has none: made once, because bonds hold between addresses.
    * 6 bytes, least significant first.
@@ -45,60 +45,75 @@ const ADDRESS = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/;
 export async function openBondStore(dir: string): Promise<BondStore> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, FILE_NAME);
-  const { bonds, ownAddress } = await read(path);
-  return new FileBondStore(path, bonds, ownAddress);
+  const store = new FileBondStore(path);
+  await store.addresses();
+  return store;
 }
 
 class FileBondStore implements BondStore {
-  #writing: Promise<void> = Promise.resolve();
+  #bonds = new Map<string, Bond>();
+  #own: Uint8Array | undefined;
+  /** What the file looked like when it was last read or written. */
+  #seen: string | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    private readonly path: string,
-    private readonly bonds: Map<string, Bond>,
-    private own: Uint8Array | undefined,
-  ) {}
+  constructor(private readonly path: string) {}
 
-  get addresses(): readonly string[] {
-    return [...this.bonds.keys()];
+  addresses(): Promise<readonly string[]> {
+    return this.#inTurn(() => [...this.#bonds.keys()]);
   }
 
-  get(address: string): Bond | undefined {
-    return this.bonds.get(address.toLowerCase());
+  get(address: string): Promise<Bond | undefined> {
+    return this.#inTurn(() => this.#bonds.get(address.toLowerCase()));
   }
 
-  async set(address: string, bond: Bond): Promise<void> {
-    this.bonds.set(address.toLowerCase(), bond);
-    await this.#write();
+  set(address: string, bond: Bond): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#bonds.set(address.toLowerCase(), bond);
+      await this.#write();
+    });
   }
 
-  async forget(address: string): Promise<boolean> {
-    const was = this.bonds.delete(address.toLowerCase());
-    if (was) await this.#write();
-    return was;
+  forget(address: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const was = this.#bonds.delete(address.toLowerCase());
+      if (was) await this.#write();
+      return was;
+    });
   }
 
-  async ownRandomAddress(): Promise<Uint8Array> {
-    if (this.own) return this.own;
-    const address = Uint8Array.from(randomBytes(6));
-    // A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1).
-    address[5] = (address[5] ?? 0) | 0xc0;
-    this.own = address;
-    await this.#write();
-    return address;
+  ownRandomAddress(): Promise<Uint8Array> {
+    return this.#inTurn(async () => {
+      if (this.#own) return this.#own;
+      const address = freshRandomAddress();
+      this.#own = address;
+      await this.#write();
+      return address;
+    });
   }
 
-  /** One write at a time, the last of which has everything. */
-  #write(): Promise<void> {
-    this.#writing = this.#writing.catch(() => undefined).then(() => this.#writeNow());
-    return this.#writing;
+  /** One after the other, each on what the file says now. */
+  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      const look = await looks(this.path);
+      if (look !== this.#seen) {
+        const { bonds, ownAddress } = await read(this.path);
+        this.#bonds = bonds;
+        this.#own = ownAddress;
+        this.#seen = look;
+      }
+      return work();
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
-  async #writeNow(): Promise<void> {
+  async #write(): Promise<void> {
     const content = {
       version: VERSION,
-      ...(this.own && { ownAddress: hex(this.own) }),
+      ...(this.#own && { ownAddress: hex(this.#own) }),
       bonds: Object.fromEntries(
-        [...this.bonds].map(([address, { ltk, ediv, rand }]) => [address, { ltk: hex(ltk), ediv, rand: hex(rand) }]),
+        [...this.#bonds].map(([address, { ltk, ediv, rand }]) => [address, { ltk: hex(ltk), ediv, rand: hex(rand) }]),
       ),
     };
     const draft = `${this.path}.new`;
@@ -118,7 +133,14 @@ class FileBondStore implements BondStore {
     } finally {
       await folder.close();
     }
+    this.#seen = await looks(this.path);
   }
+}
+
+/** Changes whenever the file does; undefined while there is none. */
+async function looks(path: string): Promise<string | undefined> {
+  const facts = await stat(path, { bigint: true }).catch(() => undefined);
+  return facts && `${facts.ino} ${facts.mtimeNs} ${facts.size} ${facts.mode}`;
 }
 
 async function read(path: string): Promise<{ bonds: Map<string, Bond>; ownAddress: Uint8Array | undefined }> {

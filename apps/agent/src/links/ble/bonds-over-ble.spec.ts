@@ -112,7 +112,7 @@ describe('a device with the buttonless service for bonded peers', () => {
 
     await adapter.bond(ADDRESS, {}, 10_000);
     expect(device.ble.pairing.bonds.size).toBe(1);
-    expect(bonds.addresses).toEqual([ADDRESS]);
+    expect(await bonds.addresses()).toEqual([ADDRESS]);
 
     expect(await update(adapter, secureDfu, nordicFile)).toMatchObject({ outcome: 'proven' });
   }, 30_000);
@@ -160,7 +160,7 @@ describe('any other device', () => {
     controller.host(device.ble);
     const adapter = await adapterOver(controller);
     await expect(adapter.bond(ADDRESS, {}, 10_000)).rejects.toMatchObject({ code: 'link.auth-required' });
-    expect(bonds.addresses).toEqual([]);
+    expect(await bonds.addresses()).toEqual([]);
   }, 30_000);
 
   it('that speaks SMP behind encryption is served as well', async () => {
@@ -198,15 +198,24 @@ describe('the file of the bonds', () => {
     const facts = await stat(join(dir, 'bonds.json'));
     expect(facts.mode & 0o777).toBe(0o600);
     const again = await openBondStore(dir);
-    expect(again.get(ADDRESS)).toEqual(bond);
+    expect(await again.get(ADDRESS)).toEqual(bond);
     expect(await again.ownRandomAddress()).toEqual(await (await openBondStore(dir)).ownRandomAddress());
     expect([await again.forget(ADDRESS), await again.forget(ADDRESS)]).toEqual([true, false]);
-    expect((await openBondStore(dir)).addresses).toEqual([]);
+    expect(await (await openBondStore(dir)).addresses()).toEqual([]);
   });
 
   it('keeps what several wrote at once', async () => {
     await Promise.all([0, 1, 2, 3].map((i) => bonds.set(`c0:11:22:33:44:5${i}`, bond)));
-    expect((await openBondStore(dir)).addresses).toHaveLength(4);
+    expect(await (await openBondStore(dir)).addresses()).toHaveLength(4);
+  });
+
+  it('shows what somebody else wrote meanwhile, and loses neither', async () => {
+    const other = await openBondStore(dir);
+    await bonds.set(ADDRESS, bond);
+    expect(await other.get(ADDRESS)).toEqual(bond);
+    await other.set('c0:11:22:33:44:51', bond);
+    await bonds.set('c0:11:22:33:44:52', bond);
+    expect(await other.addresses()).toHaveLength(3);
   });
 
   it('is refused when others may read it, or it is broken', async () => {

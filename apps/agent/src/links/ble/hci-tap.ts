@@ -13,7 +13,9 @@
  */
 import { EventEmitter } from 'node:events';
 import { LinkError } from '@drydock/dfu-core';
+import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS } from './connection-commands.js';
 import { ConnectionSecurity } from './connection-security.js';
+import { OwnPackets } from './own-packets.js';
 import type { PairingParties } from './pairing-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
@@ -24,7 +26,6 @@ import {
   encodeWords,
   EventCode,
   LeEvent,
-  LeFeature,
   Opcode,
   PacketType,
 } from './hci-wire.js';
@@ -33,10 +34,6 @@ import type { HciSocketClass } from './noble-types.js';
 
 /** ATT_MTU that fills one link packet of 251 bytes; noble would ask for 256, which needs two. */
 const ATT_MTU = 247;
-const MAX_LINK_PAYLOAD = 251;
-/** Air time of that on the 1M PHY, µs. */
-const MAX_LINK_PAYLOAD_US = (MAX_LINK_PAYLOAD + 14) * 8;
-const SUPERVISION_MS = 4000;
 const HANDSHAKE_WITHIN_MS = 2500;
 /** ATT error codes on which noble 1.9.2-26 starts pairing (05, 08, 0f) or never goes on (04). */
 const STALLING_ERRORS = new Set([0x04, 0x05, 0x08, 0x0f]);
@@ -74,15 +71,16 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   #features = 0;
   #ownAddressRandom = false;
   #ownAddress: Uint8Array | undefined;
-  #ownPacketUnderWay = false;
-  /** Packets of ours that wait for the one buffer that is ours. */
-  readonly #ownWaiting: { readonly connection: TappedConnection; readonly packet: Buffer }[] = [];
+  readonly #own = new OwnPackets(
+    (packet) => this.#transport.send(packet),
+    (connection) => this.#connections.get(connection.handle) === connection,
+  );
   readonly security = new ConnectionSecurity({
     enableEncryption: (handle, rand, ediv, key) => {
       const parameters = Buffer.concat([encodeWords(handle), rand, encodeWords(ediv), key]);
       this.#transport.send(encodeCommand(Opcode.LeEnableEncryption, parameters));
     },
-    sendSecurity: (connection, message) => this.#sendOwn(connection, Cid.Security, message),
+    sendSecurity: (connection, message) => this.#own.send(connection, Cid.Security, message),
     parties: (connection) => this.#parties(connection),
   });
 
@@ -301,9 +299,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         const connection = this.#connections.get(handle);
         if (!connection) return undefined;
         this.#connections.delete(handle);
-        if (connection.holdsOurs) this.#ownPacketUnderWay = false;
+        if (connection.holdsOurs) this.#own.freed();
         this.security.ended(handle);
-        this.#nextOwn();
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
@@ -326,10 +323,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       if (!connection) continue;
       const count = packet.readUInt16LE(6 + 4 * i);
       const ours = connection.completed(count);
-      if (ours > 0) {
-        this.#ownPacketUnderWay = false;
-        this.#nextOwn();
-      }
+      if (ours > 0) this.#own.freed();
       packet.writeUInt16LE(count - ours, 6 + 4 * i);
       connections.push(connection);
     }
@@ -365,15 +359,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
 
   #negotiate({ handle }: TappedConnection): void {
     if (!this.#transport.ownsController) return; // the kernel does it for its own adapters
-    if (this.#options.dataLength && (this.#features & LeFeature.DataLengthExtension) !== 0) {
-      const parameters = encodeWords(handle, MAX_LINK_PAYLOAD, MAX_LINK_PAYLOAD_US);
-      this.#transport.send(encodeCommand(Opcode.LeSetDataLength, parameters));
-    }
-    if (this.#options.phy2m && (this.#features & LeFeature.Phy2m) !== 0) {
-      // No preference left open: 2M both ways (bit 1), no coding options.
-      const parameters = Buffer.from([handle & 0xff, handle >> 8, 0, 2, 2, 0, 0]);
-      this.#transport.send(encodeCommand(Opcode.LeSetPhy, parameters));
-    }
+    for (const command of negotiation(handle, this.#features, this.#options)) this.#transport.send(command);
   }
 
   #aclFromController(packet: Buffer): Verdict {
@@ -401,37 +387,12 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     return undefined;
   }
 
-  /** A device that gets no answer to its parameter request may leave: take its range, keep our timeout. */
   #signalling(connection: TappedConnection, frame: Buffer): void {
     if (!this.#transport.ownsController || frame[0] !== 0x12 || frame.length < 12) return;
-    if (this.#ownPacketUnderWay) return; // it may ask again
-    const [min = 0, max = 0, latency = 0, timeout = 0] = [4, 6, 8, 10].map((at) => frame.readUInt16LE(at));
-    const valid = min >= 6 && max >= min && max <= 3200 && latency <= 499 && timeout >= 10 && timeout <= 3200;
-    const answer = Buffer.from([0x13, frame.readUInt8(1), 2, 0, valid ? 0 : 1, 0]);
-    this.#sendOwn(connection, Cid.Signalling, answer);
-    if (!valid) return;
-    const interval = Math.min(max, Math.max(min, Math.round(this.#options.intervalMs / 1.25)));
-    const supervision = Math.max(timeout, SUPERVISION_MS / 10);
-    const parameters = encodeWords(connection.handle, interval, interval, 0, supervision, 0, 2 * interval);
-    this.#transport.send(encodeCommand(Opcode.LeConnectionUpdate, parameters));
-  }
-
-  /** One L2CAP message of ours, as soon as the buffer that is ours is free. */
-  #sendOwn(connection: TappedConnection, cid: number, payload: Buffer): void {
-    const head = encodeWords(connection.handle, payload.length + 4, payload.length, cid);
-    this.#ownWaiting.push({ connection, packet: Buffer.concat([Buffer.from([PacketType.Acl]), head, payload]) });
-    this.#nextOwn();
-  }
-
-  #nextOwn(): void {
-    while (!this.#ownPacketUnderWay) {
-      const next = this.#ownWaiting.shift();
-      if (!next) return;
-      if (this.#connections.get(next.connection.handle) !== next.connection) continue;
-      next.connection.sent(true);
-      this.#ownPacketUnderWay = true;
-      this.#transport.send(next.packet);
-    }
+    if (this.#own.underWay) return; // it may ask again
+    const { answer, update } = answerParameterRequest(connection.handle, frame, this.#options.intervalMs);
+    this.#own.send(connection, Cid.Signalling, answer);
+    if (update) this.#transport.send(update);
   }
 
   #parties(connection: TappedConnection): PairingParties | undefined {
@@ -443,11 +404,4 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       responderIsRandom: connection.addressIsRandom,
     };
   }
-}
-
-/** A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1). */
-function freshRandomAddress(): Uint8Array {
-  const address = crypto.getRandomValues(new Uint8Array(6));
-  address[5] = (address[5] ?? 0) | 0xc0;
-  return address;
 }
