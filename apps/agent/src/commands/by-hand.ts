@@ -151,7 +151,10 @@ export async function update(options: UpdateOptions): Promise<number> {
         (info) =>
           protocol.update(info, {
             artifact,
-            expectIdentity: found.identity,
+            // A bootloader may have an address of its own; what it then is the bootloader of, the session knows.
+            ...(!(found.mode === 'bootloader' && found.identity.kind === 'ble-address') && {
+              expectIdentity: found.identity,
+            }),
             allowDowngrade: options.allowDowngrade ?? false,
             confirm: 'after-proof',
             versionProves: options.expectVersion !== undefined,

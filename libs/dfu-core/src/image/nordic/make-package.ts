@@ -30,7 +30,7 @@ export interface NordicImageOptions {
   /** How the bootloader checks the image at each boot: one of `BootValidationType`. Default 1, its own CRC. */
   readonly bootValidation?: number;
   /** 32 bytes; without it the package is unsigned. */
-  readonly privateKey?: Uint8Array;
+  readonly privateKey?: Uint8Array | undefined;
 }
 
 export type NordicPackageKey = 'application' | 'bootloader' | 'softdevice' | 'softdevice_bootloader';
