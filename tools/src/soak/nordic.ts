@@ -53,7 +53,8 @@ export function nordicRound(seed: number): NordicRound {
   const serial = Number.parseInt(sdk, 10) >= 13 && chance(0.3);
   const banks = pick(['dual', 'single'] as const);
   const buttonless = sdk === '12' ? 'experimental' : pick(['open', 'bonded'] as const);
-  const at = (): number => (chance(0.4) ? PAGE * Math.ceil((random() * IMAGE_BYTES) / PAGE) : 1 + Math.floor(random() * IMAGE_BYTES));
+  const at = (): number =>
+    chance(0.4) ? PAGE * Math.ceil((random() * IMAGE_BYTES) / PAGE) : 1 + Math.floor(random() * IMAGE_BYTES);
   const faults: FaultPlan = {
     seed,
     disconnectAtByte: Array.from({ length: Math.floor(random() * 4) }, at),

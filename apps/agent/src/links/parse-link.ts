@@ -40,7 +40,19 @@ export type ParsedLink =
     };
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity', 'hwVersion', 'softDevice'],
+  serial: [
+    'baud',
+    'framing',
+    'dataBits',
+    'parity',
+    'stopBits',
+    'rtscts',
+    'dtr',
+    'rts',
+    'identity',
+    'hwVersion',
+    'softDevice',
+  ],
   ble: ['type', 'identity', 'hwVersion', 'softDevice'],
   udp: ['framing', 'identity'],
 };
