@@ -136,6 +136,23 @@ describe('troubles of a serial line', () => {
     }
   });
 
+  it('a restart that nobody sees, while it is sent to carefully', () => {
+    // The lost frame makes every object be compared before it is executed.
+    const faults = { dropToDevice: [20], rebootAtByte: 14_000 };
+    const story = serialUnit({ application: undefined, faults });
+    const result = updateSerial(story);
+    expect(result.outcome).toMatchObject(delivered);
+    expect(runs(story)).toBe(SHA_NEW);
+    // Eight objects, four of them again, and those that met the fault.
+    const creates = result.sends.filter(({ bytes }) => bytes[0] === 1 && bytes[1] === 2).length;
+    expect(creates).toBeLessThanOrEqual(15);
+  });
+
+  it('an overrun after which the target stays away for long', () => {
+    const story = serialUnit({ application: undefined, faults: { slowFlash: 12, rebootMs: 8_000 } });
+    expect(updateSerial(story).outcome).toMatchObject(delivered);
+  });
+
   it('flash that is slower than the line: the target overruns and resets, and is sent less at a time', () => {
     const story = serialUnit({ application: undefined, faults: { slowFlash: 12 } });
     const result = updateSerial(story);
