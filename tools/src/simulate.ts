@@ -1,8 +1,9 @@
 /**
- * `npm run simulate`: one simulated sensor on Bluetooth and one board on a UART, with packages for them,
+ * `npm run simulate`: one simulated sensor on Bluetooth, one board on a UART, one Nordic bootloader on another, with packages for them,
  * and the commands to try the agent on them by hand. Ends with Ctrl-C.
  */
 import { makeBoardPackage, makeReleaseKey, makeSensorPackage, openSimulatedSite } from '@drydock/e2e';
+import { createSecureDfuDevice, RealScheduler, serveSerial } from '@drydock/device-sim';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,9 +35,21 @@ for (const unit of site.units) {
     `drydock-agent update --file ${file} --link '${unit.linkName}'${adapter} --expect-version ${made.version}`,
   );
 }
+// The sensor's chip once more, held in its bootloader, on a UART.
+const nordic = createSecureDfuDevice({
+  scheduler: new RealScheduler(),
+  transport: 'uart',
+  startsInBootloader: true,
+  application: makeSensorPackage(1, sensorKey, IMAGE_BYTES).image,
+  publicKey: sensorKey.publicPem,
+});
+const nordicPort = serveSerial(nordic.serial);
+const nordicFile = join(folder, makeSensorPackage(2, sensorKey, IMAGE_BYTES).fileName);
+commands.push(`drydock-agent update --file ${nordicFile} --link 'serial:${nordicPort.path}'`);
 console.log(
   [
-    'One sensor (Nordic Secure DFU on Bluetooth) and one board (SMP on a UART console) are simulated.',
+    'One sensor (Nordic Secure DFU on Bluetooth) and one board (SMP on a UART console) are simulated,',
+    'and a Nordic bootloader on a UART (once updated it is silent, as its application is: start again for another try).',
     'In another terminal, with "drydock-agent" for "node apps/agent/bin/drydock-agent.mjs":',
     '',
     ...commands.map((command) => `  ${command}`),
@@ -46,6 +59,7 @@ console.log(
 );
 const end = async () => {
   await site.close();
+  await nordicPort.close();
   rmSync(folder, { recursive: true, force: true });
   process.exit(0);
 };

@@ -4,6 +4,9 @@
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
+ * `hwVersion=52` and `softDevice=0x0101` (serial, ble) state what a unit with a Nordic bootloader cannot say of itself, so
+ * that a file for another one is refused before the unit is touched.
+ *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
  * otherwise the link itself does.
  */
@@ -37,8 +40,20 @@ export type ParsedLink =
     };
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity'],
-  ble: ['type', 'identity'],
+  serial: [
+    'baud',
+    'framing',
+    'dataBits',
+    'parity',
+    'stopBits',
+    'rtscts',
+    'dtr',
+    'rts',
+    'identity',
+    'hwVersion',
+    'softDevice',
+  ],
+  ble: ['type', 'identity', 'hwVersion', 'softDevice'],
   udp: ['framing', 'identity'],
 };
 

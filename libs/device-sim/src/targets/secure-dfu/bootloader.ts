@@ -1,6 +1,6 @@
 /**
  * The secure bootloader: control point requests, packets, objects, offsets, checksums.
- * It knows nothing of Bluetooth; the unit carries its answers.
+ * It knows nothing of Bluetooth or serial lines; the unit carries its answers.
  *
  * Source: nRF5 SDK 17 `nrf_dfu_req_handler.c`, `nrf_dfu_ble.c`; SDK 12.3 `dfu_req_handling.c`.
  */
@@ -10,6 +10,7 @@ import type { FlashMemory } from '../flash-memory.js';
 import type { InitPacket } from './init-packet.js';
 import { decodeInitPacket } from './init-packet.js';
 import type { SdkRules } from './profile.js';
+import { serialAnswer, type SerialFacts } from './serial-requests.js';
 import type { DfuSettings } from './settings.js';
 import {
   imageBytesOf,
@@ -26,6 +27,8 @@ const Opcode = {
   crc: 0x03,
   execute: 0x04,
   select: 0x06,
+  write: 0x08,
+  ping: 0x09,
   abort: 0x0c,
   response: 0x60,
 } as const;
@@ -36,6 +39,7 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [Opcode.crc]: 'crc',
   [Opcode.execute]: 'execute',
   [Opcode.select]: 'select',
+  [Opcode.ping]: 'ping',
 };
 
 const COMMAND_OBJECT = 1;
@@ -56,6 +60,13 @@ export interface BootloaderHost {
   place(imageBytes: number, type: number): { readonly fromBytes: number; readonly destroysApplication: boolean };
   readonly verifyMs: number;
   readonly packetBuffers: number;
+  /** Builds for a serial line speak the whole protocol; absent: the reduced one of Bluetooth builds. */
+  readonly serial?: SerialFacts & {
+    /** A write of so many bytes takes a receive buffer until it is in flash; false when there is none. */
+    takeBuffer(bytes: number): boolean;
+    /** More frames than receive buffers: the error handler resets. */
+    overrun(): void;
+  };
   after(delayMs: number, fn: () => void): void;
   respond(bytes: Uint8Array): void;
   log(what: 'touched' | 'erased' | 'written' | 'activated', detail?: string): void;
@@ -135,9 +146,19 @@ export class Bootloader {
         if (this.#host.rules.hasAbort) return this.#host.abort();
         return this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
       default:
+        if (this.#host.serial) return this.#serialRequest(opcode, bytes);
         // The reduced protocol of Bluetooth builds has nothing else.
         return this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
     }
+  }
+
+  #serialRequest(opcode: number, bytes: Uint8Array): void {
+    const { serial, rules } = this.#host;
+    if (!serial) return;
+    if (opcode === Opcode.write) return this.packet(bytes.slice(1));
+    const answer = serialAnswer(bytes, serial, rules, this.#host.settings());
+    if (typeof answer === 'number') return this.#refuse(opcode, { result: answer });
+    this.#host.respond(Uint8Array.from([Opcode.response, opcode, ResultCode.success, ...answer]));
   }
 
   /** A write to the packet characteristic. No answer but a receipt when one is due. */
@@ -154,7 +175,9 @@ export class Bootloader {
       return this.#receipt(ResultCode.invalidParameter);
     }
     // No free buffer: the packet never reaches the request handler.
-    if (this.#buffersBusy >= this.#host.packetBuffers) return;
+    const { serial } = this.#host;
+    if (serial && !serial.takeBuffer(bytes.length)) return serial.overrun();
+    if (!serial && this.#buffersBusy >= this.#host.packetBuffers) return;
     // The flash layer refuses lengths that are no whole words.
     if (bytes.length % 4 !== 0) return this.#receiptOfDropped();
     this.#buffersBusy += 1;
