@@ -1,5 +1,7 @@
 /** The command line of the agent. What a command needs is loaded when it is used. */
 import { Command, CommanderError } from 'commander';
+import { packCommand } from './commands/pack.js';
+import { addSmp } from './commands/smp.js';
 import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -30,6 +32,7 @@ function program(done: (status: number) => void): Command {
   command
     .command('inspect <file>')
     .description('tell what a firmware file is')
+    .option('--key <pem>', 'public key that must have signed every image of the file')
     .option('--json', 'print JSON')
     .action(async (file, options) => done(await (await import('./commands/inspect.js')).inspect(file, options)));
 
@@ -38,9 +41,10 @@ function program(done: (status: number) => void): Command {
     .description('look for Bluetooth devices')
     .option('--adapter <name>', 'hci0, h4:serial:PATH,BAUD, h4:tcp:HOST:PORT or h4:unix:PATH')
     .option('--seconds <n>', 'how long', '10')
+    .option('--identify', 'then connect to each known device: what it runs, what lies in its slots')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
-    .action(async (options) => done(await (await import('./commands/by-hand.js')).scan(options)));
+    .action(async (options) => done(await (await import('./commands/scan.js')).scan(options)));
 
   command
     .command('identify')
@@ -66,14 +70,16 @@ function program(done: (status: number) => void): Command {
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
 
-  for (const each of command.commands) each.exitOverride();
+  addSmp(command);
+  command.addCommand(packCommand());
+  for (const each of command.commands.flatMap((one) => [one, ...one.commands])) each.exitOverride();
   return command;
 }
 
 try {
   let status = 0;
   await program((result) => (status = result)).parseAsync(process.argv);
-  process.exit(status);
+  process.exit(status === 0 ? process.exitCode : status);
 } catch (error) {
   // Usage errors were told by commander; help and version are no errors.
   if (!(error instanceof CommanderError)) throw error;

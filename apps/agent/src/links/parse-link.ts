@@ -5,7 +5,8 @@
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
- * otherwise the link itself does.
+ * otherwise the link itself does. `via=recovery` updates through the bootloader's serial recovery; `reset=force` resets
+ * also an application that keeps saying that it is busy.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -37,9 +38,9 @@ export type ParsedLink =
     };
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity'],
-  ble: ['type', 'identity'],
-  udp: ['framing', 'identity'],
+  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity', 'via', 'reset'],
+  ble: ['type', 'identity', 'reset'],
+  udp: ['framing', 'identity', 'reset'],
 };
 
 const MAX_NAME = 256;
@@ -75,6 +76,8 @@ export function parseLinkName(name: string): ParsedLink {
   };
   oneOf('framing', ['console', 'raw']);
   oneOf('identity', ['link', 'node-name']);
+  oneOf('via', ['application', 'recovery']);
+  oneOf('reset', ['ask', 'force']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);
