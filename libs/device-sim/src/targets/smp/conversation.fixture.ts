@@ -8,6 +8,8 @@ import {
   type McubootSigningKey,
   mcubootPublicKeyOf,
   smp,
+  type SmpCommand,
+  smpCommand,
   type UpdateOutcome,
   type UpdateRequest,
 } from '@drydock/dfu-core';
@@ -77,8 +79,15 @@ export function bench(options: Partial<SmpOptions> = {}, model: LinkModel = {}) 
       }),
     prove: (file: Uint8Array, before: Identification | undefined) =>
       runInVirtualTime((info) => smp.prove(info, requestFor(file, { linkOptions }), before), device, common).outcome,
+    ask: (command: SmpCommand) =>
+      runInVirtualTime((info) => smpCommand(info, linkOptions, command), device, common).outcome,
+    details: () => runInVirtualTime((info) => smp.details?.(info, linkOptions) ?? noDetails(), device, common).outcome,
     identify: () => runInVirtualTime((info) => smp.identify(info, linkOptions), device, common).outcome,
   };
+}
+
+function noDetails(): never {
+  throw new Error('the protocol tells no details');
 }
 
 export const hashOf = (file: Uint8Array): string => describeArtifact(file).images[0]?.runningHash ?? '';

@@ -77,6 +77,11 @@ export class SmpClient {
     return this.#stopAsked && !this.#committed;
   }
 
+  /** What follows leads back to a safe point, so a stop does not end it. */
+  finish(): void {
+    this.#committed = true;
+  }
+
   /** @throws CancelledError when a stop was asked for. */
   checkStop(): void {
     if (this.stopAsked) throw new CancelledError();
