@@ -51,7 +51,8 @@ export class SmpClient {
   readonly #queue: TransportEvent[] = [];
   #stopAsked = false;
   #committed = false;
-  #desynchronised = false;
+  /** Whoever spoke on this line before us may have been cut off in the middle of his. */
+  #desynchronised = true;
 
   /** @param firstSequence 0..255; should differ between connections, so that late answers of an earlier one are known. */
   constructor(
