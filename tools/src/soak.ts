@@ -1,6 +1,7 @@
 /**
  * `npm run soak -- NAME [--rounds N] [--seed N]`: the long forms of the random tests.
- * `chaos`: the crash run (default 20 rounds). `wire`: the exploration of the wire rules.
+ * `chaos`: the crash run (default 20 rounds). `wire`: the exploration of the wire rules. `smp`: SMP sessions cut at every
+ * 1 % of the image, over a pseudo-terminal, over Bluetooth and in virtual time.
  */
 import { runChaos } from '@drydock/e2e';
 import { spawnSync } from 'node:child_process';
@@ -24,20 +25,21 @@ switch (positionals[0]) {
     process.exit(broken.length === 0 ? 0 : 1);
     break;
   }
+  case 'smp':
   case 'wire': {
-    const run = spawnSync(
-      process.execPath,
-      [join(root, 'tools', 'run-jest.mjs'), 'apps/server/src/domain/wire-model'],
-      {
-        stdio: 'inherit',
-        cwd: root,
-        env: { ...process.env, DRYDOCK_SOAK: '1', DRYDOCK_SEED: String(seed) },
-      },
-    );
+    const specs =
+      positionals[0] === 'smp'
+        ? ['apps/agent/src/links/smp-resume', 'libs/device-sim/src/targets/smp']
+        : ['apps/server/src/domain/wire-model'];
+    const run = spawnSync(process.execPath, [join(root, 'tools', 'run-jest.mjs'), ...specs], {
+      stdio: 'inherit',
+      cwd: root,
+      env: { ...process.env, DRYDOCK_SOAK: '1', DRYDOCK_SEED: String(seed) },
+    });
     process.exit(run.status ?? 1);
     break;
   }
   default:
-    console.error('Usage: npm run soak -- chaos|wire [--rounds N] [--seed N]');
+    console.error('Usage: npm run soak -- chaos|wire|smp [--rounds N] [--seed N]');
     process.exit(2);
 }

@@ -104,7 +104,7 @@ describe('an upload cut again and again', () => {
       const service = serveSerial(device.serial!, { pacing: 'unpaced' });
       try {
         await cutAgainAndAgain(
-          new UartLink({ name: `serial:${service.path}`, path: service.path, line: { baud: 115_200 } }),
+          new UartLink({ name: `serial:${service.path}`, path: service.path, line: { baud: 4_000_000 } }),
           device,
         );
       } finally {
