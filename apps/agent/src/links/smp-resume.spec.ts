@@ -83,11 +83,10 @@ async function session(link: ReopeningLink, cutAt: number): Promise<UpdateOutcom
 }
 
 async function cutAgainAndAgain(link: ReopeningLink, device: SmpDevice): Promise<void> {
-  let cuts = 0;
-  for (let percent = STEP; percent < 100; percent += STEP) {
-    if ((await session(link, (FILE.length * percent) / 100)) === undefined) cuts++;
+  // What is under way when a session is cut still arrives: behind this the unit would have it all.
+  for (let percent = STEP; percent <= 95; percent += STEP) {
+    expect(await session(link, (FILE.length * percent) / 100)).toBeUndefined();
   }
-  expect(cuts).toBe(Math.ceil(100 / STEP) - 1);
   const outcome = await session(link, Number.POSITIVE_INFINITY);
   expect(outcome).toMatchObject({ outcome: 'proven', after: { running: [{ version: '2.0.0', confirmed: true }] } });
   expect(device.flash.runningImageSha256()).toBe(createHash('sha256').update(FILE).digest('hex'));
