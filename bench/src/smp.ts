@@ -33,6 +33,8 @@ const LINK_PAYLOAD_BYTES = 251;
 const FLASH = { pageBytes: 4096, eraseMsPerPage: 0.5, writeUsPerWord: 1 };
 const RUNS = 2;
 const UNITS = 8;
+/** The controller's buffer, for eight links: enough for an event of each. */
+const EIGHT_ACL_PACKETS = 128;
 const BLE_BYTES = 300_000;
 const SLOW_BLE_BYTES = 120_000;
 const EACH_BYTES = 150_000;
@@ -197,7 +199,13 @@ async function bareRate(options: ControllerOptions): Promise<number> {
 /** Eight units on one controller. @returns bytes per second of all together, from the first chunk to the last answer. */
 async function eightRate(image: Uint8Array, air: 'shared' | 'independent'): Promise<number> {
   const scheduler = new WallClock();
-  const controller = new SimulatedController({ scheduler, paced: true, supervisionMs: 300, air, aclPackets: 64 });
+  const controller = new SimulatedController({
+    scheduler,
+    paced: true,
+    supervisionMs: 300,
+    air,
+    aclPackets: EIGHT_ACL_PACKETS,
+  });
   const devices = Array.from({ length: UNITS }, (_, index) =>
     unit({ transport: 'ble', deviceId: `UNIT-${index}`, ...LARGE }, scheduler),
   );

@@ -58,7 +58,7 @@ export function* leaveRecovery(attempt: Attempt): Step<void> {
   attempt.client.finish();
   attempt.needsRescue = true; // until the application answers
   try {
-    yield* reset(attempt.client);
+    // Whoever waits for an application and finds recovery resets it.
     yield* attempt.seeReturn(Math.min(attempt.request.returnWithinMs, 30_000), () => false);
   } catch (error) {
     if (!(error instanceof DrydockError)) throw error; // what did not come back is told by the flag
