@@ -105,7 +105,7 @@ describe('openZip', () => {
     }
     expect(openZip(mixed, LIMITS).open('absent')).toBeUndefined();
     const spoiled = mixed.slice();
-    const at = find(spoiled, text.subarray(0, 4));
+    const at = find(spoiled, [...text.subarray(0, 4)]);
     spoiled[at] = (spoiled[at] ?? 0) ^ 1;
     expect(refusal(() => openZip(spoiled, LIMITS).open('stored')).message).toContain('CRC-32');
   });
