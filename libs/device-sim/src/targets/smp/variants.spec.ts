@@ -71,6 +71,14 @@ describe('application and network core in one package', () => {
     expect(alone.update(packageOf({ '1': needy })).outcome).toMatchObject({ code: 'artifact.requires' });
   });
 
+  it('what lies in the slot of a core that cannot be read is no version that runs', () => {
+    const { device, update } = bench(nrf5340);
+    update(BOTH, {}, { onMark: (step) => (step === 'activating' ? 'cancel' : 'go') });
+    const lower = firmware(3, 13_000);
+    expect(update(packageOf({ '0': NEW, '1': lower })).outcome).toMatchObject({ outcome: 'unproven' });
+    expect(running(device)).toEqual([sha(NEW), sha(lower)]);
+  });
+
   it('the same package again sends only what cannot be seen to run', () => {
     const { update } = bench(nrf5340);
     update(BOTH);
