@@ -10,6 +10,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   'transfer-ble': () => import('./transfer-ble.js'),
   'transfer-uart': () => import('./transfer-uart.js'),
   nordic: () => import('./nordic.js'),
+  smp: () => import('./smp.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
   brake: () => import('./brake.js'),
 };

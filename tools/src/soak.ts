@@ -3,6 +3,7 @@
  * `chaos`: the crash run (default 20 rounds). `wire`: the exploration of the wire rules; its rounds are histories.
  * `nordic`: Secure DFU on units
  * that are cut off at object borders and at random (in virtual time; 1000 rounds are a few minutes).
+ * `smp`: SMP sessions cut at every 1 % of the image, over a pseudo-terminal, over Bluetooth and in virtual time.
  */
 import { runChaos } from '@drydock/e2e';
 import { spawnSync } from 'node:child_process';
@@ -27,21 +28,22 @@ switch (positionals[0]) {
     process.exit(broken.length === 0 ? 0 : 1);
     break;
   }
+  case 'smp':
   case 'wire': {
-    const run = spawnSync(
-      process.execPath,
-      [join(root, 'tools', 'run-jest.mjs'), 'apps/server/src/domain/wire-model'],
-      {
-        stdio: 'inherit',
-        cwd: root,
-        env: {
-          ...process.env,
-          DRYDOCK_SOAK: '1',
-          DRYDOCK_SEED: String(seed),
-          ...(process.argv.includes('--rounds') && { DRYDOCK_ROUNDS: String(rounds) }),
-        },
+    const specs =
+      positionals[0] === 'smp'
+        ? ['apps/agent/src/links/smp-resume', 'libs/device-sim/src/targets/smp']
+        : ['apps/server/src/domain/wire-model'];
+    const run = spawnSync(process.execPath, [join(root, 'tools', 'run-jest.mjs'), ...specs], {
+      stdio: 'inherit',
+      cwd: root,
+      env: {
+        ...process.env,
+        DRYDOCK_SOAK: '1',
+        DRYDOCK_SEED: String(seed),
+        ...(process.argv.includes('--rounds') && { DRYDOCK_ROUNDS: String(rounds) }),
       },
-    );
+    });
     process.exit(run.status ?? 1);
     break;
   }
@@ -53,6 +55,6 @@ switch (positionals[0]) {
     break;
   }
   default:
-    console.error('Usage: npm run soak -- chaos|wire|nordic [--rounds N] [--seed N]');
+    console.error('Usage: npm run soak -- chaos|wire|nordic|smp [--rounds N] [--seed N]');
     process.exit(2);
 }

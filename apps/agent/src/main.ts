@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addBonds } from './commands/bonds.js';
 import { addKeys } from './commands/keys.js';
 import { addPack } from './commands/pack.js';
+import { addSmp } from './commands/smp.js';
 import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -33,6 +34,7 @@ function program(done: (status: number) => void): Command {
   command
     .command('inspect <file>')
     .description('tell what a firmware file is')
+    .option('--key <pem>', 'public key that must have signed every image of the file')
     .option('--json', 'print JSON')
     .action(async (file, options) => done(await (await import('./commands/inspect.js')).inspect(file, options)));
 
@@ -41,9 +43,10 @@ function program(done: (status: number) => void): Command {
     .description('look for Bluetooth devices')
     .option('--adapter <name>', 'hci0, h4:serial:PATH,BAUD, h4:tcp:HOST:PORT or h4:unix:PATH')
     .option('--seconds <n>', 'how long', '10')
+    .option('--identify', 'then connect to each known device: what it runs, what lies in its slots')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
-    .action(async (options) => done(await (await import('./commands/by-hand.js')).scan(options)));
+    .action(async (options) => done(await (await import('./commands/scan.js')).scan(options)));
 
   command
     .command('identify')
@@ -74,8 +77,9 @@ function program(done: (status: number) => void): Command {
   addBonds(command);
   addPack(command);
   addKeys(command);
+  addSmp(command);
 
-  for (const each of command.commands) each.exitOverride();
+  for (const each of command.commands.flatMap((one) => [one, ...one.commands])) each.exitOverride();
   return command;
 }
 

@@ -1,5 +1,4 @@
-/** `scan`, `identify` and `update`: what a person at the gateway does without any server. */
-import { readFile } from 'node:fs/promises';
+/** `identify` and `update`: what a person at the gateway does without any server. */
 import {
   DrydockError,
   describeArtifact,
@@ -8,23 +7,21 @@ import {
   type UpdateOutcome,
 } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
-import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
 import { NO_FENCES } from '../driver/fences.js';
-import { PayloadStore } from '../driver/payload-store.js';
+import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
 import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
-import { PROTOCOLS } from '../protocols.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
-import { candidateProtocols, readArtifactFile } from './read-input.js';
+import { candidateProtocols, openArtifactFile, requireSignature } from './read-input.js';
 import { openProgress } from './progress.js';
 
-const OPEN_MS = 30_000;
-const IDENTIFY_MS = 60_000;
+export const OPEN_MS = 30_000;
+export const IDENTIFY_MS = 60_000;
 const RETURN_MS = 120_000;
 const UPDATE_MS = 4 * 3_600_000;
 
-interface CommonOptions {
+export interface CommonOptions {
   readonly json?: boolean;
   readonly adapter?: string;
   readonly verbose?: boolean;
@@ -32,7 +29,7 @@ interface CommonOptions {
   readonly state?: string;
 }
 
-function linksFor(options: CommonOptions): LinkFactory {
+export function linksFor(options: CommonOptions): LinkFactory {
   return createLinkFactory({
     clock: realClock,
     log: createLogger(options.verbose ? 'debug' : 'warn'),
@@ -41,47 +38,13 @@ function linksFor(options: CommonOptions): LinkFactory {
   });
 }
 
-export async function scan(options: CommonOptions & { seconds?: string }): Promise<number> {
-  const json = options.json ?? false;
-  const seconds = Number(options.seconds ?? 10);
-  const links = linksFor(options);
-  try {
-    if (!(seconds > 0 && seconds <= 3600))
-      throw new DrydockError('request.invalid', { detail: '--seconds: from 1 to 3600' });
-    const adapter = await links.bluetooth();
-    const found = new Map<string, Record<string, unknown>>();
-    await adapter.scan(seconds * 1000, (sighting) => {
-      const known = [...PROTOCOLS.values()].flatMap((protocol) => {
-        const mode = protocol.recognise(sighting);
-        return mode === undefined ? [] : [{ protocol: protocol.name, mode }];
-      });
-      found.set(sighting.address, { ...sighting, link: `ble:${sighting.address.toUpperCase()}`, recognised: known });
-      if (!json) {
-        printLines([
-          [
-            `ble:${sighting.address.toUpperCase()}`,
-            sighting.rssiDbm === undefined ? '' : `${sighting.rssiDbm} dBm`,
-            sighting.name ?? '',
-            known.map((each) => `${each.protocol} (${each.mode})`).join(', '),
-          ].join('  '),
-        ]);
-      }
-    });
-    if (json) printJson([...found.values()]);
-    return 0;
-  } catch (error) {
-    return tellError(error, json);
-  } finally {
-    await links.close();
-  }
-}
-
 export async function identify(options: CommonOptions & { link: string; protocol?: string }): Promise<number> {
   const json = options.json ?? false;
   const links = linksFor(options);
   try {
-    const { found } = await findUnit(links, options.link, candidateProtocols(options.link, options.protocol));
-    if (json) printJson(found);
+    const candidates = candidateProtocols(options.link, options.protocol);
+    const { found, details } = await findUnit(links, options.link, candidates, true);
+    if (json) printJson({ ...found, ...(details.length > 0 && { details }) });
     else {
       printLines([
         `protocol    ${found.protocol}`,
@@ -95,6 +58,7 @@ export async function identify(options: CommonOptions & { link: string; protocol
           (image) => `installed   image ${image.image}: ${[image.version, image.hash].filter(Boolean).join(' ')}`,
         ),
         ...Object.entries(found.hardware).map(([name, value]) => `hardware    ${name}=${value}`),
+        ...details.map((line) => `slot        ${line}`),
       ]);
     }
     return 0;
@@ -119,15 +83,11 @@ const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, b
 export async function update(options: UpdateOptions): Promise<number> {
   const json = options.json ?? false;
   const links = linksFor(options);
+  let file: ReturnType<typeof openArtifactFile> | undefined;
   try {
-    const file = await readArtifactFile(options.file);
+    file = openArtifactFile(options.file);
     const artifact = describeArtifact(file);
-    if (options.key !== undefined) {
-      const pem = await readFile(options.key, 'utf8').catch((error: Error) => {
-        throw new DrydockError('request.invalid', { detail: `${options.key}: ${error.message}` });
-      });
-      verifyReleaseSignature(file, artifact.format, 'of --key', [parseReleaseKey(pem, '--key')]);
-    }
+    if (options.key !== undefined) await requireSignature(file, artifact.format, options.key);
     const candidates = candidateProtocols(options.link, options.protocol, artifact.format);
     const unfit = candidates.find((protocol) => !protocol.formats.includes(artifact.format));
     if (unfit)
@@ -135,7 +95,7 @@ export async function update(options: UpdateOptions): Promise<number> {
     const { found, protocol } = await findUnit(links, options.link, candidates);
     const fit = protocol.fit(found, artifact, { allowDowngrade: options.allowDowngrade ?? false });
     if (!fit.fits) throw new DrydockError(fit.code, fit.params);
-    const payload = new PayloadStore(file, artifact.sha256, protocol.payloads(file));
+    const payload = new PayloadStore(file, artifact.sha256, payloadsOf(protocol, file));
     const driver = new SessionDriver({
       clock: realClock,
       link: await links.link(options.link, protocol),
@@ -174,25 +134,27 @@ export async function update(options: UpdateOptions): Promise<number> {
   } catch (error) {
     return tellError(error, json, NOTHING);
   } finally {
+    file?.close();
     await links.close();
   }
 }
 
-/** Asks the protocols, one after the other, until the unit answers one of them. */
-async function findUnit(
+/** Asks the protocols, one after the other, until the unit answers one of them. `inDetail`: also what its slots hold. */
+export async function findUnit(
   links: LinkFactory,
   name: string,
   protocols: readonly Protocol[],
-): Promise<{ found: Identification; protocol: Protocol }> {
+  inDetail = false,
+): Promise<{ found: Identification; protocol: Protocol; details: readonly string[] }> {
   let last: unknown;
   for (const protocol of protocols) {
     const driver = new SessionDriver({ clock: realClock, link: await links.link(name, protocol), fences: NO_FENCES });
     try {
-      const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), {
-        openMs: OPEN_MS,
-        limitMs: IDENTIFY_MS,
-      });
-      return { found, protocol };
+      const times = { openMs: OPEN_MS, limitMs: IDENTIFY_MS };
+      const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), times);
+      const { details } = protocol;
+      const lines = inDetail && details ? await driver.run((info) => details(info, linkOptionsOf(name)), times) : [];
+      return { found, protocol, details: lines };
     } catch (error) {
       last = error;
     } finally {
@@ -220,14 +182,16 @@ function cancelOnSignals(driver: SessionDriver): () => void {
 }
 
 function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): number {
-  const code = outcome.outcome === 'failed' ? outcome.code : 'reason' in outcome ? outcome.reason : null;
+  const code = outcome.outcome === 'failed' ? outcome.code : outcome.outcome === 'unproven' ? outcome.reason : null;
+  // A person is told why it was skipped in one word; there is one reason.
+  const word = outcome.outcome === 'skipped' ? outcome.reason : outcome.outcome;
   const before = imageInAWord(outcome.before?.running);
   const after = imageInAWord(outcome.after?.running);
   const bytes = outcome.sentBytes;
   const bytesPerSecond = seconds > 0 ? Math.round(bytes / seconds) : 0;
   if (json) {
     printJson({
-      outcome: outcome.outcome,
+      outcome: word,
       code,
       before,
       after,
@@ -237,7 +201,7 @@ function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): nu
     });
   } else {
     printLines([
-      `${outcome.outcome}${code === null ? '' : ` (${code})`}: ${before ?? 'unknown'} -> ${after ?? 'unknown'}, ${bytes} bytes in ${seconds.toFixed(1)} s`,
+      `${word}${code === null ? '' : ` (${code})`}: ${before ?? 'unknown'} -> ${after ?? 'unknown'}, ${bytes} bytes in ${seconds.toFixed(1)} s`,
     ]);
     if (outcome.outcome === 'failed')
       process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);

@@ -1,8 +1,10 @@
-/** `drydock-agent pack`: firmware files for people without the vendor's tool. One file per vendor. */
+/** `drydock-agent pack FORMAT`: makes firmware files without the vendors' tools. Each format adds its own commands. */
 import type { Command } from 'commander';
+import { addPackMcuboot } from './pack-mcuboot.js';
 import { addPackNordic } from './pack-nordic.js';
 
 export function addPack(program: Command): void {
-  const pack = program.command('pack').description('make a firmware file from an image');
+  const pack = program.command('pack').description('make a firmware file, for tests and without the vendor tool');
+  addPackMcuboot(pack);
   addPackNordic(pack);
 }

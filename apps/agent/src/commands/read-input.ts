@@ -1,28 +1,51 @@
 /** Files that a person names. */
-import { open } from 'node:fs/promises';
-import { DrydockError, type Protocol } from '@drydock/dfu-core';
+import { readFile, stat } from 'node:fs/promises';
+import { DrydockError, type ByteSource, type Protocol } from '@drydock/dfu-core';
+import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
+import { ArtifactFile } from '../driver/artifact-file.js';
 import { parseLinkName } from '../links/parse-link.js';
 import { PROTOCOLS, requireProtocol } from '../protocols.js';
 
 /** No artifact of any format is larger. */
 export const MAX_ARTIFACT_BYTES = 64 * 1024 * 1024;
 
-/** @throws DrydockError `request.invalid`, `artifact.limit` */
-export async function readArtifactFile(path: string): Promise<Uint8Array> {
-  const refuse = (error: Error): never => {
-    throw new DrydockError('request.invalid', { detail: `${path}: ${error.message}` }, { cause: error });
-  };
-  const file = await open(path, 'r').catch(refuse);
+/**
+ * Opens a firmware file to be read by ranges; the caller closes it.
+ * @throws DrydockError `request.invalid`, `artifact.limit`
+ */
+export function openArtifactFile(path: string): ArtifactFile {
+  let file: ArtifactFile;
   try {
-    const facts = await file.stat();
-    if (!facts.isFile()) refuse(new Error('no file'));
-    if (facts.size > MAX_ARTIFACT_BYTES) {
-      throw new DrydockError('artifact.limit', { field: 'size', actual: facts.size, limit: MAX_ARTIFACT_BYTES });
-    }
-    return new Uint8Array(await file.readFile());
-  } finally {
-    await file.close();
+    file = ArtifactFile.open(path);
+  } catch (error) {
+    throw new DrydockError('request.invalid', { detail: `${path}: ${(error as Error).message}` }, { cause: error });
   }
+  if (file.length > MAX_ARTIFACT_BYTES) {
+    const actual = file.length;
+    file.close();
+    throw new DrydockError('artifact.limit', { field: 'size', actual, limit: MAX_ARTIFACT_BYTES });
+  }
+  return file;
+}
+
+/** @throws DrydockError `request.invalid` when it cannot be read or is larger than `mostBytes`. */
+export async function readSmallFile(path: string, mostBytes = 1024 * 1024): Promise<Uint8Array> {
+  try {
+    const facts = await stat(path);
+    if (facts.size > mostBytes) throw new Error(`larger than ${mostBytes} bytes`);
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw new DrydockError('request.invalid', { detail: `${path}: ${(error as Error).message}` }, { cause: error });
+  }
+}
+
+/**
+ * Every image of the file must be signed by the key in this PEM file.
+ * @throws DrydockError `request.invalid`, `settings.invalid`, `gateway.no-release-key`
+ */
+export async function requireSignature(file: ByteSource, format: string, keyPath: string): Promise<void> {
+  const pem = new TextDecoder().decode(await readSmallFile(keyPath));
+  verifyReleaseSignature(file, format, 'of --key', [parseReleaseKey(pem, '--key')]);
 }
 
 /** On a shared line the one that speaks in plain lines goes first: what it says disturbs nobody, and it is answered soon. */

@@ -7,6 +7,7 @@ import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import {
   DrydockError,
   bootloaderAddress,
+  type ByteSource,
   type Identification,
   type MarkStep,
   type Protocol,
@@ -15,7 +16,7 @@ import {
   type UpdateRequest,
 } from '@drydock/dfu-core';
 import type { Clock } from '../clock.js';
-import { PayloadStore } from '../driver/payload-store.js';
+import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
 import { SessionDriver, type DriverHooks } from '../driver/session-driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { ReportDraft } from '../journal/records.js';
@@ -36,7 +37,7 @@ export interface RunnerPorts {
   readonly log: Logger;
   readonly time: TrustedTime;
   readonly journal: Pick<Journal, 'append'>;
-  readonly cache: Pick<ArtifactCache, 'read' | 'discard'>;
+  readonly cache: Pick<ArtifactCache, 'open' | 'discard'>;
   readonly links: Pick<LinkFactory, 'link'>;
   readonly protocols: ProtocolRegistry;
   readonly site: Site;
@@ -59,7 +60,21 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
   const { grant } = attempt;
   const protocol = requireProtocol(grant.protocol, ports.protocols);
   checkModel(undefined, grant, ports.site);
-  const file = await ports.cache.read(grant.artifact.sha256);
+  const file = await ports.cache.open(grant.artifact.sha256);
+  try {
+    return await runWithFile(attempt, ports, protocol, file);
+  } finally {
+    file.close();
+  }
+}
+
+async function runWithFile(
+  attempt: Attempt,
+  ports: RunnerPorts,
+  protocol: Protocol,
+  file: ByteSource,
+): Promise<AttemptResult> {
+  const { grant } = attempt;
   let payload: PayloadStore;
   try {
     payload = new PayloadStore(file, grant.artifact.sha256, new Map());
@@ -70,7 +85,7 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
   const description = readArtifact(file, grant, protocol);
   const keys = ports.releaseKeys(grant.model);
   if (keys.length > 0) verifyReleaseSignature(file, description.format, grant.model, keys);
-  payload = new PayloadStore(file, grant.artifact.sha256, protocol.payloads(file));
+  payload = new PayloadStore(file, grant.artifact.sha256, payloadsOf(protocol, file));
   const expectVersion = grant.expect.version ?? ports.site.expectVersion(grant.model, grant.artifact.sha256);
   const request: UpdateRequest = {
     artifact: description,

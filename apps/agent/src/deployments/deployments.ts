@@ -25,7 +25,7 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
     Journal,
     'append' | 'attempt' | 'covers' | 'epoch' | 'found' | 'lastWord' | 'openAttempts' | 'reign' | 'trouble'
   >;
-  readonly cache: Pick<ArtifactCache, 'read' | 'discard' | 'hold' | 'obtain'>;
+  readonly cache: Pick<ArtifactCache, 'open' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
   /** An attempt takes its link. */
   working?(): void;

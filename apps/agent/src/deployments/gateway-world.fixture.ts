@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Grant, OrdersBody, type Cancellation, type Report } from '@drydock/contracts';
-import { makeMcubootImage, type Protocol } from '@drydock/dfu-core';
+import { makeMcubootImage, sourceOf, type Protocol } from '@drydock/dfu-core';
 import { Journal } from '../journal/journal.js';
 import { attemptKey } from '../journal/records.js';
 import { Lanes } from '../links/lanes.js';
@@ -89,7 +89,7 @@ export class World {
         },
       },
       cache: {
-        read: () => Promise.resolve(IMAGE),
+        open: () => Promise.resolve({ ...sourceOf(IMAGE), close: () => undefined }),
         discard: () => Promise.resolve(),
         hold: () => () => undefined,
         obtain: (_, __, signal) =>

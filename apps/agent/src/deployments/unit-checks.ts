@@ -5,6 +5,7 @@ import {
   bootloaderAddress,
   describeArtifact,
   type ArtifactDescription,
+  type ByteSource,
   type Identification,
   type Protocol,
 } from '@drydock/dfu-core';
@@ -46,7 +47,7 @@ export function checkModel(found: Identification | undefined, grant: Pick<Grant,
  * @throws ArtifactError, DrydockError `artifact.malformed`
  */
 export function readArtifact(
-  file: Uint8Array,
+  file: Uint8Array | ByteSource,
   grant: Pick<Grant, 'artifact'>,
   protocol: Protocol,
 ): ArtifactDescription {

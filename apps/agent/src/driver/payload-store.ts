@@ -6,12 +6,12 @@
  * between never leaves.
  */
 import { createHash } from 'node:crypto';
-import { DrydockError } from '@drydock/dfu-core';
+import { blocksOf, DrydockError, sourceOf, wholeOf, type ByteSource, type Protocol } from '@drydock/dfu-core';
 
 const BLOCK_BYTES = 4096;
 
 interface Payload {
-  readonly bytes: Uint8Array;
+  readonly bytes: ByteSource;
   readonly digests: readonly Buffer[];
 }
 
@@ -25,10 +25,15 @@ export class PayloadStore {
    * @param payloads the parts that sessions read by name, as the protocol takes the file apart.
    * @throws DrydockError `artifact.digest`
    */
-  constructor(file: Uint8Array, sha256: string, payloads: ReadonlyMap<string, Uint8Array>) {
-    const actual = createHash('sha256').update(file).digest('hex');
+  constructor(file: Uint8Array | ByteSource, sha256: string, payloads: ReadonlyMap<string, Uint8Array | ByteSource>) {
+    const hash = createHash('sha256');
+    for (const block of blocksOf(sourceOf(file))) hash.update(block);
+    const actual = hash.digest('hex');
     if (actual !== sha256) throw new DrydockError('artifact.digest', { field: 'file', expected: sha256, actual });
-    for (const [name, bytes] of payloads) this.#payloads.set(name, { bytes, digests: digestsOf(bytes) });
+    for (const [name, payload] of payloads) {
+      const bytes = sourceOf(payload);
+      this.#payloads.set(name, { bytes, digests: digestsOf(bytes) });
+    }
     this.#first = this.#payloads.keys().next().value;
   }
 
@@ -52,23 +57,37 @@ export class PayloadStore {
       throw new DrydockError('internal.invariant', { detail: `read of ${name ?? 'nothing'} at ${offset}` });
     }
     const end = Math.min(offset + length, payload.bytes.length);
-    for (let block = Math.floor(offset / BLOCK_BYTES); block * BLOCK_BYTES < end; block += 1) {
-      if (!digestOf(payload.bytes, block).equals(payload.digests[block]!)) {
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const from = first * BLOCK_BYTES;
+    const to = Math.min(Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES, payload.bytes.length);
+    // Read once: what was checked is what is handed out.
+    const bytes = payload.bytes.read(from, Math.max(0, to - from));
+    for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+      const block = first + at / BLOCK_BYTES;
+      if (!digestOf(bytes.subarray(at, at + BLOCK_BYTES)).equals(payload.digests[block]!)) {
         throw new DrydockError('artifact.digest', { field: `${name} block ${block}` });
       }
     }
-    return payload.bytes.subarray(offset, end);
+    return bytes.subarray(offset - from, end - from);
   }
 }
 
-function digestsOf(bytes: Uint8Array): Buffer[] {
+/** What sessions read of a file: by ranges where the protocol can, else from memory. @throws ArtifactError */
+export function payloadsOf(
+  protocol: Pick<Protocol, 'payloads' | 'sources'>,
+  file: ByteSource,
+): ReadonlyMap<string, Uint8Array | ByteSource> {
+  return protocol.sources?.(file) ?? protocol.payloads(wholeOf(file));
+}
+
+function digestsOf(bytes: ByteSource): Buffer[] {
   const digests: Buffer[] = [];
-  for (let block = 0; block * BLOCK_BYTES < bytes.length; block += 1) digests.push(digestOf(bytes, block));
+  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+    digests.push(digestOf(bytes.read(at, Math.min(BLOCK_BYTES, bytes.length - at))));
+  }
   return digests;
 }
 
-function digestOf(bytes: Uint8Array, block: number): Buffer {
-  return createHash('sha256')
-    .update(bytes.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES))
-    .digest();
+function digestOf(block: Uint8Array): Buffer {
+  return createHash('sha256').update(block).digest();
 }

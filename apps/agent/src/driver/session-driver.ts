@@ -143,12 +143,11 @@ export class SessionDriver {
     if (this.#running) throw new DrydockError('internal.invariant', { detail: 'two sessions on one link' });
     this.#running = true;
     this.limit(times.limitMs);
-    const stopped = new Promise<void>((resolve) => (this.#stop = resolve));
     try {
-      const info = await Promise.race([this.open(times.openMs), stopped.then(() => undefined)]);
+      const info = await this.#unlessStopped(this.open(times.openMs));
       if (this.#stopped || !info) throw this.#stopped ?? new DrydockError('internal.invariant', { detail: 'no link' });
       const session = make(info);
-      return await this.#play(session, stopped);
+      return await this.#play(session);
     } finally {
       this.#running = false;
       this.#limitTimer?.();
@@ -176,13 +175,28 @@ export class SessionDriver {
     void this.close();
   }
 
-  async #play<Outcome>(session: Session<Outcome>, stopped: Promise<void>): Promise<Outcome> {
+  /**
+   * The result, or undefined as soon as the session is ended from outside. Not by `Promise.race` with one long-lived
+   * promise: that would hold on to something for each effect, and a large image takes hundreds of thousands.
+   */
+  #unlessStopped<T>(work: Promise<T>): Promise<T | undefined> {
+    if (this.#stopped) {
+      work.catch(() => undefined);
+      return Promise.resolve(undefined);
+    }
+    return new Promise<T | undefined>((resolve, reject) => {
+      this.#stop = () => resolve(undefined);
+      work.then(resolve, reject);
+    });
+  }
+
+  async #play<Outcome>(session: Session<Outcome>): Promise<Outcome> {
     let step = session.next();
     let refusals = 0;
     for (let count = 1; !step.done; count += 1) {
       if (count % EFFECTS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       const effect = step.value;
-      const input = await Promise.race([this.#answer(effect), stopped.then(() => undefined)]);
+      const input = await this.#unlessStopped(this.#answer(effect));
       if (this.#stopped || !input) {
         const error = this.#stopped ?? new DrydockError('internal.invariant', { detail: 'no input' });
         // The generator's own clean-up may yield; nobody performs that any more.

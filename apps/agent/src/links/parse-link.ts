@@ -8,7 +8,8 @@
  * that a file for another one is refused before the unit is touched.
  *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
- * otherwise the link itself does.
+ * otherwise the link itself does. `via=recovery` updates through the bootloader's serial recovery; `reset=force` resets
+ * also an application that keeps saying that it is busy.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -52,9 +53,11 @@ const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
     'identity',
     'hwVersion',
     'softDevice',
+    'via',
+    'reset',
   ],
-  ble: ['type', 'identity', 'hwVersion', 'softDevice'],
-  udp: ['framing', 'identity'],
+  ble: ['type', 'identity', 'hwVersion', 'softDevice', 'reset'],
+  udp: ['framing', 'identity', 'reset'],
 };
 
 const MAX_NAME = 256;
@@ -90,6 +93,8 @@ export function parseLinkName(name: string): ParsedLink {
   };
   oneOf('framing', ['console', 'raw']);
   oneOf('identity', ['link', 'node-name']);
+  oneOf('via', ['application', 'recovery']);
+  oneOf('reset', ['ask', 'force']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);

@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
-import { DrydockError } from '@drydock/dfu-core';
+import { DrydockError, type ByteSource } from '@drydock/dfu-core';
 import { sleep, type Clock } from '../clock.js';
+import { ArtifactFile } from '../driver/artifact-file.js';
 import type { Logger } from '../logger.js';
 
 export interface ArtifactCacheOptions {
@@ -67,9 +68,9 @@ export class ArtifactCache {
     return (await sizeOf(this.path(sha256))) !== undefined;
   }
 
-  /** The bytes as they are on disk now. Whoever uses them checks them again. */
-  async read(sha256: string): Promise<Uint8Array> {
-    return new Uint8Array(await readFile(this.path(sha256)));
+  /** The bytes as they are on disk. Whoever uses them checks them again, and closes the file. */
+  async open(sha256: string): Promise<ByteSource & { close(): void }> {
+    return ArtifactFile.open(this.path(sha256));
   }
 
   /** Throws a file away whose bytes turned out to be wrong. */

@@ -3,14 +3,15 @@
  * session code: what the transfer benches divide by.
  *
  * Floor = wire or air time of every byte that the protocol makes both sides send, each unit filled,
- * + one connection event or turn-around for each answer that it obliges the host to await
- * + the target's own time (erase, write, signature).
+ * + the wait for the next connection event, or the turn-around, after each answer that it obliges the host to await
+ * + the target's own time (erase, write, signature) as far as the link cannot carry on meanwhile.
  *
- * `totalMs` is that sum. It is not a strict bound: flash is written while the link carries on, and an
- * answer may still come in the connection event in which it was asked for. `boundMs` is strict: no
- * host can be faster.
+ * `totalMs` is that sum, and no host can be faster: an answer is counted as coming in the connection event in which it
+ * was asked for wherever it fits there (a whole event for each answer would count one too many), and flash is written
+ * while the link carries on. `boundMs` leaves the waits for answers out as well.
  */
 import { ATT_VALUE_HEADER_BYTES, exchangeUs, linkPacketsOf, type Phy } from './ble-air.js';
+import { ConnectionEvents } from './connection-events.js';
 
 export interface FlashFigures {
   readonly pageBytes: number;
@@ -21,10 +22,11 @@ export interface FlashFigures {
 export interface TransferFloor {
   /** Bytes of both sides on the link. */
   readonly linkMs: number;
-  /** Connection events or turn-arounds of awaited answers. */
+  /** Waits for the next connection event, or turn-arounds, after awaited answers. */
   readonly answersMs: number;
-  /** Erasing, writing, checking on the target. */
+  /** Erasing, writing, checking on the target; what of it runs beside the link is in both. */
   readonly targetMs: number;
+  /** What a host can reach at best. */
   readonly totalMs: number;
   readonly boundMs: number;
   readonly payloadBytes: number;
@@ -60,39 +62,124 @@ export function secureDfuBleFloor(options: SecureDfuBleFloorOptions): TransferFl
   const { imageBytes, intervalMs, mtu, linkPayloadBytes, phy, flash } = options;
   const objectBytes = options.objectBytes ?? 4096;
   const unit = Math.max(4, Math.floor((mtu - ATT_VALUE_HEADER_BYTES) / 4) * 4);
-  const messageUs = (valueBytes: number): number =>
-    linkPacketsOf(valueBytes + ATT_VALUE_HEADER_BYTES, linkPayloadBytes).reduce(
-      (sum, packet) => sum + exchangeUs(packet, 0, phy),
-      0,
-    );
-  const dataUs = (bytes: number): number =>
-    Math.floor(bytes / unit) * messageUs(unit) + (bytes % unit > 0 ? messageUs(bytes % unit) : 0);
+  const packetsUs = (valueBytes: number): number[] =>
+    linkPacketsOf(valueBytes + ATT_VALUE_HEADER_BYTES, linkPayloadBytes).map((packet) => exchangeUs(packet, 0, phy));
+  const events = new ConnectionEvents(intervalMs);
+  let linkUs = 0;
+  const exchange = (us: number): void => {
+    linkUs += us;
+    events.exchange(us);
+  };
   // A request: the write with its ATT response (1 + 4 bytes), then the notification on an empty packet.
-  const requestUs = (requestBytes: number, answerBytes: number): number =>
-    exchangeUs(requestBytes + 7, 5, phy) + exchangeUs(0, answerBytes + 7, phy);
-  const create = requestUs(6, 3);
-  const checksum = requestUs(1, 11);
-  const execute = requestUs(1, 3);
-  const select = requestUs(2, 15);
+  const request = (requestBytes: number, answerBytes: number): void => {
+    exchange(exchangeUs(requestBytes + 7, 5, phy));
+    exchange(exchangeUs(0, answerBytes + 7, phy));
+    events.nextEvent();
+  };
+  const data = (bytes: number): void => {
+    for (let at = 0; at < bytes; at += unit) packetsUs(Math.min(unit, bytes - at)).forEach(exchange);
+  };
+  const create = (): void => request(6, 3);
+  const checksum = (): void => request(1, 11);
+  const execute = (): void => request(1, 3);
+  const select = (): void => request(2, 15);
 
-  const initBytes = options.initPacketBytes ?? 141;
-  let linkUs = select + create + dataUs(initBytes) + checksum + execute + select;
-  let answers = 5;
+  select();
+  create();
+  data(options.initPacketBytes ?? 141);
+  checksum();
+  execute();
+  select();
+  const answersPerObject = options.answersPerObject ?? 3;
   for (let at = 0; at < imageBytes; at += objectBytes) {
-    linkUs += create + dataUs(Math.min(objectBytes, imageBytes - at)) + checksum + execute;
-    answers += options.answersPerObject ?? 3;
+    if (answersPerObject > 0) create();
+    data(Math.min(objectBytes, imageBytes - at));
+    if (answersPerObject > 1) checksum();
+    if (answersPerObject > 2) execute();
   }
   const flashMs = eraseMs(imageBytes, flash) + writeMs(imageBytes, flash);
   const verifyMs = options.verifyMs ?? 0;
   const linkMs = linkUs / 1000;
-  const answersMs = answers * intervalMs;
   return summary({
     linkMs,
-    answersMs,
+    answersMs: events.atMs - linkMs,
     targetMs: flashMs + verifyMs,
+    totalMs: verifyMs + Math.max(events.atMs, flashMs),
     boundMs: verifyMs + Math.max(linkMs, flashMs),
     payloadBytes: imageBytes,
-    bareBytesPerSecond: (unit * 1e6) / messageUs(unit),
+    bareBytesPerSecond: (unit * 1e6) / packetsUs(unit).reduce((sum, us) => sum + us, 0),
+  });
+}
+
+export interface SmpBleFloorOptions {
+  readonly imageBytes: number;
+  readonly intervalMs: number;
+  readonly mtu: number;
+  readonly linkPayloadBytes: number;
+  readonly phy: Phy;
+  /** As the target's `params` say. */
+  readonly bufSize: number;
+  /** Requests that may be under way: `buf_count - 1`, at least 1. */
+  readonly window: number;
+  readonly flash: FlashFigures;
+  /** The target's time for any request. Default 0. */
+  readonly processMs?: number;
+}
+
+/**
+ * SMP image upload over Bluetooth LE, all chunks and their answers, erase included. With a window the answers ride on
+ * the packets of later requests, and only the first and the last one are awaited.
+ */
+export function smpBleFloor(options: SmpBleFloorOptions): TransferFloor {
+  const { imageBytes, intervalMs, mtu, linkPayloadBytes, phy, bufSize, flash } = options;
+  const processMs = options.processMs ?? 0;
+  const fragment = mtu - ATT_VALUE_HEADER_BYTES;
+  const isWindowed = options.window > 1;
+  const events = new ConnectionEvents(intervalMs);
+  let linkUs = 0;
+  let waitedMs = 0;
+  let answerBytes = 0;
+  const exchange = (centralBytes: number, peripheralBytes: number): void => {
+    const us = exchangeUs(centralBytes, peripheralBytes, phy);
+    linkUs += us;
+    events.exchange(us);
+  };
+  for (let off = 0; off < imageBytes;) {
+    const bytes = Math.min(smpChunkBytes(bufSize, off, imageBytes), imageBytes - off);
+    if (bytes <= 0) throw new RangeError(`a buffer of ${bufSize} bytes holds no chunk`);
+    const message = smpChunkOverhead(off, bytes, imageBytes) + bytes;
+    for (let at = 0; at < message; at += fragment) {
+      for (const packet of linkPacketsOf(Math.min(fragment, message - at) + ATT_VALUE_HEADER_BYTES, linkPayloadBytes)) {
+        exchange(packet, answerBytes);
+        answerBytes = 0;
+      }
+    }
+    const isFirst = off === 0;
+    off += bytes;
+    // Answer: header, map, "off", number, end of map; as a notification in one link packet.
+    answerBytes = 8 + 1 + 4 + cborHeadBytes(off) + 1 + ATT_VALUE_HEADER_BYTES + 4;
+    if (!isWindowed || isFirst || off === imageBytes) {
+      const ownMs = processMs + (isFirst ? eraseMs(imageBytes, flash) : 0) + (isWindowed ? 0 : writeMs(bytes, flash));
+      waitedMs += ownMs;
+      events.wait(ownMs);
+      exchange(0, answerBytes);
+      answerBytes = 0;
+      events.nextEvent();
+    }
+  }
+  const linkMs = linkUs / 1000;
+  const erase = eraseMs(imageBytes, flash);
+  const write = writeMs(imageBytes, flash);
+  return summary({
+    linkMs,
+    answersMs: events.atMs - linkMs - waitedMs,
+    targetMs: erase + write,
+    totalMs: isWindowed ? erase + Math.max(events.atMs - erase, write) : events.atMs,
+    boundMs: erase + (isWindowed ? Math.max(linkMs, write) : linkMs + write),
+    payloadBytes: imageBytes,
+    bareBytesPerSecond:
+      (fragment * 1e6) /
+      linkPacketsOf(mtu, linkPayloadBytes).reduce((sum, packet) => sum + exchangeUs(packet, 0, phy), 0),
   });
 }
 
@@ -161,7 +248,8 @@ export function smpConsoleFloor(options: SmpConsoleFloorOptions): TransferFloor 
     linkMs,
     answersMs,
     targetMs: erase + write,
-    boundMs: erase + answersMs + alongside,
+    totalMs: erase + answersMs + alongside,
+    boundMs: erase + alongside,
     payloadBytes: imageBytes,
     bareBytesPerSecond: (fullChunk * 1000) / (consoleWireBytes(limit) * byteMs),
   });
@@ -173,7 +261,6 @@ function smpChunkOverhead(off: number, data: number, imageBytes: number): number
   return 8 + 1 + 5 + cborHeadBytes(data) + 4 + cborHeadBytes(off) + first;
 }
 
-function summary(parts: Omit<TransferFloor, 'totalMs' | 'bytesPerSecond'>): TransferFloor {
-  const totalMs = parts.linkMs + parts.answersMs + parts.targetMs;
-  return { ...parts, totalMs, bytesPerSecond: (parts.payloadBytes * 1000) / totalMs };
+function summary(parts: Omit<TransferFloor, 'bytesPerSecond'>): TransferFloor {
+  return { ...parts, bytesPerSecond: (parts.payloadBytes * 1000) / parts.totalMs };
 }

@@ -26,6 +26,8 @@ export interface RunOptions {
    * the only entry.
    */
   readonly payloads?: ReadonlyMap<string, Uint8Array>;
+  /** Told of every `read` effect. */
+  readonly onRead?: (offset: number, length: number) => void;
   /** The fence: asked at every mark, before the session goes on. Default: always go. */
   readonly onMark?: (step: MarkStep, atMs: number) => MarkVerdict;
   readonly onProgress?: (sentBytes: number, totalBytes: number, atMs: number) => void;
@@ -319,6 +321,7 @@ export class VirtualRun<Outcome> {
   }
 
   #read(effect: Extract<Effect, { kind: 'read' }>): Input {
+    this.#options.onRead?.(effect.offset, effect.length);
     const payloads = this.#options.payloads ?? new Map<string, Uint8Array>();
     const only = payloads.size === 1 ? [...payloads.values()][0] : undefined;
     const payload = payloads.get(effect.source ?? '') ?? (effect.source === undefined ? only : undefined);

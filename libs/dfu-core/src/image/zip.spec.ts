@@ -96,6 +96,20 @@ describe('openZip', () => {
     expect([error.code, error.message]).toEqual(['artifact.malformed', expect.stringContaining('more than 100 bytes')]);
   });
 
+  it('opens a member as a source: a stored one where it lies, its CRC-32 checked all the same', () => {
+    const mixed = zipSync({ stored: [text, { level: 0 }], packed: text });
+    for (const name of ['stored', 'packed']) {
+      const opened = openZip(mixed, LIMITS).open(name);
+      expect(opened?.read(3, 8)).toEqual(text.subarray(3, 11));
+      expect(opened?.length).toBe(text.length);
+    }
+    expect(openZip(mixed, LIMITS).open('absent')).toBeUndefined();
+    const spoiled = mixed.slice();
+    const at = find(spoiled, [...text.subarray(0, 4)]);
+    spoiled[at] = (spoiled[at] ?? 0) ^ 1;
+    expect(refusal(() => openZip(spoiled, LIMITS).open('stored')).message).toContain('CRC-32');
+  });
+
   it('notices a member that is too short, or not what its CRC says', () => {
     expect(refusal(() => openZip(spoil(small, 24, 43), LIMITS).read('a.txt')).message).toContain('unpacks to 42');
     expect(refusal(() => openZip(spoil(small, 16, 0, 0), LIMITS).read('a.txt')).message).toContain('CRC-32');

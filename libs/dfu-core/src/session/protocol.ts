@@ -114,6 +114,8 @@ export interface Protocol {
   recognise(sighting: Sighting): 'application' | 'bootloader' | undefined;
   /** Changes nothing on the target. Throws `DrydockError` when the unit does not answer as expected. */
   identify(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification>;
+  /** More that a person may want to see of a unit, a line each: what lies in its slots. Changes nothing on the target. */
+  details?(link: LinkInfo, options: Readonly<Record<string, string>>): Session<readonly string[]>;
   fit(found: Identification, artifact: ArtifactDescription, options: FitOptions): FitResult;
   /**
    * The pieces of an artifact that a session may `read`, by the `source` it names: `image:N`, and for Nordic `init:N`,

@@ -11,6 +11,13 @@ const HEADER_BYTES = 32;
 const TLV_MAGIC = 0x6907;
 const PROTECTED_TLV_MAGIC = 0x6908;
 const NON_BOOTABLE = 0x10;
+const ENCRYPTED = 0x04 | 0x08;
+const ROM_FIXED = 0x100;
+const HASHES: readonly { readonly tlv: number; readonly name: string; readonly bytes: number }[] = [
+  { tlv: 0x10, name: 'sha256', bytes: 32 },
+  { tlv: 0x11, name: 'sha384', bytes: 48 },
+  { tlv: 0x12, name: 'sha512', bytes: 64 },
+];
 const Tlv = {
   keyHash: 0x01,
   sha256: 0x10,
@@ -18,6 +25,7 @@ const Tlv = {
   ecdsa: 0x22,
   rsa3072: 0x23,
   ed25519: 0x24,
+  dependency: 0x40,
   securityCounter: 0x50,
 } as const;
 
@@ -31,8 +39,10 @@ export interface ImageVersion {
 export interface McubootImage {
   readonly version: ImageVersion;
   readonly bootable: boolean;
-  /** Value of the one SHA-256 TLV. */
+  readonly encrypted: boolean;
+  /** Value of the one hash TLV. */
   readonly hash: Uint8Array;
+  readonly hashName: string;
   /** Header, body and protected TLVs: what the hash covers. */
   readonly hashed: Uint8Array;
   /** The code, without header. */
@@ -64,6 +74,13 @@ export function headerVersion(bytes: Uint8Array): ImageVersion | undefined {
   };
 }
 
+/** The only address that an image runs at; undefined for one that runs anywhere, or moved by the bootloader. */
+export function fixedAddress(bytes: Uint8Array): number | undefined {
+  if (!headerVersion(bytes)) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(16, true) & ROM_FIXED ? view.getUint32(4, true) : undefined;
+}
+
 /** @returns undefined unless there are magic, TLVs and exactly one hash. The hash is not recomputed here. */
 export function readImage(slot: Uint8Array): McubootImage | undefined {
   const version = headerVersion(slot);
@@ -91,13 +108,17 @@ export function readImage(slot: Uint8Array): McubootImage | undefined {
   };
   if (protectedBytes > 0 && readBlock(bodyEnd, PROTECTED_TLV_MAGIC) !== hashedEnd) return undefined;
   const totalBytes = readBlock(hashedEnd, TLV_MAGIC);
-  const hashes = tlvs.filter((tlv) => tlv.type === Tlv.sha256);
+  const hashes = tlvs.filter((tlv) => HASHES.some((kind) => kind.tlv === tlv.type));
   const hash = hashes[0]?.value;
-  if (totalBytes === undefined || hashes.length !== 1 || hash?.length !== 32) return undefined;
+  const kind = HASHES.find((each) => each.tlv === hashes[0]?.type);
+  if (totalBytes === undefined || hashes.length !== 1 || !hash || hash.length !== kind?.bytes) return undefined;
+  const flags = view.getUint32(16, true);
   return {
     version,
-    bootable: (view.getUint32(16, true) & NON_BOOTABLE) === 0,
+    bootable: (flags & NON_BOOTABLE) === 0,
+    encrypted: (flags & ENCRYPTED) !== 0,
     hash,
+    hashName: kind.name,
     hashed: slot.slice(0, hashedEnd),
     body: slot.slice(headerBytes, bodyEnd),
     totalBytes,
@@ -107,7 +128,9 @@ export function readImage(slot: Uint8Array): McubootImage | undefined {
 
 /** What MCUboot asks before it starts an image: hash, and a signature by `key` if there is one. */
 export function imageIsValid(image: McubootImage, key: KeyObject | undefined): boolean {
-  const digest = createHash('sha256').update(image.hashed).digest();
+  // Its hash is that of the plain image, which only the bootloader's own key brings back.
+  if (image.encrypted) return true;
+  const digest = createHash(image.hashName).update(image.hashed).digest();
   if (!digest.equals(image.hash)) return false;
   if (!key) return true;
   for (const { type, value } of image.tlvs) {
@@ -127,6 +150,21 @@ export function imageIsValid(image: McubootImage, key: KeyObject | undefined): b
 export function securityCounter(image: McubootImage): number | undefined {
   const value = image.tlvs.find((tlv) => tlv.type === Tlv.securityCounter)?.value;
   return value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0, true) : undefined;
+}
+
+/** Least versions of other images, without which MCUboot does not swap this one in. */
+export function dependencies(image: McubootImage): { readonly image: number; readonly minimum: ImageVersion }[] {
+  return image.tlvs.flatMap(({ type, value }) => {
+    if (type !== Tlv.dependency || value.length !== 12) return [];
+    const view = new DataView(value.buffer, value.byteOffset);
+    const minimum = {
+      major: view.getUint8(4),
+      minor: view.getUint8(5),
+      revision: view.getUint16(6, true),
+      build: view.getUint32(8, true),
+    };
+    return [{ image: view.getUint8(0), minimum }];
+  });
 }
 
 export interface FactoryImageOptions {

@@ -5,6 +5,13 @@ import type { FlashTiming } from '../flash-memory.js';
 
 export type SmpTransport = 'console' | 'raw' | 'ble' | 'udp';
 
+export interface ExtraImage {
+  /** In its primary slot at the factory. */
+  readonly image?: Uint8Array;
+  /** Default: that of the first image. */
+  readonly slotBytes?: number;
+}
+
 export interface SmpOptions {
   readonly scheduler: Scheduler;
   /** How it is reached. Default `console`. */
@@ -18,8 +25,31 @@ export interface SmpOptions {
   /** Default 256 KiB each; the last page holds the trailer. */
   readonly slotBytes?: number;
   readonly flash?: Partial<FlashTiming>;
-  /** MCUboot mode number: 1 and 3 swap, 2 overwrite only, 9 swap using offset. Default 3. */
-  readonly mode?: 1 | 2 | 3 | 9;
+  /**
+   * MCUboot mode number: 1 and 3 swap, 2 overwrite only, 9 swap using offset; 4 and 5 direct-XIP without and with
+   * revert, 6 RAM load: the higher version of two slots starts. Default 3.
+   */
+  readonly mode?: 1 | 2 | 3 | 4 | 5 | 6 | 9;
+  /** A second image whose primary slot is the flash of another core: never listed, overwritten at boot, no revert. */
+  readonly networkCore?: ExtraImage;
+  /** A second image of the same core, swapped as the first. */
+  readonly secondImage?: ExtraImage;
+  /** The bootloader leaves the network core alone in a boot for which the application was set first. Default true. */
+  readonly networkCoreOrderBug?: boolean;
+  /** Direct-XIP: where the slots lie; an image fixed to another address is refused with 25. */
+  readonly slotAddresses?: readonly [number, number];
+  /** The `image` key of an upload chooses a slot: 0 the free one, n the slot n - 1. Default false. */
+  readonly directUpload?: boolean;
+  /** Default true; false: an application without image group, as single-slot builds. */
+  readonly hasImageGroup?: boolean;
+  /** Images with SHA-384 or SHA-512 can be set by their hash. Default false. */
+  readonly longHashes?: boolean;
+  /** Pages are erased as the upload reaches them. Default false. */
+  readonly progressiveErase?: boolean;
+  /** These upload requests (counted from 1 after each boot) are answered with "busy". */
+  readonly busyAt?: readonly number[];
+  /** `boot_mode` is kept over the reset. Default true; false: the key is ignored. */
+  readonly keepsBootMode?: boolean;
   /** MCUboot refuses lower versions and security counters. Default false. */
   readonly noDowngrade?: boolean;
   /** Public key that images must be signed by: PEM or key object. Undefined: only the hash is checked. */
@@ -72,6 +102,8 @@ export interface SmpOptions {
   readonly maxMtu?: number;
   readonly maxLinkPayloadBytes?: number;
   readonly advertisingIntervalMs?: number;
+  /** BLE: another random address after each boot. Default false. */
+  readonly changesAddress?: boolean;
   /** BLE: the characteristic wants authenticated pairing. Default false. */
   readonly needsPairing?: boolean;
   readonly faults?: FaultPlan;

@@ -6,7 +6,7 @@
 import type { FlashMemory } from '../flash-memory.js';
 import type { FaultInjector } from '../fault-injector.js';
 import type { CborMap } from './cbor.js';
-import { PRIMARY, SECONDARY, type ImageSlots, type SlotName } from './image-slots.js';
+import { PRIMARY, type ImageSlots, type SlotName } from './image-slots.js';
 import { versionText } from './mcuboot-image.js';
 import { GlobalRc, ok, rc, type Reply } from './reply.js';
 
@@ -41,7 +41,7 @@ export class RecoveryGroup {
 
   #list(): Reply {
     const images: CborMap[] = [];
-    for (const [index, slot] of ([PRIMARY, SECONDARY] as const).entries()) {
+    for (const [index, slot] of this.#host.slots.names.entries()) {
       const image = this.#host.slots.image(slot);
       if (!image || !this.#host.isValid(slot)) continue;
       images.push({ slot: index, hash: image.hash, version: versionText(image.version) });

@@ -33,6 +33,7 @@ export const ImageError = {
   invalidHeader: 22,
   invalidMagic: 23,
   invalidHash: 24,
+  invalidFlashAddress: 25,
   currentVersionIsNewer: 27,
   alreadyPending: 28,
   tooLarge: 30,
@@ -59,6 +60,7 @@ const IMAGE_RC: Readonly<Record<number, number>> = {
 
 const OS_GROUP = 0;
 export const OS_QUERY_NO_ANSWER = 3;
+export const OS_RTC_NOT_SET = 4;
 
 export const ok = (body: CborMap = {}): Reply => ({ kind: 'ok', body });
 export const rc = (code: number, rsn?: string): Reply => ({ kind: 'rc', rc: code, ...(rsn ? { rsn } : {}) });

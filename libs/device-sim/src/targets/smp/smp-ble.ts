@@ -54,12 +54,18 @@ export class SmpBle implements BlePeripheral, TransportSide {
     const { options, isRunning, isMute, personality } = this.#unit;
     if (!isRunning || isMute || this.#connection || personality === 'recovery') return undefined;
     return {
-      address: this.#address,
+      address: this.#currentAddress(),
       addressType: options.addressType ?? 'random',
       name: options.name ?? options.model ?? 'demo-board',
       services: [SmpUuid.service],
       intervalMs: options.advertisingIntervalMs ?? 100,
     };
+  }
+
+  #currentAddress(): string {
+    if (!(this.#unit.options.changesAddress ?? false)) return this.#address;
+    const last = (Number.parseInt(this.#address.slice(-2), 16) + this.#unit.boots) & 0xff;
+    return `${this.#address.slice(0, -2)}${last.toString(16).padStart(2, '0')}`;
   }
 
   services(): readonly GattService[] {

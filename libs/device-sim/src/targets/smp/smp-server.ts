@@ -5,7 +5,7 @@
  * `grp/os_mgmt/src/os_mgmt.c`.
  */
 import { decodeCborMap, encodeCborMap, type CborMap } from './cbor.js';
-import { bodyOf, GlobalRc, ok, OS_QUERY_NO_ANSWER, osError, rc, type Reply } from './reply.js';
+import { bodyOf, GlobalRc, ok, OS_QUERY_NO_ANSWER, OS_RTC_NOT_SET, osError, rc, type Reply } from './reply.js';
 
 const HEADER_BYTES = 8;
 
@@ -25,6 +25,9 @@ export interface ServerHost {
   readonly nodeName: string;
   readonly model: string;
   readonly processMs: number;
+  readonly hasImageGroup: boolean;
+  /** The unit's clock; undefined until somebody sets it. */
+  readonly datetime: { get(): string | undefined; set(text: string): void };
   after(delayMs: number, fn: () => void): void;
   image(command: number, isWrite: boolean, request: Map<string, unknown>, done: (reply: Reply) => void): void;
   /** The reset follows the answer after a while. */
@@ -82,9 +85,12 @@ export class SmpServer {
     const payload = message.subarray(HEADER_BYTES, HEADER_BYTES + length);
     const request = payload.length === 0 ? new Map<string, unknown>() : decodeCborMap(payload);
     if (!request) return answer(rc(GlobalRc.invalid));
+    const host = this.#host;
     const group = view.getUint16(4);
     const command = view.getUint8(7);
     const isWrite = op === 2;
+    if (group === 1 && !host.hasImageGroup && host.personality === 'application')
+      return answer(rc(GlobalRc.notSupported));
     if (group === 1) return this.#host.image(command, isWrite, request, answer);
     if (group === 0) return this.#os(command, isWrite, request, answer);
     answer(rc(GlobalRc.notSupported));
@@ -98,10 +104,13 @@ export class SmpServer {
       return answer(typeof text === 'string' ? ok({ r: text }) : rc(GlobalRc.invalid));
     }
     if (command === 1 && isRecovery && isWrite) return answer(ok());
+    if (command === 4 && !isRecovery) return answer(this.#datetime(isWrite, request));
     if (command === 5 && isWrite) {
       const bootMode = request.get('boot_mode');
       const refusal = host.refusal('reset');
-      if (refusal !== undefined) return answer(rc(refusal));
+      // Only a boolean counts, and only against "busy".
+      const isForced = request.get('force') === true && refusal === GlobalRc.busy;
+      if (refusal !== undefined && !isForced) return answer(rc(refusal));
       host.reset(typeof bootMode === 'number' ? bootMode : 0);
       return answer(ok());
     }
@@ -111,6 +120,16 @@ export class SmpServer {
     if (command === 7 && !isWrite && host.hasOsInfo && !isRecovery) return answer(this.#osInfo(request));
     if (command === 8 && !isWrite && host.hasBootloaderInfo && !isRecovery) return answer(this.#bootloader(request));
     answer(rc(GlobalRc.notSupported));
+  }
+
+  #datetime(isWrite: boolean, request: Map<string, unknown>): Reply {
+    const text = request.get('datetime');
+    const { datetime } = this.#host;
+    const now = datetime.get();
+    if (!isWrite) return now === undefined ? osError(OS_RTC_NOT_SET) : ok({ datetime: now });
+    if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text)) return rc(GlobalRc.invalid);
+    datetime.set(text);
+    return ok();
   }
 
   #osInfo(request: Map<string, unknown>): Reply {

@@ -8,8 +8,9 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { FlashMemory, NRF52_FLASH } from '../flash-memory.js';
 import { PoweredUnit } from '../powered-unit.js';
 import { ImageGroup } from './image-group.js';
-import { ImageSlots, PRIMARY, SECONDARY, type SlotName, type SwapType } from './image-slots.js';
-import { imageIsValid, versionText } from './mcuboot-image.js';
+import { ImageSlots, type SlotName, type SwapType } from './image-slots.js';
+import { InPlaceSlots } from './in-place-slots.js';
+import { compareVersions, dependencies, imageIsValid, versionText } from './mcuboot-image.js';
 import type { SmpOptions } from './options.js';
 import { RecoveryGroup } from './recovery-group.js';
 import { SmpServer } from './smp-server.js';
@@ -27,10 +28,26 @@ export interface TransportSide {
   started(): void;
 }
 
+/** What the bootloader does to one image before anything runs. */
+interface Move {
+  readonly slots: ImageSlots;
+  readonly type: SwapType;
+}
+
+const DIRECT_XIP = 4;
+const DIRECT_XIP_REVERT = 5;
+const RAM_LOAD = 6;
+const OVERWRITE = 2;
+
 export class SmpUnit extends PoweredUnit {
   readonly memory: FlashMemory;
+  /** Of the application. */
   readonly slots: ImageSlots;
+  /** By image number. */
+  readonly images: readonly ImageSlots[];
   readonly options: SmpOptions;
+  /** Boots since the factory. */
+  boots = 0;
   readonly #key: KeyObject | undefined;
   #server: SmpServer | undefined;
   #personality: 'application' | 'recovery' = 'application';
@@ -42,6 +59,9 @@ export class SmpUnit extends PoweredUnit {
   #bootMode = 0;
   #forceRevert = false;
   #wasSwapped = false;
+  /** Images set for the next boot, in the order of setting. */
+  #order: number[] = [];
+  #datetime: string | undefined;
 
   constructor(options: SmpOptions) {
     super(options.scheduler, options.faults ?? {});
@@ -49,19 +69,28 @@ export class SmpUnit extends PoweredUnit {
     const { publicKey } = options;
     this.#key = typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey;
     const slotBytes = options.slotBytes ?? 256 * 1024;
+    const second = options.networkCore ?? options.secondImage;
+    const secondBytes = second?.slotBytes ?? slotBytes;
     this.memory = new FlashMemory(
       options.scheduler,
-      { [PRIMARY]: slotBytes, [SECONDARY]: slotBytes },
+      { slot0: slotBytes, slot1: slotBytes, ...(second && { slot2: secondBytes, slot3: secondBytes }) },
       { ...NRF52_FLASH, ...options.flash },
       options.faults?.slowFlash ?? 1,
     );
-    this.slots = new ImageSlots(this.memory);
-    const { image } = options;
-    if (image) {
-      if (image.length > this.slots.maxImageBytes) throw new RangeError('the image does not fit the slot');
-      this.memory.preset(PRIMARY, 0, image);
-    }
+    const mode = options.mode ?? 3;
+    const inPlace = mode === DIRECT_XIP || mode === DIRECT_XIP_REVERT || mode === RAM_LOAD;
+    this.slots = inPlace ? new InPlaceSlots(this.memory, mode === DIRECT_XIP_REVERT) : new ImageSlots(this.memory);
+    this.images = second ? [this.slots, new ImageSlots(this.memory, 1, !options.networkCore)] : [this.slots];
+    this.#install(this.slots, options.image);
+    if (this.slots instanceof InPlaceSlots) this.slots.confirmFactoryImage();
+    if (second && this.images[1]) this.#install(this.images[1], second.image);
     this.boot();
+  }
+
+  #install(slots: ImageSlots, image: Uint8Array | undefined): void {
+    if (!image) return;
+    if (image.length > slots.maxImageBytes) throw new RangeError('the image does not fit the slot');
+    this.memory.preset(slots.primary, 0, image);
   }
 
   get personality(): 'application' | 'recovery' {
@@ -95,9 +124,14 @@ export class SmpUnit extends PoweredUnit {
   }
 
   runningImageSha256(): string | undefined {
-    const image = this.slots.image(PRIMARY);
+    return this.imageSha256(this.slots);
+  }
+
+  /** SHA-256 of the image file that runs as this image; undefined without a valid one. */
+  imageSha256(slots: ImageSlots): string | undefined {
+    const image = slots.image(slots.active);
     if (!image || !imageIsValid(image, undefined)) return undefined;
-    const bytes = this.memory.bytes(PRIMARY).subarray(0, image.totalBytes);
+    const bytes = this.memory.bytes(slots.active).subarray(0, image.totalBytes);
     return createHash('sha256').update(bytes).digest('hex');
   }
 
@@ -108,49 +142,85 @@ export class SmpUnit extends PoweredUnit {
   }
 
   protected override boot(): void {
-    if (this.#forceRevert) {
-      this.#forceRevert = false;
-      return this.#swapThenBoot('revert');
-    }
-    const wanted = this.slots.swapType();
-    if (wanted === 'none') return this.#bootPrimary();
-    if (wanted === 'revert') return this.#swapThenBoot('revert');
-    const refused = this.slots.refusalOfSecondary(this.#key, this.options.noDowngrade ?? false);
-    if (refused !== undefined || this.options.faults?.keepOldImage) {
-      if (refused === undefined) this.slots.clearSecondaryTrailer();
-      else this.slots.wipeSecondary();
-      return this.#bootPrimary();
-    }
-    this.#swapThenBoot(wanted);
+    this.boots += 1;
+    if (this.#bootMode === BOOT_MODE_RECOVERY && (this.options.recovery ?? true)) return this.#bootActive();
+    const moves = this.images.flatMap((slots) => this.#moveOf(slots) ?? []);
+    this.#order = [];
+    if (moves.length > 0) return this.#moveThenBoot(moves);
+    const { active } = this.slots;
+    this.slots.chooseAtBoot(this.#key);
+    if (this.slots.active !== active) this.#wasSwapped = true;
+    this.#bootActive();
   }
 
-  #swapMs(): number {
+  #moveOf(slots: ImageSlots): Move | undefined {
+    if (slots instanceof InPlaceSlots) return undefined;
+    if (slots.index === 0 && this.#forceRevert) {
+      this.#forceRevert = false;
+      return { slots, type: 'revert' };
+    }
+    const type = slots.swapType();
+    if (type === 'none') return undefined;
+    if (type === 'revert') return { slots, type };
+    const refused = slots.refusalOfSecondary(this.#key, this.options.noDowngrade ?? false);
+    if (refused !== undefined) {
+      slots.wipe(slots.secondary);
+      return undefined;
+    }
+    if (slots.index === 0 && this.options.faults?.keepOldImage) {
+      slots.clearSecondaryTrailer();
+      return undefined;
+    }
+    // Known issue of the nRF Connect SDK (NCSDK-34106): the core that was set after the application is left out.
+    const isLate = this.#order.includes(0) && this.#order.indexOf(slots.index) > this.#order.indexOf(0);
+    if (!slots.isReadable && isLate && (this.options.networkCoreOrderBug ?? true)) return undefined;
+    return this.#isSatisfied(slots) ? { slots, type } : undefined;
+  }
+
+  /** Whether the images that this one needs run, or are swapped in with it. */
+  #isSatisfied(slots: ImageSlots): boolean {
+    const candidate = slots.image(slots.secondary);
+    if (!candidate) return true;
+    return dependencies(candidate).every(({ image, minimum }) => {
+      const other = this.images[image];
+      if (!other) return false;
+      const isComing = other !== slots && other.swapType() !== 'none' && other.swapType() !== 'revert';
+      const version = other.image(isComing ? other.secondary : other.active)?.version;
+      return version !== undefined && compareVersions(version, minimum) >= 0;
+    });
+  }
+
+  #moveMs(moves: readonly Move[]): number {
     if (this.options.swapMs !== undefined) return this.options.swapMs;
-    const bytes = [PRIMARY, SECONDARY] as const;
-    return bytes.reduce((sum, slot) => {
-      const used = this.slots.usedBytes(slot);
-      return sum + this.memory.eraseMs(used) + this.memory.writeMs(used);
+    return moves.reduce((total, { slots }) => {
+      const used = slots.names.reduce((sum, slot) => {
+        const bytes = slots.usedBytes(slot);
+        return sum + this.memory.eraseMs(bytes) + this.memory.writeMs(bytes);
+      }, 0);
+      return total + used;
     }, 0);
   }
 
   /** A power cut before the end leaves the trailers as they were, so the next boot does it again. */
-  #swapThenBoot(type: SwapType): void {
-    this.after(this.#swapMs(), () => {
-      if (this.options.mode === 2) this.slots.overwrite();
-      else this.slots.swap(type !== 'test');
-      if (type === 'revert') this.log('reverted', this.#runningVersion());
-      else this.#wasSwapped = true;
-      this.#bootPrimary();
+  #moveThenBoot(moves: readonly Move[]): void {
+    this.after(this.#moveMs(moves), () => {
+      for (const { slots, type } of moves) {
+        if (this.options.mode === OVERWRITE || !slots.isReadable) slots.overwrite();
+        else slots.swap(type !== 'test');
+        if (type === 'revert') this.log('reverted', this.#runningVersion());
+        else this.#wasSwapped = true;
+      }
+      this.#bootActive();
     });
   }
 
   #runningVersion(): string {
-    const image = this.slots.image(PRIMARY);
+    const image = this.slots.image(this.slots.active);
     return image ? versionText(image.version) : 'nothing';
   }
 
-  #bootPrimary(): void {
-    const isValid = this.slots.primaryIsValid(this.#key);
+  #bootActive(): void {
+    const isValid = this.slots.activeIsValid(this.#key);
     const hasRecovery = this.options.recovery ?? true;
     const stays = (this.#bootMode === BOOT_MODE_RECOVERY || !isValid) && hasRecovery;
     this.#bootMode = 0;
@@ -186,34 +256,52 @@ export class SmpUnit extends PoweredUnit {
   }
 
   #reset(bootMode: number): void {
-    this.#bootMode = bootMode;
+    this.#bootMode = (this.options.keepsBootMode ?? true) ? bootMode : 0;
     this.#touch('reset');
     this.after(this.options.resetDelayMs ?? 250, () => this.goDown(this.#rebootMs()));
   }
 
+  #makeGroup(): ImageGroup | RecoveryGroup {
+    const { options } = this;
+    const mode = options.mode ?? 3;
+    const shared = {
+      memory: this.memory,
+      faults: this.faults,
+      touch: (detail: string): void => this.#touch(detail),
+      tookImageBytes: (count: number): void => this.#tookImageBytes(count),
+    };
+    if (this.#personality === 'recovery') {
+      const isValid = (slot: SlotName): boolean => {
+        const image = this.slots.image(slot);
+        return image !== undefined && imageIsValid(image, this.#key);
+      };
+      const log = (what: 'erased' | 'written', detail?: string): void => this.log(what, detail);
+      return new RecoveryGroup({ ...shared, slots: this.slots, writeAlignment: 4, isValid, log });
+    }
+    return new ImageGroup({
+      ...shared,
+      images: this.images,
+      frugalList: options.frugalList ?? false,
+      imageCheck: options.imageCheck ?? false,
+      hasTrial: mode !== DIRECT_XIP && mode !== RAM_LOAD,
+      directUpload: options.directUpload ?? false,
+      longHashes: options.longHashes ?? false,
+      progressiveErase: options.progressiveErase ?? false,
+      slotAddresses: options.slotAddresses,
+      busyAt: options.busyAt ?? [],
+      log: (what, detail) => this.log(what, detail),
+      wasSet: (image) => this.#order.push(image),
+      confirmedRunning: () => {
+        if (!options.faults?.revertAfterConfirm) return;
+        this.#forceRevert = true;
+        this.after(REVERT_AFTER_CONFIRM_MS, () => this.goDown(this.#rebootMs()));
+      },
+    });
+  }
+
   #makeServer(): SmpServer {
     const { options } = this;
-    const touch = (detail: string): void => this.#touch(detail);
-    const tookImageBytes = (count: number): void => this.#tookImageBytes(count);
-    const shared = { memory: this.memory, slots: this.slots, faults: this.faults, touch, tookImageBytes };
-    const isValid = (slot: SlotName): boolean => {
-      const image = this.slots.image(slot);
-      return image !== undefined && imageIsValid(image, this.#key);
-    };
-    const images =
-      this.#personality === 'recovery'
-        ? new RecoveryGroup({ ...shared, writeAlignment: 4, isValid, log: (what, detail) => this.log(what, detail) })
-        : new ImageGroup({
-            ...shared,
-            frugalList: options.frugalList ?? false,
-            imageCheck: options.imageCheck ?? false,
-            log: (what, detail) => this.log(what, detail),
-            confirmedRunning: () => {
-              if (!options.faults?.revertAfterConfirm) return;
-              this.#forceRevert = true;
-              this.after(REVERT_AFTER_CONFIRM_MS, () => this.goDown(this.#rebootMs()));
-            },
-          });
+    const images = this.#makeGroup();
     return new SmpServer(
       {
         personality: this.#personality,
@@ -226,6 +314,7 @@ export class SmpUnit extends PoweredUnit {
         hasParams: options.hasParams ?? true,
         hasBootloaderInfo: options.hasBootloaderInfo ?? true,
         hasOsInfo: options.hasOsInfo ?? true,
+        hasImageGroup: options.hasImageGroup ?? true,
         mode: options.mode ?? 3,
         noDowngrade: options.noDowngrade ?? false,
         nodeName: options.deviceId ?? 'SIM-0001',
@@ -235,6 +324,7 @@ export class SmpUnit extends PoweredUnit {
         image: (command, isWrite, request, done) => images.handle(command, isWrite, request, done),
         reset: (bootMode) => this.#reset(bootMode),
         refusal: (request) => this.faults.refusal(request),
+        datetime: { get: () => this.#datetime, set: (text) => (this.#datetime = text) },
       },
       (message) => {
         const silentMs = this.faults.silentForMs;

@@ -3,7 +3,7 @@
  *
  * Source: nRF Connect SDK `scripts/bootloader/generate_zip.py`; mcu-tools/mcuboot `scripts/imgtool/image.py`.
  */
-import { type ByteSource, blocksOf, sourceOf, wholeOf } from '../../bytes/byte-source.js';
+import { type ByteSource, sourceOf, wholeOf } from '../../bytes/byte-source.js';
 import { toHex } from '../../bytes/hex.js';
 import { ArtifactError } from '../../errors.js';
 import type { ArtifactDescription } from '../description.js';
@@ -26,7 +26,7 @@ import {
 } from './format.js';
 import { imageOfHex } from './hex.js';
 import { isMcubootManifest, type ManifestFile, parseManifestJson, readManifest } from './manifest.js';
-import { HASH_FUNCTIONS } from './verify.js';
+import { digestOf } from './verify.js';
 
 export const MCUBOOT_FORMATS: readonly string[] = [MCUBOOT_FORMAT, MCUBOOT_HEX_FORMAT, MCUBOOT_PACKAGE_FORMAT];
 
@@ -192,23 +192,23 @@ function checkDependencies(images: readonly McubootFileImage[]): void {
  * @throws ArtifactError for the first check that fails.
  */
 export function describeMcubootFile(file: Uint8Array | ByteSource, checks: McubootChecks = {}): ArtifactDescription {
-  const { format, images, notes } = openMcubootFile(file, checks);
   const source = sourceOf(file);
-  const hash = HASH_FUNCTIONS.sha256.create();
-  for (const block of blocksOf(source)) hash.update(block);
+  const { format, images, notes } = openMcubootFile(source, checks);
+  const described = images.map(({ image, slot, kind, member, checked }) =>
+    describeImage(checked, {
+      image,
+      kind,
+      ...(slot !== undefined && { slot }),
+      ...(member !== undefined && { member }),
+    }),
+  );
   return {
     format,
     protocols: ['smp'],
-    sha256: toHex(hash.digest()),
+    // A plain image is the file.
+    sha256: (images[0]?.bytes === source && described[0]?.sha256) || toHex(digestOf(source, 'sha256')),
     sizeBytes: source.length,
-    images: images.map(({ image, slot, kind, member, checked }) =>
-      describeImage(checked, {
-        image,
-        kind,
-        ...(slot !== undefined && { slot }),
-        ...(member !== undefined && { member }),
-      }),
-    ),
+    images: described,
     signatures: images.flatMap(({ member, checked }) => describeSignatures(checked, member ?? 'application')),
     hardware: {},
     notes,

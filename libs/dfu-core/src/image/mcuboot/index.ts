@@ -34,3 +34,4 @@ export {
   mcubootSources,
   openMcubootFile,
 } from './file.js';
+export { makeMcubootPackage, type McubootPackageOptions, type McubootPackagePart } from './make-package.js';

@@ -11,6 +11,7 @@ import type { McubootDependency } from './describe.js';
 import {
   HEADER_BYTES,
   type HashName,
+  ImageFlag,
   IMAGE_HASHES,
   IMAGE_MAGIC,
   type McubootVersion,
@@ -28,6 +29,8 @@ export interface McubootImageParts {
   /** Offset of the body; what is not header is zero. Default 32. */
   readonly headerBytes?: number;
   readonly loadAddress?: number;
+  /** It runs at `loadAddress` only; the flag is set. */
+  readonly romFixed?: boolean;
   readonly flags?: number;
   /** Default sha256. Ed25519 signs whatever it gives; P-256 wants sha256. */
   readonly hash?: HashName;
@@ -66,7 +69,7 @@ export function makeMcubootImage(parts: McubootImageParts): Uint8Array {
     .u16le(headerBytes)
     .u16le(protectedBlock.length)
     .u32le(body.length)
-    .u32le(parts.flags ?? 0)
+    .u32le((parts.flags ?? 0) | (parts.romFixed ? ImageFlag.RomFixed : 0))
     .u8(version.major)
     .u8(version.minor)
     .u16le(version.revision)

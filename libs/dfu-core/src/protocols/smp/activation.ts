@@ -71,11 +71,18 @@ export function* withdraw(client: SmpClient, slot: { readonly slot?: number } = 
  * `reset=force`, it is not asked any more.
  * @throws SmpRefusedError when the target says no.
  */
-export function* reset(client: SmpClient, options: { readonly bootMode?: number } = {}): Step<void> {
+export function* reset(
+  client: SmpClient,
+  { bootMode, force: forced = false }: { readonly bootMode?: number; readonly force?: boolean } = {},
+): Step<void> {
   const mayForce = client.options['reset'] === 'force';
   for (let refused = 0; ; refused++) {
-    const force = mayForce && refused >= REFUSED_RESETS;
-    const sequence = yield* client.send({ kind: 'reset', ...options, ...(force && { force }) });
+    const force = forced || (mayForce && refused >= REFUSED_RESETS);
+    const sequence = yield* client.send({
+      kind: 'reset',
+      ...(force && { force }),
+      ...(bootMode !== undefined && { bootMode }),
+    });
     const refusal = yield* awaitResetAnswer(client, sequence);
     if (!refusal) return;
     if (!refusal.isShared(Rc.Busy) || refused > REFUSED_RESETS || (!mayForce && refused === REFUSED_RESETS)) {

@@ -51,7 +51,8 @@ export class SmpClient {
   readonly #queue: TransportEvent[] = [];
   #stopAsked = false;
   #committed = false;
-  #desynchronised = false;
+  /** Whoever spoke on this line before us may have been cut off in the middle of his. */
+  #desynchronised = true;
 
   /** @param firstSequence 0..255; should differ between connections, so that late answers of an earlier one are known. */
   constructor(
@@ -75,6 +76,11 @@ export class SmpClient {
   /** Somebody asked to stop; to be obeyed at the next safe point. After the activation there is none any more. */
   get stopAsked(): boolean {
     return this.#stopAsked && !this.#committed;
+  }
+
+  /** What follows leads back to a safe point, so a stop does not end it. */
+  finish(): void {
+    this.#committed = true;
   }
 
   /** @throws CancelledError when a stop was asked for. */

@@ -115,6 +115,8 @@ const ADDRESSES: Readonly<Record<Request['kind'], Address>> = {
   'os-info': { op: Op.Read, group: Group.Os, command: OsCommand.Info },
   'bootloader-info': { op: Op.Read, group: Group.Os, command: OsCommand.BootloaderInfo },
   echo: { op: Op.Write, group: Group.Os, command: OsCommand.Echo },
+  datetime: { op: Op.Read, group: Group.Os, command: OsCommand.DateTime },
+  'set-datetime': { op: Op.Write, group: Group.Os, command: OsCommand.DateTime },
   reset: { op: Op.Write, group: Group.Os, command: OsCommand.Reset },
   list: { op: Op.Read, group: Group.Image, command: ImageCommand.State },
   'set-state': { op: Op.Write, group: Group.Image, command: ImageCommand.State },
@@ -137,6 +139,8 @@ function bodyOf(request: Request): Map<string, unknown> {
       return fields([['query', request.query]]);
     case 'echo':
       return new Map([['d', request.text]]);
+    case 'set-datetime':
+      return new Map([['datetime', request.text]]);
     case 'reset':
       return fields([
         ['force', request.force],
@@ -165,6 +169,7 @@ function bodyOf(request: Request): Map<string, unknown> {
     case 'erase':
       return fields([['slot', request.slot]]);
     case 'params':
+    case 'datetime':
     case 'list':
     case 'slot-info':
       return new Map();
@@ -204,6 +209,19 @@ export function decodeParams(body: Body): ParamsAnswer {
 
 export function decodeOsInfo(body: Body): string {
   return text(body, 'output');
+}
+
+export function decodeEcho(body: Body): string {
+  return text(body, 'r');
+}
+
+export function decodeDatetime(body: Body): string {
+  return text(body, 'datetime');
+}
+
+/** nRF Connect SDK: which of the two copies of MCUboot runs. */
+export function decodeActiveB0Slot(body: Body): number {
+  return uint(body, 'active');
 }
 
 export function decodeBootloaderName(body: Body): string {

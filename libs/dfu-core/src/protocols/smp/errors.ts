@@ -129,5 +129,7 @@ export class SmpRefusedError extends TargetRefusedError {
 
 function meaningOf({ group, code }: Refusal): Meaning {
   const table = group === undefined ? SHARED : group === Group.Image ? IMAGE : group === Group.Os ? OS : {};
-  return table[code] ?? meaning(`code ${code}`, 'which is not known here');
+  // Codes from 256 on are the product's own (mgmt_defines.h).
+  const unknown = code >= 256 && group === undefined ? 'an error of the product itself' : 'which is not known here';
+  return table[code] ?? meaning(`code ${code}`, unknown);
 }

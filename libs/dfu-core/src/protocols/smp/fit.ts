@@ -111,8 +111,10 @@ function needs(image: ImageDescription, found: Identification, artifact: Artifac
   return undefined;
 }
 
+/** A bootloader tells what it would start; beside a running application, what lies in other slots says nothing. */
 function runningImage(found: Identification, image: number) {
-  return [...found.running, ...(found.installed ?? [])].find((entry) => entry.image === image);
+  const told = found.mode === 'bootloader' ? (found.installed ?? []) : found.running;
+  return told.find((entry) => entry.image === image);
 }
 
 /** @returns negative when `a` is older; undefined when one of them cannot be read. */

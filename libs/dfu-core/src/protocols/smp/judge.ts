@@ -74,7 +74,11 @@ function conclude(
 ): Ending {
   if ('ending' in confirming) return confirming.ending;
   const { after } = attempt;
-  if (after) attempt.after = { ...after, running: after.running.map((entry) => ({ ...entry, confirmed: true })) };
+  if (after) {
+    const isOurs = (image: number): boolean => wanted.some((each) => each.image === image);
+    const running = after.running.map((entry) => (isOurs(entry.image) ? { ...entry, confirmed: true } : entry));
+    attempt.after = { ...after, running };
+  }
   // A network core's flash cannot be read: that it took its image is likely, and not proven.
   if (wanted.some(({ image }) => !activeImage(confirming.images, image))) {
     return { outcome: 'unproven', reason: 'image-not-readable' };

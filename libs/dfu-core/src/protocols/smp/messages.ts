@@ -12,7 +12,7 @@ export type Op = (typeof Op)[keyof typeof Op];
 export const Version = { V1: 0, V2: 1 } as const;
 
 export const Group = { Os: 0, Image: 1 } as const;
-export const OsCommand = { Echo: 0, Reset: 5, Params: 6, Info: 7, BootloaderInfo: 8 } as const;
+export const OsCommand = { Echo: 0, DateTime: 4, Reset: 5, Params: 6, Info: 7, BootloaderInfo: 8 } as const;
 export const ImageCommand = { State: 0, Upload: 1, Erase: 5, SlotInfo: 6 } as const;
 
 /** `reset` into this: MCUboot's serial recovery, or the firmware loader. */
@@ -40,6 +40,9 @@ export type Request =
   | { readonly kind: 'os-info'; readonly format: string }
   | { readonly kind: 'bootloader-info'; readonly query?: string }
   | { readonly kind: 'echo'; readonly text: string }
+  | { readonly kind: 'datetime' }
+  /** `yyyy-MM-dd'T'HH:mm:ss`, with fractions and a zone where the unit keeps them. */
+  | { readonly kind: 'set-datetime'; readonly text: string }
   | { readonly kind: 'reset'; readonly force?: boolean; readonly bootMode?: number }
   | { readonly kind: 'list' }
   /** With a hash alone: test. Confirm without hash: the running image. */

@@ -55,12 +55,13 @@ export function* enterRecovery(attempt: Attempt): Step<Survey> {
 
 /** Leaves recovery again, where nothing was changed in it; the application starts as it was. */
 export function* leaveRecovery(attempt: Attempt): Step<void> {
+  attempt.client.finish();
+  attempt.needsRescue = true; // until the application answers
   try {
-    yield* reset(attempt.client);
+    // Whoever waits for an application and finds recovery resets it.
     yield* attempt.seeReturn(Math.min(attempt.request.returnWithinMs, 30_000), () => false);
   } catch (error) {
-    if (!(error instanceof DrydockError)) throw error;
-    attempt.needsRescue = true;
+    if (!(error instanceof DrydockError)) throw error; // what did not come back is told by the flag
   }
 }
 

@@ -126,7 +126,10 @@ const KEPT = listOf(entry(0, HASH, ['active', 'bootable', 'confirmed']), entry(1
 
 describe('the conversation, effect by effect', () => {
   it('identify asks six things and changes none', () => {
-    const end = play(smp.identify(SERIAL, {}), SERIAL, LOOK(listOf(OLD_RUNS)));
+    const end = play(smp.identify(SERIAL, {}), SERIAL, [
+      ['effect', { kind: 'send', bytes: Uint8Array.of(0x0a) }, DONE],
+      ...LOOK(listOf(OLD_RUNS)),
+    ]);
     expect(end).toMatchObject({ done: true, value: { mode: 'application', model: 'board' } });
   });
 
@@ -141,6 +144,7 @@ describe('the conversation, effect by effect', () => {
       ['told', next(333, 709), { off: 709, seq: 7 }],
       ['effect', { kind: 'progress', sentBytes: 709 }, DONE],
       ['told', next(709, FILE.length), { off: FILE.length, seq: 8 }],
+      ['effect', { kind: 'progress', sentBytes: FILE.length }, DONE],
       ...ACTIVATED,
       ['ask', { kind: 'list' }, SWAPPED],
       ...LOOK(SWAPPED),
@@ -283,9 +287,10 @@ describe('the conversation, effect by effect', () => {
     expect(session.next(DONE).value).toMatchObject({ bytes: encodeRequest({ kind: 'params' }, 0, 2) });
   });
 
-  it('ends the line that was cut, after silence on a console', () => {
+  it('ends the line that was cut, of whoever was there before and after silence, on a console', () => {
     const session = smp.identify(SERIAL, {});
-    session.next();
+    expect(session.next().value).toMatchObject({ kind: 'send', bytes: Uint8Array.of(0x0a) });
+    session.next(DONE);
     session.next(DONE);
     expect(session.next({ kind: 'timeout' }).value).toMatchObject({ kind: 'send', bytes: Uint8Array.of(0x0a) });
   });

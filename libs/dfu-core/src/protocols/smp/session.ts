@@ -9,6 +9,7 @@ import type { LinkInfo, Session } from '../../session/session.js';
 import { mcubootSources } from '../../image/mcuboot/file.js';
 import { wholeOf } from '../../bytes/byte-source.js';
 import { SmpClient } from './client.js';
+import { slotLines } from './commands.js';
 import { ARTIFACT_FORMATS, fitArtifact } from './fit.js';
 import { PROTOCOL_NAME, survey } from './survey.js';
 import { SMP_SERVICE } from './transport.js';
@@ -33,6 +34,12 @@ export function createSmp({ firstSequence = () => Math.floor(Math.random() * 256
     return identification;
   }
 
+  function* details(link: LinkInfo, options: Readonly<Record<string, string>>): Session<readonly string[]> {
+    const client = clientOf(link, options);
+    yield* client.start();
+    return yield* slotLines(client);
+  }
+
   function* update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome> {
     const update = new Update(clientOf(link, request.linkOptions ?? {}), request);
     return yield* update.run(() => update.updateConversation());
@@ -52,6 +59,7 @@ export function createSmp({ firstSequence = () => Math.floor(Math.random() * 256
     recognise: ({ link, services }: Sighting) =>
       link === 'ble' && services.includes(SMP_SERVICE) ? 'application' : undefined,
     identify,
+    details,
     fit: fitArtifact,
     payloads: (file) => new Map([...mcubootSources(file)].map(([name, bytes]) => [name, wholeOf(bytes)])),
     sources: mcubootSources,

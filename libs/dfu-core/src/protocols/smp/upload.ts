@@ -110,7 +110,7 @@ export class Upload {
       let lost = false;
       try {
         const ended = yield* this.#attempt();
-        if (ended === 'complete') return;
+        if (ended === 'complete') return yield* this.#show();
       } catch (error) {
         if (
           error instanceof DrydockError &&
