@@ -23,3 +23,7 @@ export * from './pty/serve-serial.js';
 export * from './pty/serve-udp.js';
 export * from './links/floor.js';
 export * from './links/in-memory-link.js';
+export { LegacyDfuUuid } from './targets/legacy-dfu/gatt.js';
+export * from './targets/legacy-dfu/options.js';
+export * from './targets/legacy-dfu/profile.js';
+export * from './targets/legacy-dfu/legacy-dfu-device.js';

@@ -16,3 +16,4 @@ export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
 export * from './framing/crc16-ccitt-false.js';
 export * from './image/nordic-legacy/index.js';
+export * from './protocols/legacy-dfu/index.js';
