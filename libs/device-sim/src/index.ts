@@ -27,3 +27,5 @@ export { LegacyDfuUuid } from './targets/legacy-dfu/gatt.js';
 export * from './targets/legacy-dfu/options.js';
 export * from './targets/legacy-dfu/profile.js';
 export * from './targets/legacy-dfu/legacy-dfu-device.js';
+export * from './targets/legacy-serial/options.js';
+export * from './targets/legacy-serial/legacy-serial-device.js';

@@ -17,3 +17,4 @@ export * from './protocols/secure-dfu/index.js';
 export * from './framing/crc16-ccitt-false.js';
 export * from './image/nordic-legacy/index.js';
 export * from './protocols/legacy-dfu/index.js';
+export * from './protocols/legacy-serial/index.js';

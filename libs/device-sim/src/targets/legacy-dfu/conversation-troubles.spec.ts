@@ -154,9 +154,14 @@ describe('power and activation', () => {
 
   it('a half transfer that somebody left behind is reset, not mixed with ours', () => {
     const story = unit({ banks: 'single', application: undefined });
-    const left = update(story, pack({ application: BOOTLOADER }), { expectIdentity: undefined }, {
-      onMark: (step) => (step === 'complete' ? { fail: 'fence.finish-by' } : 'go'),
-    });
+    const left = update(
+      story,
+      pack({ application: BOOTLOADER }),
+      { expectIdentity: undefined },
+      {
+        onMark: (step) => (step === 'complete' ? { fail: 'fence.finish-by' } : 'go'),
+      },
+    );
     expect(left.outcome).toMatchObject({ outcome: 'failed', code: 'fence.finish-by', needsRescue: true });
     const result = update(story, PACKAGE, { expectIdentity: undefined });
     expect(result.outcome).toMatchObject({ outcome: 'proven' });
@@ -209,7 +214,12 @@ describe('rescue', () => {
 
   it.each(['7', '8', '11'] as const)('after a power cut in mid-transfer on one bank, SDK %s', (sdk) => {
     const story = unit({ sdk, banks: 'single' });
-    const first = update(story, PACKAGE, {}, { onMark: (s) => (s === 'complete' ? { fail: 'fence.finish-by' } : 'go') });
+    const first = update(
+      story,
+      PACKAGE,
+      {},
+      { onMark: (s) => (s === 'complete' ? { fail: 'fence.finish-by' } : 'go') },
+    );
     expect(first.outcome).toMatchObject({ outcome: 'failed', code: 'fence.finish-by', needsRescue: true });
     story.device.powerCut(2000);
     story.scheduler.advance(10_000);
