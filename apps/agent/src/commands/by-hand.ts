@@ -16,7 +16,7 @@ import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/lin
 import { createLogger } from '../logger.js';
 import { PROTOCOLS } from '../protocols.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
-import { candidateProtocols, readArtifactFile } from './read-input.js';
+import { candidateProtocols, readFirmware } from './read-input.js';
 import { openProgress } from './progress.js';
 
 const OPEN_MS = 30_000;
@@ -106,6 +106,8 @@ export interface UpdateOptions extends CommonOptions {
   readonly file: string;
   readonly link: string;
   readonly protocol?: string;
+  /** Init packet that belongs to a bare `.hex` or `.bin`. */
+  readonly init?: string;
   readonly expectVersion?: string;
   readonly allowDowngrade?: boolean;
   readonly key?: string;
@@ -117,7 +119,7 @@ export async function update(options: UpdateOptions): Promise<number> {
   const json = options.json ?? false;
   const links = linksFor(options);
   try {
-    const file = await readArtifactFile(options.file);
+    const file = await readFirmware(options.file, options.init);
     const artifact = describeArtifact(file);
     if (options.key !== undefined) {
       const pem = await readFile(options.key, 'utf8').catch((error: Error) => {

@@ -1,6 +1,6 @@
 /** Files that a person names. */
 import { open } from 'node:fs/promises';
-import { DrydockError, type Protocol } from '@drydock/dfu-core';
+import { DrydockError, joinLegacyFiles, type Protocol } from '@drydock/dfu-core';
 import { parseLinkName } from '../links/parse-link.js';
 import { PROTOCOLS, requireProtocol } from '../protocols.js';
 
@@ -23,6 +23,17 @@ export async function readArtifactFile(path: string): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * A firmware file, or the pair of firmware and init packet that older tools want, joined into one artifact.
+ * @param init path of the `.dat`; `none` for firmware that never had one (bootloaders of nRF5 SDK 6.1 and older).
+ * @throws DrydockError as `readArtifactFile`; `artifact.*` when the two do not belong together.
+ */
+export async function readFirmware(path: string, init: string | undefined): Promise<Uint8Array> {
+  const file = await readArtifactFile(path);
+  if (init === undefined) return file;
+  return init === 'none' ? joinLegacyFiles(file) : joinLegacyFiles(file, await readArtifactFile(init));
 }
 
 /**

@@ -7,8 +7,10 @@ import {
   ArtifactError,
   DrydockError,
   checkMcubootImage,
+  openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
+  verifyLegacySignature,
   verifyNordicSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
@@ -51,6 +53,13 @@ function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]):
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyNordicSignature(opened, point);
+      });
+    }
+    case 'nordic-legacy-zip': {
+      const opened = openLegacyPackage(file);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && verifyLegacySignature(opened, point);
       });
     }
     default:

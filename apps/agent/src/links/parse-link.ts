@@ -5,7 +5,8 @@
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
- * otherwise the link itself does.
+ * otherwise the link itself does. `entry=touch`: a board that enters its bootloader when its port is opened at 1200 baud.
+ * `deviceType`, `deviceRevision`, `softDevice` state what a Nordic bootloader will not tell.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -36,9 +37,24 @@ export type ParsedLink =
       readonly options: Readonly<Record<string, string>>;
     };
 
+/** What people know of a unit and it cannot say: compared with the file before the unit is touched. */
+const STATED_HARDWARE = ['deviceType', 'deviceRevision', 'softDevice'] as const;
+
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity'],
-  ble: ['type', 'identity'],
+  serial: [
+    'baud',
+    'framing',
+    'dataBits',
+    'parity',
+    'stopBits',
+    'rtscts',
+    'dtr',
+    'rts',
+    'identity',
+    'entry',
+    ...STATED_HARDWARE,
+  ],
+  ble: ['type', 'identity', ...STATED_HARDWARE],
   udp: ['framing', 'identity'],
 };
 
@@ -75,6 +91,7 @@ export function parseLinkName(name: string): ParsedLink {
   };
   oneOf('framing', ['console', 'raw']);
   oneOf('identity', ['link', 'node-name']);
+  oneOf('entry', ['touch']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);
