@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   reports: () => import('./reports.js'),
   'transfer-ble': () => import('./transfer-ble.js'),
   'transfer-uart': () => import('./transfer-uart.js'),
+  nordic: () => import('./nordic.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
 };
 

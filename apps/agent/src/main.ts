@@ -1,5 +1,8 @@
 /** The command line of the agent. What a command needs is loaded when it is used. */
 import { Command, CommanderError } from 'commander';
+import { addBonds } from './commands/bonds.js';
+import { addKeys } from './commands/keys.js';
+import { addPack } from './commands/pack.js';
 import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
 
@@ -47,6 +50,7 @@ function program(done: (status: number) => void): Command {
     .description('ask a device who it is and what it runs; changes nothing')
     .requiredOption('--link <link>', 'serial:PATH?baud=N, ble:AA:BB:CC:DD:EE:FF?type=random or udp:HOST:PORT')
     .option('--protocol <name>', 'protocol to speak')
+    .option('--state <dir>', 'folder of the agent, with the bonds of this gateway')
     .option('--adapter <name>', 'Bluetooth adapter')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
@@ -59,6 +63,7 @@ function program(done: (status: number) => void): Command {
     .option('--init <file>', 'init packet (.dat) that belongs to a bare .hex or .bin; or: none')
     .requiredOption('--link <link>', 'serial:PATH?baud=N, ble:AA:BB:CC:DD:EE:FF?type=random or udp:HOST:PORT')
     .option('--protocol <name>', 'protocol to speak')
+    .option('--state <dir>', 'folder of the agent, with the bonds of this gateway')
     .option('--expect-version <version>', 'what the application calls itself when this file runs')
     .option('--allow-downgrade', 'take a file that is older than what runs')
     .option('--key <pem>', 'public key that must have signed the file')
@@ -67,6 +72,10 @@ function program(done: (status: number) => void): Command {
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
 
+  addBonds(command);
+  addPack(command);
+  addKeys(command);
+
   for (const each of command.commands) each.exitOverride();
   return command;
 }
@@ -74,7 +83,9 @@ function program(done: (status: number) => void): Command {
 try {
   let status = 0;
   await program((result) => (status = result)).parseAsync(process.argv);
-  process.exit(status);
+  // `pack` and `keys` say theirs by the process's own.
+  if (status !== 0) process.exitCode = status;
+  process.exit();
 } catch (error) {
   // Usage errors were told by commander; help and version are no errors.
   if (!(error instanceof CommanderError)) throw error;

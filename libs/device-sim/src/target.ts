@@ -41,8 +41,32 @@ export interface PeripheralConnection {
   mtu(): number;
   /** Queues a notification or indication; false when the peripheral's queue is full. Truncates nothing: throws if longer than mtu - 3. */
   notify(characteristic: string, value: Uint8Array): boolean;
+  /** How far the link is secured just now; absent where the link knows no security. */
+  security?(): LinkSecurity;
   /** `graceful`: link-layer terminate; `silent`: the link just dies, the host sees a supervision timeout. */
   disconnect(how: 'graceful' | 'silent'): void;
+}
+
+export interface LinkSecurity {
+  readonly encrypted: boolean;
+  /** The key is one that both sides keep. */
+  readonly bonded: boolean;
+}
+
+/** What a peripheral keeps of a bond. The key lies as it goes over the air (least significant byte first). */
+export interface PeripheralBond {
+  readonly ltk: Uint8Array;
+  readonly ediv: number;
+  /** 8 bytes. */
+  readonly rand: Uint8Array;
+}
+
+/** The peripheral's security manager, as far as its firmware decides. */
+export interface PeripheralPairing {
+  /** Whether a pairing request is taken now; a bonded bootloader takes none. */
+  accepts(): boolean;
+  /** By address of the central, lower case. Outlives connections and resets. */
+  readonly bonds: Map<string, PeripheralBond>;
 }
 
 /** A Bluetooth LE peripheral. One connection at a time. */
@@ -54,6 +78,8 @@ export interface BlePeripheral {
   /** Largest ATT_MTU it agrees to, and largest link-layer payload (27..251). */
   readonly maxMtu: number;
   readonly maxLinkPayloadBytes: number;
+  /** Absent: it refuses to pair. */
+  readonly pairing?: PeripheralPairing;
   onConnect(connection: PeripheralConnection): void;
   onDisconnect(): void;
   onSubscribe(characteristic: string, mode: 'notify' | 'indicate' | 'none'): AttRefusal | undefined;

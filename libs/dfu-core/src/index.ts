@@ -5,6 +5,7 @@ export * from './session/protocol.js';
 export * from './session/session.js';
 export * from './bytes/hex.js';
 export * from './bytes/byte-reader.js';
+export * from './bytes/byte-source.js';
 export * from './bytes/byte-writer.js';
 export * from './image/intel-hex/index.js';
 export * from './image/mcuboot/index.js';

@@ -28,6 +28,8 @@ interface CommonOptions {
   readonly json?: boolean;
   readonly adapter?: string;
   readonly verbose?: boolean;
+  /** Folder with the bonds of this gateway. */
+  readonly state?: string;
 }
 
 function linksFor(options: CommonOptions): LinkFactory {
@@ -35,6 +37,7 @@ function linksFor(options: CommonOptions): LinkFactory {
     clock: realClock,
     log: createLogger(options.verbose ? 'debug' : 'warn'),
     adapter: options.adapter,
+    stateDir: options.state,
   });
 }
 
@@ -150,7 +153,10 @@ export async function update(options: UpdateOptions): Promise<number> {
         (info) =>
           protocol.update(info, {
             artifact,
-            expectIdentity: found.identity,
+            // A bootloader may have an address of its own; what it then is the bootloader of, the session knows.
+            ...(!(found.mode === 'bootloader' && found.identity.kind === 'ble-address') && {
+              expectIdentity: found.identity,
+            }),
             allowDowngrade: options.allowDowngrade ?? false,
             confirm: 'after-proof',
             versionProves: options.expectVersion !== undefined,

@@ -25,6 +25,9 @@ export async function readArtifactFile(path: string): Promise<Uint8Array> {
   }
 }
 
+/** On a shared line the one that speaks in plain lines goes first: what it says disturbs nobody, and it is answered soon. */
+const loudness = (protocol: Protocol): number => (protocol.name === 'smp' ? 0 : 1);
+
 /**
  * A firmware file, or the pair of firmware and init packet that older tools want, joined into one artifact.
  * @param init path of the `.dat`; `none` for firmware that never had one (bootloaders of nRF5 SDK 6.1 and older).
@@ -46,7 +49,7 @@ export function candidateProtocols(link: string, name: string | undefined, forma
   const found = [...PROTOCOLS.values()].filter(
     (protocol) => protocol.links.includes(kind) && (format === undefined || protocol.formats.includes(format)),
   );
-  if (found.length > 0) return found;
+  if (found.length > 0) return kind === 'serial' ? [...found].sort((left, right) => loudness(left) - loudness(right)) : found;
   const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
   throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}` });
 }

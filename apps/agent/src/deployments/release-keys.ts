@@ -2,16 +2,20 @@
  * Release keys: where a model has one, held here and never taken from an order, the artifact must carry
  * its signature, so that a server alone cannot flash (design, section 4).
  */
-import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, createVerify, type KeyObject } from 'node:crypto';
 import {
   ArtifactError,
   DrydockError,
-  checkMcubootImage,
+  MCUBOOT_FORMATS,
+  openMcubootFile,
   openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
+  sourceOf,
   verifyLegacySignature,
   verifyNordicSignature,
+  wholeOf,
+  type ByteSource,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
 
@@ -29,7 +33,7 @@ export function parseReleaseKey(pem: string, field: string): KeyObject {
  * @throws ArtifactError `gateway.no-release-key` when none of them did; `artifact.*` when the file is broken.
  */
 export function verifyReleaseSignature(
-  file: Uint8Array,
+  file: Uint8Array | ByteSource,
   format: string,
   model: string,
   keys: readonly KeyObject[],
@@ -37,26 +41,27 @@ export function verifyReleaseSignature(
   if (!isSigned(file, format, keys)) throw new ArtifactError('gateway.no-release-key', { model });
 }
 
-function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]): boolean {
-  switch (format) {
-    case 'mcuboot': {
-      const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
-      try {
-        return checkMcubootImage(file, { trustedKeys, verifyRsaPss }).signedBy !== undefined;
-      } catch (error) {
-        if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
-        throw error;
-      }
+function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly KeyObject[]): boolean {
+  if (MCUBOOT_FORMATS.includes(format)) {
+    const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
+    try {
+      // Every image of the file, or it throws.
+      return openMcubootFile(file, { trustedKeys, verifyRsaPss }).images.length > 0;
+    } catch (error) {
+      if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
+      throw error;
     }
+  }
+  switch (format) {
     case 'nordic-secure-zip': {
-      const opened = openNordicPackage(file);
+      const opened = openNordicPackage(wholeOf(sourceOf(file)));
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyNordicSignature(opened, point);
       });
     }
     case 'nordic-legacy-zip': {
-      const opened = openLegacyPackage(file);
+      const opened = openLegacyPackage(wholeOf(file));
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyLegacySignature(opened, point);
@@ -84,7 +89,10 @@ function p256Point(key: KeyObject): Uint8Array | undefined {
   );
 }
 
-function verifyRsaPss(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+/** RSASSA-PSS, SHA-256, MGF1-SHA-256, 32 bytes of salt; the key is a PKCS#1 `RSAPublicKey`. */
+function verifyRsaPss(publicKey: Uint8Array, message: Iterable<Uint8Array>, signature: Uint8Array): boolean {
   const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'pkcs1' });
-  return verify('sha256', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+  const check = createVerify('sha256');
+  for (const piece of message) check.update(piece);
+  return check.verify({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
 }

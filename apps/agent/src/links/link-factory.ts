@@ -24,16 +24,28 @@ export function linkOptionsOf(name: string): Readonly<Record<string, string>> {
   return parseLinkName(name).options;
 }
 
-export function createLinkFactory(options: { clock: Clock; log: Logger; adapter?: string | undefined }): LinkFactory {
-  const { clock, log, adapter = 'hci0' } = options;
+export interface LinkFactoryOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly adapter?: string | undefined;
+  /** The agent's state folder, where bonds are kept. Without it links are never encrypted. */
+  readonly stateDir?: string | undefined;
+}
+
+export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
+  const { clock, log, adapter = 'hci0', stateDir } = options;
   let opening: Promise<BleAdapter> | undefined;
   let failedAtMs = Number.NEGATIVE_INFINITY;
   let failure: unknown;
 
   async function openAdapter(): Promise<BleAdapter> {
     try {
-      const { BleAdapter } = await import('./ble/index.js');
-      const opened = await BleAdapter.open(adapter, { clock, log: (message) => log.debug({ adapter }, message) });
+      const { BleAdapter, openBondStore } = await import('./ble/index.js');
+      const opened = await BleAdapter.open(adapter, {
+        clock,
+        log: (message) => log.debug({ adapter }, message),
+        ...(stateDir !== undefined && { bonds: await openBondStore(stateDir) }),
+      });
       void opened.closed.then(() => (opening = undefined));
       return opened;
     } catch (error) {

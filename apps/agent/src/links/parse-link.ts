@@ -4,9 +4,11 @@
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
+ * `hwVersion=52`, `softDevice=0x0101`, `deviceType=82` and `deviceRevision=52840` (serial, ble) state what a unit with a Nordic bootloader cannot say of itself, so
+ * that a file for another one is refused before the unit is touched.
+ *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
  * otherwise the link itself does. `entry=touch`: a board that enters its bootloader when its port is opened at 1200 baud.
- * `deviceType`, `deviceRevision`, `softDevice` state what a Nordic bootloader will not tell.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -38,7 +40,7 @@ export type ParsedLink =
     };
 
 /** What people know of a unit and it cannot say: compared with the file before the unit is touched. */
-const STATED_HARDWARE = ['deviceType', 'deviceRevision', 'softDevice'] as const;
+const STATED_HARDWARE = ['hwVersion', 'softDevice', 'deviceType', 'deviceRevision'] as const;
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
   serial: [

@@ -34,6 +34,7 @@ export const Opcode = {
   LeReadFilterListSize: 0x200f,
   LeClearFilterList: 0x2010,
   LeConnectionUpdate: 0x2013,
+  LeEnableEncryption: 0x2019,
   LeReadRemoteFeatures: 0x2016,
   LeReadSupportedStates: 0x201c,
   LeSetDataLength: 0x2022,
@@ -50,12 +51,14 @@ export const Status = {
   Success: 0x00,
   UnknownCommand: 0x01,
   UnknownConnection: 0x02,
+  PinOrKeyMissing: 0x06,
   ConnectionTimeout: 0x08,
   ConnectionLimit: 0x09,
   CommandDisallowed: 0x0c,
   InvalidParameters: 0x12,
   RemoteUserTerminated: 0x13,
   LocalHostTerminated: 0x16,
+  IntegrityCheckFailed: 0x3d,
   FailedToEstablish: 0x3e,
 } as const;
 
@@ -93,6 +96,11 @@ export function encodeLeEvent(subcode: number, parameters: Uint8Array): Buffer {
 
 export function encodeDisconnectionComplete(handle: number, reason: number): Buffer {
   return encodeEvent(0x05, Buffer.from([Status.Success, handle & 0xff, handle >> 8, reason]));
+}
+
+/** Encryption Change (7.7.8), of a link that is now encrypted when the status is success. */
+export function encodeEncryptionChange(status: number, handle: number): Buffer {
+  return encodeEvent(0x08, Buffer.from([status, handle & 0xff, handle >> 8, status === Status.Success ? 1 : 0]));
 }
 
 /** Number Of Completed Packets for one handle (7.7.19). */

@@ -4,6 +4,7 @@ import { encodeAdvertisingData } from './advertising-data.js';
 import { GattServer } from './gatt-server.js';
 import { Cid, Status } from './hci-wire.js';
 import type { LinkConnection } from './link-connection.js';
+import { type PairedAddresses, PeripheralSecurity } from './peripheral-security.js';
 
 /** What the link layer of one peripheral can do; defaults are those of a Bluetooth 5 chip. */
 export interface PeripheralRadio {
@@ -19,6 +20,7 @@ export interface ConnectedPeripheral {
   readonly handle: number;
   readonly link: LinkConnection;
   readonly gatt: GattServer;
+  readonly security: PeripheralSecurity;
 }
 
 export class HostedPeripheral {
@@ -67,15 +69,23 @@ export class HostedPeripheral {
   }
 
   /** Brings up the server side of a new link. */
-  connect(scheduler: Scheduler, handle: number, link: LinkConnection, toHost: FrameSender): ConnectedPeripheral {
+  connect(
+    scheduler: Scheduler,
+    handle: number,
+    link: LinkConnection,
+    addresses: PairedAddresses,
+    toHost: FrameSender,
+  ): ConnectedPeripheral {
     const gatt = new GattServer(this.peripheral, {
       scheduler,
       send: (message, sent) => toHost(Cid.Att, message, sent),
     });
-    this.connected = { handle, link, gatt };
+    const security = new PeripheralSecurity(this.peripheral, addresses, (message) => toHost(Cid.Security, message));
+    this.connected = { handle, link, gatt, security };
     const connection: PeripheralConnection = {
       mtu: () => gatt.mtu,
       notify: (characteristic, value) => gatt.notify(characteristic, value),
+      security: () => security.state,
       disconnect: (how) => {
         if (!link.isUp) return;
         if (how === 'graceful') return link.terminateFromDevice(Status.RemoteUserTerminated);

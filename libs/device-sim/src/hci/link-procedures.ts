@@ -1,10 +1,10 @@
 /**
  * Link-layer procedures that the host starts on a connection; each ends with an event.
  *
- * Source: Bluetooth Core 5.2, Vol 4 Part E, 7.8.18, 7.8.21, 7.8.33, 7.8.49; Vol 6 Part B, 5.1.
+ * Source: Bluetooth Core 5.2, Vol 4 Part E, 7.8.18, 7.8.21, 7.8.24, 7.8.33, 7.8.49; Vol 6 Part B, 5.1.
  */
 import type { CompleteOptions } from './controller-options.js';
-import { LeEvent } from './hci-wire.js';
+import { encodeEncryptionChange, LeEvent, Status } from './hci-wire.js';
 import type { HostedPeripheral } from './hosted-peripheral.js';
 import { DEFAULT_LINK_PAYLOAD, type LinkConnection } from './link-connection.js';
 import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
@@ -18,6 +18,8 @@ interface Subject {
 export interface ProcedureContext {
   readonly options: CompleteOptions;
   leEvent(subcode: number, parameters: Uint8Array): void;
+  /** Any other event, whole. */
+  event(packet: Buffer): void;
 }
 
 /** @returns false when the parameters break the rules. */
@@ -64,6 +66,21 @@ export function setPhy({ handle, link, hosted }: Subject, parameters: Buffer, co
   link.control(5, true, () => {
     link.phy = phy;
     context.leEvent(LeEvent.PhyUpdateComplete, Buffer.from([0, handle & 0xff, handle >> 8, phy, phy]));
+  });
+  return true;
+}
+
+/** The peripheral is asked for its key; two different ones end the link, as a failed integrity check does. */
+export function enableEncryption({ handle, link, hosted }: Subject, parameters: Buffer, context: ProcedureContext): boolean {
+  if (parameters.length !== 28) return false;
+  const rand = Buffer.from(parameters.subarray(2, 10));
+  const ediv = parameters.readUInt16LE(10);
+  const ltk = Buffer.from(parameters.subarray(12, 28));
+  // LL_ENC_REQ has 23 bytes.
+  link.control(23, false, () => {
+    const started = hosted.connected?.security.startEncryption(rand, ediv, ltk) ?? 'key-missing';
+    if (started === 'wrong-key') return link.end(Status.IntegrityCheckFailed);
+    context.event(encodeEncryptionChange(started === 'encrypted' ? Status.Success : Status.PinOrKeyMissing, handle));
   });
   return true;
 }

@@ -11,7 +11,6 @@ export function answerLocally(opcode: number, options: CompleteOptions): Buffer 
   switch (opcode) {
     case Opcode.SetEventMask:
     case Opcode.WriteLeHostSupported:
-    case Opcode.LeSetRandomAddress:
     case Opcode.LeSetScanParameters:
     case Opcode.LeClearFilterList:
     case Opcode.LeSetDefaultPhy:

@@ -39,6 +39,7 @@ import {
 import { LinkConnection, type LinkParameters, type LinkStatistics } from './link-connection.js';
 import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
 import {
+  enableEncryption,
   type ProcedureContext,
   readRemoteFeatures,
   setDataLength,
@@ -62,6 +63,7 @@ interface Connection {
 interface Initiation {
   readonly address: string;
   readonly addressType: number;
+  readonly ownIsRandom: boolean;
   readonly parameters: LinkParameters;
 }
 
@@ -86,6 +88,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
   #initiation: Initiation | undefined;
   #leEventMask = DEFAULT_LE_EVENT_MASK;
   #suggestedLinkPayload = 27;
+  #randomAddress = '00:00:00:00:00:00';
   #commands = new Map<number, number>();
   #mostHeld = 0;
   #overruns = 0;
@@ -97,6 +100,7 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     this.#procedures = {
       options: this.#options,
       leEvent: (subcode, body) => this.#leEvent(subcode, body),
+      event: (packet) => this.#emit(packet),
     };
     this.#random = seededRandom(this.#options.seed);
   }
@@ -208,6 +212,11 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
         const rssi = this.#connections.get(handle)?.hosted.rssiDbm ?? 0;
         return this.#complete(opcode, this.#known(handle), parameters.subarray(0, 2), Buffer.from([rssi & 0xff]));
       }
+      case Opcode.LeSetRandomAddress:
+        this.#randomAddress = decodeAddress(parameters.subarray(0, 6));
+        return this.#complete(opcode, ok);
+      case Opcode.LeEnableEncryption:
+        return this.#procedure(opcode, parameters, enableEncryption);
       case Opcode.LeSetScanEnable:
         this.#scanning = parameters.readUInt8(0) === 1;
         this.#filterDuplicates = parameters.readUInt8(1) === 1;
@@ -323,13 +332,14 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     this.#initiation = {
       addressType: parameters.readUInt8(5) & 1,
       address: decodeAddress(parameters.subarray(6, 12)),
+      ownIsRandom: (parameters.readUInt8(12) & 1) === 1,
       parameters: link,
     };
     this.#emit(encodeCommandStatus(opcode, Status.Success));
     this.#listen();
   }
 
-  #establish(hosted: HostedPeripheral, { address, addressType, parameters }: Initiation): void {
+  #establish(hosted: HostedPeripheral, { address, addressType, ownIsRandom, parameters }: Initiation): void {
     this.#initiation = undefined;
     const { paced, air, lossRate } = this.#options;
     const handle = this.#freeHandle();
@@ -351,7 +361,13 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
       // Six events without an answer: Vol 6 Part B, 4.5.
       return link.fallSilent(Status.FailedToEstablish, paced ? 6 * parameters.intervalMs : 0);
     }
-    hosted.connect(this.scheduler, handle, link, this.#sendFrame(handle));
+    const addresses = {
+      central: ownIsRandom ? this.#randomAddress : this.#options.address,
+      centralIsRandom: ownIsRandom,
+      peripheral: address,
+      peripheralIsRandom: addressType === 1,
+    };
+    hosted.connect(this.scheduler, handle, link, addresses, this.#sendFrame(handle));
   }
 
   #freeHandle(): number {
@@ -422,8 +438,9 @@ export class SimulatedController extends EventEmitter<{ data: [Buffer] }> {
     connection.frame = Buffer.alloc(0);
     const cid = frame.readUInt16LE(2);
     const payload = frame.subarray(4, 4 + frame.readUInt16LE(0));
-    // Signalling and pairing of the host are not answered: nothing here asks for a bond.
+    // Signalling of the host is not answered: nothing here asks it for anything.
     if (cid === Cid.Att) connection.hosted.connected?.gatt.receive(payload);
+    if (cid === Cid.Security) connection.hosted.connected?.security.receive(payload);
   }
 
   #sendFrame(handle: number): FrameSender {

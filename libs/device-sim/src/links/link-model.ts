@@ -17,6 +17,8 @@ export interface BleLinkModel {
   readonly supervisionTimeoutMs: number;
   /** ATT messages that the controller takes ahead of the air: bounds write commands. Default 8. */
   readonly controllerPackets: number;
+  /** Both sides keep a bond, and the link is encrypted with it as soon as it is up. Default false. */
+  readonly bonded: boolean;
   /** Connecting, MTU exchange and discovery, after the advertisement was seen. Default 10 intervals. */
   readonly openMs: number;
 }
@@ -64,6 +66,7 @@ export function completeBleModel(model: Partial<BleLinkModel> = {}): BleLinkMode
     seed: 1,
     supervisionTimeoutMs: 4000,
     controllerPackets: 8,
+    bonded: false,
     openMs: 10 * intervalMs,
     ...model,
   };

@@ -1,7 +1,9 @@
 /** Finds out what a file is, by its bytes and never by its name. */
 import { ArtifactError } from '../errors.js';
 import type { ArtifactDescription } from './description.js';
-import { describeMcubootImage } from './mcuboot/describe.js';
+import { type ByteSource, sourceOf, wholeOf } from '../bytes/byte-source.js';
+import { looksLikeIntelHex } from './intel-hex/index.js';
+import { describeMcubootFile, isMcubootPackage } from './mcuboot/file.js';
 import { looksLikeMcubootImage } from './mcuboot/parse.js';
 import { describeNordicPackage } from './nordic/describe-package.js';
 import { describeLegacyPackage } from './nordic-legacy/describe-package.js';
@@ -15,14 +17,22 @@ const ZIP_MAGIC: readonly number[] = [0x50, 0x4b, 0x03, 0x04];
  * that takes a key.
  * @throws ArtifactError `artifact.unknown-format` when it is none of them; else what is wrong, with byte or field.
  */
-export function describeArtifact(bytes: Uint8Array): ArtifactDescription {
-  if (looksLikeMcubootImage(bytes)) return describeMcubootImage(bytes);
-  if (looksLikeLegacyPackage(bytes)) return describeLegacyPackage(bytes);
+export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescription {
+  const source = sourceOf(file);
+  const head = source.read(0, Math.min(source.length, 64));
+  const isZip = ZIP_MAGIC.every((byte, index) => head[index] === byte);
+  // These are read by ranges; the others in one piece.
+  if (looksLikeMcubootImage(head) || (isZip && isMcubootPackage(source))) return describeMcubootFile(source);
+  const bytes = wholeOf(source);
+  if (looksLikeIntelHex(head)) return describeMcubootFile(bytes);
+  if (isZip && looksLikeLegacyPackage(bytes)) return describeLegacyPackage(bytes);
   // Any other zip goes there: a broken package is told what is broken, and not that it is unknown.
-  if (ZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return describeNordicPackage(bytes);
+  if (isZip) return describeNordicPackage(bytes);
   const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ArtifactError('artifact.unknown-format', {
     detail:
-      bytes.length === 0 ? 'it is empty' : `it begins with ${start}; neither a Nordic package nor an MCUboot image`,
+      bytes.length === 0
+        ? 'it is empty'
+        : `it begins with ${start}; neither a package, nor an MCUboot image, nor Intel HEX`,
   });
 }

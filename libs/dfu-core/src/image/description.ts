@@ -17,6 +17,15 @@ export interface ImageDescription {
   readonly sha256: string;
   /** Path inside a package; absent when the file is the image. */
   readonly member?: string;
+  /**
+   * Direct-XIP: the slot (0 or 1) that this image is linked for. Several of one number are the same firmware, of which
+   * the one for the slot that does not run is delivered.
+   */
+  readonly slot?: number;
+  /** Versions that other images of the unit must have at least (MCUboot's DEPENDENCY). */
+  readonly dependencies?: readonly { readonly image: number; readonly minimum: string }[];
+  /** Padded to its slot, so that it starts without being asked for: only direct-XIP with revert wants that. */
+  readonly padded?: boolean;
   /** Nordic: length of the init packet that is sent before the image. */
   readonly initPacketBytes?: number;
 }
@@ -31,7 +40,7 @@ export interface SignatureDescription {
 }
 
 export interface ArtifactDescription {
-  /** `nordic-secure-zip`, `mcuboot`. */
+  /** `nordic-secure-zip`, `mcuboot`, `mcuboot-hex`, `mcuboot-zip`. */
   readonly format: string;
   /** Folder name of the protocol(s) that can deliver it. */
   readonly protocols: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * Opens a zip archive that a stranger sent, in memory and within limits.
+ * Opens a zip archive that a stranger sent, within limits. Read by ranges: of a large archive only the directory is held.
  *
  * Stricter than the format on purpose: one central directory that ends the file, unique plain names,
  * members that do not overlap, method stored or deflated, no encryption, no zip64. Every size is known and
@@ -9,6 +9,7 @@
  */
 import { Inflate } from 'fflate';
 import { ByteReader } from '../bytes/byte-reader.js';
+import { blocksOf, type ByteSource, rangeOf, sourceOf, wholeOf } from '../bytes/byte-source.js';
 import { ArtifactError, MalformedFrameError } from '../errors.js';
 import { crc32 } from '../framing/crc32.js';
 
@@ -38,10 +39,15 @@ export interface ZipArchive {
    * @throws ArtifactError `artifact.malformed`, `artifact.limit`.
    */
   read(name: string): Uint8Array | undefined;
+  /**
+   * The same as a source: of a member that is only stored, a stretch of the archive; one that is deflated is unpacked.
+   * @throws ArtifactError as `read`.
+   */
+  open(name: string): ByteSource | undefined;
 }
 
 interface Member extends ZipEntry {
-  readonly packed: Uint8Array;
+  readonly packed: ByteSource;
   readonly deflated: boolean;
   readonly crc32: number;
   /** Of the local header. */
@@ -54,6 +60,8 @@ const LOCAL_SIGNATURE = 0x04034b50;
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 const MAX_NAME_BYTES = 255;
+/** Fixed fields, name and extra field of a local header. */
+const LOCAL_HEADER_MOST_BYTES = 30 + 2 * 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
 const FLAG_ENCRYPTED = 0x0001;
@@ -78,13 +86,14 @@ export function looksLikeZip(bytes: Uint8Array): boolean {
  * Reads the directory; nothing is unpacked yet.
  * @throws ArtifactError `artifact.malformed`, `artifact.limit`.
  */
-export function openZip(bytes: Uint8Array, limits: ZipLimits): ZipArchive {
+export function openZip(archive: Uint8Array | ByteSource, limits: ZipLimits): ZipArchive {
+  const bytes = sourceOf(archive);
   if (bytes.length > limits.maxArchiveBytes) throw limit('zip archive', bytes.length, limits.maxArchiveBytes);
   const end = findEnd(bytes);
   if (end.entries > limits.maxEntries) throw limit('zip entries', end.entries, limits.maxEntries);
 
   const members = new Map<string, Member>();
-  const reader = new ByteReader(bytes.subarray(end.directoryOffset, end.directoryOffset + end.directoryBytes), 'zip');
+  const reader = new ByteReader(bytes.read(end.directoryOffset, end.directoryBytes), 'zip');
   let total = 0;
   const occupied: { from: number; to: number }[] = [];
   for (let index = 0; index < end.entries; index++) {
@@ -114,6 +123,13 @@ export function openZip(bytes: Uint8Array, limits: ZipLimits): ZipArchive {
       const member = members.get(name);
       return member && unpack(member);
     },
+    open: (name) => {
+      const member = members.get(name);
+      if (!member) return undefined;
+      if (member.deflated) return sourceOf(unpack(member));
+      checkContents(member, crc32OfSource(member.packed));
+      return member.packed;
+    },
   };
 }
 
@@ -123,13 +139,14 @@ interface Directory {
   readonly directoryBytes: number;
 }
 
-function findEnd(bytes: Uint8Array): Directory {
+function findEnd(bytes: ByteSource): Directory {
   const lowest = Math.max(0, bytes.length - END_BYTES - MAX_COMMENT_BYTES);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tail = bytes.read(lowest, bytes.length - lowest);
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
   for (let at = bytes.length - END_BYTES; at >= lowest; at--) {
-    if (view.getUint32(at, true) !== END_SIGNATURE) continue;
-    if (at + END_BYTES + view.getUint16(at + 20, true) !== bytes.length) continue;
-    const reader = new ByteReader(bytes.subarray(at + 4), 'zip end record');
+    if (view.getUint32(at - lowest, true) !== END_SIGNATURE) continue;
+    if (at + END_BYTES + view.getUint16(at - lowest + 20, true) !== bytes.length) continue;
+    const reader = new ByteReader(tail.subarray(at - lowest + 4), 'zip end record');
     const disk = reader.u16le();
     const directoryDisk = reader.u16le();
     const here = reader.u16le();
@@ -151,7 +168,7 @@ function findEnd(bytes: Uint8Array): Directory {
 }
 
 function readMember(
-  bytes: Uint8Array,
+  bytes: ByteSource,
   reader: ByteReader,
   at: number,
   end: Directory,
@@ -177,7 +194,8 @@ function readMember(
   if (method === STORED && packedBytes !== sizeBytes) throw malformed(name, at, 'a stored member has two sizes');
   if (offset >= end.directoryOffset) throw malformed(name, at, 'its local header lies behind the members');
 
-  const local = new ByteReader(bytes.subarray(offset, end.directoryOffset), 'zip local header');
+  const headerBytes = Math.min(LOCAL_HEADER_MOST_BYTES, end.directoryOffset - offset);
+  const local = new ByteReader(bytes.read(offset, headerBytes), 'zip local header');
   if (local.u32le() !== LOCAL_SIGNATURE) throw malformed(name, offset, 'its local header is missing');
   local.take(2);
   if (((local.u16le() ^ flags) & FLAG_ENCRYPTED) !== 0 || local.u16le() !== method) {
@@ -190,13 +208,15 @@ function readMember(
     throw malformed(name, offset, 'local header and directory disagree about the name');
   }
   local.take(localExtraBytes);
-  const packed = local.take(packedBytes);
+  const dataOffset = offset + local.offset;
+  if (dataOffset + packedBytes > end.directoryOffset) throw malformed(name, at, 'its data runs into the directory');
+  const packed = rangeOf(bytes, dataOffset, packedBytes);
   const folder = name.endsWith('/');
   if (folder && sizeBytes > 0) throw malformed(name, at, 'a folder with contents');
   return {
     member: { name, sizeBytes, packed, deflated: method === DEFLATED, crc32: crc, offset },
     from: offset,
-    to: offset + local.offset,
+    to: dataOffset + packedBytes,
     folder,
   };
 }
@@ -218,15 +238,24 @@ function plainName(raw: Uint8Array, at: number): string {
 }
 
 function unpack(member: Member): Uint8Array {
-  const bytes = member.deflated ? inflate(member) : Uint8Array.from(member.packed);
+  const bytes = member.deflated ? inflate(member) : Uint8Array.from(wholeOf(member.packed));
   if (bytes.length !== member.sizeBytes) {
     throw malformed(member.name, member.offset, `it unpacks to ${bytes.length} bytes, not ${member.sizeBytes}`);
   }
-  const actual = crc32(bytes);
+  checkContents(member, crc32(bytes));
+  return bytes;
+}
+
+function checkContents(member: Member, actual: number): void {
   if (actual !== member.crc32) {
     throw malformed(member.name, member.offset, `its CRC-32 is ${actual}, the directory says ${member.crc32}`);
   }
-  return bytes;
+}
+
+function crc32OfSource(source: ByteSource): number {
+  let crc = 0;
+  for (const block of blocksOf(source)) crc = crc32(block, crc);
+  return crc;
 }
 
 function inflate(member: Member): Uint8Array {
@@ -241,7 +270,7 @@ function inflate(member: Member): Uint8Array {
   try {
     for (let at = 0; at < member.packed.length && !tooLong; at += INFLATE_STEP_BYTES) {
       const to = Math.min(at + INFLATE_STEP_BYTES, member.packed.length);
-      stream.push(member.packed.subarray(at, to), to === member.packed.length);
+      stream.push(member.packed.read(at, to - at), to === member.packed.length);
     }
   } catch (cause) {
     throw malformed(member.name, member.offset, 'its compressed data is broken', cause);

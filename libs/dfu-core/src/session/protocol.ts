@@ -2,6 +2,7 @@
  * What every protocol offers: identify, fit, update, prove, rescue.
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import type { ByteSource } from '../bytes/byte-source.js';
 import type { ArtifactDescription } from '../image/description.js';
 import type { Channel, Identity, LineSettings, LinkInfo, LinkKind, Session } from './session.js';
 
@@ -119,6 +120,11 @@ export interface Protocol {
    * with N = `ImageDescription.image`. Throws `ArtifactError` when the file cannot be used.
    */
   payloads(file: Uint8Array): ReadonlyMap<string, Uint8Array>;
+  /**
+   * The same for files that are read by ranges, so that a large one is never held as a whole; for protocols that can.
+   * Throws as `payloads`.
+   */
+  sources?(file: ByteSource): ReadonlyMap<string, ByteSource>;
   /** From the application (or the bootloader, if the unit is in it) to the proof. Never throws: ends in an outcome. */
   update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>;
   /** Reads what runs and judges it; for a unit that was updated before (agent restarted, late proof). */

@@ -3,23 +3,28 @@
  *
  * Every wait has an end: noble itself leaves calls pending for ever when a link is lost or a device is absent.
  */
-import { DrydockError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
+import { DrydockError, InvariantError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
 import { realClock, sleep, type Clock } from '../../clock.js';
 import { formatBleLinkName, parseAdapterName } from './adapter-name.js';
 import { type BleHost, within } from './ble-host.js';
 import { BleLink, type BleLinkOptions } from './ble-link.js';
+import type { BondStore } from './bond-store.js';
 import { BleScanner, type FoundPeripheral } from './ble-scanner.js';
 import { type BytePort, openBytePort } from './byte-port.js';
 import { HciTap, type TapOptions } from './hci-tap.js';
 import { H4Transport, type HciTransport, KernelTransport } from './hci-transport.js';
 import { loadNoble, type NobleInstance } from './noble-instance.js';
 import type { NoblePeripheral } from './noble-types.js';
+import { OpenBleLink } from './open-ble-link.js';
+import { matcherFor } from './target-match.js';
 import type { TappedConnection } from './tapped-connection.js';
 
 export interface BleAdapterOptions extends TapOptions {
   readonly clock?: Clock;
   /** Where warnings of the stack go. Default: nowhere. */
   readonly log?: (message: string) => void;
+  /** The keys of devices that this gateway paired with; their links are encrypted as soon as they are up. */
+  readonly bonds?: BondStore;
 }
 
 const POWER_ON_WITHIN_MS = 5000;
@@ -43,7 +48,14 @@ export class BleAdapter implements BleHost {
   #gone: string | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  private constructor(name: string, tap: HciTap, stack: NobleInstance, clock: Clock) {
+  private constructor(
+    name: string,
+    tap: HciTap,
+    stack: NobleInstance,
+    clock: Clock,
+    private readonly bonds: BondStore | undefined,
+    private readonly log: (message: string) => void,
+  ) {
     this.name = name;
     this.clock = clock;
     this.#tap = tap;
@@ -78,13 +90,18 @@ export class BleAdapter implements BleHost {
     deviceId?: number,
   ): Promise<BleAdapter> {
     const log = options.log ?? (() => undefined);
-    const tap = new HciTap(transport, options, log);
+    const { bonds } = options;
+    const tap = new HciTap(
+      transport,
+      bonds ? { randomAddress: () => bonds.ownRandomAddress(), ...options } : options,
+      log,
+    );
     let stack: NobleInstance | undefined;
     try {
       await tap.prepare();
       stack = loadNoble(tap.socketClass(), log, deviceId);
       await powerOn(stack);
-      return new BleAdapter(name, tap, stack, options.clock ?? realClock);
+      return new BleAdapter(name, tap, stack, options.clock ?? realClock, bonds, log);
     } catch (cause) {
       stack?.dispose();
       await tap.close();
@@ -118,6 +135,43 @@ export class BleAdapter implements BleHost {
   link(address: string, options: BleLinkOptions = {}): Link {
     const own = address.toLowerCase();
     return new BleLink(this, formatBleLinkName({ address: own, addressType: options.addressType }), own, options);
+  }
+
+  /**
+   * Pairs with a device and keeps the bond. The device must be willing, which is up to its firmware.
+   * @throws LinkError `link.not-found`, `link.auth-required` when it refuses, `link.timeout`, `link.lost`.
+   */
+  async bond(address: string, options: BleLinkOptions, withinMs: number): Promise<void> {
+    const { bonds } = this;
+    if (!bonds) throw new InvariantError('an adapter without a bond store was asked to pair');
+    const own = address.toLowerCase();
+    const deadline = this.clock.monotonicMs() + withinMs;
+    const matches = matcherFor(own, {});
+    const found = await this.find(
+      withinMs,
+      ({ sighting, addressType }) =>
+        matches(sighting) && (options.addressType === undefined || addressType === options.addressType),
+    );
+    if (!found) throw new LinkError('link.not-found', { link: formatBleLinkName({ address: own, addressType: options.addressType }), withinMs });
+    const connection = await this.connect(found, Math.max(1, deadline - this.clock.monotonicMs()));
+    const link = new OpenBleLink(this, found, connection);
+    try {
+      await bonds.set(own, await this.#tap.security.pair(connection));
+    } finally {
+      await link.close();
+    }
+  }
+
+  async secure(connection: TappedConnection): Promise<void> {
+    const bond = await this.bonds?.get(connection.address);
+    if (!bond) return;
+    try {
+      await this.#tap.security.encrypt(connection, bond);
+    } catch (error) {
+      if (!(error instanceof LinkError) || error.code !== 'link.auth-required') throw error;
+      // What needs no encryption still works; what does is refused by the device, in its words.
+      this.log(`${connection.address}: ${error.message}`);
+    }
   }
 
   /** Ends scanning and all links, and lets the controller go. Nothing of it is left. */

@@ -25,6 +25,8 @@ export interface BleHost {
   terminate(connection: TappedConnection): void;
   /** Registers what the adapter's `close` has to end. @returns a function that takes it back. */
   onClose(close: () => Promise<void>): () => void;
+  /** Encrypts a connection with the bond of its device, where there is one. @throws LinkError when the link is lost. */
+  secure(connection: TappedConnection): Promise<void>;
   /** ACL packets one link may keep in flight, beside the other links. */
   readonly window: number;
   /** ACL packets of an ATT message of that size. */

@@ -53,6 +53,7 @@ export class BleLink implements Link {
         const connection = await this.adapter.connect(found, left());
         const link = new OpenBleLink(this.adapter, found, connection);
         try {
+          await this.adapter.secure(connection);
           await link.start((gone) => discover(found.peripheral, this.options.services ?? [], gone), left());
           return link;
         } catch (error) {

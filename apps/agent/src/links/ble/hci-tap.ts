@@ -5,6 +5,7 @@
  * - ask for what noble has no words for: a supervision timeout that survives flash stalls, connection events as long
  *   as the interval, data length, 2M PHY, a random own address where the controller has no other;
  * - count the packets that the controller holds for each connection, which noble does not tell;
+ * - encrypt and pair ourselves: noble pairs whenever a device asks, and keeps no key;
  * - see what noble swallows: ATT errors (on which it starts pairing, stalls or stays silent), parameter requests;
  * - keep its exceptions on malformed bytes of a device from ending more than that device's link.
  *
@@ -12,15 +13,19 @@
  */
 import { EventEmitter } from 'node:events';
 import { LinkError } from '@drydock/dfu-core';
+import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS } from './connection-commands.js';
+import { ConnectionSecurity } from './connection-security.js';
+import { OwnPackets } from './own-packets.js';
+import type { PairingParties } from './pairing-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
   AttOpcode,
   Cid,
+  encodeAddress,
   encodeCommand,
   encodeWords,
   EventCode,
   LeEvent,
-  LeFeature,
   Opcode,
   PacketType,
 } from './hci-wire.js';
@@ -29,10 +34,6 @@ import type { HciSocketClass } from './noble-types.js';
 
 /** ATT_MTU that fills one link packet of 251 bytes; noble would ask for 256, which needs two. */
 const ATT_MTU = 247;
-const MAX_LINK_PAYLOAD = 251;
-/** Air time of that on the 1M PHY, µs. */
-const MAX_LINK_PAYLOAD_US = (MAX_LINK_PAYLOAD + 14) * 8;
-const SUPERVISION_MS = 4000;
 const HANDSHAKE_WITHIN_MS = 2500;
 /** ATT error codes on which noble 1.9.2-26 starts pairing (05, 08, 0f) or never goes on (04). */
 const STALLING_ERRORS = new Set([0x04, 0x05, 0x08, 0x0f]);
@@ -47,6 +48,8 @@ export interface TapOptions {
   readonly phy2m?: boolean;
   /** Ask for long link packets. Default true. */
   readonly dataLength?: boolean;
+  /** Our own static random address (6 bytes, least significant first), for controllers that have none. Default: a new one. */
+  readonly randomAddress?: () => Promise<Uint8Array>;
 }
 
 /** The packet is not for noble (or it has it already). */
@@ -60,14 +63,26 @@ interface AwaitedAnswer {
 
 export class HciTap extends EventEmitter<{ closed: [string] }> {
   readonly #transport: HciTransport;
-  readonly #options: Required<TapOptions>;
+  readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
   readonly #awaited: AwaitedAnswer[] = [];
   #toNoble: ((packet: Buffer) => void) | undefined;
   #acl = DEFAULT_ACL;
   #features = 0;
   #ownAddressRandom = false;
-  #ownPacketUnderWay = false;
+  #ownAddress: Uint8Array | undefined;
+  readonly #own = new OwnPackets(
+    (packet) => this.#transport.send(packet),
+    (connection) => this.#connections.get(connection.handle) === connection,
+  );
+  readonly security = new ConnectionSecurity({
+    enableEncryption: (handle, rand, ediv, key) => {
+      const parameters = Buffer.concat([encodeWords(handle), rand, encodeWords(ediv), key]);
+      this.#transport.send(encodeCommand(Opcode.LeEnableEncryption, parameters));
+    },
+    sendSecurity: (connection, message) => this.#own.send(connection, Cid.Security, message),
+    parties: (connection) => this.#parties(connection),
+  });
 
   constructor(
     transport: HciTransport,
@@ -122,10 +137,9 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     const address = await this.#request(Opcode.ReadBdAddr);
     const none = address?.[0] === 0 && address.subarray(1).every((byte) => byte === 0 || byte === 0xff);
     if (none) {
-      // A static random address: the two most significant bits are set (Vol 6 Part B, 1.3.2.1).
-      const random = Buffer.from(crypto.getRandomValues(new Uint8Array(6)));
-      random[5] = (random[5] ?? 0) | 0xc0;
+      const random = Buffer.from((await this.#options.randomAddress?.()) ?? freshRandomAddress());
       this.#ownAddressRandom = (await this.#request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
+      if (this.#ownAddressRandom) this.#ownAddress = random;
     }
   }
 
@@ -268,8 +282,15 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
             packet.writeUInt8(this.#acl.packets, 9);
           }
         }
+        if (opcode === Opcode.ReadBdAddr && parameters.length >= 7 && parameters[0] === 0 && !this.#ownAddressRandom) {
+          this.#ownAddress = Buffer.from(parameters.subarray(1, 7));
+        }
         return this.#settle(opcode, parameters);
       }
+      case EventCode.EncryptionChange:
+      case EventCode.EncryptionKeyRefresh:
+        this.security.changed(packet.readUInt16LE(4), packet.readUInt8(3));
+        return IGNORED;
       case EventCode.CommandStatus:
         return this.#settle(packet.readUInt16LE(5), packet.subarray(3, 4));
       case EventCode.DisconnectionComplete: {
@@ -278,7 +299,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         const connection = this.#connections.get(handle);
         if (!connection) return undefined;
         this.#connections.delete(handle);
-        if (connection.holdsOurs) this.#ownPacketUnderWay = false;
+        if (connection.holdsOurs) this.#own.freed();
+        this.security.ended(handle);
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
@@ -301,7 +323,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       if (!connection) continue;
       const count = packet.readUInt16LE(6 + 4 * i);
       const ours = connection.completed(count);
-      if (ours > 0) this.#ownPacketUnderWay = false;
+      if (ours > 0) this.#own.freed();
       packet.writeUInt16LE(count - ours, 6 + 4 * i);
       connections.push(connection);
     }
@@ -337,15 +359,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
 
   #negotiate({ handle }: TappedConnection): void {
     if (!this.#transport.ownsController) return; // the kernel does it for its own adapters
-    if (this.#options.dataLength && (this.#features & LeFeature.DataLengthExtension) !== 0) {
-      const parameters = encodeWords(handle, MAX_LINK_PAYLOAD, MAX_LINK_PAYLOAD_US);
-      this.#transport.send(encodeCommand(Opcode.LeSetDataLength, parameters));
-    }
-    if (this.#options.phy2m && (this.#features & LeFeature.Phy2m) !== 0) {
-      // No preference left open: 2M both ways (bit 1), no coding options.
-      const parameters = Buffer.from([handle & 0xff, handle >> 8, 0, 2, 2, 0, 0]);
-      this.#transport.send(encodeCommand(Opcode.LeSetPhy, parameters));
-    }
+    for (const command of negotiation(handle, this.#features, this.#options)) this.#transport.send(command);
   }
 
   #aclFromController(packet: Buffer): Verdict {
@@ -356,6 +370,10 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     if (!starts || packet.length < 10) return undefined;
     const cid = packet.readUInt16LE(7);
     if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
+    if (cid === Cid.Security) {
+      this.security.received(handle, packet.subarray(9, 9 + packet.readUInt16LE(5)));
+      return IGNORED;
+    }
     if (cid !== Cid.Att) return undefined;
     if (packet[9] === AttOpcode.Error && packet.length >= 14) {
       const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };
@@ -369,25 +387,21 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     return undefined;
   }
 
-  /** A device that gets no answer to its parameter request may leave: take its range, keep our timeout. */
   #signalling(connection: TappedConnection, frame: Buffer): void {
     if (!this.#transport.ownsController || frame[0] !== 0x12 || frame.length < 12) return;
-    if (this.#ownPacketUnderWay) return; // it may ask again
-    const [min = 0, max = 0, latency = 0, timeout = 0] = [4, 6, 8, 10].map((at) => frame.readUInt16LE(at));
-    const valid = min >= 6 && max >= min && max <= 3200 && latency <= 499 && timeout >= 10 && timeout <= 3200;
-    const answer = Buffer.from([0x13, frame.readUInt8(1), 2, 0, valid ? 0 : 1, 0]);
-    const packet = Buffer.concat([
-      Buffer.from([PacketType.Acl]),
-      encodeWords(connection.handle, answer.length + 4, answer.length, Cid.Signalling),
-      answer,
-    ]);
-    connection.sent(true);
-    this.#ownPacketUnderWay = true;
-    this.#transport.send(packet);
-    if (!valid) return;
-    const interval = Math.min(max, Math.max(min, Math.round(this.#options.intervalMs / 1.25)));
-    const supervision = Math.max(timeout, SUPERVISION_MS / 10);
-    const parameters = encodeWords(connection.handle, interval, interval, 0, supervision, 0, 2 * interval);
-    this.#transport.send(encodeCommand(Opcode.LeConnectionUpdate, parameters));
+    if (this.#own.underWay) return; // it may ask again
+    const { answer, update } = answerParameterRequest(connection.handle, frame, this.#options.intervalMs);
+    this.#own.send(connection, Cid.Signalling, answer);
+    if (update) this.#transport.send(update);
+  }
+
+  #parties(connection: TappedConnection): PairingParties | undefined {
+    if (!this.#ownAddress) return undefined;
+    return {
+      initiator: this.#ownAddress,
+      initiatorIsRandom: this.#ownAddressRandom,
+      responder: encodeAddress(connection.address),
+      responderIsRandom: connection.addressIsRandom,
+    };
   }
 }

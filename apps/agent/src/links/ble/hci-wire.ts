@@ -17,21 +17,24 @@ export const Opcode = {
   LeSetScanParameters: 0x200b,
   LeCreateConnection: 0x200d,
   LeConnectionUpdate: 0x2013,
+  LeEnableEncryption: 0x2019,
   LeSetDataLength: 0x2022,
   LeSetPhy: 0x2032,
 } as const;
 
 export const EventCode = {
   DisconnectionComplete: 0x05,
+  EncryptionChange: 0x08,
   CommandComplete: 0x0e,
   CommandStatus: 0x0f,
   CompletedPackets: 0x13,
+  EncryptionKeyRefresh: 0x30,
   LeMeta: 0x3e,
 } as const;
 
 export const LeEvent = { ConnectionComplete: 0x01, DataLengthChange: 0x07, PhyUpdateComplete: 0x0c } as const;
 
-export const Cid = { Att: 0x0004, Signalling: 0x0005 } as const;
+export const Cid = { Att: 0x0004, Signalling: 0x0005, Security: 0x0006 } as const;
 
 export const AttOpcode = {
   Error: 0x01,
@@ -59,6 +62,11 @@ export function encodeWords(...values: readonly number[]): Buffer {
   return bytes;
 }
 
+/** `aa:bb:cc:dd:ee:ff` to wire order (least significant first). */
+export function encodeAddress(address: string): Buffer {
+  return Buffer.from(address.replaceAll(':', ''), 'hex').reverse();
+}
+
 /** Wire order (least significant first) to `aa:bb:cc:dd:ee:ff`. */
 export function decodeAddress(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
@@ -71,6 +79,7 @@ export function describeReason(code: number): string {
   const words: Record<number, string> = {
     0x02: 'unknown connection',
     0x05: 'authentication failed',
+    0x06: 'PIN or key missing',
     0x08: 'supervision timeout',
     0x09: 'the controller has no room for another connection',
     0x0b: 'a connection to it exists already',

@@ -32,6 +32,7 @@ export class TappedConnection {
     readonly handle: number,
     readonly address: string,
     readonly intervalMs: number,
+    readonly addressIsRandom = false,
   ) {}
 
   /** ACL packets the controller holds, and write commands that wait in noble for it. */
@@ -97,5 +98,5 @@ export class TappedConnection {
 /** From a successful LE Connection Complete event (Vol 4 Part E, 7.7.65.1). */
 export function decodeLeConnection(packet: Buffer): TappedConnection {
   const handle = packet.readUInt16LE(5);
-  return new TappedConnection(handle, decodeAddress(packet.subarray(9, 15)), packet.readUInt16LE(15) * 1.25);
+  return new TappedConnection(handle, decodeAddress(packet.subarray(9, 15)), packet.readUInt16LE(15) * 1.25, (packet.readUInt8(8) & 1) === 1);
 }

@@ -43,6 +43,20 @@ describe('P1: a proof', () => {
       'image-not-readable',
     ],
     [
+      'one of two files of one image, linked for different slots',
+      run({ hash: OTHER }),
+      run({ hash: 'cc'.repeat(32) }),
+      { ...hashed, images: [...hashed.images, { image: 0, runningHash: 'cc'.repeat(32) }] },
+      undefined,
+    ],
+    [
+      'neither of them',
+      run({ hash: 'cc'.repeat(32) }),
+      run({ hash: OTHER }),
+      { ...hashed, images: [...hashed.images, { image: 0, runningHash: 'cc'.repeat(32) }] },
+      'image-differs',
+    ],
+    [
       'two images that only versions name',
       run({ version: '1.0' }),
       run({ version: '2.0' }),

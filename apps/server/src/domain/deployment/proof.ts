@@ -33,7 +33,7 @@ export function whyNotRunning(
     if (seen.confirmed === false) return 'not-confirmed';
     if (image.runningHash !== undefined) {
       if (seen.hash === undefined) return 'image-not-readable';
-      if (seen.hash !== image.runningHash) return 'image-differs';
+      if (!hashesOf(artifact, image.image).has(seen.hash)) return 'image-differs';
     }
   }
   if (byVersion.length === 0) return undefined;
@@ -71,7 +71,7 @@ export function compareRunning(
     const seen = running.find((candidate) => candidate.image === image.image);
     if (image.runningHash !== undefined) {
       if (seen?.hash === undefined) unknown = true;
-      else if (seen.hash !== image.runningHash) return 'other';
+      else if (!hashesOf(artifact, image.image).has(seen.hash)) return 'other';
       else hashes++;
     } else if (seen?.version === undefined || artifact.runningVersion === null) {
       unknown = true;
@@ -81,6 +81,11 @@ export function compareRunning(
   }
   if (unknown) return 'unknown';
   return hashes === artifact.images.length ? 'same-by-hash' : 'same-by-version';
+}
+
+/** Several files for one image are the same firmware for different slots: any of them is the artifact. */
+function hashesOf(artifact: ArtifactProof, image: number): ReadonlySet<string | undefined> {
+  return new Set(artifact.images.filter((each) => each.image === image).map(({ runningHash }) => runningHash));
 }
 
 /** The images of a stored artifact description, as far as proofs need them. */

@@ -65,9 +65,10 @@ export function compareRunning(running: readonly RunningImage[], artifact: Artif
     return hashed.some(({ hash }) => hash === lone.runningHash) ? 'same' : 'other';
   }
   if (expected.length > 1 && hashed.length > 0) {
-    const pairs = expected.flatMap(({ image, runningHash }) => {
+    // Several hashes of one number are one firmware, linked for different slots.
+    const pairs = expected.flatMap(({ image }) => {
       const found = hashed.find((other) => other.image === image);
-      return found ? [found.hash === runningHash] : [];
+      return found ? [expected.some((each) => each.image === image && each.runningHash === found.hash)] : [];
     });
     if (pairs.length > 0) return pairs.every(Boolean) ? 'same' : 'other';
   }

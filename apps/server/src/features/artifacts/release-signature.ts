@@ -1,8 +1,9 @@
 /** Whether one of a model's release keys signed a file: asked at upload, with the core's own checks. */
-import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, createVerify, type KeyObject } from 'node:crypto';
 import {
   ArtifactError,
-  checkMcubootImage,
+  MCUBOOT_FORMATS,
+  openMcubootFile,
   openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
@@ -12,9 +13,11 @@ import {
 } from '@drydock/dfu-core';
 
 /** RSASSA-PSS, SHA-256, MGF1-SHA-256, 32 bytes of salt; the key is a PKCS#1 `RSAPublicKey`. */
-export function verifyRsaPss(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+export function verifyRsaPss(publicKey: Uint8Array, message: Iterable<Uint8Array>, signature: Uint8Array): boolean {
   const key = createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'pkcs1' });
-  return verify('sha256', message, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
+  const check = createVerify('sha256');
+  for (const piece of message) check.update(piece);
+  return check.verify({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }, signature);
 }
 
 /**
@@ -24,9 +27,8 @@ export function verifyRsaPss(publicKey: Uint8Array, message: Uint8Array, signatu
  */
 export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: readonly string[]): string | undefined {
   const keys = pems.map((pem) => createPublicKey(pem));
+  if (MCUBOOT_FORMATS.includes(format)) return mcubootFault(bytes, keys);
   switch (format) {
-    case 'mcuboot':
-      return mcubootFault(bytes, keys);
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
     case 'nordic-legacy-zip':
@@ -43,7 +45,7 @@ function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | u
     return parsed ? [parsed] : [];
   });
   try {
-    checkMcubootImage(bytes, { trustedKeys, verifyRsaPss });
+    openMcubootFile(bytes, { trustedKeys, verifyRsaPss });
     return undefined;
   } catch (error) {
     if (error instanceof ArtifactError && error.code === 'artifact.signature') return String(error.params['detail']);

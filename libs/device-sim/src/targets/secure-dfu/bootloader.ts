@@ -1,6 +1,6 @@
 /**
  * The secure bootloader: control point requests, packets, objects, offsets, checksums.
- * It knows nothing of Bluetooth; the unit carries its answers.
+ * It knows nothing of Bluetooth or serial lines; the unit carries its answers.
  *
  * Source: nRF5 SDK 17 `nrf_dfu_req_handler.c`, `nrf_dfu_ble.c`; SDK 12.3 `dfu_req_handling.c`.
  */
@@ -26,6 +26,12 @@ const Opcode = {
   crc: 0x03,
   execute: 0x04,
   select: 0x06,
+  protocolVersion: 0x00,
+  mtu: 0x07,
+  write: 0x08,
+  ping: 0x09,
+  hardwareVersion: 0x0a,
+  firmwareVersion: 0x0b,
   abort: 0x0c,
   response: 0x60,
 } as const;
@@ -36,11 +42,14 @@ const REQUEST_NAMES: Readonly<Record<number, string>> = {
   [Opcode.crc]: 'crc',
   [Opcode.execute]: 'execute',
   [Opcode.select]: 'select',
+  [Opcode.ping]: 'ping',
 };
 
 const COMMAND_OBJECT = 1;
 const DATA_OBJECT = 2;
 const CODE_PAGE_BYTES = 4096;
+
+const u32 = (value: number): number[] => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
 
 /** What the bootloader needs of the unit it runs on. */
 export interface BootloaderHost {
@@ -56,6 +65,15 @@ export interface BootloaderHost {
   place(imageBytes: number, type: number): { readonly fromBytes: number; readonly destroysApplication: boolean };
   readonly verifyMs: number;
   readonly packetBuffers: number;
+  /** Builds for a serial line speak the whole protocol; absent: the reduced one of Bluetooth builds. */
+  readonly serial?: {
+    readonly mtu: number;
+    readonly part: number;
+    readonly variant: number;
+    readonly romBytes: number;
+    /** More frames than receive buffers: the error handler resets. */
+    overrun(): void;
+  };
   after(delayMs: number, fn: () => void): void;
   respond(bytes: Uint8Array): void;
   log(what: 'touched' | 'erased' | 'written' | 'activated', detail?: string): void;
@@ -135,9 +153,52 @@ export class Bootloader {
         if (this.#host.rules.hasAbort) return this.#host.abort();
         return this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
       default:
+        if (this.#host.serial) return this.#serialRequest(opcode, bytes);
         // The reduced protocol of Bluetooth builds has nothing else.
         return this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
     }
+  }
+
+  #serialRequest(opcode: number, bytes: Uint8Array): void {
+    const { serial } = this.#host;
+    if (!serial) return;
+    const knowsVersions = this.#host.rules.hasAbort;
+    const answer = (...parts: readonly number[][]): void =>
+      this.#host.respond(Uint8Array.from([Opcode.response, opcode, ResultCode.success, ...parts.flat()]));
+    switch (opcode) {
+      case Opcode.write:
+        return this.packet(bytes.slice(1));
+      case Opcode.ping:
+        if (bytes.length !== 2) return this.#refuse(opcode, { result: ResultCode.invalidParameter });
+        return answer([bytes[1] ?? 0]);
+      case Opcode.mtu:
+        return answer([serial.mtu & 0xff, serial.mtu >> 8]);
+      case Opcode.protocolVersion:
+        return knowsVersions ? answer([1]) : this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
+      case Opcode.hardwareVersion:
+        if (!knowsVersions) break;
+        return answer(u32(serial.part), u32(serial.variant), u32(serial.romBytes), u32(0x40000), u32(CODE_PAGE_BYTES));
+      case Opcode.firmwareVersion:
+        if (!knowsVersions) break;
+        return this.#firmwareVersion(bytes[1] ?? 0, answer);
+    }
+    this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
+  }
+
+  /** Image 0 is the bootloader, then the SoftDevice if there is one, then the application if there is one. */
+  #firmwareVersion(image: number, answer: (...parts: readonly number[][]) => void): void {
+    const settings = this.#host.settings();
+    const images = [
+      { type: 2, version: settings.bootloaderVersion, address: 0x78000, length: 0x6000 },
+      ...(settings.softDeviceFwid === undefined
+        ? []
+        : [{ type: 0, version: settings.softDeviceVersion, address: 0x1000, length: 0x25000 }]),
+      ...(settings.bank0
+        ? [{ type: 1, version: settings.applicationVersion, address: 0x26000, length: settings.bank0.sizeBytes }]
+        : []),
+    ];
+    const { type, version, address, length } = images[image] ?? { type: 0xff, version: 0, address: 0, length: 0 };
+    answer([type], u32(version), u32(address), u32(length));
   }
 
   /** A write to the packet characteristic. No answer but a receipt when one is due. */
@@ -154,7 +215,7 @@ export class Bootloader {
       return this.#receipt(ResultCode.invalidParameter);
     }
     // No free buffer: the packet never reaches the request handler.
-    if (this.#buffersBusy >= this.#host.packetBuffers) return;
+    if (this.#buffersBusy >= this.#host.packetBuffers) return this.#host.serial?.overrun();
     // The flash layer refuses lengths that are no whole words.
     if (bytes.length % 4 !== 0) return this.#receiptOfDropped();
     this.#buffersBusy += 1;
@@ -208,6 +269,8 @@ export class Bootloader {
       this.#host.store({ bank0: undefined }, () => undefined);
     }
     this.#host.memory.erase(this.#host.region, place.fromBytes + this.#lastOffset, size);
+    // Without a SoftDevice beside it the processor stands still while the page is erased.
+    if (this.#host.serial) return this.#host.memory.whenIdle(() => this.#accept(Opcode.create));
     this.#accept(Opcode.create);
   }
 

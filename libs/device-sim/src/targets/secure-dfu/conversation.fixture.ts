@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   describeNordicPackage,
   makeNordicPackage,
+  makeNordicPackageOf,
   nordicPublicKeyOf,
   secureDfu,
   type Identification,
@@ -15,11 +16,16 @@ import { VirtualScheduler } from '../../scheduler/virtual-scheduler.js';
 import type { TouchEntry } from '../../target.js';
 import { makeDemoFirmware } from '../demo-firmware.js';
 import type { SecureDfuOptions } from './options.js';
-import { createSecureDfuDevice, type SecureDfuDevice } from './secure-dfu-device.js';
+import {
+  createSecureDfuDevice,
+  type SecureDfuBleDevice,
+  type SecureDfuDevice,
+  type SecureDfuSerialDevice,
+} from './secure-dfu-device.js';
 
 export const MODEL = 'sensor-a';
 export const ADDRESS = 'c1:02:03:04:05:ff';
-const PRIVATE_KEY = new Uint8Array(32).fill(9);
+export const PRIVATE_KEY = new Uint8Array(32).fill(9);
 const PUBLIC_KEY = nordicPublicKeyOf(PRIVATE_KEY).slice(1);
 export const OLD = makeDemoFirmware({ model: MODEL, version: '1.0.0', sizeBytes: 20_000 });
 export const NEW = makeDemoFirmware({ model: MODEL, version: '1.1.0', sizeBytes: 30_000, seed: 2 });
@@ -35,12 +41,29 @@ export const pack = (change: Partial<Parameters<typeof makeNordicPackage>[0]> = 
   });
 export const PACKAGE = pack();
 
-export interface Story {
+export interface Story<Device extends SecureDfuDevice = SecureDfuDevice> {
   readonly scheduler: VirtualScheduler;
-  readonly device: SecureDfuDevice;
+  readonly device: Device;
 }
 
-export function unit(options: Partial<SecureDfuOptions> = {}): Story {
+/** On a serial line, in its bootloader. */
+export function serialUnit(options: Partial<SecureDfuOptions> = {}): Story<SecureDfuSerialDevice> {
+  const scheduler = new VirtualScheduler();
+  const device = createSecureDfuDevice({
+    scheduler,
+    model: MODEL,
+    serialNumber: 'SN-7',
+    application: OLD,
+    publicKey: PUBLIC_KEY,
+    startsInBootloader: true,
+    flash: { eraseMsPerPage: 85, writeUsPerWord: 41 },
+    ...options,
+    transport: options.transport === 'usb' ? 'usb' : 'uart',
+  });
+  return { scheduler, device };
+}
+
+export function unit(options: Partial<Omit<SecureDfuOptions, 'transport'>> = {}): Story<SecureDfuBleDevice> {
   const scheduler = new VirtualScheduler();
   const device = createSecureDfuDevice({
     scheduler,
@@ -88,3 +111,32 @@ export const what = ({ device }: Story): TouchEntry['what'][] => device.touches.
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 export const SHA_OLD = sha256(OLD);
 export const SHA_NEW = sha256(NEW);
+
+/** Over the serial line: the port ties the unit, and nothing states a version. */
+export function updateSerial(
+  story: Story,
+  file = PACKAGE,
+  change: Partial<UpdateRequest> = {},
+  run: Partial<RunOptions> = {},
+): RunResult<UpdateOutcome> {
+  return update(story, file, { expectIdentity: { kind: 'port-path', value: 'sim:SN-7' }, ...change }, run);
+}
+
+/** A SoftDevice image that a bootloader takes for one. */
+export function softDevice(options: { readonly fwid: number; readonly version: number; readonly sizeBytes?: number }): Uint8Array {
+  const bytes = new Uint8Array(options.sizeBytes ?? 12_288).map((_, at) => (at * 7) & 0xff);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0x2004, 0x51b1e5db, true);
+  view.setUint32(0x2008, 0x1000 + Math.ceil(bytes.length / 4096) * 4096, true);
+  view.setUint16(0x200c, options.fwid, true);
+  view.setUint32(0x2010, 132, true);
+  view.setUint32(0x2014, options.version, true);
+  return bytes;
+}
+
+/** Several images in one package, each signed. */
+export function packOf(images: Parameters<typeof makeNordicPackageOf>[0]): Uint8Array {
+  return makeNordicPackageOf(
+    Object.fromEntries(Object.entries(images).map(([key, image]) => [key, { privateKey: PRIVATE_KEY, ...image }])),
+  );
+}

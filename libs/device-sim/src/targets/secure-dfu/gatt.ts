@@ -7,6 +7,8 @@ export const SecureDfuUuid = {
   packet: '8ec90002f3154f609fb8838830daea50',
   buttonless: '8ec90003f3154f609fb8838830daea50',
   buttonlessBonded: '8ec90004f3154f609fb8838830daea50',
+  /** Service and characteristic in one. */
+  buttonlessExperimental: '8e400001f3154f609fb8838830daea50',
   deviceInformation: '180a',
   modelNumber: '2a24',
   serialNumber: '2a25',
@@ -30,8 +32,10 @@ export function applicationServices(
     services.push({ uuid: SecureDfuUuid.deviceInformation, characteristics });
   }
   if (buttonless !== undefined) {
-    const characteristics = [{ uuid: buttonless, properties: ['write', 'indicate'] as const }];
-    services.push({ uuid: SecureDfuUuid.service, characteristics });
+    const experimental = buttonless === SecureDfuUuid.buttonlessExperimental;
+    const properties = experimental ? (['write', 'notify'] as const) : (['write', 'indicate'] as const);
+    const uuid = experimental ? SecureDfuUuid.buttonlessExperimental : SecureDfuUuid.service;
+    services.push({ uuid, characteristics: [{ uuid: buttonless, properties }] });
   }
   return services;
 }

@@ -33,8 +33,24 @@ export interface SecureDfuOptions {
   readonly isDebugBootloader?: boolean;
   /** Where the bootloader advertises. Default `plus-one`. */
   readonly bootloaderAddress?: 'plus-one' | 'same';
-  /** How the application offers the way into the bootloader. Default `open` (8EC90003). */
-  readonly buttonless?: 'open' | 'bonded' | 'none';
+  /**
+   * How the application offers the way into the bootloader. Default `open` (8EC90003); `bonded` 8EC90004, `experimental`
+   * 8E400001 of SDK 12.
+   */
+  readonly buttonless?: 'open' | 'bonded' | 'experimental' | 'none';
+  /** What the bootloader is built for. Default `ble`; a unit on a serial line is silent while its application runs. */
+  readonly transport?: 'ble' | 'uart' | 'usb';
+  /** The first boot stays in the bootloader, as with the button held. */
+  readonly startsInBootloader?: boolean;
+  /** Serial: bits per second. Default 115 200. */
+  readonly baud?: number;
+  /** Serial: FICR part and variant. Default 0x52840, 0x41414430. */
+  readonly part?: number;
+  readonly variant?: number;
+  /** Version word of the SoftDevice. Default 7002000. */
+  readonly softDeviceVersion?: number;
+  /** The application's address is a private one and says nothing of the bootloader's. */
+  readonly bootloaderIdentityAddress?: string;
   /** What the link does when the application jumps. Default `silent` (host sees a supervision timeout). */
   readonly jumpLink?: 'graceful' | 'silent';
   /** Room for application images in both banks. Default 352 KiB. */

@@ -7,7 +7,7 @@ import { VirtualScheduler } from '../../scheduler/virtual-scheduler.js';
 import { makeDemoFirmware } from '../demo-firmware.js';
 import type { SecureDfuOptions } from './options.js';
 import { agreedMtu } from './profile.js';
-import { createSecureDfuDevice, type SecureDfuDevice } from './secure-dfu-device.js';
+import { createSecureDfuDevice, type SecureDfuBleDevice } from './secure-dfu-device.js';
 import {
   enterBootloader,
   fullUpdate,
@@ -26,7 +26,7 @@ const OLD = makeDemoFirmware({ model: MODEL, version: '1.0.0', sizeBytes: 20_000
 const NEW = makeDemoFirmware({ model: MODEL, version: '1.1.0', sizeBytes: 18_004, seed: 2 });
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-function makeUnit(options: Partial<SecureDfuOptions> = {}): { scheduler: VirtualScheduler; device: SecureDfuDevice } {
+function makeUnit(options: Partial<Omit<SecureDfuOptions, "transport">> = {}): { scheduler: VirtualScheduler; device: SecureDfuBleDevice } {
   const scheduler = new VirtualScheduler();
   const device = createSecureDfuDevice({
     scheduler,

@@ -3,14 +3,19 @@ import { createHash } from 'node:crypto';
 import type { SimulatedDevice } from '../../target.js';
 import type { SecureDfuOptions } from './options.js';
 import { SecureDfuRadio } from './secure-dfu-radio.js';
+import { SecureDfuSerial } from './secure-dfu-serial.js';
 import { SecureDfuUnit } from './secure-dfu-unit.js';
 
 export interface SecureDfuDevice extends SimulatedDevice {
   readonly kind: 'secure-dfu';
-  readonly ble: SecureDfuRadio;
   /** For white-box tests: settings, personality. */
   readonly unit: SecureDfuUnit;
 }
+
+/** One that is reached by radio. */
+export type SecureDfuBleDevice = SecureDfuDevice & { readonly ble: SecureDfuRadio };
+/** One that is reached by a serial line. */
+export type SecureDfuSerialDevice = SecureDfuDevice & { readonly serial: SecureDfuSerial };
 
 /** A static random address that depends on the serial number only. */
 function addressOf(serialNumber: string): string {
@@ -27,11 +32,18 @@ function addressOf(serialNumber: string): string {
  * Refusable requests of a fault plan: `buttonless`, `create`, `prn`, `crc`, `execute`, `select`,
  * `init` (Execute of the init packet) and `validate` (the last Execute).
  */
+export function createSecureDfuDevice(
+  options: SecureDfuOptions & { readonly transport: 'uart' | 'usb' },
+): SecureDfuSerialDevice;
+export function createSecureDfuDevice(
+  options: SecureDfuOptions & { readonly transport?: 'ble' },
+): SecureDfuBleDevice;
+export function createSecureDfuDevice(options: SecureDfuOptions): SecureDfuDevice;
 export function createSecureDfuDevice(options: SecureDfuOptions): SecureDfuDevice {
   const serialNumber = options.serialNumber ?? 'SIM-0001';
   const address = (options.address ?? addressOf(serialNumber)).toLowerCase();
   const unit = new SecureDfuUnit({ ...options, serialNumber });
-  const ble = new SecureDfuRadio(unit, address);
+  const isSerial = options.transport === 'uart' || options.transport === 'usb';
   return {
     kind: 'secure-dfu',
     hardwareId: serialNumber,
@@ -39,7 +51,7 @@ export function createSecureDfuDevice(options: SecureDfuOptions): SecureDfuDevic
     get touches() {
       return unit.touches;
     },
-    ble,
+    ...(isSerial ? { serial: new SecureDfuSerial(unit) } : { ble: new SecureDfuRadio(unit, address) }),
     unit,
     powerCut: (offMs) => unit.powerCut(offMs),
   };

@@ -1,5 +1,13 @@
 /** The Bluetooth side of a Secure DFU unit: advertising, attribute table, and who may write what. */
-import type { Advertisement, AttRefusal, BlePeripheral, GattService, PeripheralConnection } from '../../target.js';
+import type {
+  Advertisement,
+  AttRefusal,
+  BlePeripheral,
+  GattService,
+  PeripheralBond,
+  PeripheralConnection,
+  PeripheralPairing,
+} from '../../target.js';
 import { applicationServices, BOOTLOADER_SERVICES, SecureDfuUuid } from './gatt.js';
 import { agreedMtu } from './profile.js';
 import type { SecureDfuUnit } from './secure-dfu-unit.js';
@@ -7,6 +15,7 @@ import type { SecureDfuUnit } from './secure-dfu-unit.js';
 const ATT_READ_NOT_PERMITTED = 0x02;
 const ATT_INVALID_LENGTH = 0x0d;
 const ATT_INSUFFICIENT_AUTHENTICATION = 0x05;
+const ATT_INSUFFICIENT_ENCRYPTION = 0x0f;
 /** Client characteristic configuration descriptor improperly configured. */
 const ATT_CCCD = 0xfd;
 const CONTROL_POINT_MAX_BYTES = 23;
@@ -25,6 +34,11 @@ export class SecureDfuRadio implements BlePeripheral {
   #connection: PeripheralConnection | undefined;
   readonly #subscribed = new Set<string>();
   #nameIsBeingStored = false;
+  /** The application pairs where it offers a way for bonded peers; its bootloader pairs with nobody. */
+  readonly pairing: PeripheralPairing = {
+    accepts: () => this.#unit.options.buttonless === 'bonded' && this.#unit.bootloader === undefined,
+    bonds: new Map<string, PeripheralBond>(),
+  };
 
   constructor(unit: SecureDfuUnit, address: string) {
     this.#unit = unit;
@@ -62,12 +76,28 @@ export class SecureDfuRadio implements BlePeripheral {
       };
     }
     return {
-      address: options.bootloaderAddress === 'same' ? this.#address : bootloaderAddressOf(this.#address),
+      address: this.#bootloaderAddress(),
       addressType,
       name: settings.advertisedName ?? 'DfuTarg',
       services: [SecureDfuUuid.service],
       intervalMs: 25,
     };
+  }
+
+  #bootloaderAddress(): string {
+    const { options, settings } = this.#unit;
+    if (options.bootloaderIdentityAddress !== undefined) return options.bootloaderIdentityAddress;
+    return options.bootloaderAddress === 'same' || settings.peerData ? this.#address : bootloaderAddressOf(this.#address);
+  }
+
+  /** Security mode 1 level 2: a link encrypted with a key that was kept. */
+  #insecure(characteristic: string): AttRefusal | undefined {
+    const { bootloader, settings } = this.#unit;
+    const secured = bootloader ? settings.peerData : characteristic === SecureDfuUuid.buttonlessBonded;
+    if (!secured) return undefined;
+    const security = this.#connection?.security?.();
+    if (security?.encrypted && security.bonded) return undefined;
+    return { attError: security?.bonded ? ATT_INSUFFICIENT_ENCRYPTION : ATT_INSUFFICIENT_AUTHENTICATION };
   }
 
   services(): readonly GattService[] {
@@ -97,7 +127,8 @@ export class SecureDfuRadio implements BlePeripheral {
   }
 
   onSubscribe(characteristic: string, mode: 'notify' | 'indicate' | 'none'): AttRefusal | undefined {
-    if (characteristic === SecureDfuUuid.buttonlessBonded) return { attError: ATT_INSUFFICIENT_AUTHENTICATION };
+    const insecure = this.#insecure(characteristic);
+    if (insecure) return insecure;
     if (mode === 'none') this.#subscribed.delete(characteristic);
     else this.#subscribed.add(characteristic);
     return undefined;
@@ -106,6 +137,8 @@ export class SecureDfuRadio implements BlePeripheral {
   onWrite(characteristic: string, value: Uint8Array, withResponse: boolean): AttRefusal | undefined {
     const { bootloader, faults } = this.#unit;
     const isPacket = characteristic === SecureDfuUuid.packet;
+    const insecure = this.#insecure(characteristic);
+    if (insecure) return insecure;
     if (!isPacket && !this.#subscribed.has(characteristic)) return { attError: ATT_CCCD };
     const longest = isPacket ? Math.max(20, this.maxMtu - 3) : CONTROL_POINT_MAX_BYTES;
     if (value.length > longest) return withResponse ? { attError: ATT_INVALID_LENGTH } : undefined;
@@ -134,14 +167,15 @@ export class SecureDfuRadio implements BlePeripheral {
   #buttonless(): string | undefined {
     const kind = this.#unit.options.buttonless ?? 'open';
     if (kind === 'none') return undefined;
+    if (kind === 'experimental') return SecureDfuUuid.buttonlessExperimental;
     return kind === 'open' ? SecureDfuUuid.buttonless : SecureDfuUuid.buttonlessBonded;
   }
 
   /** `01` enter the bootloader, `02 len name` set its name; answers `20 op result`. */
   #buttonlessRequest(request: Uint8Array): void {
     const opcode = request[0] ?? 0;
-    const answer = (result: number): void =>
-      this.#notify(SecureDfuUuid.buttonless, Uint8Array.from([0x20, opcode, result]));
+    const channel = this.#buttonless() ?? SecureDfuUuid.buttonless;
+    const answer = (result: number): void => this.#notify(channel, Uint8Array.from([0x20, opcode, result]));
     const refused = this.#unit.faults.refusal('buttonless');
     if (refused !== undefined) return answer(refused);
     if (opcode === 0x01) {
@@ -151,11 +185,12 @@ export class SecureDfuRadio implements BlePeripheral {
       this.#unit.leave();
       this.#unit.after(JUMP_AFTER_MS, () => {
         this.#connection?.disconnect(this.#unit.options.jumpLink ?? 'silent');
-        this.#unit.after(20, () => this.#unit.jumpToBootloader());
+        this.#unit.after(20, () => this.#unit.jumpToBootloader(channel === SecureDfuUuid.buttonlessBonded));
       });
       return;
     }
-    if (opcode !== 0x02) return answer(0x02);
+    const knowsNames = channel === SecureDfuUuid.buttonless && this.#unit.rules.hasInactivityTimer;
+    if (opcode !== 0x02 || !knowsNames) return answer(0x02);
     const length = request[1] ?? 0;
     if (length < 1 || length > 20 || request.length !== 2 + length) return answer(0x05);
     if (this.#nameIsBeingStored) return answer(0x04);

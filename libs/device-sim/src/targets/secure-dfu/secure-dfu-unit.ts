@@ -22,8 +22,14 @@ const align = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 /** Time for another image after a SoftDevice or bootloader update (NRF_BL_DFU_CONTINUATION_TIMEOUT_MS). */
 const CONTINUATION_MS = 10_000;
 const DISCONNECT_GRACE_MS = 200;
+/** 2 * (64 + 1) + 1 and 2 * (1024 + 1) + 1: the longest frame, every byte of it escaped. */
+const MTU = { uart: 131, usb: 2051 } as const;
+const SERIAL_BUFFERS = 3;
+/** Of a SoftDevice image: its info struct, which lies at 0x3000 in flash. */
+const SOFTDEVICE_FWID_AT = 0x200c;
+const SOFTDEVICE_VERSION_AT = 0x2014;
 
-/** What the unit tells the radio side. */
+/** What the unit tells the side that carries its answers. */
 export interface RadioSide {
   respond(bytes: Uint8Array): void;
   disconnect(how: 'graceful' | 'silent'): void;
@@ -75,12 +81,15 @@ export class SecureDfuUnit extends PoweredUnit {
       applicationVersion: options.applicationVersion ?? 1,
       bootloaderVersion: options.bootloaderVersion ?? 1,
       softDeviceFwid: options.softDeviceFwid === null ? undefined : (options.softDeviceFwid ?? 0x0101),
+      softDeviceVersion: options.softDeviceVersion ?? 7_002_000,
+      peerData: false,
       init: new Uint8Array(),
       initIsValid: false,
       savedBytes: 0,
       savedCrc32: 0,
       advertisedName: undefined,
     };
+    this.#enterBootloader = options.startsInBootloader ?? false;
     this.boot();
   }
 
@@ -138,8 +147,9 @@ export class SecureDfuUnit extends PoweredUnit {
   }
 
   /** The application's way into the bootloader: reset with the flag set. */
-  jumpToBootloader(): void {
+  jumpToBootloader(withPeerData = false): void {
     this.touch('enter bootloader');
+    if (withPeerData) this.#settings = { ...this.#settings, peerData: true };
     this.#enterBootloader = true;
     this.goDown(this.#rebootMs());
   }
@@ -188,6 +198,7 @@ export class SecureDfuUnit extends PoweredUnit {
 
   #startApplication(): void {
     this.#wasTouched = false;
+    if (this.#settings.peerData) this.#settings = { ...this.#settings, peerData: false };
     this.setRunning();
     this.log('booted', `application ${this.firmwareRevision() ?? '?'}`);
   }
@@ -227,12 +238,26 @@ export class SecureDfuUnit extends PoweredUnit {
         : pending.type !== FirmwareType.softDevice && pending.fwVersion !== undefined
           ? { bootloaderVersion: pending.fwVersion }
           : {};
-      this.store({ ...change, pending: undefined }, () => {
+      const softDevice = destination === 'softdevice' && !isApplication ? this.#softDeviceThatRuns() : {};
+      this.store({ ...change, ...softDevice, pending: undefined }, () => {
         this.#copiedBytes = 0;
         if (isApplication || !this.runningImage()) return this.boot();
         this.#startBootloader(CONTINUATION_MS);
       });
     });
+  }
+
+  /** What the new SoftDevice is; another major version leaves no application that could run on it. */
+  #softDeviceThatRuns(): Partial<DfuSettings> {
+    const bytes = this.memory.bytes('softdevice');
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const softDeviceVersion = view.getUint32(SOFTDEVICE_VERSION_AT, true);
+    const major = (version: number): number => Math.floor(version / 1_000_000);
+    return {
+      softDeviceFwid: view.getUint16(SOFTDEVICE_FWID_AT, true),
+      softDeviceVersion,
+      ...(major(softDeviceVersion) === major(this.#settings.softDeviceVersion) ? {} : { bank0: undefined }),
+    };
   }
 
   /** Copies page by page; goes on after a power cut where it was. */
@@ -282,7 +307,21 @@ export class SecureDfuUnit extends PoweredUnit {
         return { fromBytes: 0, destroysApplication: true };
       },
       verifyMs: this.options.verifyMs ?? 250,
-      packetBuffers: this.rules.maxMtu >= 247 ? 17 : 8,
+      packetBuffers: this.options.transport !== undefined && this.options.transport !== 'ble' ? SERIAL_BUFFERS : this.rules.maxMtu >= 247 ? 17 : 8,
+      ...(this.options.transport === 'uart' || this.options.transport === 'usb'
+        ? {
+            serial: {
+              mtu: MTU[this.options.transport],
+              part: this.options.part ?? 0x52840,
+              variant: this.options.variant ?? 0x41414430,
+              romBytes: 1024 * 1024,
+              overrun: () => {
+                this.leave();
+                this.after(0, () => this.goDown(this.#rebootMs()));
+              },
+            },
+          }
+        : {}),
       after: (delayMs, fn) => void this.after(delayMs, fn),
       respond: (bytes) => this.#radio?.respond(bytes),
       log: (what, detail) => (what === 'touched' ? this.touch(detail ?? '') : this.log(what, detail)),

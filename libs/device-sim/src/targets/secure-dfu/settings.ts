@@ -14,6 +14,10 @@ export interface DfuSettings {
   readonly applicationVersion: number;
   readonly bootloaderVersion: number;
   readonly softDeviceFwid: number | undefined;
+  /** Version word of its info struct, 7002000 for 7.2.0. */
+  readonly softDeviceVersion: number;
+  /** A bonded peer was handed over by the application: address kept, DFU characteristics behind encryption. */
+  readonly peerData: boolean;
   /** The init packet that was accepted, remembered as valid. */
   readonly init: Uint8Array;
   readonly initIsValid: boolean;

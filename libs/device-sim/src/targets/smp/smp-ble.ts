@@ -3,7 +3,15 @@
  *
  * Source: zephyr `subsys/mgmt/mcumgr/transport/src/smp_bt.c`, `smp_reassembly.c`.
  */
-import type { Advertisement, AttRefusal, BlePeripheral, GattService, PeripheralConnection } from '../../target.js';
+import type {
+  Advertisement,
+  AttRefusal,
+  BlePeripheral,
+  GattService,
+  PeripheralBond,
+  PeripheralConnection,
+  PeripheralPairing,
+} from '../../target.js';
 import type { SmpUnit, TransportSide } from './smp-unit.js';
 
 export const SmpUuid = {
@@ -20,6 +28,11 @@ export class SmpBle implements BlePeripheral, TransportSide {
   readonly #address: string;
   #connection: PeripheralConnection | undefined;
   #isSubscribed = false;
+  /** Pairs with whoever asks, where it needs pairing at all. */
+  readonly pairing: PeripheralPairing = {
+    accepts: () => this.#unit.options.needsPairing ?? false,
+    bonds: new Map<string, PeripheralBond>(),
+  };
   #partial: Uint8Array<ArrayBufferLike> = new Uint8Array();
   readonly #outgoing: Uint8Array[] = [];
   #isSending = false;
@@ -74,7 +87,7 @@ export class SmpBle implements BlePeripheral, TransportSide {
   }
 
   onSubscribe(_characteristic: string, mode: 'notify' | 'indicate' | 'none'): AttRefusal | undefined {
-    if (this.#unit.options.needsPairing) return { attError: ATT_INSUFFICIENT_AUTHENTICATION };
+    if (this.#isInsecure()) return { attError: ATT_INSUFFICIENT_AUTHENTICATION };
     this.#isSubscribed = mode !== 'none';
     // A stale half message is dropped when the host unsubscribes.
     if (mode === 'none') this.#partial = new Uint8Array();
@@ -82,7 +95,7 @@ export class SmpBle implements BlePeripheral, TransportSide {
   }
 
   onWrite(characteristic: string, value: Uint8Array): AttRefusal | undefined {
-    if (characteristic !== SmpUuid.characteristic || this.#unit.options.needsPairing) return undefined;
+    if (characteristic !== SmpUuid.characteristic || this.#isInsecure()) return undefined;
     const frame = this.#unit.faults.toDevice(value);
     if (!frame) return undefined;
     if (!(this.#unit.options.reassembly ?? true)) {
@@ -99,6 +112,10 @@ export class SmpBle implements BlePeripheral, TransportSide {
       this.#unit.receive(message);
     }
     return undefined;
+  }
+
+  #isInsecure(): boolean {
+    return (this.#unit.options.needsPairing ?? false) && this.#connection?.security?.().encrypted !== true;
   }
 
   onRead(characteristic: string): Uint8Array | AttRefusal {

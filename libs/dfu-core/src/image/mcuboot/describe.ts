@@ -2,15 +2,16 @@
  * What stands in an MCUboot file, after every check that needs nothing but the file; and the checks that need
  * to know the device.
  */
-import { sha256 } from '@noble/hashes/sha2.js';
+import type { ByteSource } from '../../bytes/byte-source.js';
 import { toHex } from '../../bytes/hex.js';
 import { ArtifactError } from '../../errors.js';
-import type { ArtifactDescription } from '../description.js';
+import type { ArtifactDescription, ImageDescription, SignatureDescription } from '../description.js';
 import {
   compareMcubootVersions,
   formatMcubootVersion,
   ImageFlag,
   IMAGE_HASHES,
+  MCUBOOT_FORMAT,
   type McubootImage,
   type McubootVersion,
   TlvType,
@@ -20,6 +21,7 @@ import type { McubootTrustedKey } from './keys.js';
 import { malformed, parseMcubootImage } from './parse.js';
 import {
   classifyTrailingBytes,
+  digestOf,
   type ImageHash,
   type ImageSignature,
   listSignatures,
@@ -67,8 +69,9 @@ export interface CheckedMcubootImage {
  * trailing bytes, slot size, version with security counter and dependencies, manifest.
  * @throws ArtifactError with the field that is wrong; the first one found ends the checks.
  */
-export function checkMcubootImage(file: Uint8Array, checks: McubootChecks = {}): CheckedMcubootImage {
-  const image = parseMcubootImage(file);
+export function checkMcubootImage(bytes: Uint8Array | ByteSource, checks: McubootChecks = {}): CheckedMcubootImage {
+  const image = parseMcubootImage(bytes);
+  const { file } = image;
   const hash = verifyImageHash(image);
   const signatures = listSignatures(image, hash);
   const signedBy = checks.trustedKeys && verifySignature(image, hash, checks.trustedKeys, checks.verifyRsaPss);
@@ -168,34 +171,50 @@ function checkManifest(image: McubootImage, checks: McubootChecks): void {
   }
 }
 
+/** The image as descriptions of files name it, whatever it came in. */
+export function describeImage(
+  checked: CheckedMcubootImage,
+  place: { readonly image: number; readonly slot?: number; readonly kind: string; readonly member?: string },
+): ImageDescription {
+  const { image, hash, dependencies, padded } = checked;
+  return {
+    ...place,
+    version: formatMcubootVersion(image.header.version),
+    sizeBytes: image.file.length,
+    runningHash: toHex(hash.value),
+    sha256: toHex(digestOf(image.file, 'sha256')),
+    ...(dependencies.length > 0 && {
+      dependencies: dependencies.map(({ image: index, minimum }) => ({
+        image: index,
+        minimum: formatMcubootVersion(minimum),
+      })),
+    }),
+    ...(padded && { padded }),
+  };
+}
+
+export function describeSignatures(checked: CheckedMcubootImage, covers: string): SignatureDescription[] {
+  return checked.signatures.map(({ scheme, keyHash }) => ({
+    scheme,
+    covers,
+    ...(keyHash && { keyHash: toHex(keyHash) }),
+  }));
+}
+
 /**
  * @returns the description that server and agent compare.
  * @throws ArtifactError for the first check that fails.
  */
-export function describeMcubootImage(file: Uint8Array, checks: McubootChecks = {}): ArtifactDescription {
+export function describeMcubootImage(file: Uint8Array | ByteSource, checks: McubootChecks = {}): ArtifactDescription {
   const checked = checkMcubootImage(file, checks);
-  const { image, hash, signatures } = checked;
-  const digest = toHex(sha256(file));
+  const image = describeImage(checked, { image: 0, kind: 'application' });
   return {
-    format: 'mcuboot',
+    format: MCUBOOT_FORMAT,
     protocols: ['smp'],
-    sha256: digest,
-    sizeBytes: file.length,
-    images: [
-      {
-        image: 0,
-        kind: 'application',
-        version: formatMcubootVersion(image.header.version),
-        sizeBytes: file.length,
-        runningHash: toHex(hash.value),
-        sha256: digest,
-      },
-    ],
-    signatures: signatures.map(({ scheme, keyHash }) => ({
-      scheme,
-      covers: 'application',
-      ...(keyHash && { keyHash: toHex(keyHash) }),
-    })),
+    sha256: image.sha256,
+    sizeBytes: image.sizeBytes,
+    images: [image],
+    signatures: describeSignatures(checked, 'application'),
     hardware: {},
     notes: notesOf(checked),
   };
@@ -225,7 +244,8 @@ const ORDINARY_TLVS: ReadonlySet<number> = new Set([
   TlvType.SecurityCounter,
 ]);
 
-function notesOf({ image, signatures, securityCounter, dependencies, padded }: CheckedMcubootImage): string[] {
+/** What a person should see of it. */
+export function notesOf({ image, signatures, securityCounter, dependencies, padded }: CheckedMcubootImage): string[] {
   const { flags, loadAddress, headerBytes } = image.header;
   const notes = [`header of ${headerBytes} bytes`];
   for (const [flag, note] of FLAG_NOTES) if (flags & flag) notes.push(note);

@@ -4,6 +4,13 @@
  * Source: mcu-tools/mcuboot `boot/bootutil/include/bootutil/image.h`, `docs/design.md`, `scripts/imgtool/image.py`.
  */
 
+import type { ByteSource } from '../../bytes/byte-source.js';
+
+/** One image as it is sent; the same in Intel HEX; several with their manifest (nRF Connect SDK). */
+export const MCUBOOT_FORMAT = 'mcuboot';
+export const MCUBOOT_HEX_FORMAT = 'mcuboot-hex';
+export const MCUBOOT_PACKAGE_FORMAT = 'mcuboot-zip';
+
 export const IMAGE_MAGIC = 0x96f3b83d;
 /** Mynewt's first format; its TLV types mean other things. */
 export const LEGACY_IMAGE_MAGIC = 0x96f3b83c;
@@ -92,16 +99,19 @@ export const IMAGE_HASHES: readonly { readonly type: number; readonly name: Hash
   { type: TlvType.Sha512, name: 'sha512', bytes: 64 },
 ];
 
-/** A structurally sound image; nothing is verified yet. Arrays are views of the file. */
+/** A structurally sound image; nothing is verified yet. Arrays may be views of the file. */
 export interface McubootImage {
-  readonly file: Uint8Array;
+  readonly file: ByteSource;
   readonly header: McubootHeader;
+  /** Read when asked for. */
   readonly body: Uint8Array;
   readonly protectedTlvs: readonly McubootTlv[];
   readonly tlvs: readonly McubootTlv[];
   /** Where the last TLV block ends; equals the file's length unless the file is padded. */
   readonly endOffset: number;
-  /** Header, body and protected TLVs: what the image hash and the signatures cover. */
+  /** Header, body and protected TLVs, from the start of the file: what the image hash and the signatures cover. */
+  readonly hashedBytes: number;
+  /** Those bytes in one piece; read when asked for. */
   readonly hashedRegion: Uint8Array;
   readonly encrypted: boolean;
 }

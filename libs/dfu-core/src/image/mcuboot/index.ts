@@ -24,3 +24,13 @@ export {
   type McubootDependency,
 } from './describe.js';
 export { makeMcubootImage, type McubootImageParts } from './make.js';
+export {
+  describeMcubootFile,
+  isMcubootPackage,
+  MCUBOOT_FORMATS,
+  type McubootFile,
+  type McubootFileImage,
+  mcubootSourceName,
+  mcubootSources,
+  openMcubootFile,
+} from './file.js';

@@ -7,13 +7,21 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p384 } from '@noble/curves/nist.js';
 import { sha256, sha384, sha512 } from '@noble/hashes/sha2.js';
+import { type ByteSource, blocksOf } from '../../bytes/byte-source.js';
 import { toHex } from '../../bytes/hex.js';
 import { ArtifactError } from '../../errors.js';
 import { type HashName, IMAGE_HASHES, type McubootImage, TlvType, tlvName } from './format.js';
 import { type KeyKind, PUBLISHED_TEST_KEYS, type McubootTrustedKey } from './keys.js';
 import { malformed } from './parse.js';
 
-export const HASH_FUNCTIONS: Readonly<Record<HashName, (bytes: Uint8Array) => Uint8Array>> = { sha256, sha384, sha512 };
+export const HASH_FUNCTIONS = { sha256, sha384, sha512 } as const;
+
+/** Hash of the first `length` bytes, block by block. */
+export function digestOf(source: ByteSource, name: HashName, length = source.length): Uint8Array {
+  const hash = HASH_FUNCTIONS[name].create();
+  for (const block of blocksOf(source, 0, length)) hash.update(block);
+  return hash.digest();
+}
 
 export interface ImageHash {
   readonly name: HashName;
@@ -28,14 +36,14 @@ export interface ImageHash {
 export function verifyImageHash(image: McubootImage): ImageHash {
   const found = image.tlvs.filter(({ type }) => IMAGE_HASHES.some((hash) => hash.type === type));
   const tlv = found[0];
-  if (!tlv) throw malformed('hash TLV', image.hashedRegion.length, 'there is none');
+  if (!tlv) throw malformed('hash TLV', image.hashedBytes, 'there is none');
   const second = found[1];
   if (second) throw malformed('hash TLV', second.offset, `there are ${found.length}, one is allowed`);
   const kind = IMAGE_HASHES.find(({ type }) => type === tlv.type);
   if (!kind || tlv.value.length !== kind.bytes) {
     throw malformed(`${tlvName(tlv.type)} TLV`, tlv.offset + 2, `${tlv.value.length} bytes is no length of this hash`);
   }
-  if (!image.encrypted && toHex(HASH_FUNCTIONS[kind.name](image.hashedRegion)) !== toHex(tlv.value)) {
+  if (!image.encrypted && toHex(digestOf(image.file, kind.name, image.hashedBytes)) !== toHex(tlv.value)) {
     throw new ArtifactError('artifact.digest', { field: `image hash (${tlvName(tlv.type)} TLV at ${tlv.offset})` });
   }
   return { name: kind.name, value: tlv.value };
@@ -112,8 +120,9 @@ function derLength(signature: Uint8Array): number {
 /**
  * RSASSA-PSS with SHA-256, MGF1-SHA-256 and 32 bytes of salt, which needs a platform.
  * @param publicKey PKCS#1 `RSAPublicKey`, DER.
+ * @param message in pieces, to be read once.
  */
-export type VerifyRsaPss = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+export type VerifyRsaPss = (publicKey: Uint8Array, message: Iterable<Uint8Array>, signature: Uint8Array) => boolean;
 
 /**
  * Looks for a signature by one of the trusted keys.
@@ -160,12 +169,13 @@ function holds(
         return ed25519.verify(signature.value, signature.pure ? image.hashedRegion : hash.value, key.raw);
       case 'ecdsa-p256-sha256':
       case 'ecdsa-p384-sha384': {
-        const curve = signature.scheme === 'ecdsa-p256-sha256' ? p256 : p384;
+        const isP256 = signature.scheme === 'ecdsa-p256-sha256';
         const value = signature.value.subarray(0, derLength(signature.value));
-        return curve.verify(value, image.hashedRegion, key.raw, { prehash: true, format: 'der', lowS: false });
+        const digest = digestOf(image.file, isP256 ? 'sha256' : 'sha384', image.hashedBytes);
+        return (isP256 ? p256 : p384).verify(value, digest, key.raw, { prehash: false, format: 'der', lowS: false });
       }
       default:
-        return verifyRsaPss?.(key.der, image.hashedRegion, signature.value) ?? false;
+        return verifyRsaPss?.(key.der, blocksOf(image.file, 0, image.hashedBytes), signature.value) ?? false;
     }
   } catch {
     return false; // the curve library throws on points and signatures that are none
@@ -184,21 +194,33 @@ const TRAILER_MAGIC_BYTES = 16;
  * @throws ArtifactError `artifact.malformed` for any other bytes.
  */
 export function classifyTrailingBytes(image: McubootImage): 'none' | 'slot-trailer' {
-  const trailing = image.file.subarray(image.endOffset);
-  if (trailing.length === 0) return 'none';
-  const magic = toHex(trailing.subarray(-TRAILER_MAGIC_BYTES));
+  const { file, endOffset } = image;
+  const length = file.length - endOffset;
+  if (length === 0) return 'none';
+  const magicBytes = Math.min(length, TRAILER_MAGIC_BYTES);
+  const magic = toHex(file.read(file.length - magicBytes, magicBytes));
   const aligned =
     magic === TRAILER_MAGIC_ALIGN_8
       ? 8
       : 256 * Number.parseInt(magic.slice(2, 4), 16) + Number.parseInt(magic.slice(0, 2), 16);
   const isMagic = magic === TRAILER_MAGIC_ALIGN_8 || (magic.slice(4) === TRAILER_MAGIC_TAIL && aligned > 8);
   // image_ok is the one other byte that tools write (imgtool --confirm).
-  const imageOkAt = trailing.length - TRAILER_MAGIC_BYTES - aligned;
-  const fill = trailing.subarray(0, Math.max(0, trailing.length - TRAILER_MAGIC_BYTES));
-  const strange = fill.findIndex((byte, at) => byte !== 0xff && !(at === imageOkAt && byte === 1));
-  if (!isMagic || strange >= 0) {
-    const at = image.endOffset + Math.max(0, strange);
-    throw malformed('trailing bytes', at, `${trailing.length} bytes follow the image and are no slot trailer`);
+  const imageOkAt = file.length - TRAILER_MAGIC_BYTES - aligned;
+  const strange = strangeByte(file, endOffset, Math.max(endOffset, file.length - TRAILER_MAGIC_BYTES), imageOkAt);
+  if (!isMagic || strange !== undefined) {
+    throw malformed('trailing bytes', strange ?? endOffset, `${length} bytes follow the image and are no slot trailer`);
   }
   return 'slot-trailer';
+}
+
+/** @returns where the first byte stands that is neither fill nor `image_ok`. */
+function strangeByte(file: ByteSource, from: number, to: number, imageOkAt: number): number | undefined {
+  let at = from;
+  for (const block of blocksOf(file, from, to)) {
+    for (const byte of block) {
+      if (byte !== 0xff && !(at === imageOkAt && byte === 1)) return at;
+      at++;
+    }
+  }
+  return undefined;
 }

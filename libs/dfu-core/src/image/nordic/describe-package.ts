@@ -96,7 +96,9 @@ function notesOf(image: NordicImage): string[] {
   for (const { type } of init.bootValidation) {
     if (type !== 1) notes.push(`boot validation: ${BOOT_VALIDATIONS[type] ?? `unknown type ${type}`}`);
   }
-  if (image.kind !== 'application') notes.push('delivery of this kind of image is not supported');
+  if (image.kind === 'softdevice' || image.kind === 'softdevice-bootloader') {
+    notes.push('after it the bootloader waits 10 s for an application, for ever where the application needs another SoftDevice');
+  }
   return notes.map((note) => `${image.kind}: ${note}`);
 }
 

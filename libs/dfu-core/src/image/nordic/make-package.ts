@@ -6,7 +6,14 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { strToU8, zipSync, type Zippable } from 'fflate';
 import { InvariantError } from '../../errors.js';
-import { BootValidationType, encodeInitCommand, encodeInitPacket, FirmwareType } from './init-packet.js';
+import {
+  type BootValidation,
+  BootValidationType,
+  encodeInitCommand,
+  encodeInitPacket,
+  FirmwareType,
+  reverseHalves,
+} from './init-packet.js';
 import { signNordic } from './signature.js';
 
 export interface NordicImageOptions {
@@ -20,8 +27,10 @@ export interface NordicImageOptions {
   /** FWIDs; default 0xFFFE as nrfutil, which only external applications may use: name the real ones. */
   readonly sdReq?: readonly number[];
   readonly isDebug?: boolean;
+  /** How the bootloader checks the image at each boot: one of `BootValidationType`. Default 1, its own CRC. */
+  readonly bootValidation?: number;
   /** 32 bytes; without it the package is unsigned. */
-  readonly privateKey?: Uint8Array;
+  readonly privateKey?: Uint8Array | undefined;
 }
 
 export type NordicPackageKey = 'application' | 'bootloader' | 'softdevice' | 'softdevice_bootloader';
@@ -85,10 +94,10 @@ function makeImage(
     appSizeBytes: key === 'application' ? first.length : 0,
     sha256: sha256(firmware),
     isDebug: options.isDebug ?? false,
-    bootValidation: Array.from({ length: validations }, () => ({
-      type: BootValidationType.GeneratedCrc,
-      bytes: new Uint8Array(),
-    })),
+    bootValidation: Array.from({ length: validations }, (_, index) =>
+      // The second is of the bootloader, which ignores it.
+      index === 0 ? validationOf(first, options) : { type: BootValidationType.GeneratedCrc, bytes: new Uint8Array() },
+    ),
   });
   return {
     firmware,
@@ -98,6 +107,14 @@ function makeImage(
         ? { info_read_only_metadata: { bl_size: blSizeBytes, sd_size: sdSizeBytes } }
         : {},
   };
+}
+
+/** Only a signature has bytes: the others are computed by the bootloader. */
+function validationOf(image: Uint8Array, options: NordicImageOptions): BootValidation {
+  const type = options.bootValidation ?? BootValidationType.GeneratedCrc;
+  if (type !== BootValidationType.EcdsaP256Sha256) return { type, bytes: new Uint8Array() };
+  if (!options.privateKey) throw new InvariantError('a boot validation by signature needs the key');
+  return { type, bytes: reverseHalves(signNordic(image, options.privateKey)) };
 }
 
 function padded(bytes: Uint8Array): Uint8Array {

@@ -122,6 +122,24 @@ describe('a package made here', () => {
     );
   });
 
+  it.each(['bootloader_application', 'softdevice_application', 'softdevice_bootloader_application'])(
+    'takes the joined image %s of the mobile libraries as the application that it is to the bootloader',
+    (key) => {
+      const file = zip({ manifest: { [key]: application.manifest.application } }, { 'a.bin': I16, 'a.dat': dat() });
+      expect(openNordicPackage(file).images.map(({ kind, image }) => [kind, image])).toEqual([['application', 0]]);
+    },
+  );
+
+  it('carries the boot validation that was asked for, a signature checked with it', () => {
+    const part = { application: I16, hwVersion: 52, fwVersion: 1, sdReq: [0x0101], privateKey: RFC6979_PRIVATE_KEY };
+    const opened = openNordicPackage(makeNordicPackage({ ...part, bootValidation: 3 }));
+    expect(opened.images[0]!.packet.init.bootValidation).toMatchObject([{ type: 3 }]);
+    expect(verifyNordicSignature(opened, RFC6979_PUBLIC_KEY)).toBe(true);
+    const init = openNordicPackage(makeNordicPackage({ ...part, bootValidation: 2 })).images[0]!.packet.init;
+    expect(init.bootValidation).toEqual([{ type: 2, bytes: new Uint8Array() }]);
+    expect(() => makeNordicPackage({ ...part, privateKey: undefined, bootValidation: 3 })).toThrow('needs the key');
+  });
+
   it('with all images comes out in the order of sending', () => {
     const part = { hwVersion: 52, fwVersion: 2, sdReq: [0x0100] };
     const bytes = makeNordicPackageOf({
@@ -212,10 +230,18 @@ describe('a package that is refused', () => {
       'Legacy',
     ],
     [
-      'joined images',
-      zip({ manifest: { softdevice_application: application.manifest.application } }, whole),
-      'artifact.unsupported',
-      'joined',
+      'two applications',
+      zip(
+        {
+          manifest: {
+            application: { bin_file: 'a.bin', dat_file: 'a.dat' },
+            softdevice_application: { bin_file: 'b.bin', dat_file: 'b.dat' },
+          },
+        },
+        { ...whole, 'b.bin': I16, 'b.dat': dat() },
+      ),
+      'artifact.malformed',
+      'two applications',
     ],
     [
       'type and key disagree',

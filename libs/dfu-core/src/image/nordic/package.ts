@@ -61,7 +61,15 @@ const MAX_INIT_PACKET_BYTES = 4096;
 const MANIFEST = 'manifest.json';
 
 /** Manifest keys in the order of sending. */
-const KEYS = ['softdevice_bootloader', 'softdevice', 'bootloader', 'application'] as const;
+const KEYS = [
+  'softdevice_bootloader',
+  'softdevice',
+  'bootloader',
+  'application',
+  'bootloader_application',
+  'softdevice_application',
+  'softdevice_bootloader_application',
+] as const;
 type ManifestKey = (typeof KEYS)[number];
 
 const TYPES: Readonly<Record<ManifestKey, readonly FirmwareType[]>> = {
@@ -69,6 +77,10 @@ const TYPES: Readonly<Record<ManifestKey, readonly FirmwareType[]>> = {
   softdevice: [FirmwareType.Softdevice],
   bootloader: [FirmwareType.Bootloader],
   application: [FirmwareType.Application, FirmwareType.ExternalApplication],
+  // Joined images of the mobile libraries: one binary that goes out as an application, and is one to the bootloader.
+  bootloader_application: [FirmwareType.Application],
+  softdevice_application: [FirmwareType.Application],
+  softdevice_bootloader_application: [FirmwareType.Application],
 };
 
 const KINDS: Readonly<Record<FirmwareType, NordicImageKind>> = {
@@ -115,6 +127,9 @@ export function openNordicPackage(bytes: Uint8Array, limits: ZipLimits = NORDIC_
     images.push(image);
   }
   if (images.length === 0) throw malformed('manifest', 0, 'it names no image');
+  if (images.filter(({ kind }) => kind === 'application').length > 1) {
+    throw malformed('manifest', 0, 'it names two applications');
+  }
   if (manifest['softdevice_bootloader'] && (manifest['softdevice'] || manifest['bootloader'])) {
     throw malformed('manifest', 0, 'softdevice_bootloader excludes softdevice and bootloader');
   }
@@ -146,7 +161,7 @@ function readManifestFile(archive: ZipArchive): Record<string, unknown> {
   return root;
 }
 
-/** Legacy packages (SDK 11 and older) and the joined images of old mobile tools share the manifest. */
+/** Legacy packages (SDK 11 and older) share the manifest. */
 function refuseOtherKinds(manifest: Record<string, unknown>): void {
   const legacy =
     (manifest['dfu_version'] ?? undefined) !== undefined ||
@@ -156,11 +171,6 @@ function refuseOtherKinds(manifest: Record<string, unknown>): void {
     });
   if (legacy) {
     throw new ArtifactError('artifact.unsupported', { detail: 'a Nordic Legacy DFU package (nRF5 SDK 11 or older)' });
-  }
-  for (const key of ['bootloader_application', 'softdevice_application', 'softdevice_bootloader_application']) {
-    if ((manifest[key] ?? undefined) !== undefined) {
-      throw new ArtifactError('artifact.unsupported', { detail: `a Nordic package with the joined image ${key}` });
-    }
   }
 }
 

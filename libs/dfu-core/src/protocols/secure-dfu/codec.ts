@@ -1,7 +1,8 @@
 /**
- * Nordic Secure DFU over BLE: how it is spelled. All numbers little-endian.
+ * Nordic Secure DFU: how it is spelled. All numbers little-endian.
  *
- * Requests go to the control point (write with response); answers are notifications `60 <opcode> <result> ...`.
+ * Over BLE requests go to the control point (write with response), answers are notifications `60 <opcode> <result> ...`;
+ * over serial lines both are the same bytes in SLIP frames.
  * Buttonless: write `01`, indication `20 <opcode> <result>`.
  *
  * Source: nRF5 SDK 17, components/libraries/bootloader/ble_dfu/nrf_dfu_ble.c, ../dfu/nrf_dfu_req_handler.c;
@@ -32,8 +33,11 @@ export function encodeRequest(request: Request): Uint8Array {
       return writer.u8(request.type).finish();
     case Opcode.FirmwareVersion:
       return writer.u8(request.image).finish();
+    case Opcode.Ping:
+      return writer.u8(request.id).finish();
     case Opcode.CalculateChecksum:
     case Opcode.Execute:
+    case Opcode.GetMtu:
     case Opcode.HardwareVersion:
     case Opcode.Abort:
       return writer.finish();
@@ -74,6 +78,10 @@ function decodeSuccess(opcode: number, reader: ByteReader): Answer {
       return { opcode, offsetBytes: reader.u32le(), crc32: reader.u32le() };
     case Opcode.SelectObject:
       return { opcode, maxSizeBytes: reader.u32le(), offsetBytes: reader.u32le(), crc32: reader.u32le() };
+    case Opcode.GetMtu:
+      return { opcode, mtu: reader.u16le() };
+    case Opcode.Ping:
+      return { opcode, id: reader.u8() };
     case Opcode.HardwareVersion:
       return {
         opcode,
@@ -96,9 +104,20 @@ function decodeSuccess(opcode: number, reader: ByteReader): Answer {
   }
 }
 
+/** @returns a piece of the object that was created, for serial lines. No answer but a receipt follows. */
+export function encodeWriteObject(bytes: Uint8Array): Uint8Array {
+  return new ByteWriter().u8(Opcode.WriteObject).bytes(bytes).finish();
+}
+
 /** @returns the write that makes an application jump into its bootloader. */
 export function encodeEnterBootloader(): Uint8Array {
   return Uint8Array.of(ButtonlessOpcode.EnterBootloader);
+}
+
+/** @param name 1 to 20 bytes of ASCII: how the bootloader calls itself. SDK 14 and newer, without bonds. */
+export function encodeAdvertisedName(name: string): Uint8Array {
+  const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+  return new ByteWriter().u8(ButtonlessOpcode.SetName).u8(bytes.length).bytes(bytes).finish();
 }
 
 /**

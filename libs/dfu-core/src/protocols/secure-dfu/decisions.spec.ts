@@ -9,7 +9,7 @@ import { buttonlessError, refusalError } from './errors.js';
 import { fit, isOlder } from './fit.js';
 import { judge, type Verdict } from './judge.js';
 import { ObjectType, Opcode } from './messages.js';
-import { Pace } from './pace.js';
+import { BLE_LEVELS, Pace } from './pace.js';
 import { secureDfu } from './session.js';
 
 const IMAGE = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -69,17 +69,40 @@ describe('fit', () => {
   });
 
   it.each([
-    ['with-bonds', 'link.auth-required'],
-    ['experimental', 'target.wrong-kind'],
+    ['without-bonds', 'fits'],
+    ['with-bonds', 'fits'],
+    ['experimental', 'fits'],
     [undefined, 'target.wrong-kind'],
-  ])('refuses the way in called %s', (buttonless, expected) => {
+  ])('judges the way in called %s', (buttonless, expected) => {
     expect(code(application({ hardware: buttonless ? { buttonless } : {} }))).toBe(expected);
   });
 
-  it('refuses other formats and other images', () => {
+  it('refuses other formats, and takes every kind of image', () => {
     expect(code(application(), { ...ARTIFACT, format: 'mcuboot' })).toBe('artifact.wrong-model');
-    expect(code(application(), described('softdevice'))).toBe('artifact.unsupported');
-    expect(code(application(), described('bootloader'))).toBe('artifact.unsupported');
+    expect(code(application(), described('softdevice'))).toBe('fits');
+    expect(code(application(), described('bootloader'))).toBe('fits');
+  });
+
+  it('refuses a SoftDevice that is known not to fit, and leaves alone what nobody knows', () => {
+    const with_ = (softDevice: string): Identification => application({ hardware: { buttonless: 'without-bonds', softDevice } });
+    expect(code(with_('0x0102'))).toBe('artifact.requires');
+    expect(code(with_(String(ARTIFACT.hardware['sdReq'])))).toBe('fits');
+    expect(code(application())).toBe('fits');
+  });
+
+  it('refuses the bootloader that is there, unless other images follow it', () => {
+    const installed = [{ image: 2, version: '7' }];
+    expect(code(bootloader({ installed }), described('bootloader'))).toBe('artifact.downgrade');
+    expect(code(bootloader({ installed: [{ image: 2, version: '6' }] }), described('bootloader'))).toBe('fits');
+    const both = describeNordicPackage(
+      makeNordicPackageOf({ bootloader: { ...part, bytes: IMAGE }, application: { ...part, bytes: IMAGE } }),
+    );
+    expect(code(bootloader({ installed }), both)).toBe('fits');
+  });
+
+  it('refuses an image that is larger than the flash of the chip', () => {
+    expect(code(bootloader({ hardware: { romBytes: IMAGE.length - 1 } }))).toBe('target.no-memory');
+    expect(code(bootloader({ hardware: { romBytes: IMAGE.length } }))).toBe('fits');
   });
 
   it('refuses a debug build unless it is allowed by name', () => {
@@ -113,7 +136,8 @@ describe('fit', () => {
 describe('judgement', () => {
   const updated = (change: Partial<Identification> = {}): Identification =>
     application({ running: [{ image: 0, version: '1.1.0' }], ...change });
-  const request: Pick<UpdateRequest, 'expectVersion' | 'versionProves'> = {
+  const request: Pick<UpdateRequest, 'artifact' | 'expectVersion' | 'versionProves'> = {
+    artifact: ARTIFACT,
     expectVersion: '1.1.0',
     versionProves: true,
   };
@@ -186,7 +210,7 @@ describe('refusals', () => {
     [0x00, 'target.refused-image', 'names no reason'],
     [0x77, 'target.refused-image', 'no document'],
   ])('extended error %d is %s', (extended, code, text) => {
-    const error = refusalError(execute(0x0b, extended), ObjectType.Command, ARTIFACT);
+    const error = refusalError(execute(0x0b, extended), ObjectType.Command, ARTIFACT, 0);
     expect([error.code, error.message]).toEqual([code, expect.stringContaining(text)]);
     expect(error.params['result']).toContain('0x0b/');
   });
@@ -199,7 +223,7 @@ describe('refusals', () => {
     [ObjectType.Data, 0x02, 'target.refused'],
     [ObjectType.Data, 0x99, 'target.refused'],
   ])('object %d, result %d is %s', (doing, result, code) => {
-    expect(refusalError(execute(result), doing, ARTIFACT).code).toBe(code);
+    expect(refusalError(execute(result), doing, ARTIFACT, 0).code).toBe(code);
   });
 
   it('of the buttonless service are told apart', () => {
@@ -215,7 +239,7 @@ describe('refusals', () => {
 
 describe('pace', () => {
   it('gets careful by steps and recovers after enough clean objects', () => {
-    const pace = new Pace();
+    const pace = new Pace(BLE_LEVELS);
     const seen: (readonly [number, boolean, number | undefined])[] = [];
     for (let i = 0; i < 6; i++) {
       seen.push([pace.pauseAfterCreateMs, pace.checksumBeforeExecute, pace.waitEveryPackets]);
@@ -229,7 +253,7 @@ describe('pace', () => {
       [400, true, 1],
       [400, true, 1],
     ]);
-    const once = new Pace();
+    const once = new Pace(BLE_LEVELS);
     once.slowDown();
     for (let i = 0; i < 15; i++) once.wentWell();
     expect(once.checksumBeforeExecute).toBe(true);

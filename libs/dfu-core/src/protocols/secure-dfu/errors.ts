@@ -14,6 +14,9 @@ const REQUESTS: Readonly<Record<number, string>> = {
   [Opcode.CalculateChecksum]: 'checksum',
   [Opcode.Execute]: 'execute',
   [Opcode.SelectObject]: 'select object',
+  [Opcode.GetMtu]: 'frame length',
+  [Opcode.WriteObject]: 'write object',
+  [Opcode.Ping]: 'ping',
   [Opcode.HardwareVersion]: 'hardware version',
   [Opcode.FirmwareVersion]: 'firmware version',
   [Opcode.Abort]: 'abort',
@@ -54,13 +57,19 @@ export function spellResult(refusal: Refusal): string {
 }
 
 /**
+ * @param number of the image at work.
  * @param doing the object at work, which decides what an unspecific result means.
  * @returns the error to end with; `target.refused*` carry `request`, `result` and `detail`.
  */
-export function refusalError(refusal: Refusal, doing: ObjectType, artifact: ArtifactDescription): DrydockError {
+export function refusalError(
+  refusal: Refusal,
+  doing: ObjectType,
+  artifact: ArtifactDescription,
+  number: number,
+): DrydockError {
   const request = `${REQUESTS[refusal.refused] ?? `opcode ${refusal.refused}`} (${doing === ObjectType.Command ? 'init packet' : 'image'})`;
   const result = spellResult(refusal);
-  const image = artifact.images[0];
+  const image = artifact.images.find((each) => each.image === number);
   switch (refusal.extended) {
     case ExtendedError.HardwareVersion:
       return new ArtifactError('artifact.wrong-hardware', {
@@ -113,6 +122,22 @@ export function refusalError(refusal: Refusal, doing: ObjectType, artifact: Arti
   const imageIsBad = refusal.refused === Opcode.Execute && refusal.result === ResultCode.InvalidObject;
   return new TargetRefusedError(request, result, detail, imageIsBad ? 'target.refused-image' : 'target.refused');
 }
+
+/**
+ * Whether a bootloader that refuses this image may have it already: a bootloader takes only a higher version than its
+ * own, a SoftDevice names the one before it, and SDK 12 gives no reasons at all. Then the next image of the package
+ * tells; if nothing was there, it is refused for the same reason.
+ */
+export function mayBeThereAlready(error: unknown, kind: string): boolean {
+  if (!(error instanceof DrydockError) || kind === 'application' || kind === 'external-application') return false;
+  return (
+    error.code === 'artifact.downgrade' ||
+    error.code === 'artifact.requires' ||
+    (error.code === 'target.refused-image' && error.params['result'] === spellResult(SDK_12_REFUSAL))
+  );
+}
+
+const SDK_12_REFUSAL: Refusal = { refused: Opcode.Execute, result: ResultCode.OperationFailed };
 
 /** What an application answers to "enter the bootloader", other than success. */
 export function buttonlessError(result: number, channel: string): DrydockError {

@@ -3,7 +3,6 @@ import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import type { ArtifactDescription } from '../../image/description.js';
 import { NORDIC_SECURE_FORMAT } from '../../image/nordic/describe-package.js';
 import type { FitOptions, FitResult, Identification } from '../../session/protocol.js';
-import { BUTTONLESS_WITH_BONDS } from './messages.js';
 
 export function fit(found: Identification, artifact: ArtifactDescription, options: FitOptions): FitResult {
   if (artifact.format !== NORDIC_SECURE_FORMAT) {
@@ -13,10 +12,7 @@ export function fit(found: Identification, artifact: ArtifactDescription, option
     });
   }
   const image = artifact.images[0];
-  if (artifact.images.length !== 1 || image?.kind !== 'application') {
-    const kinds = artifact.images.map(({ kind }) => kind).join(', ');
-    return no('artifact.unsupported', { detail: `a package with ${kinds}; only a single application is delivered` });
-  }
+  if (!image) return no('artifact.unsupported', { detail: 'a package without images' });
   if (artifact.hardware['debug'] !== undefined && options.allowDebug !== true) return no('artifact.debug', {});
 
   for (const name of ['hwVersion', 'part'] as const) {
@@ -26,25 +22,53 @@ export function fit(found: Identification, artifact: ArtifactDescription, option
       return no('artifact.wrong-hardware', { actual, expected });
     }
   }
-  const installed = found.installed?.find(({ image: number }) => number === image.image)?.version;
-  if (!options.allowDowngrade && isOlder(image.version, installed)) {
-    return no('artifact.downgrade', { actual: image.version ?? '', expected: installed ?? '' });
+  // The SoftDevice is asked for by the first image; those behind it may need one that the package brings.
+  const fwid = found.hardware['softDevice'];
+  const taken = String(artifact.hardware['sdReq'] ?? '').split(',');
+  const anyIsTaken = taken.includes(ANY_SOFTDEVICE) && image.kind === 'external-application';
+  if (fwid !== undefined && taken[0] !== '' && !anyIsTaken && !taken.includes(String(fwid))) {
+    const overwritesIt = taken[0] === NO_SOFTDEVICE && image.kind === 'application';
+    if (!overwritesIt) {
+      return no('artifact.requires', { expected: `SoftDevice ${taken.join(' or ')}`, actual: `SoftDevice ${fwid}` });
+    }
   }
+  const romBytes = found.hardware['romBytes'];
+  const largest = Math.max(...artifact.images.map(({ sizeBytes }) => sizeBytes));
+  if (typeof romBytes === 'number' && romBytes > 0 && largest > romBytes && image.kind !== 'external-application') {
+    return no('target.no-memory', { detail: `an image of ${largest} bytes for a flash of ${romBytes}` });
+  }
+  const downgrade = options.allowDowngrade ? undefined : olderThanInstalled(found, artifact);
+  if (downgrade) return downgrade;
   return fitsEntry(found);
+}
+
+const ANY_SOFTDEVICE = '0xfffe';
+const NO_SOFTDEVICE = '0x0000';
+
+/**
+ * What the bootloader says of itself, where it says anything. A bootloader that stands before other images may be there
+ * already: then it is passed over.
+ */
+function olderThanInstalled(found: Identification, artifact: ArtifactDescription): FitResult | undefined {
+  for (const { image, kind, version } of artifact.images) {
+    const bringsBootloader = kind === 'bootloader' || kind === 'softdevice-bootloader';
+    const slot = bringsBootloader ? 2 : image;
+    const installed = found.installed?.find(({ image: number }) => number === slot)?.version;
+    if (installed === undefined || kind === 'softdevice') continue;
+    const same = bringsBootloader && artifact.images.length === 1 && version === installed;
+    const older = isOlder(version, installed) && (!bringsBootloader || artifact.images.length === 1);
+    if (same || older) return no('artifact.downgrade', { actual: version ?? '', expected: installed });
+  }
+  return undefined;
 }
 
 function fitsEntry(found: Identification): FitResult {
   if (found.mode === 'bootloader') return { fits: true };
   switch (found.hardware['buttonless']) {
     case 'without-bonds':
-      return { fits: true };
     case 'with-bonds':
-      return no('link.auth-required', { channel: BUTTONLESS_WITH_BONDS });
     case 'experimental':
-      return no('target.wrong-kind', {
-        expected: 'device with the buttonless service of nRF5 SDK 13 or newer',
-        detail: 'it offers the experimental one of SDK 12, which is not supported',
-      });
+      return { fits: true };
     default:
       return no('target.wrong-kind', {
         expected: 'device with a way into its bootloader',

@@ -27,6 +27,8 @@ import {
 
 export const PROTOCOL_NAME = 'secure-dfu';
 const MAX_TEXT_BYTES = 248;
+/** A device that was just switched on answers within this; pings are cheap. */
+const PING_PATIENCE_MS = 4_000;
 /** Bootloader, SoftDevice, application; more would be noise. */
 const MAX_INSTALLED = 4;
 
@@ -39,6 +41,8 @@ const BUTTONLESS = [
 
 /** A bootloader is what offers control point and packet; whatever else answers under the name is an application. */
 export function modeOf(link: LinkInfo): 'application' | 'bootloader' {
+  // On a serial line only bootloaders speak this protocol.
+  if (link.kind === 'serial') return 'bootloader';
   return link.channels.includes(CONTROL_POINT) && link.channels.includes(PACKET) ? 'bootloader' : 'application';
 }
 
@@ -46,8 +50,13 @@ export function modeOf(link: LinkInfo): 'application' | 'bootloader' {
  * @throws DrydockError `target.wrong-kind` when the unit shows no sign of this protocol, unless `anyApplication` (after an
  * update the new application may lack it).
  */
-export function* identify(talk: Conversation, anyApplication = false): Session<Identification> {
-  if (modeOf(talk.link) === 'bootloader') return yield* identifyBootloader(talk);
+export function* identify(
+  talk: Conversation,
+  options: Readonly<Record<string, string>>,
+  anyApplication = false,
+): Session<Identification> {
+  const stated = statedHardware(options);
+  if (modeOf(talk.link) === 'bootloader') return yield* identifyBootloader(talk, stated);
   const { channels, identity } = talk.link;
   const buttonless = BUTTONLESS.find(([channel]) => channels.includes(channel))?.[1];
   if (!buttonless && !anyApplication) {
@@ -63,24 +72,56 @@ export function* identify(talk: Conversation, anyApplication = false): Session<I
     protocol: PROTOCOL_NAME,
     mode: 'application',
     identity,
-    hardware: { ...(buttonless && { buttonless }), ...(serialNumber === undefined ? {} : { serialNumber }) },
+    hardware: { ...stated, ...(buttonless && { buttonless }), ...(serialNumber === undefined ? {} : { serialNumber }) },
     running: version === undefined ? [] : [{ image: 0, version }],
     ...(model === undefined ? {} : { model }),
   };
 }
 
-function* identifyBootloader(talk: Conversation): Session<Identification> {
-  yield* talk.subscribe(CONTROL_POINT);
-  const hardware: Record<string, string | number> = {};
+/**
+ * What people know of a unit and it cannot say: `hwVersion=52` and `softDevice=0x0101` in the spelling of its link.
+ * @throws DrydockError `request.invalid` when they are no numbers.
+ */
+function statedHardware(options: Readonly<Record<string, string>>): Record<string, string | number> {
+  const stated: Record<string, string | number> = {};
+  const number = (name: string, highest: number): number | undefined => {
+    const text = options[name];
+    if (text === undefined) return undefined;
+    const value = /^(?:0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : Number.NaN;
+    if (!(value <= highest)) {
+      throw new DrydockError('request.invalid', { detail: `${name}=${text} is no number up to ${highest}` });
+    }
+    return value;
+  };
+  const hwVersion = number('hwVersion', 0xffffffff);
+  const softDevice = number('softDevice', 0xffff);
+  if (hwVersion !== undefined) stated['hwVersion'] = hwVersion;
+  if (softDevice !== undefined) stated['softDevice'] = `0x${softDevice.toString(16).padStart(4, '0')}`;
+  return stated;
+}
+
+function* identifyBootloader(
+  talk: Conversation,
+  stated: Readonly<Record<string, string | number>>,
+): Session<Identification> {
+  yield* talk.openControl(PING_PATIENCE_MS);
+  const hardware: Record<string, string | number> = { ...stated };
   const installed: RunningImage[] = [];
   const answer = yield* talk.request({ opcode: Opcode.HardwareVersion });
   if (!('refused' in answer)) {
-    Object.assign(hardware, { part: answer.part, variant: answer.variant });
+    Object.assign(hardware, { part: answer.part, variant: answer.variant, romBytes: answer.romBytes });
     for (let image = 0; image < MAX_INSTALLED; image++) {
       const found = yield* talk.request({ opcode: Opcode.FirmwareVersion, image });
       if ('refused' in found || found.type === InstalledType.None) break;
       if (found.type === InstalledType.Application) installed.push({ image: 0, version: String(found.version) });
-      if (found.type === InstalledType.Bootloader) hardware['bootloaderVersion'] = found.version;
+      if (found.type === InstalledType.Bootloader) {
+        installed.push({ image: 2, version: String(found.version) });
+        hardware['bootloaderVersion'] = found.version;
+      }
+      if (found.type === InstalledType.Softdevice) {
+        // Its version names no family, so which FWID it has cannot be told.
+        installed.push({ image: 1, version: String(found.version) });
+      }
     }
   }
   return {

@@ -14,13 +14,27 @@ export type Verdict =
 
 /**
  * @param before undefined when nobody saw the unit before; in bootloader mode when it was found there.
+ * A package that also brought a SoftDevice or a bootloader is never proven: over BLE nobody states what of these runs,
+ * and what a bootloader says of itself is no proof.
+ *
  * @param applicationAddresses where the application of this very unit answers.
  */
 export function judge(
   before: Identification | undefined,
   after: Identification,
   applicationAddresses: readonly string[],
-  request: Pick<UpdateRequest, 'expectVersion' | 'versionProves'>,
+  request: Pick<UpdateRequest, 'artifact' | 'expectVersion' | 'versionProves'>,
+): Verdict {
+  const verdict = judgeApplication(before, after, applicationAddresses, request);
+  const unreadable = request.artifact.images.some(({ kind }) => kind !== 'application');
+  return verdict.outcome === 'proven' && unreadable ? unproven('image-not-readable') : verdict;
+}
+
+function judgeApplication(
+  before: Identification | undefined,
+  after: Identification,
+  applicationAddresses: readonly string[],
+  request: Pick<UpdateRequest, 'artifact' | 'expectVersion' | 'versionProves'>,
 ): Verdict {
   if (after.mode === 'bootloader') {
     return failed('target.in-bootloader', { detail: 'no application started' });
@@ -36,6 +50,7 @@ export function judge(
   if (serialBefore !== undefined && serialAfter !== undefined && serialBefore !== serialAfter) {
     return failed('target.wrong-identity', { expected: serialBefore, actual: serialAfter });
   }
+  if (!request.artifact.images.some(({ kind }) => kind === 'application')) return unproven('image-not-readable');
   const version = after.running[0]?.version;
   const expected = request.expectVersion;
   if (version === undefined) return unproven('version-not-readable');

@@ -15,6 +15,13 @@ export const BUTTONLESS_WITH_BONDS: Channel = '8ec90004f3154f609fb8838830daea50'
 /** SDK 12 only; the service has the same UUID. */
 export const BUTTONLESS_EXPERIMENTAL: Channel = '8e400001f3154f609fb8838830daea50';
 
+/** The way that is taken where an application offers several. */
+export const BUTTONLESS_CHANNELS: readonly Channel[] = [
+  BUTTONLESS_WITHOUT_BONDS,
+  BUTTONLESS_WITH_BONDS,
+  BUTTONLESS_EXPERIMENTAL,
+];
+
 export const DEVICE_INFORMATION_SERVICE: Channel = '180a';
 export const MODEL_NUMBER: Channel = '2a24';
 export const SERIAL_NUMBER: Channel = '2a25';
@@ -26,13 +33,18 @@ export const Opcode = {
   CalculateChecksum: 0x03,
   Execute: 0x04,
   SelectObject: 0x06,
+  /** These three are spoken over serial lines only; Bluetooth builds refuse them (reduced protocol). */
+  GetMtu: 0x07,
+  WriteObject: 0x08,
+  Ping: 0x09,
   HardwareVersion: 0x0a,
   FirmwareVersion: 0x0b,
   Abort: 0x0c,
   Response: 0x60,
 } as const;
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
-export type RequestOpcode = Exclude<Opcode, typeof Opcode.Response>;
+/** What is answered: writes of an object are not. */
+export type RequestOpcode = Exclude<Opcode, typeof Opcode.Response | typeof Opcode.WriteObject>;
 
 export const ObjectType = { Command: 1, Data: 2 } as const;
 export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
@@ -79,6 +91,9 @@ export type Request =
   | { readonly opcode: typeof Opcode.SelectObject; readonly type: ObjectType }
   | { readonly opcode: typeof Opcode.HardwareVersion }
   | { readonly opcode: typeof Opcode.FirmwareVersion; readonly image: number }
+  | { readonly opcode: typeof Opcode.GetMtu }
+  /** `id` comes back in the answer. */
+  | { readonly opcode: typeof Opcode.Ping; readonly id: number }
   | { readonly opcode: typeof Opcode.Abort };
 
 /** Both numbers run from the start of the init packet or image, across objects. */
@@ -95,6 +110,9 @@ export type Answer =
   /** The answer to a checksum request, or unasked: a packet receipt. They look the same. */
   | ({ readonly opcode: typeof Opcode.CalculateChecksum } & ChecksumReport)
   | ({ readonly opcode: typeof Opcode.SelectObject; readonly maxSizeBytes: number } & ChecksumReport)
+  /** Longest frame as it lies on the line, escapes and END included. */
+  | { readonly opcode: typeof Opcode.GetMtu; readonly mtu: number }
+  | { readonly opcode: typeof Opcode.Ping; readonly id: number }
   | {
       readonly opcode: typeof Opcode.HardwareVersion;
       readonly part: number;
@@ -118,7 +136,7 @@ export interface Refusal {
   readonly extended?: number;
 }
 
-export const ButtonlessOpcode = { EnterBootloader: 0x01, Response: 0x20 } as const;
+export const ButtonlessOpcode = { EnterBootloader: 0x01, SetName: 0x02, Response: 0x20 } as const;
 export const ButtonlessResult = {
   Success: 0x01,
   OpcodeNotSupported: 0x02,

@@ -1,7 +1,7 @@
 /**
- * Nordic Secure DFU over BLE: the protocol as the driver sees it.
+ * Nordic Secure DFU over BLE and serial lines: the protocol as the driver sees it.
  *
- * Source: nRF5 SDK 17, lib_bootloader and lib_dfu_transport_ble; see README.md.
+ * Source: nRF5 SDK 17, lib_bootloader and lib_dfu_transport_ble, lib_dfu_transport_serial; see README.md.
  */
 import { nordicPayloads, NORDIC_SECURE_FORMAT } from '../../image/nordic/describe-package.js';
 import type { Protocol, Sighting } from '../../session/protocol.js';
@@ -9,7 +9,8 @@ import { Conversation } from './conversation.js';
 import { fit } from './fit.js';
 import { identify, PROTOCOL_NAME } from './identify.js';
 import { BUTTONLESS_EXPERIMENTAL, DEVICE_INFORMATION_SERVICE, SECURE_DFU_SERVICE } from './messages.js';
-import { proveNow, Update } from './update.js';
+import { proveNow } from './prove.js';
+import { Update } from './update.js';
 
 /**
  * What is advertised tells little: bootloaders show the service, applications rarely do. Only a connection decides, so
@@ -23,11 +24,13 @@ function recognise(sighting: Sighting): 'application' | 'bootloader' | undefined
 
 export const secureDfu: Protocol = {
   name: PROTOCOL_NAME,
-  links: ['ble'],
+  links: ['ble', 'serial'],
+  // As Nordic's UART bootloaders are built; USB CDC does not care.
+  line: { baud: 115_200, rtscts: true },
   services: [SECURE_DFU_SERVICE, DEVICE_INFORMATION_SERVICE, BUTTONLESS_EXPERIMENTAL],
   formats: [NORDIC_SECURE_FORMAT],
   recognise,
-  identify: (link) => identify(new Conversation(link)),
+  identify: (link, options) => identify(new Conversation(link), options),
   fit,
   payloads: nordicPayloads,
   update: (link, request) => new Update(link, request).run(),

@@ -11,19 +11,10 @@ import { ArtifactError, DrydockError, TargetRefusedError } from '../../errors.js
 import { crc32 } from '../../framing/crc32.js';
 import type { ArtifactDescription } from '../../image/description.js';
 import type { Session } from '../../session/session.js';
-import { ANSWER_MS, type AnswerTo, type Conversation } from './conversation.js';
+import type { AnswerTo, Conversation } from './conversation.js';
 import { refusalError } from './errors.js';
-import {
-  CONTROL_POINT,
-  ObjectType,
-  Opcode,
-  PACKET,
-  type ChecksumReport,
-  type Refusal,
-  ResultCode,
-} from './messages.js';
-import { encodeRequest } from './codec.js';
-import { Pace } from './pace.js';
+import { type ChecksumReport, ObjectType, Opcode, type Refusal, ResultCode } from './messages.js';
+import { BLE_LEVELS, Pace, SERIAL_LEVELS } from './pace.js';
 import type { Payload } from './payload.js';
 
 /** Signature check in software; nrfutil waits 20 s. */
@@ -32,15 +23,13 @@ const VERIFY_MS = 30_000;
 const FINISH_MS = 60_000;
 const RECEIPT_MS = 3_000;
 const ERASE_BUSY_MS = 500;
-/** Packets of more than this would not fit the 247-byte MTU, the largest that bootloaders agree to. */
-const MAX_PACKET_BYTES = 244;
-/** Attribute limit of ATT_MTU 23, the smallest link. */
-const MIN_PACKET_BYTES = 20;
 /** Data objects are as long as 4096-byte pages (or four of 1024) everywhere; the target's own word is taken all the same. */
 const USUAL_OBJECT_BYTES = 4096;
 const MAX_OBJECT_BYTES = 64 * 1024;
 const MAX_TRIES_PER_OBJECT = 6;
 const MAX_RESTARTS = 3;
+/** A target on a serial line restarts unseen; then it is asked again where it stands. */
+const MAX_LOOKS_AGAIN = 16;
 
 /** What the caller wants to hear, and may forbid by throwing. */
 export interface TransferHooks {
@@ -67,34 +56,43 @@ interface Position {
 /** Wrong bytes lie in executed objects: only a new init packet gets rid of them. */
 class StartOverError extends Error {}
 
+/** The target has less than it had: it was restarted, and nobody saw it. */
+class LookAgainError extends Error {}
+
 const isRefusal = (answer: object): answer is Refusal => 'refused' in answer;
 
 export class Transfer {
-  readonly #pace = new Pace();
-  #packetBytes = MIN_PACKET_BYTES;
+  readonly #pace: Pace;
+  #packetBytes = 4;
   /** As set on the target; undefined while nobody knows. */
   #receiptEvery: number | undefined;
   #restarts = 0;
+  #looks = 0;
   #discardWhatIsThere = false;
+  /** Number of the image at work. */
+  #image = 0;
 
   constructor(
     private readonly talk: Conversation,
     private readonly artifact: ArtifactDescription,
     private readonly hooks: TransferHooks,
-  ) {}
+  ) {
+    this.#pace = new Pace(talk.isSerial ? SERIAL_LEVELS : BLE_LEVELS);
+  }
 
   /**
-   * To be called after each connection: its packets may be longer or shorter (a multiple of 4, as flash is written in
-   * words), and the receipt interval that the target keeps is not known.
+   * To be called after each connection: its packets may be longer or shorter, and the receipt interval that the target
+   * keeps is not known.
+   * @param limit what the caller allows for one packet.
    */
-  connected(maxWriteBytes: number): void {
-    const usable = Math.max(MIN_PACKET_BYTES, Math.min(maxWriteBytes, MAX_PACKET_BYTES));
-    this.#packetBytes = usable - (usable % 4);
+  connected(limit: number): void {
+    this.#packetBytes = this.talk.packetBytes(limit);
     this.#receiptEvery = undefined;
   }
 
   /** Ends when the target has accepted the whole image and is about to restart. */
   *deliver(payload: Payload): Session<void> {
+    this.#image = payload.image.image;
     for (;;) {
       try {
         yield* this.#receipts(this.#packetsOf(USUAL_OBJECT_BYTES));
@@ -102,10 +100,16 @@ export class Transfer {
         yield* this.#sendImage(payload);
         return;
       } catch (error) {
-        if (!(error instanceof StartOverError)) throw error;
-        this.#restarts += 1;
-        this.#discardWhatIsThere = true;
-        if (this.#restarts > MAX_RESTARTS) throw mismatch('the image, from its first byte', 'something else');
+        if (error instanceof StartOverError) {
+          this.#restarts += 1;
+          this.#discardWhatIsThere = true;
+        } else if (error instanceof LookAgainError) {
+          this.#looks += 1;
+          this.#receiptEvery = undefined;
+        } else throw error;
+        if (this.#restarts > MAX_RESTARTS || this.#looks > MAX_LOOKS_AGAIN) {
+          throw mismatch('the image, from its first byte', 'something else');
+        }
         this.#pace.slowDown();
         yield* this.talk.drain();
       }
@@ -145,7 +149,7 @@ export class Transfer {
       if (!isRefusal(answer)) return;
       // A packet that begins alike but has another length was left by somebody: the object has the wrong size.
       if (answer.result !== ResultCode.OperationNotPermitted || tries >= MAX_TRIES_PER_OBJECT) {
-        throw refusalError(answer, ObjectType.Command, this.artifact);
+        throw refusalError(answer, ObjectType.Command, this.artifact, this.#image);
       }
       from = 0;
     }
@@ -183,7 +187,7 @@ export class Transfer {
       // Full objects, the last of them executed or not; 0x08 says that the next one was created already.
       const answer = yield* this.talk.request({ opcode: Opcode.Execute });
       if (isRefusal(answer) && answer.result !== ResultCode.OperationNotPermitted) {
-        throw refusalError(answer, ObjectType.Data, this.artifact);
+        throw refusalError(answer, ObjectType.Data, this.artifact, this.#image);
       }
       return { start: offset, at: offset, created: false };
     }
@@ -232,6 +236,7 @@ export class Transfer {
       this.#pace.slowDown();
       if (tries >= MAX_TRIES_PER_OBJECT) throw mismatch(spell(end, crc), spellReport(report));
       yield* this.talk.drain();
+      if (this.talk.isSerial && report.offsetBytes < start) throw new LookAgainError();
       // What is missing may be only the tail; what is wrong is sent again as a whole.
       const kept = report.offsetBytes;
       created =
@@ -262,9 +267,7 @@ export class Transfer {
   }
 
   *#sendPackets(bytes: Uint8Array): Session<void> {
-    for (let at = 0; at < bytes.length; at += this.#packetBytes) {
-      yield* this.talk.send(PACKET, bytes.subarray(at, at + this.#packetBytes), false);
-    }
+    yield* this.talk.packets(bytes, this.#packetBytes);
   }
 
   /** What the target has: the receipt that is on its way, or its answer when asked. */
@@ -298,7 +301,7 @@ export class Transfer {
       return true;
     }
     if (answer.result === ResultCode.OperationNotPermitted) return false;
-    throw refusalError(answer, ObjectType.Data, this.artifact);
+    throw refusalError(answer, ObjectType.Data, this.artifact, this.#image);
   }
 
   /** Not repeated when it stays unanswered: the target may be starting the image. Once more on 0x05, which SDK 15-17 also say when busy. */
@@ -306,7 +309,7 @@ export class Transfer {
     let first: Refusal | undefined;
     for (;;) {
       try {
-        yield* this.talk.send(CONTROL_POINT, encodeRequest({ opcode: Opcode.Execute }), true);
+        yield* this.talk.ask({ opcode: Opcode.Execute });
         const answer = yield* this.talk.answer(Opcode.Execute, FINISH_MS);
         if (!answer) {
           throw new DrydockError('link.timeout', { withinMs: FINISH_MS, detail: 'the last execute was not answered' });
@@ -335,7 +338,7 @@ export class Transfer {
       // The target stands elsewhere than it said, or has lost its init packet.
       const lost = answer.result === ResultCode.OperationNotPermitted || answer.result === ResultCode.InvalidParameter;
       if (lost && this.#restarts < MAX_RESTARTS) throw new StartOverError();
-      throw refusalError(answer, ObjectType.Data, this.artifact);
+      throw refusalError(answer, ObjectType.Data, this.artifact, this.#image);
     }
     yield* this.talk.sleep(pauseMs);
   }
@@ -347,13 +350,13 @@ export class Transfer {
   *#receipts(packets: number): Session<void> {
     if (this.#receiptEvery === packets) return;
     const request = { opcode: Opcode.SetReceipts, packets } as const;
-    yield* this.#must(this.talk.request(request, ANSWER_MS), ObjectType.Data);
+    yield* this.#must(this.talk.request(request), ObjectType.Data);
     this.#receiptEvery = packets;
   }
 
   *#must<T extends object>(asked: Session<T | Refusal>, doing: ObjectType): Session<T> {
     const answer = yield* asked;
-    if (isRefusal(answer)) throw refusalError(answer, doing, this.artifact);
+    if (isRefusal(answer)) throw refusalError(answer, doing, this.artifact, this.#image);
     return answer;
   }
 

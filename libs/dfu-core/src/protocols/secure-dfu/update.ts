@@ -1,5 +1,6 @@
 /**
  * One update of one unit, from wherever it is found to the proof, and the way out when something is in the way.
+ * A package of several images is sent in its order, each to the bootloader that the one before left running.
  *
  * Over BLE nobody can ask how many banks a target has, so the application counts as lost (`erased`) from the first data
  * object on. Until then the way back is open: abort the transfer and the application starts again. From then on a
@@ -9,9 +10,10 @@ import { DrydockError, InvariantError, LinkError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { bootloaderAddress } from './addresses.js';
-import { encodeRequest } from './codec.js';
+import { serialReturn, settleSerial } from './serial-return.js';
 import { Conversation, ForbiddenStepError, isLinkTrouble, LeaveError } from './conversation.js';
 import { enterBootloader } from './entry.js';
+import { mayBeThereAlready } from './errors.js';
 import { fit, isOlder } from './fit.js';
 import { applicationAddresses, identify, modeOf, otherUnit } from './identify.js';
 import { judge } from './judge.js';
@@ -22,6 +24,10 @@ import { Transfer } from './transfer.js';
 const FIND_MS = 30_000;
 /** Targets end the link 200 ms after they accepted the image; copying starts after that. */
 const LEAVE_MS = 5_000;
+/** A bootloader that restarts after a refused image answers within this. */
+const GONE_MS = 5_000;
+/** So long a bootloader waits for an application to follow a SoftDevice or itself (10 s), and a little. */
+const CONTINUATION_MS = 12_000;
 const MAX_LOOKS = 3;
 const ABORT_MS = 2_000;
 /** Connections in a row that brought the target no byte further, or did not come about. */
@@ -84,8 +90,11 @@ export class Update {
           if (this.#started) break;
           yield* this.#enter();
         }
+        // Its answer got lost on a line that says nothing when the bootloader goes.
+        if (this.#started && this.#talk.isSerial && !(yield* this.#talk.isAlive(GONE_MS))) break;
         yield* this.#deliver();
-        yield* this.#awaitReturn();
+        // Behind a serial line nothing comes back that could be awaited.
+        if (!this.#talk.isSerial) yield* this.#awaitReturn();
         break;
       } catch (error) {
         if (!isLinkTrouble(error)) throw error;
@@ -103,7 +112,7 @@ export class Update {
   /** Everything that can be known before the unit is touched. */
   *#prepare(): Session<UpdateOutcome | undefined> {
     const { request } = this;
-    const before = yield* identify(this.#talk);
+    const before = yield* identify(this.#talk, this.#options);
     const expected = request.expectIdentity;
     this.#before = before;
     this.#addresses = applicationAddresses(before, expected);
@@ -122,7 +131,8 @@ export class Update {
     });
     if (!fitting.fits) throw new DrydockError(fitting.code, fitting.params);
     const version = before.running[0]?.version;
-    if (version !== undefined && version === request.expectVersion && request.versionProves) {
+    const onlyApplication = request.artifact.images.every(({ kind }) => kind === 'application');
+    if (onlyApplication && version !== undefined && version === request.expectVersion && request.versionProves) {
       yield* this.#close();
       return { outcome: 'skipped', reason: 'already-running', ...this.#ending(false) };
     }
@@ -146,18 +156,24 @@ export class Update {
   }
 
   *#deliver(): Session<void> {
-    yield* this.#talk.subscribe(CONTROL_POINT);
-    const { maxWriteBytes } = this.#talk.link;
-    this.#transfer.connected(Math.min(maxWriteBytes, this.request.tuning?.maxWriteBytes ?? maxWriteBytes));
+    yield* this.#openControl();
     for (;;) {
       const payload = this.#payloads[this.#current];
       if (!payload) throw new InvariantError('nothing is left to deliver');
-      yield* this.#transfer.deliver(payload);
-      if (this.#current === this.#payloads.length - 1) return;
-      // The bootloader restarts after each image and waits for the next one.
+      const isLast = this.#current === this.#payloads.length - 1;
+      let skipped = false;
+      try {
+        yield* this.#transfer.deliver(payload);
+      } catch (error) {
+        if (isLast || !mayBeThereAlready(error, payload.image.kind)) throw error;
+        skipped = true;
+      }
+      if (isLast) return;
       this.#current += 1;
       this.#farthest = -1;
       this.#confirmed = undefined;
+      if (skipped) continue;
+      // The bootloader restarts after each image and waits for the next one.
       yield* this.#awaitReturn();
       if (modeOf(this.#talk.link) === 'application') {
         throw new LinkError('link.timeout', {
@@ -165,9 +181,17 @@ export class Update {
           detail: 'its bootloader did not wait for the next image',
         });
       }
-      yield* this.#talk.subscribe(CONTROL_POINT);
-      this.#transfer.connected(this.#talk.link.maxWriteBytes);
+      yield* this.#openControl();
     }
+  }
+
+  *#openControl(): Session<void> {
+    yield* this.#talk.openControl(this.request.returnWithinMs);
+    this.#transfer.connected(this.request.tuning?.maxWriteBytes ?? this.#talk.link.maxWriteBytes);
+  }
+
+  get #options(): Readonly<Record<string, string>> {
+    return this.request.linkOptions ?? {};
   }
 
   // What the transfer announces
@@ -225,6 +249,7 @@ export class Update {
 
   /** The target restarts: sees it go, and waits for what comes back. */
   *#awaitReturn(): Session<void> {
+    if (this.#talk.isSerial) return yield* serialReturn(this.#talk, this.request.returnWithinMs);
     for (let tries = 1; ; tries++) {
       const left = yield* this.#seesItLeave();
       const { returnWithinMs } = this.request;
@@ -250,6 +275,15 @@ export class Update {
   }
 
   *#prove(): Session<UpdateOutcome> {
+    if (this.#talk.isSerial) {
+      const settled = yield* settleSerial(this.#talk, this.request);
+      return { ...settled, ...this.#ending(settled.outcome === 'failed') };
+    }
+    const applicationFollows = this.request.artifact.images.at(-1)?.kind !== 'application';
+    if (applicationFollows && modeOf(this.#talk.link) === 'bootloader') {
+      const withinMs = CONTINUATION_MS + this.request.returnWithinMs;
+      yield* this.#talk.reconnect({ afterMs: CONTINUATION_MS, addresses: this.#everyAddress() }, withinMs);
+    }
     const after = yield* this.#identifyPatiently();
     yield* this.#close();
     const verdict = judge(this.#before, after, this.#addresses, this.request);
@@ -260,7 +294,7 @@ export class Update {
   *#identifyPatiently(): Session<Identification> {
     for (let tries = 1; ; tries++) {
       try {
-        return yield* identify(this.#talk, true);
+        return yield* identify(this.#talk, this.#options, true);
       } catch (error) {
         if (!isLinkTrouble(error) || tries === MAX_STALLS) throw error;
         yield* this.#findAgain(tries);
@@ -317,15 +351,24 @@ export class Update {
     if (modeOf(this.#talk.link) === 'bootloader') {
       try {
         // Requests are refused while notifications are off, answer or no answer.
-        yield* this.#talk.subscribe(CONTROL_POINT);
-        yield* this.#talk.send(CONTROL_POINT, encodeRequest({ opcode: Opcode.Abort }), true);
-        yield* this.#talk.receive(CONTROL_POINT, ABORT_MS);
+        yield* this.#talk.openControl(ABORT_MS);
+        yield* this.#talk.ask({ opcode: Opcode.Abort });
+        yield* this.#talk.answer(Opcode.Abort, ABORT_MS);
       } catch (error) {
         if (!isLinkTrouble(error)) throw error;
       }
+      if (this.#talk.isSerial) return yield* this.#isStillThere();
       yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, this.request.returnWithinMs);
     }
     const needsRescue = modeOf(this.#talk.link) === 'bootloader';
+    yield* this.#close();
+    return needsRescue;
+  }
+
+  /** Over a serial line only bootloaders speak: silence is the application's. */
+  *#isStillThere(): Session<boolean> {
+    yield* this.#talk.sleep(ABORT_MS);
+    const needsRescue = yield* this.#talk.isAlive(ABORT_MS);
     yield* this.#close();
     return needsRescue;
   }
@@ -339,28 +382,7 @@ export class Update {
   }
 }
 
-/** Reads what runs and judges it. Never throws. */
-export function* proveNow(
-  link: LinkInfo,
-  request: UpdateRequest,
-  before: Identification | undefined,
-): Session<UpdateOutcome> {
-  const talk = new Conversation(link);
-  const known = before && { before };
-  try {
-    const after = yield* identify(talk, true);
-    yield* talk.close();
-    const reference = before ?? after;
-    const addresses = applicationAddresses(reference, request.expectIdentity);
-    const verdict = judge(before, after, addresses, request);
-    return { ...verdict, ...known, after, sentBytes: 0, needsRescue: after.mode === 'bootloader' };
-  } catch (error) {
-    if (error instanceof LeaveError) return { outcome: 'cancelled', ...known, sentBytes: 0, needsRescue: false };
-    const { code, params } = error instanceof DrydockError ? error : unexpected(error);
-    return { outcome: 'failed', code, params, ...known, sentBytes: 0, needsRescue: modeOf(link) === 'bootloader' };
-  }
-}
-
-function unexpected(error: unknown): InvariantError {
+/** What a session may not throw becomes an outcome. */
+export function unexpected(error: unknown): InvariantError {
   return new InvariantError(error instanceof Error ? error.message : String(error));
 }

@@ -5,11 +5,12 @@
  * ("Swap status", "Integrity check").
  */
 import { DrydockError, LinkError } from '../../errors.js';
+import type { ReconnectHint } from '../../session/session.js';
 import { fromHex } from '../../bytes/hex.js';
 import { type Patience, type SmpClient, type Step, USUAL } from './client.js';
 import { decodeImageList, decodeRefusal } from './codec.js';
 import { ImageRc, Rc, SmpRefusedError } from './errors.js';
-import { activeImage, waitingImage } from './slots.js';
+import { activeImage, isPending, waitingImage } from './slots.js';
 import { readList, type Survey, survey } from './survey.js';
 
 /** The target answers the reset, then takes 250 ms until it does it. */
@@ -32,7 +33,7 @@ const REFUSED_RESETS = 10;
  * @returns false where the target knows no such command, so that a reset is all there is to do.
  * @throws DrydockError when it refuses, or says yes and does not show it.
  */
-export function* setForNextBoot(client: SmpClient, hash: string, permanently: boolean): Step<boolean> {
+export function* setForNextBoot(client: SmpClient, hash: string, image: number, permanently: boolean): Step<boolean> {
   let list;
   try {
     list = decodeImageList(
@@ -44,9 +45,9 @@ export function* setForNextBoot(client: SmpClient, hash: string, permanently: bo
     // Lost answer, asked again: what is already set cannot be set anew everywhere.
     if (!error.isImage(ImageRc.AlreadyPending) && !error.isShared(Rc.BadState)) throw error;
     list = yield* readList(client);
-    if (!waitingImage(list?.images, hash)?.pending) throw error;
+    if (!isPending(waitingImage(list?.images, hash, image))) throw error;
   }
-  const entry = waitingImage(list?.images, hash);
+  const entry = waitingImage(list?.images, hash, image);
   const isSet = permanently ? entry?.permanent || entry?.confirmed : entry?.pending;
   if (!isSet) {
     const detail = 'it took the request, but the image is not set for the next boot: it may forbid an older version';
@@ -55,10 +56,10 @@ export function* setForNextBoot(client: SmpClient, hash: string, permanently: bo
   return true;
 }
 
-/** Takes the image out of the next boot again, as well as the target lets us. */
-export function* withdraw(client: SmpClient): Step<void> {
+/** Takes an image out of the next boot again, as well as the target lets us. */
+export function* withdraw(client: SmpClient, slot: { readonly slot?: number } = {}): Step<void> {
   try {
-    yield* client.ask({ kind: 'erase' }, { withinMs: 40_000, tries: 1 });
+    yield* client.ask({ kind: 'erase', ...slot }, { withinMs: 40_000, tries: 1 });
   } catch (error) {
     if (!(error instanceof DrydockError)) throw error; // what cannot be withdrawn is reported by its flags
   }
@@ -66,15 +67,20 @@ export function* withdraw(client: SmpClient): Step<void> {
 
 /**
  * Asks for a reset. The answer is often lost with the link, so silence counts as yes: whether the unit really left
- * is seen by looking.
+ * is seen by looking. An application that is busy is asked again for ten seconds; then, where the link's spelling says
+ * `reset=force`, it is not asked any more.
  * @throws SmpRefusedError when the target says no.
  */
-export function* reset(client: SmpClient): Step<void> {
+export function* reset(client: SmpClient, options: { readonly bootMode?: number } = {}): Step<void> {
+  const mayForce = client.options['reset'] === 'force';
   for (let refused = 0; ; refused++) {
-    const sequence = yield* client.send({ kind: 'reset' });
+    const force = mayForce && refused >= REFUSED_RESETS;
+    const sequence = yield* client.send({ kind: 'reset', ...options, ...(force && { force }) });
     const refusal = yield* awaitResetAnswer(client, sequence);
     if (!refusal) return;
-    if (!refusal.isShared(Rc.Busy) || refused >= REFUSED_RESETS) throw refusal;
+    if (!refusal.isShared(Rc.Busy) || refused > REFUSED_RESETS || (!mayForce && refused === REFUSED_RESETS)) {
+      throw refusal;
+    }
     yield* client.sleep(POLL_MS);
   }
 }
@@ -111,7 +117,7 @@ export interface Return {
 
 /**
  * After a reset: waits until the unit answers as something other than the application that was told to go.
- * @param stillWaiting true for a unit that has not done its reset yet.
+ * @param stillWaiting true for a unit that has not done its reset yet. After a few resets it is returned as it is.
  * @throws LinkError `link.not-found` when it does not come back in time; DrydockError `target.in-bootloader` when only
  * the bootloader does.
  */
@@ -119,6 +125,7 @@ export function* awaitReturn(
   client: SmpClient,
   withinMs: number,
   stillWaiting: (found: Survey) => boolean,
+  hint: (afterMs: number) => ReconnectHint,
 ): Step<Return> {
   let leftMs = withinMs;
   let reconnects = 0;
@@ -132,7 +139,7 @@ export function* awaitReturn(
     try {
       if (mustReconnect) {
         if (reconnects++ > RECONNECTS) break;
-        yield* client.reconnect({ afterMs: RESET_DELAY_MS }, leftMs);
+        yield* client.reconnect(hint(RESET_DELAY_MS), leftMs);
         mustReconnect = false;
       }
       yield* client.ask({ kind: 'list' }, POLL); // cheap; refused by those without image list, which is an answer too
@@ -175,7 +182,8 @@ export function* awaitReturn(
     if (!stillWaiting(found)) return { survey: found, sawLeave };
     yield* client.sleep(POLL_MS);
     leftMs -= POLL_MS;
-    if (++stillThere % POLLS_BEFORE_NEXT_RESET === 0 && resets < RESETS) {
+    if (++stillThere % POLLS_BEFORE_NEXT_RESET === 0) {
+      if (resets >= RESETS) return { survey: found, sawLeave };
       resets++;
       yield* reset(client);
     }
@@ -188,7 +196,7 @@ export function* awaitReturn(
  * @returns what the list says afterwards; undefined when the unit went away meanwhile.
  * @throws DrydockError `target.not-confirmed` when it refuses.
  */
-export function* confirmRunning(client: SmpClient, hash: string): Step<Survey['images']> {
+export function* confirmRunning(client: SmpClient, hash: string, image: number): Step<Survey['images']> {
   let refused: SmpRefusedError | undefined;
   try {
     yield* client.ask({ kind: 'set-state', hash: fromHex(hash), confirm: true }, SET_STATE);
@@ -204,7 +212,7 @@ export function* confirmRunning(client: SmpClient, hash: string): Step<Survey['i
     if (isLost(error) || isSilence(error)) return undefined;
     throw error;
   }
-  const active = activeImage(images);
+  const active = activeImage(images, image);
   if (active?.hash === hash && !active.confirmed) {
     const detail = refused?.message ?? 'the list does not show it as confirmed';
     throw new DrydockError('target.not-confirmed', { detail }, { cause: refused });

@@ -25,35 +25,43 @@ function longestData(limit: number, wanted: number, make: (data: Uint8Array) => 
 }
 
 export interface ChunkPlan {
-  readonly file: Uint8Array;
+  readonly totalBytes: number;
   /** Longest message that the target takes. */
   readonly limit: number;
   /** Chunks but the last are multiples of this: what a target would otherwise drop as less than one flash word. */
   readonly alignBytes: number;
   readonly sha?: Uint8Array;
+  /** Value of the `image` key; left out when it is not needed. */
+  readonly image?: number;
 }
 
+type FirstChunk = Extract<Request, { kind: 'upload-first' }>;
+
 /**
- * The request that starts (or resumes) an upload. Leaves `sha` out when it does not fit beside the image header.
+ * The request that starts (or resumes) an upload: how much data it takes, and how it is made of them. Leaves `sha` out
+ * when it does not fit beside the image header.
  * @returns undefined when not even that fits.
  */
-export function firstChunk(plan: ChunkPlan): Extract<Request, { kind: 'upload-first' }> | undefined {
-  const { file, sha } = plan;
+export function firstChunk(plan: ChunkPlan): { length: number; make(data: Uint8Array): FirstChunk } | undefined {
+  const { totalBytes, sha, image } = plan;
   for (const withSha of sha ? [sha, undefined] : [undefined]) {
-    const make = (data: Uint8Array) =>
-      ({ kind: 'upload-first', data, totalBytes: file.length, ...(withSha && { sha: withSha }) }) as const;
-    const length = aligned(longestData(plan.limit, file.length, make), file.length, plan.alignBytes);
-    if (length >= Math.min(FIRST_CHUNK_AT_LEAST, file.length)) return make(file.subarray(0, length));
+    const make = (data: Uint8Array): FirstChunk => ({
+      kind: 'upload-first',
+      data,
+      totalBytes,
+      ...(withSha && { sha: withSha }),
+      ...(image !== undefined && { image }),
+    });
+    const length = aligned(longestData(plan.limit, totalBytes, make), totalBytes, plan.alignBytes);
+    if (length >= Math.min(FIRST_CHUNK_AT_LEAST, totalBytes)) return { length, make };
   }
   return undefined;
 }
 
-/** @returns undefined when no data fits into a message at all. */
-export function nextChunk(plan: ChunkPlan, offset: number): Extract<Request, { kind: 'upload-next' }> | undefined {
-  const rest = plan.file.length - offset;
-  const longest = longestDataAt(plan.limit, offset, rest);
-  const length = aligned(longest, rest, plan.alignBytes);
-  return length > 0 ? { kind: 'upload-next', data: plan.file.subarray(offset, offset + length), offset } : undefined;
+/** @returns how many bytes the request for this offset takes; 0 when no data fits into a message at all. */
+export function nextChunkBytes(plan: ChunkPlan, offset: number): number {
+  const rest = plan.totalBytes - offset;
+  return aligned(longestDataAt(plan.limit, offset, rest), rest, plan.alignBytes);
 }
 
 /** The same as `longestData` by arithmetic, for it runs once per chunk: header, map, two keys, two numbers. */

@@ -19,7 +19,7 @@ import {
   encodeMessage,
   encodeRequest,
 } from './codec.js';
-import { firstChunk, nextChunk } from './chunks.js';
+import { firstChunk, nextChunkBytes } from './chunks.js';
 import { ImageRc, Rc, SmpRefusedError } from './errors.js';
 import type { Body, Header, Op, Request } from './messages.js';
 
@@ -182,9 +182,8 @@ describe('refusals', () => {
 });
 
 describe('chunk sizes', () => {
-  const file = new Uint8Array(250_000);
   const sha = new Uint8Array(32);
-  const plan = { file, sha, alignBytes: 1 };
+  const plan = { totalBytes: 250_000, sha, alignBytes: 1 };
 
   // Limit, first chunk, continuation at 100000, the same in multiples of 4.
   it.each([
@@ -196,29 +195,31 @@ describe('chunk sizes', () => {
     [1020, 951, 994, 992],
     [2475, 2406, 2449, 2448],
   ])('limit %i: %i first, %i next, %i aligned', (limit, first, next, aligned) => {
-    expect(firstChunk({ ...plan, limit })?.data.length).toBe(first);
-    expect(nextChunk({ ...plan, limit }, 100_000)?.data.length).toBe(next);
-    expect(nextChunk({ ...plan, limit, alignBytes: 4 }, 100_000)?.data.length).toBe(aligned);
+    expect(firstChunk({ ...plan, limit })?.length).toBe(first);
+    // The image key takes 7 bytes.
+    expect(firstChunk({ ...plan, limit, image: 1 })?.length).toBe(first - 7);
+    expect(nextChunkBytes({ ...plan, limit }, 100_000)).toBe(next);
+    expect(nextChunkBytes({ ...plan, limit, alignBytes: 4 }, 100_000)).toBe(aligned);
   });
 
   it('leaves the digest out where the header would not fit beside it, and gives up below that', () => {
-    expect(firstChunk({ ...plan, limit: 100 })?.sha).toBe(sha);
-    expect(firstChunk({ ...plan, limit: 99 })?.sha).toBeUndefined();
+    expect(firstChunk({ ...plan, limit: 100 })?.make(new Uint8Array()).sha).toBe(sha);
+    expect(firstChunk({ ...plan, limit: 99 })?.make(new Uint8Array()).sha).toBeUndefined();
     expect(firstChunk({ ...plan, limit: 61 })).toBeUndefined();
     expect(firstChunk({ ...plan, limit: 20 })).toBeUndefined();
-    expect(nextChunk({ ...plan, limit: 20 }, 100_000)).toBeUndefined();
+    expect(nextChunkBytes({ ...plan, limit: 20 }, 100_000)).toBe(0);
   });
 
   it('always fills the message, and never more', () => {
     fc.assert(
       fc.property(fc.integer({ min: 64, max: 65_543 }), fc.nat(99_999), (limit, offset) => {
-        const long = { file: new Uint8Array(200_000), limit, alignBytes: 1 };
-        const next = nextChunk(long, offset);
-        if (!next) throw new Error('no chunk');
-        const bytes = encodeRequest(next, 1, 0).length;
-        const longer = { ...next, data: new Uint8Array(next.data.length + 1) };
-        expect(bytes).toBeLessThanOrEqual(limit);
-        if (limit < 60_000) expect(encodeRequest(longer, 1, 0).length).toBeGreaterThan(limit);
+        const long = { totalBytes: 200_000, limit, alignBytes: 1 };
+        const length = nextChunkBytes(long, offset);
+        expect(length).toBeGreaterThan(0);
+        const bytes = (more: number) =>
+          encodeRequest({ kind: 'upload-next', data: new Uint8Array(length + more), offset }, 1, 0).length;
+        expect(bytes(0)).toBeLessThanOrEqual(limit);
+        if (limit < 60_000) expect(bytes(1)).toBeGreaterThan(limit);
       }),
       { numRuns: 300 },
     );

@@ -1,47 +1,122 @@
-/** Whether an artifact may go to a unit: format, size, version. */
+/** Whether an artifact may go to a unit: format, way of booting, size, version, what its images need of each other. */
+import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import type { ArtifactDescription, ImageDescription } from '../../image/description.js';
+import { MCUBOOT_FORMATS } from '../../image/mcuboot/file.js';
 import { compareMcubootVersions, parseMcubootVersion } from '../../image/mcuboot/format.js';
-import type { ArtifactDescription } from '../../image/description.js';
 import type { FitResult, Identification } from '../../session/protocol.js';
-import { APPLICATION_IMAGE } from './slots.js';
+import { BootMode } from './messages.js';
+import { APPLICATION_IMAGE, startsHigherVersion } from './slots.js';
 
-export const ARTIFACT_FORMATS: readonly string[] = ['mcuboot'];
+export const ARTIFACT_FORMATS: readonly string[] = MCUBOOT_FORMATS;
 
-/** The file's image for slot 0/1 of the application. */
-export function applicationImageOf(artifact: ArtifactDescription) {
-  return artifact.images.find(({ image }) => image === APPLICATION_IMAGE);
+/** Name of the hardware fact that tells the room for an image. */
+export function roomFact(image: number): string {
+  return image === APPLICATION_IMAGE ? 'maxImageBytes' : `maxImageBytes${image}`;
 }
 
+const no = (code: ErrorCode, params: ErrorParams): FitResult => ({ fits: false, code, params });
+
 /**
- * A version that is older than what runs is refused unless `allowDowngrade`; so is one the bootloader would throw
- * away (`noDowngrade`), whatever is allowed.
+ * A version that is older than what runs is refused unless `allowDowngrade`; so is one that the bootloader would throw
+ * away (`noDowngrade`) or never start (it starts the higher of two), whatever is allowed.
  */
 export function fitArtifact(
   found: Identification,
   artifact: ArtifactDescription,
   options: { allowDowngrade: boolean },
 ): FitResult {
-  const image = applicationImageOf(artifact);
-  if (!ARTIFACT_FORMATS.includes(artifact.format) || !image?.runningHash) {
-    const params = { actual: artifact.format, expected: ARTIFACT_FORMATS.join(', ') };
-    return { fits: false, code: 'artifact.wrong-hardware', params };
+  if (!ARTIFACT_FORMATS.includes(artifact.format) || artifact.images.some(({ runningHash }) => !runningHash)) {
+    return no('artifact.wrong-hardware', { actual: artifact.format, expected: ARTIFACT_FORMATS.join(', ') });
   }
   for (const [fact, value] of Object.entries(artifact.hardware)) {
     if (found.hardware[fact] !== value) {
       const params = { actual: `${fact} ${value}`, expected: `${fact} ${found.hardware[fact] ?? 'unknown'}` };
-      return { fits: false, code: 'artifact.wrong-hardware', params };
+      return no('artifact.wrong-hardware', params);
     }
   }
-  const limit = found.hardware['maxImageBytes'];
-  if (typeof limit === 'number' && image.sizeBytes > limit) {
-    return { fits: false, code: 'artifact.limit', params: { field: 'image size', actual: image.sizeBytes, limit } };
-  }
-  const running = [...found.running, ...(found.installed ?? [])].find((entry) => entry.image === APPLICATION_IMAGE);
-  const runningVersion = running?.version === undefined ? undefined : parseMcubootVersion(running.version);
-  const fileVersion = image.version === undefined ? undefined : parseMcubootVersion(image.version);
-  const isOlder = runningVersion && fileVersion && compareMcubootVersions(fileVersion, runningVersion) < 0;
-  if (isOlder && (!options.allowDowngrade || found.hardware['noDowngrade'] === 1)) {
-    const params = { actual: image.version ?? '?', expected: running?.version ?? '?' };
-    return { fits: false, code: 'artifact.downgrade', params };
+  for (const image of artifact.images) {
+    const refusal = refusalOf(image, found, artifact, options.allowDowngrade);
+    if (refusal) return refusal;
   }
   return { fits: true };
+}
+
+function refusalOf(
+  image: ImageDescription,
+  found: Identification,
+  artifact: ArtifactDescription,
+  allowDowngrade: boolean,
+): FitResult | undefined {
+  const limit = found.hardware[roomFact(image.image)];
+  if (typeof limit === 'number' && image.sizeBytes > limit) {
+    return no('artifact.limit', { field: 'image size', actual: image.sizeBytes, limit });
+  }
+  return (
+    inPlaceRefusal(image, found) ??
+    versionRefusal(image, found, artifact, allowDowngrade) ??
+    needs(image, found, artifact)
+  );
+}
+
+/** Images that run in place are linked for one slot; bootloaders that move images want one for either. */
+function inPlaceRefusal({ slot, padded }: ImageDescription, found: Identification): FitResult | undefined {
+  const mode = found.hardware['bootloaderMode'];
+  if (typeof mode !== 'number' || mode === BootMode.Unknown) return undefined;
+  if (slot !== undefined && !startsHigherVersion(mode)) {
+    return no('artifact.wrong-hardware', { actual: `images that run in slot ${slot}`, expected: bootModeText(mode) });
+  }
+  if (padded && mode !== BootMode.DirectXipRevert && mode !== BootMode.RamLoad) {
+    return no('artifact.wrong-hardware', { actual: 'an image padded to its slot', expected: bootModeText(mode) });
+  }
+  return undefined;
+}
+
+const bootModeText = (mode: number): string =>
+  `a bootloader of mode ${mode} (${Object.entries(BootMode).find(([, value]) => value === mode)?.[0] ?? 'unknown'})`;
+
+function versionRefusal(
+  image: ImageDescription,
+  found: Identification,
+  artifact: ArtifactDescription,
+  allowDowngrade: boolean,
+): FitResult | undefined {
+  const running = runningImage(found, image.image);
+  const isSame = artifact.images.some(
+    ({ image: index, runningHash }) => index === image.image && runningHash === running?.hash,
+  );
+  const order = orderOf(image.version, running?.version);
+  if (isSame || order === undefined || order > 0) return undefined;
+  const mode = found.hardware['bootloaderMode'];
+  const startsHigher = typeof mode === 'number' && startsHigherVersion(mode) && found.mode === 'application';
+  if (order < 0 && (!allowDowngrade || startsHigher || found.hardware['noDowngrade'] === 1)) {
+    return no('artifact.downgrade', { actual: image.version ?? '?', expected: running?.version ?? '?' });
+  }
+  if (order === 0 && startsHigher) {
+    const detail = `the bootloader starts the higher of two versions, and ${running?.version ?? 'it'} already runs`;
+    return no('artifact.unsupported', { detail });
+  }
+  return undefined;
+}
+
+/** Known and too old is refused; what cannot be read is left to the bootloader, which looks before it swaps. */
+function needs(image: ImageDescription, found: Identification, artifact: ArtifactDescription): FitResult | undefined {
+  for (const { image: index, minimum } of image.dependencies ?? []) {
+    const brought = artifact.images.find((other) => other.image === index)?.version;
+    const version = brought ?? runningImage(found, index)?.version;
+    const order = orderOf(version, minimum);
+    if (order !== undefined && order < 0) {
+      return no('artifact.requires', { expected: `image ${index} at ${minimum} or later`, actual: version ?? '?' });
+    }
+  }
+  return undefined;
+}
+
+function runningImage(found: Identification, image: number) {
+  return [...found.running, ...(found.installed ?? [])].find((entry) => entry.image === image);
+}
+
+/** @returns negative when `a` is older; undefined when one of them cannot be read. */
+function orderOf(a: string | undefined, b: string | undefined): number | undefined {
+  const [first, second] = [a, b].map((text) => (text === undefined ? undefined : parseMcubootVersion(text)));
+  return first && second ? compareMcubootVersions(first, second) : undefined;
 }

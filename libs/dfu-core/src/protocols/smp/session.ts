@@ -6,7 +6,8 @@
  */
 import type { Identification, Protocol, Sighting, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { IMAGE_SOURCE } from './artifact-bytes.js';
+import { mcubootSources } from '../../image/mcuboot/file.js';
+import { wholeOf } from '../../bytes/byte-source.js';
 import { SmpClient } from './client.js';
 import { ARTIFACT_FORMATS, fitArtifact } from './fit.js';
 import { PROTOCOL_NAME, survey } from './survey.js';
@@ -52,7 +53,8 @@ export function createSmp({ firstSequence = () => Math.floor(Math.random() * 256
       link === 'ble' && services.includes(SMP_SERVICE) ? 'application' : undefined,
     identify,
     fit: fitArtifact,
-    payloads: (file) => new Map([[IMAGE_SOURCE, file]]),
+    payloads: (file) => new Map([...mcubootSources(file)].map(([name, bytes]) => [name, wholeOf(bytes)])),
+    sources: mcubootSources,
     update,
     prove,
     rescue: update,

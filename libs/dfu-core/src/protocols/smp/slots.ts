@@ -3,17 +3,22 @@ import { BootMode, type ImageState } from './messages.js';
 
 type Images = readonly ImageState[] | undefined;
 
-/** Image 0 is what Drydock updates. */
+/** Image 0 is the application, on units with several. */
 export const APPLICATION_IMAGE = 0;
 
-/** What the application runs as image 0. */
-export function activeImage(images: Images): ImageState | undefined {
-  return images?.find(({ image, active }) => image === APPLICATION_IMAGE && active);
+/** What runs as this image; undefined also where the unit cannot read it (the flash of a network core). */
+export function activeImage(images: Images, image = APPLICATION_IMAGE): ImageState | undefined {
+  return images?.find((entry) => entry.image === image && entry.active);
 }
 
-/** Another slot of image 0 that holds this hash. */
-export function waitingImage(images: Images, hash: string): ImageState | undefined {
-  return images?.find((entry) => entry.image === APPLICATION_IMAGE && !entry.active && entry.hash === hash);
+/** Another slot of that image that holds this hash. */
+export function waitingImage(images: Images, hash: string, image = APPLICATION_IMAGE): ImageState | undefined {
+  return images?.find((entry) => entry.image === image && !entry.active && entry.hash === hash);
+}
+
+/** Set for the next boot. */
+export function isPending(entry: ImageState | undefined): boolean {
+  return entry !== undefined && (entry.pending || entry.permanent);
 }
 
 /** Bootloaders whose applications refuse "set state": what is in the other slot starts at the next reset. */
@@ -21,19 +26,24 @@ export function hasTrial(bootMode: number): boolean {
   return bootMode !== BootMode.DirectXip && bootMode !== BootMode.RamLoad && bootMode !== BootMode.SingleSlotRamLoad;
 }
 
+/** Bootloaders that start the higher version of two slots, whatever was sent last. */
+export function startsHigherVersion(bootMode: number): boolean {
+  return bootMode === BootMode.DirectXip || bootMode === BootMode.DirectXipRevert || bootMode === BootMode.RamLoad;
+}
+
 /** Neither a foreign image may be pending, nor the running one on trial: the server would refuse an upload. */
-export function isOccupied(images: Images, bootMode: number): boolean {
+export function isOccupied(images: Images, bootMode: number, image = APPLICATION_IMAGE): boolean {
   if (!hasTrial(bootMode)) return false;
-  const active = activeImage(images);
-  const others = images?.filter((entry) => entry.image === APPLICATION_IMAGE && !entry.active) ?? [];
+  const active = activeImage(images, image);
+  const others = images?.filter((entry) => entry.image === image && !entry.active) ?? [];
   const onTrial = active !== undefined && !active.confirmed;
   return others.some(({ pending, confirmed }) => pending || (onTrial && confirmed));
 }
 
 /** After a fall-back the rejected image lies in the other slot, without flags. */
-export function isFallenBack(images: Images, wanted: string): boolean {
-  const waiting = waitingImage(images, wanted);
-  return waiting !== undefined && !waiting.pending && !waiting.permanent;
+export function isFallenBack(images: Images, wanted: string, image = APPLICATION_IMAGE): boolean {
+  const waiting = waitingImage(images, wanted, image);
+  return waiting !== undefined && !isPending(waiting);
 }
 
 /** Recovery lists only what would start; builds without hashes in their list say nothing either way. */

@@ -17,7 +17,7 @@ import {
   decodeSlotInfo,
 } from './codec.js';
 import { Rc, SmpRefusedError } from './errors.js';
-import { APPLICATION_IMAGE } from './slots.js';
+import { roomFact } from './fit.js';
 import {
   type Body,
   BootMode,
@@ -38,7 +38,8 @@ export interface Survey {
   readonly mode: 'application' | 'bootloader';
   readonly bootMode: number;
   readonly noDowngrade: boolean;
-  readonly maxImageBytes: number | undefined;
+  /** Where the target states it. */
+  readonly slots: SlotInfoAnswer | undefined;
   readonly identification: Identification;
 }
 
@@ -66,14 +67,13 @@ export function* survey(client: SmpClient): Step<Survey> {
   const slots = yield* optional(client, { kind: 'slot-info' }, decodeSlotInfo);
 
   const answering = whoAnswers(client, params, list, [bootloaderTold, platformTold]);
-  const maxImageBytes = slots && largestImage(slots);
   return {
     params,
     images: list?.images,
     mode: answering,
     bootMode: mode?.mode ?? BootMode.Unknown,
     noDowngrade: mode?.noDowngrade ?? false,
-    maxImageBytes,
+    slots,
     identification: {
       protocol: PROTOCOL_NAME,
       mode: answering,
@@ -83,7 +83,7 @@ export function* survey(client: SmpClient): Step<Survey> {
         ...(bootloader !== undefined && { bootloader }),
         ...(mode && { bootloaderMode: mode.mode, noDowngrade: mode.noDowngrade ? 1 : 0 }),
         ...(platform !== undefined && { platform }),
-        ...(maxImageBytes !== undefined && { maxImageBytes }),
+        ...(slots && roomFor(slots)),
       },
       running: answering === 'application' ? (list?.images ?? []).filter(({ active }) => active).map(asRunning) : [],
       installed: (list?.images ?? []).filter(({ active }) => answering === 'bootloader' || !active).map(asRunning),
@@ -155,10 +155,20 @@ function whoAnswers(
   });
 }
 
-function largestImage({ slots, maxImageBytes }: SlotInfoAnswer): number | undefined {
-  const stated = maxImageBytes.get(APPLICATION_IMAGE);
+/** `maxImageBytes` of the application, `maxImageBytes1` and so on of other images. */
+function roomFor(answer: SlotInfoAnswer): Record<string, number> {
+  const facts: Record<string, number> = {};
+  for (const image of new Set(answer.slots.map((slot) => slot.image))) {
+    const bytes = largestImage(answer, image);
+    if (bytes !== undefined) facts[roomFact(image)] = bytes;
+  }
+  return facts;
+}
+
+function largestImage({ slots, maxImageBytes }: SlotInfoAnswer, image: number): number | undefined {
+  const stated = maxImageBytes.get(image);
   if (stated !== undefined) return stated;
-  const sizes = slots.filter(({ image }) => image === APPLICATION_IMAGE).map(({ sizeBytes }) => sizeBytes);
+  const sizes = slots.filter((slot) => slot.image === image).map(({ sizeBytes }) => sizeBytes);
   const known = sizes.filter((size): size is number => size !== undefined);
   return known.length > 0 && known.length === sizes.length ? Math.min(...known) : undefined;
 }

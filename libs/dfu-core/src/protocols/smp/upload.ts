@@ -7,13 +7,19 @@
  */
 import { DrydockError, InvariantError, LinkError, TargetRefusedError } from '../../errors.js';
 import { CancelledError, type SmpClient, type Step } from './client.js';
-import { type ChunkPlan, firstChunk, nextChunk } from './chunks.js';
+import type { ImageReader } from './artifact-bytes.js';
+import { type ChunkPlan, firstChunk, nextChunkBytes } from './chunks.js';
 import { decodeRefusal, decodeUploadAnswer } from './codec.js';
 import { Rc, SmpRefusedError } from './errors.js';
+import { awaitFirstAnswer } from './first-answer.js';
 import type { Message, UploadAnswer } from './messages.js';
 
 export interface UploadPlan {
-  readonly file: Uint8Array;
+  readonly reader: ImageReader;
+  /** Value of the `image` key; undefined: left out, which means the first image. */
+  readonly image: number | undefined;
+  /** Bytes of other images of the same update, before this one and in all. */
+  readonly progress: { readonly beforeBytes: number; readonly totalBytes: number };
   /** SHA-256 of the file, by which applications resume; serial recovery knows none. */
   readonly sha: Uint8Array | undefined;
   /** Longest message, and most requests under way, that the target's buffers allow. */
@@ -29,11 +35,6 @@ export interface UploadPlan {
   readonly recover: (lost: boolean) => Step<'complete' | 'go-on'>;
 }
 
-/** The first chunk makes the target erase; single-bank flash takes its time, in recovery that of a whole slot. */
-const ERASE_MS = 40_000;
-const PATIENT_ERASE_MS = 150_000;
-/** After this long without an answer the target is asked something small: is the first chunk lost, or slow? */
-const ERASE_PROBE_MS = 6000;
 const CHUNK_MS = 2000;
 const CHUNK_LONGEST_MS = 10_000;
 /** The last chunk: the target flushes and, where built so, hashes what it stored. Asking again too early is harmless. */
@@ -43,7 +44,8 @@ const MS_PER_BYTE_UNDER_WAY = 1.2;
 const FAILURES_BEFORE_RECOVERY = 4;
 /** Recoveries (restart of the target, lost link, lost place) without a single new byte between them. */
 const IDLE_RECOVERIES = 4;
-const RECOVERIES = 10;
+/** In all: more links lost, each with some bytes between them, is no transfer any more. The caller's own limit comes first. */
+const RECOVERIES = 1000;
 /** Times the whole file is sent again because the target found other bytes in its slot. */
 const MISMATCHES = 2;
 /** Clean answers after which one more request is let under way again. */
@@ -140,13 +142,22 @@ export class Upload {
     this.#fellSilent = false;
     if (!goesOn && (yield* this.#begin()) === 'recover') return 'recover';
     yield* this.#show();
-    return this.#acknowledged >= this.plan.file.length ? 'complete' : yield* this.#stream();
+    return this.#acknowledged >= this.#totalBytes ? 'complete' : yield* this.#stream();
   }
 
   get #chunks(): ChunkPlan {
-    const { file } = this.plan;
-    const plan = { file, limit: this.#limit, alignBytes: this.#alignBytes };
-    return this.#sha ? { ...plan, sha: this.#sha } : plan;
+    const { image } = this.plan;
+    return {
+      totalBytes: this.#totalBytes,
+      limit: this.#limit,
+      alignBytes: this.#alignBytes,
+      ...(this.#sha && { sha: this.#sha }),
+      ...(image !== undefined && { image }),
+    };
+  }
+
+  get #totalBytes(): number {
+    return this.plan.reader.length;
   }
 
   /** The first chunk, alone: it erases, or tells where to go on. */
@@ -154,16 +165,17 @@ export class Upload {
     const sent = new Set<number>();
     for (let attempt = 0; attempt < FAILURES_BEFORE_RECOVERY; attempt++) {
       this.client.checkStop();
-      const request = firstChunk(this.#chunks);
-      if (!request)
+      const first = firstChunk(this.#chunks);
+      if (!first)
         throw new TargetRefusedError(
           'upload',
           this.#limit,
           'its messages are too short to upload an image',
           'target.no-memory',
         );
+      const request = first.make(yield* this.plan.reader.read(0, first.length));
       sent.add(yield* this.client.send(request));
-      const message = yield* this.#firstAnswer(sent);
+      const message = yield* awaitFirstAnswer(this.client, sent);
       if (!message) {
         yield* this.client.settle();
         if (attempt > 0) this.#shrink();
@@ -192,33 +204,9 @@ export class Upload {
     return 'recover';
   }
 
-  /** Waits through the erase; now and then a small question tells a lost request from slow flash. */
-  *#firstAnswer(sent: ReadonlySet<number>): Step<Message | undefined> {
-    const probes = new Set<number>();
-    // A raw UART drops what comes while it works, and the rest of its message with it.
-    const asks = this.client.transport.settleMs === 0;
-    const withinMs = asks ? ERASE_PROBE_MS : ERASE_MS;
-    for (let waitedMs = 0, strangers = 0; strangers < 300;) {
-      const got = yield* this.client.receive(withinMs);
-      if (got.kind === 'damaged') return undefined;
-      if (got.kind === 'timeout') {
-        waitedMs += withinMs;
-        if (!asks || waitedMs > PATIENT_ERASE_MS) return undefined;
-        probes.add(yield* this.client.send({ kind: 'params' }));
-        continue;
-      }
-      const { header } = got.message;
-      if (sent.has(header.sequence) && this.client.answers(got.message, 'upload-first')) return got.message;
-      // Answers come in order: the target has passed the first chunk without seeing it.
-      if (probes.has(header.sequence) && this.client.answers(got.message, 'params')) return undefined;
-      strangers++;
-    }
-    return undefined;
-  }
-
   /** All other chunks, with several under way. */
   *#stream(): Step<'complete' | 'recover'> {
-    const total = this.plan.file.length;
+    const total = this.#totalBytes;
     const underWay: Outstanding[] = [];
     let sendAt = this.#acknowledged;
     let rewindTo: number | undefined;
@@ -229,11 +217,12 @@ export class Upload {
     while (this.#acknowledged < total) {
       const draining = rewindTo !== undefined || this.client.stopAsked;
       while (!draining && underWay.length < window && sendAt < total) {
-        const chunk = nextChunk(this.#chunks, sendAt);
-        if (!chunk) throw new InvariantError(`no chunk fits into ${this.#limit} bytes`);
-        const sequence = yield* this.client.send(chunk);
-        underWay.push({ sequence, offset: sendAt, end: sendAt + chunk.data.length });
-        sendAt += chunk.data.length;
+        const length = nextChunkBytes(this.#chunks, sendAt);
+        if (length === 0) throw new InvariantError(`no chunk fits into ${this.#limit} bytes`);
+        const data = yield* this.plan.reader.read(sendAt, length);
+        const sequence = yield* this.client.send({ kind: 'upload-next', data, offset: sendAt });
+        underWay.push({ sequence, offset: sendAt, end: sendAt + length });
+        sendAt += length;
       }
       if (underWay.length === 0) {
         this.client.checkStop();
@@ -333,9 +322,9 @@ export class Upload {
     if (!refusal) {
       this.#busy = 0;
       const answer = decodeUploadAnswer(message.body);
-      if (answer.offset > this.plan.file.length) {
+      if (answer.offset > this.#totalBytes) {
         throw new DrydockError('target.malformed-answer', {
-          detail: `it wants byte ${answer.offset} of a file of ${this.plan.file.length}`,
+          detail: `it wants byte ${answer.offset} of a file of ${this.#totalBytes}`,
         });
       }
       if (answer.match === false) throw mismatch('the target compared what it stored');
@@ -388,11 +377,12 @@ export class Upload {
 
   /** Tells how far it is, but not more than a few hundred times. */
   *#show(): Step<void> {
-    const total = this.plan.file.length;
+    const total = this.#totalBytes;
     if (this.#acknowledged - this.#shownBytes < total / 200 && this.#acknowledged < total) return;
     if (this.#acknowledged === this.#shownBytes) return;
     this.#shownBytes = this.#acknowledged;
-    yield* this.client.progress(this.#acknowledged, total);
+    const { beforeBytes, totalBytes } = this.plan.progress;
+    yield* this.client.progress(beforeBytes + this.#acknowledged, totalBytes);
   }
 }
 
