@@ -48,6 +48,8 @@ export async function simulateLegacy(): Promise<void> {
       model: 'demo-beacon',
       softDeviceFwid: SOFTDEVICE,
       application: firmware('1.0.0', 1),
+      // The simulated controller hands over the packets of a connection event at once; on air they come one by one.
+      packetBuffers: 64,
     });
     controller.host(device.ble);
     return `ble:${(device.ble.advertisement()?.address ?? '').toUpperCase()}?type=random`;

@@ -68,7 +68,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
-  const links = options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+  const links =
+    options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
   const key = await importSigningKey(state.key);
 
   const uplink: Uplink = new Uplink({

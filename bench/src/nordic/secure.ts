@@ -100,9 +100,7 @@ async function withBle<T>(work: (link: Link) => Promise<T>): Promise<T> {
   controller.host(device.ble);
   const adapter = await BleAdapter.overPort('bench', memoryPort(controller));
   try {
-    return await work(
-      adapter.link(device.ble.advertisement()?.address ?? '', { services: secureDfu.services }),
-    );
+    return await work(adapter.link(device.ble.advertisement()?.address ?? '', { services: secureDfu.services }));
   } finally {
     await adapter.close();
   }

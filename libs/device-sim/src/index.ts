@@ -31,3 +31,4 @@ export * from './targets/legacy-dfu/profile.js';
 export * from './targets/legacy-dfu/legacy-dfu-device.js';
 export * from './targets/legacy-serial/options.js';
 export * from './targets/legacy-serial/legacy-serial-device.js';
+export * from './links/floor-nordic-legacy.js';

@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 
 export function addBonds(program: Command): void {
-  const bond = program.command('bond').description('pair with Bluetooth devices, whose links are encrypted from then on');
+  const bond = program
+    .command('bond')
+    .description('pair with Bluetooth devices, whose links are encrypted from then on');
   bond
     .command('make')
     .description('pair with a device and keep the bond; the device must be willing (it may want a button pressed)')

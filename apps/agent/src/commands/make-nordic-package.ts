@@ -81,10 +81,12 @@ async function imagesOf(options: PackNordicOptions): Promise<Partial<Record<Nord
   if (options.keyFile !== undefined && options.unsigned) throw wrong('--key-file and --unsigned exclude each other');
   const debug = options.debugMode ?? false;
   const hwVersion = number('--hw-version', options.hwVersion) ?? (debug ? UINT32_MAX : undefined);
-  if (hwVersion === undefined) throw wrong('--hw-version is missing (52 for nRF52 unless your bootloader says otherwise)');
+  if (hwVersion === undefined)
+    throw wrong('--hw-version is missing (52 for nRF52 unless your bootloader says otherwise)');
   const sdReq = fwids('--sd-req', options.sdReq);
   const sdId = fwids('--sd-id', options.sdId);
-  if (sdReq === undefined) throw wrong('--sd-req is missing: bootloaders refuse a package that names no SoftDevice they have');
+  if (sdReq === undefined)
+    throw wrong('--sd-req is missing: bootloaders refuse a package that names no SoftDevice they have');
   if (softdevice !== undefined && application !== undefined && sdId === undefined) {
     throw wrong('--sd-id is missing: the application needs the SoftDevice that comes with it, not the one before');
   }
@@ -131,11 +133,7 @@ async function imageOf(path: string): Promise<Uint8Array> {
   return looksLikeIntelHex(bytes) ? nordicImageFromHex(parseIntelHex(bytes)) : bytes;
 }
 
-function validation(
-  name: string,
-  kind: string | undefined,
-  hasKey: boolean,
-): { readonly bootValidation?: number } {
+function validation(name: string, kind: string | undefined, hasKey: boolean): { readonly bootValidation?: number } {
   if (kind === undefined) return {};
   const bootValidation = BOOT_VALIDATIONS[kind];
   if (bootValidation === undefined) throw wrong(`${name}: one of ${Object.keys(BOOT_VALIDATIONS).join(', ')}`);

@@ -67,7 +67,8 @@ export async function forgetBond(options: CommonOptions & { readonly link: strin
 
 function bluetoothOf(name: string): { address: string; addressType: 'public' | 'random' | undefined } {
   const link = parseLinkName(name);
-  if (link.kind !== 'ble') throw new DrydockError('request.invalid', { detail: `${name}: only Bluetooth devices pair` });
+  if (link.kind !== 'ble')
+    throw new DrydockError('request.invalid', { detail: `${name}: only Bluetooth devices pair` });
   return link;
 }
 

@@ -63,12 +63,19 @@ describe('keys', () => {
     const publicPem = await file('public.pem', Buffer.from(said));
     said = '';
     expect(await showKey(publicPem, { format: 'code', json: true })).toBe(0);
-    expect((JSON.parse(said) as { publicKey: string }).publicKey).toContain(`0x${hex.slice(0, 2)}, 0x${hex.slice(2, 4)}`);
+    expect((JSON.parse(said) as { publicKey: string }).publicKey).toContain(
+      `0x${hex.slice(0, 2)}, 0x${hex.slice(2, 4)}`,
+    );
   });
 
   it('refuses what is no such key, and names no byte of it', async () => {
-    const path = await file('noise.pem', Buffer.from('-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n'));
-    expect([await showKey(path), await showKey(join(dir, 'absent')), await showKey(path, { format: 'der' })]).toEqual([2, 2, 2]);
+    const path = await file(
+      'noise.pem',
+      Buffer.from('-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n'),
+    );
+    expect([await showKey(path), await showKey(join(dir, 'absent')), await showKey(path, { format: 'der' })]).toEqual([
+      2, 2, 2,
+    ]);
     expect(said).not.toContain('c2VjcmV0');
   });
 });
@@ -114,17 +121,41 @@ describe('pack nordic', () => {
     ['without key or word for it', { application: 'part.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0' }],
     ['without SoftDevices', { application: 'part.bin', applicationVersion: '1', hwVersion: '52', unsigned: true }],
     ['without version', { application: 'part.bin', hwVersion: '52', sdReq: '0', unsigned: true }],
-    ['with a number that is none', { application: 'part.bin', applicationVersion: '1', hwVersion: 'x', sdReq: '0', unsigned: true }],
-    ['with a FWID that is none', { application: 'part.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0x10000', unsigned: true }],
+    [
+      'with a number that is none',
+      { application: 'part.bin', applicationVersion: '1', hwVersion: 'x', sdReq: '0', unsigned: true },
+    ],
+    [
+      'with a FWID that is none',
+      { application: 'part.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0x10000', unsigned: true },
+    ],
     [
       'with a bootloader and an application without SoftDevice',
-      { application: 'part.bin', bootloader: 'part.bin', applicationVersion: '1', bootloaderVersion: '1', hwVersion: '52', sdReq: '0', unsigned: true },
+      {
+        application: 'part.bin',
+        bootloader: 'part.bin',
+        applicationVersion: '1',
+        bootloaderVersion: '1',
+        hwVersion: '52',
+        sdReq: '0',
+        unsigned: true,
+      },
     ],
     [
       'with a boot validation that needs a key',
-      { application: 'part.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0', unsigned: true, appBootValidation: 'VALIDATE_ECDSA_P256_SHA256' },
+      {
+        application: 'part.bin',
+        applicationVersion: '1',
+        hwVersion: '52',
+        sdReq: '0',
+        unsigned: true,
+        appBootValidation: 'VALIDATE_ECDSA_P256_SHA256',
+      },
     ],
-    ['with a file that is not there', { application: 'absent.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0', unsigned: true }],
+    [
+      'with a file that is not there',
+      { application: 'absent.bin', applicationVersion: '1', hwVersion: '52', sdReq: '0', unsigned: true },
+    ],
   ])('refuses %s', async (_, options) => {
     await file('part.bin', IMAGE);
     const inDir = (name: string | undefined): string | undefined => name && join(dir, name);

@@ -3,8 +3,7 @@ import type { Command } from 'commander';
 import type { PackNordicOptions } from './make-nordic-package.js';
 
 export function addPackNordic(pack: Command): void {
-  const validations =
-    'NO_VALIDATION, VALIDATE_GENERATED_CRC, VALIDATE_GENERATED_SHA256 or VALIDATE_ECDSA_P256_SHA256';
+  const validations = 'NO_VALIDATION, VALIDATE_GENERATED_CRC, VALIDATE_GENERATED_SHA256 or VALIDATE_ECDSA_P256_SHA256';
   pack
     .command('nordic <out>')
     .description('make a package (.zip) for the secure bootloader of the nRF5 SDK, 12 to 17')

@@ -49,7 +49,8 @@ export function candidateProtocols(link: string, name: string | undefined, forma
   const found = [...PROTOCOLS.values()].filter(
     (protocol) => protocol.links.includes(kind) && (format === undefined || protocol.formats.includes(format)),
   );
-  if (found.length > 0) return kind === 'serial' ? [...found].sort((left, right) => loudness(left) - loudness(right)) : found;
+  if (found.length > 0)
+    return kind === 'serial' ? [...found].sort((left, right) => loudness(left) - loudness(right)) : found;
   const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
   throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}` });
 }

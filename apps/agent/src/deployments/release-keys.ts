@@ -61,7 +61,7 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
       });
     }
     case 'nordic-legacy-zip': {
-      const opened = openLegacyPackage(wholeOf(file));
+      const opened = openLegacyPackage(wholeOf(sourceOf(file)));
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyLegacySignature(opened, point);

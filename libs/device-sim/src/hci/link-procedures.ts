@@ -71,7 +71,11 @@ export function setPhy({ handle, link, hosted }: Subject, parameters: Buffer, co
 }
 
 /** The peripheral is asked for its key; two different ones end the link, as a failed integrity check does. */
-export function enableEncryption({ handle, link, hosted }: Subject, parameters: Buffer, context: ProcedureContext): boolean {
+export function enableEncryption(
+  { handle, link, hosted }: Subject,
+  parameters: Buffer,
+  context: ProcedureContext,
+): boolean {
   if (parameters.length !== 28) return false;
   const rand = Buffer.from(parameters.subarray(2, 10));
   const ediv = parameters.readUInt16LE(10);

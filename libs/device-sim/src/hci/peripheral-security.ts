@@ -140,7 +140,10 @@ export class PeripheralSecurity {
     this.#bonded = true;
     this.send(Buffer.concat([Buffer.from([Smp.EncryptionInformation]), bond.ltk]));
     this.send(
-      Buffer.concat([Buffer.from([Smp.CentralIdentification, bond.ediv & 0xff, bond.ediv >> 8]), Buffer.from(bond.rand)]),
+      Buffer.concat([
+        Buffer.from([Smp.CentralIdentification, bond.ediv & 0xff, bond.ediv >> 8]),
+        Buffer.from(bond.rand),
+      ]),
     );
   }
 

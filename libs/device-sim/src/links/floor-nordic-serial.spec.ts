@@ -10,7 +10,13 @@ describe('Secure DFU over a serial line', () => {
   });
 
   it('counts every byte of a small transfer', () => {
-    const floor = secureDfuSerialFloor({ image: new Uint8Array(128), initPacketBytes: 64, baud: 10_000, mtu: 131, flash: NO_FLASH });
+    const floor = secureDfuSerialFloor({
+      image: new Uint8Array(128),
+      initPacketBytes: 64,
+      baud: 10_000,
+      mtu: 131,
+      flash: NO_FLASH,
+    });
     // Select 3+16, create 7+4, init 66, checksum 2+12, execute 2+4, select 19, create 11, two writes of 66, checksum 14, execute 6.
     const bytes = 19 + 11 + 66 + 14 + 6 + 19 + 11 + 2 * 66 + 14 + 6;
     expect(floor.linkMs).toBeCloseTo(bytes, 9);

@@ -152,7 +152,11 @@ export class BleAdapter implements BleHost {
       ({ sighting, addressType }) =>
         matches(sighting) && (options.addressType === undefined || addressType === options.addressType),
     );
-    if (!found) throw new LinkError('link.not-found', { link: formatBleLinkName({ address: own, addressType: options.addressType }), withinMs });
+    if (!found)
+      throw new LinkError('link.not-found', {
+        link: formatBleLinkName({ address: own, addressType: options.addressType }),
+        withinMs,
+      });
     const connection = await this.connect(found, Math.max(1, deadline - this.clock.monotonicMs()));
     const link = new OpenBleLink(this, found, connection);
     try {

@@ -162,12 +162,14 @@ async function read(path: string): Promise<{ bonds: Map<string, Bond>; ownAddres
 
 function parse(content: unknown, path: string): { bonds: Map<string, Bond>; ownAddress: Uint8Array | undefined } {
   const root = objectOf(content, path);
-  if (root['version'] !== VERSION) throw broken(path, `version ${String(root['version'])}; this agent knows ${VERSION}`);
+  if (root['version'] !== VERSION)
+    throw broken(path, `version ${String(root['version'])}; this agent knows ${VERSION}`);
   const bonds = new Map<string, Bond>();
   for (const [address, value] of Object.entries(objectOf(root['bonds'], path))) {
     const { ltk, ediv, rand } = objectOf(value, path);
     const whole = Number.isInteger(ediv) && Number(ediv) >= 0 && Number(ediv) <= 0xffff;
-    if (!ADDRESS.test(address) || !whole || bonds.size >= MAX_BONDS) throw broken(path, `the bond of ${address.slice(0, 20)}`);
+    if (!ADDRESS.test(address) || !whole || bonds.size >= MAX_BONDS)
+      throw broken(path, `the bond of ${address.slice(0, 20)}`);
     bonds.set(address, { ltk: bytesOf(ltk, 16, path), ediv: Number(ediv), rand: bytesOf(rand, 8, path) });
   }
   const own = root['ownAddress'];
@@ -175,7 +177,8 @@ function parse(content: unknown, path: string): { bonds: Map<string, Bond>; ownA
 }
 
 function objectOf(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw broken(path, 'not the file of an agent');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw broken(path, 'not the file of an agent');
   return value as Record<string, unknown>;
 }
 

@@ -107,7 +107,10 @@ describe('a device with the buttonless service for bonded peers', () => {
   it('is refused without a bond, bonded once, and updated through its bootloader and a lost link', async () => {
     const { device, controller } = bondedUnit();
     const adapter = await adapterOver(controller);
-    expect(await update(adapter, secureDfu, nordicFile)).toMatchObject({ outcome: 'failed', code: 'link.auth-required' });
+    expect(await update(adapter, secureDfu, nordicFile)).toMatchObject({
+      outcome: 'failed',
+      code: 'link.auth-required',
+    });
     expect(device.touches.map(({ what }) => what)).toEqual(['booted']);
 
     await adapter.bond(ADDRESS, {}, 10_000);

@@ -76,9 +76,13 @@ describe('Legacy DFU over the real stack', () => {
     ['SDK 11, address plus one', {}],
     ['SDK 8, a bond handed over: the same address', { sdk: '8', peerData: 'bonded' }],
     ['a link lost in the middle', { faults: { disconnectAtByte: [9_000] } }],
-  ])('updates and proves: %s', async (_, options) => {
-    const { outcome, ran, wanted } = await update(options);
-    expect(outcome).toMatchObject({ outcome: 'proven' });
-    expect(ran).toBe(wanted);
-  }, 30_000);
+  ])(
+    'updates and proves: %s',
+    async (_, options) => {
+      const { outcome, ran, wanted } = await update(options);
+      expect(outcome).toMatchObject({ outcome: 'proven' });
+      expect(ran).toBe(wanted);
+    },
+    30_000,
+  );
 });

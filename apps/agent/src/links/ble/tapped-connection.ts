@@ -98,5 +98,10 @@ export class TappedConnection {
 /** From a successful LE Connection Complete event (Vol 4 Part E, 7.7.65.1). */
 export function decodeLeConnection(packet: Buffer): TappedConnection {
   const handle = packet.readUInt16LE(5);
-  return new TappedConnection(handle, decodeAddress(packet.subarray(9, 15)), packet.readUInt16LE(15) * 1.25, (packet.readUInt8(8) & 1) === 1);
+  return new TappedConnection(
+    handle,
+    decodeAddress(packet.subarray(9, 15)),
+    packet.readUInt16LE(15) * 1.25,
+    (packet.readUInt8(8) & 1) === 1,
+  );
 }

@@ -123,7 +123,11 @@ export function updateSerial(
 }
 
 /** A SoftDevice image that a bootloader takes for one. */
-export function softDevice(options: { readonly fwid: number; readonly version: number; readonly sizeBytes?: number }): Uint8Array {
+export function softDevice(options: {
+  readonly fwid: number;
+  readonly version: number;
+  readonly sizeBytes?: number;
+}): Uint8Array {
   const bytes = new Uint8Array(options.sizeBytes ?? 12_288).map((_, at) => (at * 7) & 0xff);
   const view = new DataView(bytes.buffer);
   view.setUint32(0x2004, 0x51b1e5db, true);

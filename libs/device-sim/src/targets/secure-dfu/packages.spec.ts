@@ -1,7 +1,20 @@
 /** Packages with a SoftDevice or a bootloader, alone and with the application behind them. */
 import { describe, expect, it } from '@jest/globals';
 import { makeDemoFirmware } from '../demo-firmware.js';
-import { MODEL, NEW, packOf, runs, serialUnit, SHA_NEW, SHA_OLD, softDevice, steps, unit, update, updateSerial } from './conversation.fixture.js';
+import {
+  MODEL,
+  NEW,
+  packOf,
+  runs,
+  serialUnit,
+  SHA_NEW,
+  SHA_OLD,
+  softDevice,
+  steps,
+  unit,
+  update,
+  updateSerial,
+} from './conversation.fixture.js';
 
 const part = { hwVersion: 52 };
 const BOOTLOADER = makeDemoFirmware({ model: MODEL, version: 'bl', sizeBytes: 9_000, seed: 7 });
@@ -15,8 +28,16 @@ const both = { ...part, bytes: SD_MAJOR, bootloader: BOOTLOADER, fwVersion: 2, s
 
 describe('over BLE', () => {
   it.each([
-    ['bootloader and application', packOf({ bootloader, application }), { bootloaderVersion: 2, softDeviceFwid: 0x0101 }],
-    ['SoftDevice and application', packOf({ softdevice, application }), { bootloaderVersion: 1, softDeviceFwid: 0x0103 }],
+    [
+      'bootloader and application',
+      packOf({ bootloader, application }),
+      { bootloaderVersion: 2, softDeviceFwid: 0x0101 },
+    ],
+    [
+      'SoftDevice and application',
+      packOf({ softdevice, application }),
+      { bootloaderVersion: 1, softDeviceFwid: 0x0103 },
+    ],
     [
       'SoftDevice with bootloader, and application',
       packOf({ softdevice_bootloader: both, application }),

@@ -26,7 +26,10 @@ const OLD = makeDemoFirmware({ model: MODEL, version: '1.0.0', sizeBytes: 20_000
 const NEW = makeDemoFirmware({ model: MODEL, version: '1.1.0', sizeBytes: 18_004, seed: 2 });
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-function makeUnit(options: Partial<Omit<SecureDfuOptions, "transport">> = {}): { scheduler: VirtualScheduler; device: SecureDfuBleDevice } {
+function makeUnit(options: Partial<Omit<SecureDfuOptions, 'transport'>> = {}): {
+  scheduler: VirtualScheduler;
+  device: SecureDfuBleDevice;
+} {
   const scheduler = new VirtualScheduler();
   const device = createSecureDfuDevice({
     scheduler,

@@ -35,9 +35,7 @@ function addressOf(serialNumber: string): string {
 export function createSecureDfuDevice(
   options: SecureDfuOptions & { readonly transport: 'uart' | 'usb' },
 ): SecureDfuSerialDevice;
-export function createSecureDfuDevice(
-  options: SecureDfuOptions & { readonly transport?: 'ble' },
-): SecureDfuBleDevice;
+export function createSecureDfuDevice(options: SecureDfuOptions & { readonly transport?: 'ble' }): SecureDfuBleDevice;
 export function createSecureDfuDevice(options: SecureDfuOptions): SecureDfuDevice;
 export function createSecureDfuDevice(options: SecureDfuOptions): SecureDfuDevice {
   const serialNumber = options.serialNumber ?? 'SIM-0001';

@@ -87,7 +87,9 @@ export class SecureDfuRadio implements BlePeripheral {
   #bootloaderAddress(): string {
     const { options, settings } = this.#unit;
     if (options.bootloaderIdentityAddress !== undefined) return options.bootloaderIdentityAddress;
-    return options.bootloaderAddress === 'same' || settings.peerData ? this.#address : bootloaderAddressOf(this.#address);
+    return options.bootloaderAddress === 'same' || settings.peerData
+      ? this.#address
+      : bootloaderAddressOf(this.#address);
   }
 
   /** Security mode 1 level 2: a link encrypted with a key that was kept. */

@@ -307,7 +307,12 @@ export class SecureDfuUnit extends PoweredUnit {
         return { fromBytes: 0, destroysApplication: true };
       },
       verifyMs: this.options.verifyMs ?? 250,
-      packetBuffers: this.options.transport !== undefined && this.options.transport !== 'ble' ? SERIAL_BUFFERS : this.rules.maxMtu >= 247 ? 17 : 8,
+      packetBuffers:
+        this.options.transport !== undefined && this.options.transport !== 'ble'
+          ? SERIAL_BUFFERS
+          : this.rules.maxMtu >= 247
+            ? 17
+            : 8,
       ...(this.options.transport === 'uart' || this.options.transport === 'usb'
         ? {
             serial: {

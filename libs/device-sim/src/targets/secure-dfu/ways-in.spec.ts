@@ -23,13 +23,18 @@ describe('the service for bonded peers (8EC90004)', () => {
   it('is entered over an encrypted link, and the bootloader keeps the address', () => {
     const story = unit({ buttonless: 'bonded' });
     const seen: (string | undefined)[] = [];
-    const result = update(story, PACKAGE, {}, {
-      model: BONDED,
-      onMark: (step) => {
-        if (step === 'erased') seen.push(story.device.unit.settings.peerData ? ADDRESS : undefined);
-        return 'go';
+    const result = update(
+      story,
+      PACKAGE,
+      {},
+      {
+        model: BONDED,
+        onMark: (step) => {
+          if (step === 'erased') seen.push(story.device.unit.settings.peerData ? ADDRESS : undefined);
+          return 'go';
+        },
       },
-    });
+    );
     expect(result.outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
     expect(seen).toEqual([ADDRESS]);
     expect(runs(story)).toBe(SHA_NEW);
@@ -80,6 +85,8 @@ describe('an application under a private address', () => {
   it('is given no name where the address is one that stays', () => {
     const story = unit();
     const { sends } = update(story);
-    expect(sends.filter(({ channel }) => channel === SecureDfuUuid.buttonless).map(({ bytes }) => bytes[0])).toEqual([1]);
+    expect(sends.filter(({ channel }) => channel === SecureDfuUuid.buttonless).map(({ bytes }) => bytes[0])).toEqual([
+      1,
+    ]);
   });
 });

@@ -59,7 +59,9 @@ export function makeLegacyInitPacket(firmware: Uint8Array, options: LegacyInitOp
 export function makeLegacyPackage(options: LegacyPackageOptions): Uint8Array {
   const manifest: Record<string, unknown> = {};
   const files: Zippable = {};
-  const add = (key: string, stem: string, firmware: Uint8Array, more: Record<string, number> = {}): void => {
+  const add = (key: string, name: string, firmware: Uint8Array, more: Record<string, number> = {}): void => {
+    // Two images of one name, from two folders.
+    const stem = `${name}.bin` in files ? `${name}-${key}` : name;
     const { bytes, extension } = initPacketOf(firmware, options);
     files[`${stem}.bin`] = firmware;
     files[`${stem}.dat`] = bytes;

@@ -97,7 +97,9 @@ function notesOf(image: NordicImage): string[] {
     if (type !== 1) notes.push(`boot validation: ${BOOT_VALIDATIONS[type] ?? `unknown type ${type}`}`);
   }
   if (image.kind === 'softdevice' || image.kind === 'softdevice-bootloader') {
-    notes.push('after it the bootloader waits 10 s for an application, for ever where the application needs another SoftDevice');
+    notes.push(
+      'after it the bootloader waits 10 s for an application, for ever where the application needs another SoftDevice',
+    );
   }
   return notes.map((note) => `${image.kind}: ${note}`);
 }

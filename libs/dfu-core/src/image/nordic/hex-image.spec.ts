@@ -8,13 +8,16 @@ const segment = (address: number, ...bytes: number[]): { address: number; bytes:
   address,
   bytes: Uint8Array.from(bytes),
 });
-const image = (...segments: { address: number; bytes: Uint8Array }[]): string => toHex(nordicImageFromHex({ segments }));
+const image = (...segments: { address: number; bytes: Uint8Array }[]): string =>
+  toHex(nordicImageFromHex({ segments }));
 /** 0x51b1e5db, the mark of a SoftDevice's info struct. */
 const MAGIC = [0xdb, 0xe5, 0xb1, 0x51];
 
 describe('an image from Intel HEX', () => {
   it('leaves out the MBR and UICR, fills gaps and the last word', () => {
-    expect(image(segment(0, 1, 2), segment(0x1000, 3), segment(0x1004, 4, 5), segment(0x1000_1000, 9))).toBe('03ffffff0405ffff');
+    expect(image(segment(0, 1, 2), segment(0x1000, 3), segment(0x1004, 4, 5), segment(0x1000_1000, 9))).toBe(
+      '03ffffff0405ffff',
+    );
   });
 
   it('cuts a segment that begins in the MBR', () => {

@@ -84,7 +84,8 @@ describe('fit', () => {
   });
 
   it('refuses a SoftDevice that is known not to fit, and leaves alone what nobody knows', () => {
-    const with_ = (softDevice: string): Identification => application({ hardware: { buttonless: 'without-bonds', softDevice } });
+    const with_ = (softDevice: string): Identification =>
+      application({ hardware: { buttonless: 'without-bonds', softDevice } });
     expect(code(with_('0x0102'))).toBe('artifact.requires');
     expect(code(with_(String(ARTIFACT.hardware['sdReq'])))).toBe('fits');
     expect(code(application())).toBe('fits');

@@ -32,10 +32,7 @@ export function* serialReturn(talk: Conversation, withinMs: number): Session<voi
  * something else runs, and no more than that.
  * @returns the outcome's own part.
  */
-export function* settleSerial(
-  talk: Conversation,
-  request: Pick<UpdateRequest, 'artifact'>,
-): Session<Verdict> {
+export function* settleSerial(talk: Conversation, request: Pick<UpdateRequest, 'artifact'>): Session<Verdict> {
   const bringsApplication = request.artifact.images.some(({ kind }) => kind === 'application');
   let answers = false;
   try {

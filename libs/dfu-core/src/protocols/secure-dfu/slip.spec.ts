@@ -36,7 +36,8 @@ describe('frames on a serial line', () => {
         const decoder = new SlipDecoder(64);
         const line = Uint8Array.of(...noise, 0xc0, ...encodeSlip(sent));
         const seen: string[] = [];
-        for (let at = 0; at < line.length; at += step) seen.push(...decoder.push(line.subarray(at, at + step)).map(toHex));
+        for (let at = 0; at < line.length; at += step)
+          seen.push(...decoder.push(line.subarray(at, at + step)).map(toHex));
         expect(seen.at(-1)).toBe(toHex(sent));
       }),
       { numRuns: 300 },
