@@ -225,9 +225,10 @@ export class Transfer {
     for (let at = from; at < payload.sizeBytes;) {
       const length = Math.min(packetBytes, payload.sizeBytes - at);
       const bytes = yield* payload.read(this.talk, at, length, this.#cache);
-      yield* this.talk.send(PACKET, bytes, false);
       at += length;
+      // Said before: a link that is lost while sending may have brought it all the same.
       state.sent = at;
+      yield* this.talk.send(PACKET, bytes, false);
       while (at < payload.sizeBytes && at - state.confirmed >= windowPackets * packetBytes) {
         yield* this.#awaitReceipt(state);
       }
