@@ -8,7 +8,7 @@
  * Sources: nRF5 SDK 4 to 11, dfu_transport_ble.c, ble_dfu.c, dfu_dual_bank.c; hosts read beside it: Android-DFU-Library,
  * LegacyDfuImpl.java; IOS-DFU-Library, LegacyDFUService.swift.
  */
-import { ArtifactError, DrydockError, LinkError } from '../../errors.js';
+import { ArtifactError, type DrydockError, LinkError } from '../../errors.js';
 import type { ArtifactDescription } from '../../image/description.js';
 import type { Session } from '../../session/session.js';
 import { encodeApplicationSize, encodeSizes } from './codec.js';
