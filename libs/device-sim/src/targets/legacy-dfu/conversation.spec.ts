@@ -60,6 +60,7 @@ describe('an update from the application to the proof', () => {
     ['a peer handed over: directed advertising', { peerData: 'directed' }, {}],
     ['a link that ends in good form', { jumpLink: 'graceful' }, {}],
     ['responses lost with the link', { dropsBeforeResponse: true }, {}],
+    ['a large MTU that its packet characteristic does not keep', { grantsMtu: true }, {}],
     ['a lossy radio', {}, { ble: { lossRate: 0.1, seed: 5 } }],
     ['flash four times as slow', { faults: { slowFlash: 4 } }, {}],
   ])('is proven with %s', (_, options, model = {}) => {

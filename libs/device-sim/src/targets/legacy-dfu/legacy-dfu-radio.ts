@@ -38,7 +38,8 @@ export class LegacyDfuRadio implements BlePeripheral {
   get maxMtu(): number {
     const { options, bootloader, rules } = this.#unit;
     const own = Math.min(options.maxMtu ?? 247, options.faults?.maxMtu ?? 247);
-    return bootloader && rules.packetBytes !== undefined ? Math.min(own, 23) : own;
+    const keepsSmall = bootloader && rules.packetBytes !== undefined && !options.grantsMtu;
+    return keepsSmall ? Math.min(own, 23) : own;
   }
 
   get maxLinkPayloadBytes(): number {

@@ -49,6 +49,8 @@ export interface LegacyDfuOptions extends LegacyHardware {
   /** From a control point write to its answer. Default 0.5. */
   readonly answerMs?: number;
   readonly maxMtu?: number;
+  /** The bootloader agrees to a larger MTU, although its packet characteristic stays at 20 bytes. Default false. */
+  readonly grantsMtu?: boolean;
   readonly advertisingIntervalMs?: number;
   /** Buffers for packets that wait for flash. Default 8. */
   readonly packetBuffers?: number;
