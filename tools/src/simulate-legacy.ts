@@ -48,8 +48,10 @@ export async function simulateLegacy(): Promise<void> {
       model: 'demo-beacon',
       softDeviceFwid: SOFTDEVICE,
       application: firmware('1.0.0', 1),
-      // The simulated controller hands over the packets of a connection event at once; on air they come one by one.
+      // The simulated controller hands over the packets of a connection event at once, and real timers are coarser than
+      // flash: on air packets come one by one, and eight buffers are enough.
       packetBuffers: 64,
+      flash: { writeUsPerWord: 1 },
     });
     controller.host(device.ble);
     return `ble:${(device.ble.advertisement()?.address ?? '').toUpperCase()}?type=random`;
