@@ -40,7 +40,7 @@ const UART_MTU = 131;
 const OBJECT_BYTES = 4096;
 const OLD_TOOL = { packetBytes: 20, receiptEvery: 10 };
 const QUICK_FLASH: FlashFigures = { pageBytes: 4096, eraseMsPerPage: 0.5, writeUsPerWord: 1 };
-const RUNS = 2;
+const RUNS = 3;
 
 function packageOf(application: Uint8Array): Uint8Array {
   return makeNordicPackage({ application, hwVersion: 52, fwVersion: 2, sdReq: [0x0101] });

@@ -9,18 +9,16 @@ import { PayloadStore } from '../../driver/payload-store.js';
 import { SessionDriver } from '../../driver/session-driver.js';
 import { UartLink } from './uart-link.js';
 
-it('delivers an image over a port, and through a power cut', async () => {
+it('delivers an image over a port', async () => {
   const device = createSecureDfuDevice({
     scheduler: new RealScheduler(),
     transport: 'uart',
     baud: 1_000_000,
     startsInBootloader: true,
-    banks: 'single',
     application: makeDemoFirmware({ model: 'demo', version: '1.0.0', sizeBytes: 16_384 }),
     flash: { eraseMsPerPage: 1, writeUsPerWord: 1 },
     rebootMs: 20,
     verifyMs: 5,
-    faults: { powerCutAtByte: 20_000 },
   });
   const service = serveSerial(device.serial);
   const application = makeDemoFirmware({ model: 'demo', version: '2.0.0', sizeBytes: 40_000, seed: 2 });

@@ -10,6 +10,7 @@ import type { FlashMemory } from '../flash-memory.js';
 import type { InitPacket } from './init-packet.js';
 import { decodeInitPacket } from './init-packet.js';
 import type { SdkRules } from './profile.js';
+import { serialAnswer, type SerialFacts } from './serial-requests.js';
 import type { DfuSettings } from './settings.js';
 import {
   imageBytesOf,
@@ -26,12 +27,8 @@ const Opcode = {
   crc: 0x03,
   execute: 0x04,
   select: 0x06,
-  protocolVersion: 0x00,
-  mtu: 0x07,
   write: 0x08,
   ping: 0x09,
-  hardwareVersion: 0x0a,
-  firmwareVersion: 0x0b,
   abort: 0x0c,
   response: 0x60,
 } as const;
@@ -49,8 +46,6 @@ const COMMAND_OBJECT = 1;
 const DATA_OBJECT = 2;
 const CODE_PAGE_BYTES = 4096;
 
-const u32 = (value: number): number[] => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
-
 /** What the bootloader needs of the unit it runs on. */
 export interface BootloaderHost {
   readonly memory: FlashMemory;
@@ -66,11 +61,9 @@ export interface BootloaderHost {
   readonly verifyMs: number;
   readonly packetBuffers: number;
   /** Builds for a serial line speak the whole protocol; absent: the reduced one of Bluetooth builds. */
-  readonly serial?: {
-    readonly mtu: number;
-    readonly part: number;
-    readonly variant: number;
-    readonly romBytes: number;
+  readonly serial?: SerialFacts & {
+    /** A write of so many bytes takes a receive buffer until it is in flash; false when there is none. */
+    takeBuffer(bytes: number): boolean;
     /** More frames than receive buffers: the error handler resets. */
     overrun(): void;
   };
@@ -160,45 +153,12 @@ export class Bootloader {
   }
 
   #serialRequest(opcode: number, bytes: Uint8Array): void {
-    const { serial } = this.#host;
+    const { serial, rules } = this.#host;
     if (!serial) return;
-    const knowsVersions = this.#host.rules.hasAbort;
-    const answer = (...parts: readonly number[][]): void =>
-      this.#host.respond(Uint8Array.from([Opcode.response, opcode, ResultCode.success, ...parts.flat()]));
-    switch (opcode) {
-      case Opcode.write:
-        return this.packet(bytes.slice(1));
-      case Opcode.ping:
-        if (bytes.length !== 2) return this.#refuse(opcode, { result: ResultCode.invalidParameter });
-        return answer([bytes[1] ?? 0]);
-      case Opcode.mtu:
-        return answer([serial.mtu & 0xff, serial.mtu >> 8]);
-      case Opcode.protocolVersion:
-        return knowsVersions ? answer([1]) : this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
-      case Opcode.hardwareVersion:
-        if (!knowsVersions) break;
-        return answer(u32(serial.part), u32(serial.variant), u32(serial.romBytes), u32(0x40000), u32(CODE_PAGE_BYTES));
-      case Opcode.firmwareVersion:
-        if (!knowsVersions) break;
-        return this.#firmwareVersion(bytes[1] ?? 0, answer);
-    }
-    this.#refuse(opcode, { result: ResultCode.opcodeNotSupported });
-  }
-
-  /** Image 0 is the bootloader, then the SoftDevice if there is one, then the application if there is one. */
-  #firmwareVersion(image: number, answer: (...parts: readonly number[][]) => void): void {
-    const settings = this.#host.settings();
-    const images = [
-      { type: 2, version: settings.bootloaderVersion, address: 0x78000, length: 0x6000 },
-      ...(settings.softDeviceFwid === undefined
-        ? []
-        : [{ type: 0, version: settings.softDeviceVersion, address: 0x1000, length: 0x25000 }]),
-      ...(settings.bank0
-        ? [{ type: 1, version: settings.applicationVersion, address: 0x26000, length: settings.bank0.sizeBytes }]
-        : []),
-    ];
-    const { type, version, address, length } = images[image] ?? { type: 0xff, version: 0, address: 0, length: 0 };
-    answer([type], u32(version), u32(address), u32(length));
+    if (opcode === Opcode.write) return this.packet(bytes.slice(1));
+    const answer = serialAnswer(bytes, serial, rules, this.#host.settings());
+    if (typeof answer === 'number') return this.#refuse(opcode, { result: answer });
+    this.#host.respond(Uint8Array.from([Opcode.response, opcode, ResultCode.success, ...answer]));
   }
 
   /** A write to the packet characteristic. No answer but a receipt when one is due. */
@@ -215,7 +175,9 @@ export class Bootloader {
       return this.#receipt(ResultCode.invalidParameter);
     }
     // No free buffer: the packet never reaches the request handler.
-    if (this.#buffersBusy >= this.#host.packetBuffers) return this.#host.serial?.overrun();
+    const { serial } = this.#host;
+    if (serial && !serial.takeBuffer(bytes.length)) return serial.overrun();
+    if (!serial && this.#buffersBusy >= this.#host.packetBuffers) return;
     // The flash layer refuses lengths that are no whole words.
     if (bytes.length % 4 !== 0) return this.#receiptOfDropped();
     this.#buffersBusy += 1;
@@ -269,8 +231,6 @@ export class Bootloader {
       this.#host.store({ bank0: undefined }, () => undefined);
     }
     this.#host.memory.erase(this.#host.region, place.fromBytes + this.#lastOffset, size);
-    // Without a SoftDevice beside it the processor stands still while the page is erased.
-    if (this.#host.serial) return this.#host.memory.whenIdle(() => this.#accept(Opcode.create));
     this.#accept(Opcode.create);
   }
 

@@ -11,6 +11,7 @@ import { readDemoMarker } from '../demo-firmware.js';
 import { FlashMemory, NRF52_FLASH } from '../flash-memory.js';
 import { PoweredUnit } from '../powered-unit.js';
 import { Bootloader, type BootloaderHost } from './bootloader.js';
+import { LineBuffers } from './line-buffers.js';
 import type { SecureDfuOptions } from './options.js';
 import { sdkRules, type SdkRules } from './profile.js';
 import type { DfuSettings } from './settings.js';
@@ -278,8 +279,29 @@ export class SecureDfuUnit extends PoweredUnit {
     });
   }
 
+  #serialHost(): Pick<BootloaderHost, 'serial'> {
+    const { transport = 'ble', baud = 115_200 } = this.options;
+    if (transport === 'ble') return {};
+    // USB holds the host up by itself.
+    const buffers = transport === 'uart' ? new LineBuffers(this.scheduler, baud, SERIAL_BUFFERS) : undefined;
+    return {
+      serial: {
+        mtu: MTU[transport],
+        part: this.options.part ?? 0x52840,
+        variant: this.options.variant ?? 0x41414430,
+        romBytes: 1024 * 1024,
+        takeBuffer: (bytes) => buffers?.take(bytes, this.memory.writeMs(bytes)) ?? true,
+        overrun: () => {
+          this.leave();
+          this.after(0, () => this.goDown(this.#rebootMs()));
+        },
+      },
+    };
+  }
+
   #host(): BootloaderHost {
     const areaBytes = this.memory.bytes(AREA).length;
+    const isSerial = (this.options.transport ?? 'ble') !== 'ble';
     const bank0Bytes = (): number => align(this.#settings.bank0?.sizeBytes ?? 0);
     return {
       memory: this.memory,
@@ -307,28 +329,13 @@ export class SecureDfuUnit extends PoweredUnit {
         return { fromBytes: 0, destroysApplication: true };
       },
       verifyMs: this.options.verifyMs ?? 250,
-      packetBuffers:
-        this.options.transport !== undefined && this.options.transport !== 'ble'
-          ? SERIAL_BUFFERS
-          : this.rules.maxMtu >= 247
-            ? 17
-            : 8,
-      ...(this.options.transport === 'uart' || this.options.transport === 'usb'
-        ? {
-            serial: {
-              mtu: MTU[this.options.transport],
-              part: this.options.part ?? 0x52840,
-              variant: this.options.variant ?? 0x41414430,
-              romBytes: 1024 * 1024,
-              overrun: () => {
-                this.leave();
-                this.after(0, () => this.goDown(this.#rebootMs()));
-              },
-            },
-          }
-        : {}),
+      packetBuffers: this.rules.maxMtu >= 247 ? 17 : 8,
+      ...this.#serialHost(),
       after: (delayMs, fn) => void this.after(delayMs, fn),
-      respond: (bytes) => this.#radio?.respond(bytes),
+      // Without a SoftDevice the processor stands still while flash is written: nothing is said before that is done.
+      respond: isSerial
+        ? (bytes) => this.memory.whenIdle(() => this.#radio?.respond(bytes))
+        : (bytes) => this.#radio?.respond(bytes),
       log: (what, detail) => (what === 'touched' ? this.touch(detail ?? '') : this.log(what, detail)),
       restartInactivityTimer: () => this.#restartInactivity(),
       finish: () => {

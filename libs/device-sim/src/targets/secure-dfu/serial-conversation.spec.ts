@@ -136,6 +136,15 @@ describe('troubles of a serial line', () => {
     }
   });
 
+  it('flash that is slower than the line: the target overruns and resets, and is sent less at a time', () => {
+    const story = serialUnit({ application: undefined, faults: { slowFlash: 12 } });
+    const result = updateSerial(story);
+    expect(result.outcome).toMatchObject(delivered);
+    expect(what(story).filter((each) => each === 'booted').length).toBeGreaterThan(2);
+    story.scheduler.runUntil(() => runs(story) !== undefined, story.scheduler.now() + 60_000);
+    expect(runs(story)).toBe(SHA_NEW);
+  });
+
   it('a power cut at every object border', () => {
     for (let at = 4096; at < NEW.length; at += 4096) {
       const story = serialUnit({ banks: 'single', faults: { powerCutAtByte: at } });

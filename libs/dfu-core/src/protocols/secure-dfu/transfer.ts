@@ -86,6 +86,8 @@ export class Transfer {
    * @param limit what the caller allows for one packet.
    */
   connected(limit: number): void {
+    // A serial target that stopped answering was perhaps overrun; a radio link that was lost says nothing of the kind.
+    if (this.talk.isSerial && this.#receiptEvery !== undefined) this.#pace.slowDown();
     this.#packetBytes = this.talk.packetBytes(limit);
     this.#receiptEvery = undefined;
   }
