@@ -1,5 +1,13 @@
 /** The Bluetooth side of a Legacy DFU unit: advertising, attribute table, and who may write what. */
-import type { Advertisement, AttRefusal, BlePeripheral, GattService, PeripheralConnection } from '../../target.js';
+import type {
+  Advertisement,
+  AttRefusal,
+  BlePeripheral,
+  GattService,
+  PeripheralBond,
+  PeripheralConnection,
+  PeripheralPairing,
+} from '../../target.js';
 import { applicationServices, bootloaderServices, LegacyDfuUuid } from './gatt.js';
 import type { LegacyDfuUnit } from './legacy-dfu-unit.js';
 
@@ -22,6 +30,7 @@ export class LegacyDfuRadio implements BlePeripheral {
   readonly #address: string;
   #connection: PeripheralConnection | undefined;
   #isSubscribed = false;
+  readonly #bonds = new Map<string, PeripheralBond>();
   /** Notifications that wait for room, in their order. */
   #waiting: Uint8Array[] = [];
   #isSending = false;
@@ -33,6 +42,15 @@ export class LegacyDfuRadio implements BlePeripheral {
       respond: (bytes) => this.#notify(bytes),
       disconnect: (how) => this.#connection?.disconnect(how),
     });
+  }
+
+  /** The application pairs; its bootloader pairs with nobody, and knows a bond only when it was handed over. */
+  get pairing(): PeripheralPairing {
+    const { options, bootloader, peer } = this.#unit;
+    return {
+      accepts: () => options.wantsBond === true && this.#unit.bootloader === undefined,
+      bonds: bootloader && peer !== 'bonded' ? new Map<string, PeripheralBond>() : this.#bonds,
+    };
   }
 
   get maxMtu(): number {
@@ -102,7 +120,10 @@ export class LegacyDfuRadio implements BlePeripheral {
 
   onSubscribe(characteristic: string, mode: 'notify' | 'indicate' | 'none'): AttRefusal | undefined {
     if (characteristic !== LegacyDfuUuid.controlPoint) return undefined;
-    if (this.#unit.options.wantsBond && !this.#unit.bootloader) return { attError: ATT_INSUFFICIENT_AUTHENTICATION };
+    if (this.#unit.options.wantsBond && !this.#unit.bootloader) {
+      const security = this.#connection?.security?.();
+      if (!security?.encrypted || !security.bonded) return { attError: ATT_INSUFFICIENT_AUTHENTICATION };
+    }
     this.#isSubscribed = mode !== 'none';
     return undefined;
   }

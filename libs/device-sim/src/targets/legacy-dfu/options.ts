@@ -34,7 +34,7 @@ export interface LegacyDfuOptions extends LegacyHardware {
    * peer only), or a peer without one (same address, directed advertising without name and service).
    */
   readonly peerData?: 'none' | 'bonded' | 'directed';
-  /** The application wants an encrypted link before it jumps. Default false. */
+  /** The application wants an encrypted link with a bond before it jumps, and pairs. Default false. */
   readonly wantsBond?: boolean;
   /** What the link does when the unit leaves. Default `silent` (host sees a supervision timeout). */
   readonly jumpLink?: 'graceful' | 'silent';
