@@ -1,12 +1,19 @@
 /**
- * `npm run simulate`: one simulated sensor on Bluetooth, one board on a UART, one Nordic bootloader on another, with packages for them,
- * and the commands to try the agent on them by hand. Ends with Ctrl-C.
+ * `npm run simulate`: one simulated sensor on Bluetooth, one board on a UART, one Nordic bootloader on another, with
+ * packages for them, and the commands to try the agent on them by hand; with `-- legacy` units with Nordic's legacy
+ * bootloaders instead. Ends with Ctrl-C.
  */
 import { makeBoardPackage, makeReleaseKey, makeSensorPackage, openSimulatedSite } from '@drydock/e2e';
 import { createSecureDfuDevice, RealScheduler, serveSerial } from '@drydock/device-sim';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+if (process.argv[2] === 'legacy') {
+  await (await import('./simulate-legacy.js')).simulateLegacy();
+  // A signal ends it.
+  await new Promise<never>(() => undefined);
+}
 
 const IMAGE_BYTES = 64 * 1024;
 const folder = mkdtempSync(join(tmpdir(), 'drydock-sim-'));

@@ -63,6 +63,7 @@ function program(done: (status: number) => void): Command {
     .command('update')
     .description('update one device and prove it; status 0 proven, 1 failed, 2 refused, 3 unproven')
     .requiredOption('--file <file>', 'firmware file')
+    .option('--init <file>', 'init packet (.dat) that belongs to a bare .hex or .bin; or: none')
     .requiredOption('--link <link>', 'serial:PATH?baud=N, ble:AA:BB:CC:DD:EE:FF?type=random or udp:HOST:PORT')
     .option('--protocol <name>', 'protocol to speak')
     .option('--state <dir>', 'folder of the agent, with the bonds of this gateway')

@@ -15,3 +15,7 @@ export * from './framing/crc32.js';
 export * from './image/zip.js';
 export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
+export * from './framing/crc16-ccitt-false.js';
+export * from './image/nordic-legacy/index.js';
+export * from './protocols/legacy-dfu/index.js';
+export * from './protocols/legacy-serial/index.js';

@@ -13,7 +13,7 @@ import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
-import { candidateProtocols, openArtifactFile, requireSignature } from './read-input.js';
+import { candidateProtocols, openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
 import { openProgress } from './progress.js';
 
 export const OPEN_MS = 30_000;
@@ -73,6 +73,8 @@ export interface UpdateOptions extends CommonOptions {
   readonly file: string;
   readonly link: string;
   readonly protocol?: string;
+  /** Init packet that belongs to a bare `.hex` or `.bin`. */
+  readonly init?: string;
   readonly expectVersion?: string;
   readonly allowDowngrade?: boolean;
   readonly key?: string;
@@ -83,9 +85,9 @@ const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, b
 export async function update(options: UpdateOptions): Promise<number> {
   const json = options.json ?? false;
   const links = linksFor(options);
-  let file: ReturnType<typeof openArtifactFile> | undefined;
+  let file: OpenFirmware | undefined;
   try {
-    file = openArtifactFile(options.file);
+    file = await openFirmware(options.file, options.init);
     const artifact = describeArtifact(file);
     if (options.key !== undefined) await requireSignature(file, artifact.format, options.key);
     const candidates = candidateProtocols(options.link, options.protocol, artifact.format);

@@ -1,6 +1,6 @@
 /** Files that a person names. */
 import { readFile, stat } from 'node:fs/promises';
-import { DrydockError, type ByteSource, type Protocol } from '@drydock/dfu-core';
+import { DrydockError, joinLegacyFiles, sourceOf, wholeOf, type ByteSource, type Protocol } from '@drydock/dfu-core';
 import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
 import { ArtifactFile } from '../driver/artifact-file.js';
 import { parseLinkName } from '../links/parse-link.js';
@@ -50,6 +50,28 @@ export async function requireSignature(file: ByteSource, format: string, keyPath
 
 /** On a shared line the one that speaks in plain lines goes first: what it says disturbs nobody, and it is answered soon. */
 const loudness = (protocol: Protocol): number => (protocol.name === 'smp' ? 0 : 1);
+
+/** A firmware file, from disk or joined from two; the caller closes it. */
+export interface OpenFirmware extends ByteSource {
+  close(): void;
+}
+
+/**
+ * A firmware file, or the pair of firmware and init packet that older tools want, joined into one artifact.
+ * @param init path of the `.dat`; `none` for firmware that never had one (bootloaders of nRF5 SDK 6.1 and older).
+ * @throws DrydockError as `openArtifactFile`; `artifact.*` when the two do not belong together.
+ */
+export async function openFirmware(path: string, init: string | undefined): Promise<OpenFirmware> {
+  const file = openArtifactFile(path);
+  if (init === undefined) return file;
+  try {
+    const firmware = wholeOf(file);
+    const joined = init === 'none' ? joinLegacyFiles(firmware) : joinLegacyFiles(firmware, await readSmallFile(init));
+    return { ...sourceOf(joined), close: () => undefined };
+  } finally {
+    file.close();
+  }
+}
 
 /**
  * The protocols worth trying on a link: the named one, or all that use such a link and deliver the format.

@@ -8,9 +8,11 @@ import {
   DrydockError,
   MCUBOOT_FORMATS,
   openMcubootFile,
+  openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
   sourceOf,
+  verifyLegacySignature,
   verifyNordicSignature,
   wholeOf,
   type ByteSource,
@@ -56,6 +58,13 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyNordicSignature(opened, point);
+      });
+    }
+    case 'nordic-legacy-zip': {
+      const opened = openLegacyPackage(wholeOf(sourceOf(file)));
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && verifyLegacySignature(opened, point);
       });
     }
     default:

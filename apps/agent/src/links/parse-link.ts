@@ -4,12 +4,13 @@
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
- * `hwVersion=52` and `softDevice=0x0101` (serial, ble) state what a unit with a Nordic bootloader cannot say of itself, so
+ * `hwVersion=52`, `softDevice=0x0101`, `deviceType=82` and `deviceRevision=52840` (serial, ble) state what a unit with a Nordic bootloader cannot say of itself, so
  * that a file for another one is refused before the unit is touched.
  *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
  * otherwise the link itself does. `via=recovery` updates through the bootloader's serial recovery; `reset=force` resets
- * also an application that keeps saying that it is busy.
+ * also an application that keeps saying that it is busy. `entry=touch`: a board that enters its
+ * bootloader when its port is opened at 1200 baud.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -40,6 +41,9 @@ export type ParsedLink =
       readonly options: Readonly<Record<string, string>>;
     };
 
+/** What people know of a unit and it cannot say: compared with the file before the unit is touched. */
+const STATED_HARDWARE = ['hwVersion', 'softDevice', 'deviceType', 'deviceRevision'] as const;
+
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
   serial: [
     'baud',
@@ -51,12 +55,12 @@ const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
     'dtr',
     'rts',
     'identity',
-    'hwVersion',
-    'softDevice',
+    'entry',
     'via',
     'reset',
+    ...STATED_HARDWARE,
   ],
-  ble: ['type', 'identity', 'hwVersion', 'softDevice', 'reset'],
+  ble: ['type', 'identity', 'reset', ...STATED_HARDWARE],
   udp: ['framing', 'identity', 'reset'],
 };
 
@@ -95,6 +99,7 @@ export function parseLinkName(name: string): ParsedLink {
   oneOf('identity', ['link', 'node-name']);
   oneOf('via', ['application', 'recovery']);
   oneOf('reset', ['ask', 'force']);
+  oneOf('entry', ['touch']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);

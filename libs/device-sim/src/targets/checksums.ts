@@ -22,3 +22,13 @@ export function crc16Xmodem(bytes: Uint8Array): number {
   }
   return crc;
 }
+
+/** CRC-16/CCITT-FALSE: as above, started with 0xffff. @param previous result so far, to go on with more bytes. */
+export function crc16CcittFalse(bytes: Uint8Array, previous = 0xffff): number {
+  let crc = previous;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc;
+}

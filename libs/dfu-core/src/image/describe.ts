@@ -6,6 +6,8 @@ import { looksLikeIntelHex } from './intel-hex/index.js';
 import { describeMcubootFile, isMcubootPackage } from './mcuboot/file.js';
 import { looksLikeMcubootImage } from './mcuboot/parse.js';
 import { describeNordicPackage } from './nordic/describe-package.js';
+import { describeLegacyPackage } from './nordic-legacy/describe-package.js';
+import { looksLikeLegacyPackage } from './nordic-legacy/package.js';
 
 /** Local file header of a zip archive (PKWARE APPNOTE 4.3.7). */
 const ZIP_MAGIC: readonly number[] = [0x50, 0x4b, 0x03, 0x04];
@@ -23,7 +25,8 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
   if (looksLikeMcubootImage(head) || (isZip && isMcubootPackage(source))) return describeMcubootFile(source);
   const bytes = wholeOf(source);
   if (looksLikeIntelHex(head)) return describeMcubootFile(bytes);
-  // Any zip goes there: a broken package is told what is broken, and not that it is unknown.
+  if (isZip && looksLikeLegacyPackage(bytes)) return describeLegacyPackage(bytes);
+  // Any other zip goes there: a broken package is told what is broken, and not that it is unknown.
   if (isZip) return describeNordicPackage(bytes);
   const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ArtifactError('artifact.unknown-format', {

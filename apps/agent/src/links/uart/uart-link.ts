@@ -37,6 +37,8 @@ const MAX_WRITE_BYTES = 4096;
 const AHEAD_MS = 25;
 /** Pause between two tries to open a port that is not there (yet). */
 const RETRY_MS = 100;
+/** Opened and closed at this speed, boards with USB restart into their bootloader. */
+const TOUCH_BAUD = 1200;
 
 type Port = SerialPortClass;
 
@@ -222,6 +224,10 @@ class OpenUart implements OpenLink {
   async close(): Promise<void> {
     const port = this.release();
     if (!port?.isOpen) return;
+    // At this speed a board waits for its port to be let go, to enter its bootloader; terminals without modem lines refuse.
+    if (this.line.baud === TOUCH_BAUD) {
+      await new Promise<void>((resolve) => port.set({ dtr: false }, () => resolve()));
+    }
     // What the kernel still holds must not leave after we said that we are done.
     await new Promise<void>((resolve) => port.flush(() => resolve()));
     await new Promise<void>((resolve) => port.close(() => resolve()));

@@ -4,8 +4,10 @@ import {
   ArtifactError,
   MCUBOOT_FORMATS,
   openMcubootFile,
+  openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
+  verifyLegacySignature,
   verifyNordicSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
@@ -29,6 +31,8 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
   switch (format) {
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
+    case 'nordic-legacy-zip':
+      return legacyFault(bytes, keys);
     default:
       return `signatures of format ${format} cannot be checked`;
   }
@@ -56,6 +60,14 @@ function nordicFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | un
   return points.some((point) => verifyNordicSignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model';
+}
+
+function legacyFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+  const opened = openLegacyPackage(bytes);
+  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
+  return points.some((point) => verifyLegacySignature(opened, point))
+    ? undefined
+    : 'not every image of the package is signed by a release key of the model (legacy packages rarely are signed at all)';
 }
 
 /** SEC1, uncompressed: the end of the SubjectPublicKeyInfo (RFC 5480). */

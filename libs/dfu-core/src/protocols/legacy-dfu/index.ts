@@ -1,0 +1,1 @@
+export { legacyDfu } from './session.js';

@@ -1,0 +1,1 @@
+export { legacySerial } from './session.js';
