@@ -14,7 +14,7 @@ import {
 } from '@drydock/dfu-core';
 import { printJson, printLines, tellError } from './console-output.js';
 import { privateScalar, readPrivateKey } from './nordic-keys.js';
-import { readArtifactFile } from './read-input.js';
+import { MAX_ARTIFACT_BYTES, readSmallFile } from './read-input.js';
 
 export interface PackLegacyOptions {
   readonly application?: string;
@@ -39,7 +39,8 @@ export async function packNordicLegacy(out: string, options: PackLegacyOptions):
     if (application === undefined && bootloader === undefined && softdevice === undefined) {
       throw wrong('name at least one of --application, --bootloader and --softdevice');
     }
-    const read = async (path: string | undefined) => (path === undefined ? undefined : readArtifactFile(path));
+    const read = async (path: string | undefined) =>
+      path === undefined ? undefined : readSmallFile(path, MAX_ARTIFACT_BYTES);
     const images = {
       application: await read(application),
       bootloader: await read(bootloader),
@@ -80,7 +81,7 @@ export async function packNordicDat(out: string, options: PackLegacyOptions): Pr
   const json = options.json ?? false;
   try {
     const { application = '' } = options;
-    const firmware = firmwareOf(await readArtifactFile(application), application);
+    const firmware = firmwareOf(await readSmallFile(application, MAX_ARTIFACT_BYTES), application);
     if (firmware.length === 0) throw wrong(`${application} is empty`);
     const dat = makeLegacyInitPacket(firmware, await initOptions(options));
     await write(out, dat);

@@ -13,7 +13,7 @@ import {
 } from '@drydock/dfu-core';
 import { printJson, printLines, tellError } from './console-output.js';
 import { privateScalar, readPrivateKey } from './nordic-keys.js';
-import { readArtifactFile } from './read-input.js';
+import { MAX_ARTIFACT_BYTES, readSmallFile } from './read-input.js';
 
 export interface PackNordicOptions {
   readonly application?: string;
@@ -128,7 +128,7 @@ async function imagesOf(options: PackNordicOptions): Promise<Partial<Record<Nord
 }
 
 async function imageOf(path: string): Promise<Uint8Array> {
-  const bytes = await readArtifactFile(path);
+  const bytes = await readSmallFile(path, MAX_ARTIFACT_BYTES);
   if (bytes.length === 0) throw wrong(`${path} is empty`);
   return looksLikeIntelHex(bytes) ? nordicImageFromHex(parseIntelHex(bytes)) : bytes;
 }

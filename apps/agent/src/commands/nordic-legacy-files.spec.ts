@@ -7,7 +7,7 @@ import { afterAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { describeArtifact, fromHex, makeIntelHex, toHex } from '@drydock/dfu-core';
 import { Command } from 'commander';
 import { addPackNordicLegacy } from './pack-nordic-legacy.js';
-import { readFirmware } from './read-input.js';
+import { openFirmware } from './read-input.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'drydock-pack-'));
 const I16 = fromHex('000102030405060708090a0b0c0d0e0f');
@@ -91,15 +91,15 @@ describe('pack nordic-legacy', () => {
 describe('two files that were given by hand', () => {
   it('become one artifact', async () => {
     writeFileSync(path('pair.dat'), fromHex('ffffffffffffffff0100feff373b'));
-    expect(describeArtifact(await readFirmware(path('app.hex'), path('pair.dat')))).toMatchObject({
+    expect(describeArtifact(await openFirmware(path('app.hex'), path('pair.dat')))).toMatchObject({
       format: 'nordic-legacy-zip',
       images: [{ sizeBytes: 16, initPacketBytes: 14 }],
     });
-    expect(describeArtifact(await readFirmware(path('app.bin'), 'none')).images[0]).toMatchObject({
+    expect(describeArtifact(await openFirmware(path('app.bin'), 'none')).images[0]).toMatchObject({
       initPacketBytes: 0,
     });
     writeFileSync(path('pair.dat'), fromHex('ffffffffffffffff0100feff373c'));
-    const wrong = await readFirmware(path('app.hex'), path('pair.dat'));
+    const wrong = await openFirmware(path('app.hex'), path('pair.dat'));
     expect(() => describeArtifact(wrong)).toThrow(/0x3c37/);
   });
 });

@@ -19,7 +19,8 @@ import { describeArtifact } from '@drydock/dfu-core';
 import { identify, update } from './by-hand.js';
 import { inspect } from './inspect.js';
 import { packMcubootImage, packMcubootPackage } from './make-mcuboot-files.js';
-import { packCommand } from './pack.js';
+import { Command } from 'commander';
+import { addPack } from './pack.js';
 import { scan } from './scan.js';
 import { tellDevice } from './smp-device.js';
 import { parseDeviceCommand } from './smp-words.js';
@@ -131,7 +132,9 @@ describe('pack and inspect', () => {
   });
 
   it('is a command with its formats below it', () => {
-    expect(packCommand().commands.map((command) => command.name())).toEqual(
+    const program = new Command();
+    addPack(program);
+    expect(program.commands[0]?.commands.map((command) => command.name())).toEqual(
       expect.arrayContaining(['mcuboot', 'mcuboot-package']),
     );
   });
