@@ -196,6 +196,8 @@ export class Uplink {
 
   #connected(): void {
     this.#online = true;
+    // The server may have come back with another key.
+    this.#rootRefreshedMs = Number.NEGATIVE_INFINITY;
     this.announce();
     this.reports.connected();
     this.#askTime();

@@ -101,6 +101,7 @@ describe('the drill', () => {
     await say(downloading(grants[2]!), touched(grants[2]!));
 
     const kept = join(folder(), 'backup');
+    const known = sent.length;
     const manifest = await makeBackup(settings, {
       folder: kept,
       // The snapshot is taken: what comes now is not in it, and hinders nothing.
@@ -155,6 +156,7 @@ describe('the drill', () => {
     );
     expect(after).toEqual({ reign: '1', settling: true, far: false, restore_pending: false });
     expect(existsSync(join(newDir, 'keys', 'root.key.json'))).toBe(false);
+    expect(await query(restored, 'select count(*)::int as n from reports')).toEqual([{ n: known }]);
 
     await gateway.connect();
     await until(() => gateway.order!.reign > heldBefore.reign);

@@ -108,6 +108,7 @@ describe('a new order key', () => {
       [2, 2],
       [4, 1],
     ]);
+    expect(await query(server, 'select version from root_statements where effective_at > now()')).toEqual([]);
     await server.stop();
     undo.pop();
     expect((await start()).platform.keys.orderKey.kid).toBe(last.kid);

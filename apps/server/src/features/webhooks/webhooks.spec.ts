@@ -19,7 +19,15 @@ import {
 import { removeOldEvents } from '../../housekeeping.js';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { call, freshName, makeSite, query, TestGateway, until } from '../fleet/fleet.fixture.js';
-import { act, draftOf, makeScene, startCampaign, ended, touched } from '../reports/scripted-gateway.fixture.js';
+import {
+  act,
+  draftOf,
+  makeScene,
+  startCampaign,
+  ended,
+  touched,
+  type ScriptedDevice,
+} from '../reports/scripted-gateway.fixture.js';
 
 jest.setTimeout(60_000);
 
@@ -166,13 +174,15 @@ describe('telling', () => {
     const hook = await endpoint(['deployment.failed']);
     const { artifact, gateway, devices } = await makeScene(server, 3);
     const campaign = await startCampaign(server, draftOf(artifact));
-    for (const device of devices) {
+    const failure = async (device: ScriptedDevice) => {
       const grant = await gateway.grantOf(device);
-      await gateway.report(
+      return [
         touched(grant),
         ended(grant, 'failed', { code: 'target.refused-image', params: {}, identity: grant.identity }),
-      );
-    }
+      ];
+    };
+    await gateway.report(...(await failure(devices[0]!)));
+    await gateway.report(...(await failure(devices[1]!)), ...(await failure(devices[2]!)));
     const open = () =>
       query<{ payload: { count: number; codes: Record<string, number>; devices: string[] } }>(
         server,
