@@ -92,6 +92,11 @@ export const ERROR_CODES = {
   // Fences and orders.
   'fence.start-by': row('gateway', 'retry', 'The grant ended before the device was touched.'),
   'fence.finish-by': row('link', 'retry', 'The time for this attempt ran out: nothing may be written after it.'),
+  'fence.phase': row(
+    'link',
+    'retry',
+    'A phase of the update took longer than the policy allows, and the device was left at a safe point.',
+  ),
   'fence.no-time': row('gateway', 'retry', 'The gateway has no trusted time, so it starts nothing.'),
   'order.cancelled': row('operator', 'retry', 'A person or a rule cancelled the attempt.'),
   'order.unknown-must': row('gateway', 'none', 'The order needs {field}, which this agent does not know.'),

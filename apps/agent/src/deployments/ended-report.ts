@@ -68,7 +68,7 @@ function truthful(
     case 'failed':
       return { outcome: 'failed', code: outcome.code, params: boundParams(outcome.params) };
     case 'cancelled':
-      return overdue ? { outcome: 'failed', code: 'fence.finish-by', params: {} } : { outcome: 'cancelled' };
+      return overdue ? { outcome: 'failed', code: 'fence.phase', params: {} } : { outcome: 'cancelled' };
     case 'reverted':
       return { outcome: 'reverted' };
   }

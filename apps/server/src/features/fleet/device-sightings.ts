@@ -4,6 +4,7 @@ import { ModuleRef } from '@nestjs/core';
 import { LIVE_DEPLOYMENT_STATES, type InventoryDevice } from '@drydock/contracts';
 import type { EntityManager } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
+import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { chooseGateway } from '../../domain/fleet/gateway-choice.js';
 import {
   compareRunning,
@@ -94,7 +95,7 @@ export class DeviceSightings {
             gatewayId: gateway.id,
             epoch,
             readAfterSeq: seen.readAfterSeq,
-            readHeardMs: seen.readHeardMs ?? null,
+            readHeardMs: believable(seen.readHeardMs, gateway.nowMs),
             earlierEpochs,
           },
           resultOf(deployment),
@@ -256,4 +257,9 @@ function canonical(value: unknown): string {
 
 function byId<T>(rows: readonly T[], id: (row: T) => string): Map<string, T> {
   return new Map(rows.map((row) => [id(row), row]));
+}
+
+/** A unit was not read later than now: a gateway that says so knows nothing of the servers' clock. */
+function believable(readHeardMs: number | undefined, nowMs: number): number | null {
+  return readHeardMs !== undefined && readHeardMs <= nowMs + CLOCK_MARGIN_MS ? readHeardMs : null;
 }

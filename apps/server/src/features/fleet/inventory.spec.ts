@@ -316,6 +316,8 @@ describe('evidence', () => {
     });
     await two.inventory([seenDevice(chip, { running: [{ image: 0, hash: A }], readAfterSeq: 99 })]);
     await two.inventory([seenDevice(chip, { running: [{ image: 0, hash: A }], readHeardMs: 1_000 })]);
+    // Nor does a moment that has not come yet.
+    await two.inventory([seenDevice(chip, { running: [{ image: 0, hash: A }], readHeardMs: Date.now() + 60_000 })]);
     expect([await stateOf(deployment), (await deviceBy(chip))!['running_hash']]).toEqual(['unproven', B]);
     await two.inventory([seenDevice(chip, { running: [{ image: 0, hash: A }], readHeardMs: Date.now() + 1_000 })]);
     expect(await stateOf(deployment)).toBe('reverted');
