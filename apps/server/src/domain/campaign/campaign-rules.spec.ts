@@ -146,6 +146,8 @@ describe('decide', () => {
     const stages = [stage(0, 'open', { planned: 5 }), stage(1, 'pending', { planned: 45 })];
     expect(kinds(snapshot(stages, { blobPresent: false }))).not.toContain('grant');
     expect(kinds(snapshot(stages, { settlingUntilMs: NOW + 1 }))).not.toContain('grant');
+    expect(kinds(snapshot(stages, { settlingUntilMs: NOW + 1 }))).not.toContain('renew');
+    expect(kinds(snapshot(stages))).toContain('renew');
     expect(kinds(snapshot(stages, { startTokens: 0.9 }))).not.toContain('grant');
     // P11: a brake that cannot be computed lets nothing start.
     expect(kinds(snapshot(stages, { brakes: undefined }))).not.toContain('grant');

@@ -142,7 +142,8 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   decisions.push(...rescues(snapshot, nowMs));
   const grant = updates(snapshot, granting, nowMs);
   if (grant) decisions.push(grant);
-  decisions.push({ kind: 'renew' });
+  // A renewal lets something start that could not otherwise: what forbids grants forbids it.
+  if (snapshot.brakes && canGrant(snapshot, nowMs)) decisions.push({ kind: 'renew' });
   decisions.push(wake(snapshot, nowMs, deadlines));
   return decisions;
 }
