@@ -144,7 +144,7 @@ export class CampaignReader {
       startAt: iso(row.start_at) ?? policy.startAt ?? null,
       approvals: {
         needed: neededApprovals(policy),
-        given: row.state === 'draft' ? [] : await givenApprovals(tx, { id }),
+        given: row.state === 'draft' ? [] : await givenApprovals(tx, approvedRevision(row)),
       },
       strata: await readStrata(tx, id),
       quarantines: await readQuarantines(tx, id),
@@ -253,6 +253,11 @@ export class CampaignReader {
 
 function ruleOf(stage: Policy['stages'][number]): Pick<StageBody, 'percent' | 'count' | 'filter' | 'gate'> {
   return { percent: stage.percent ?? null, count: stage.count ?? null, filter: stage.filter ?? null, gate: stage.gate };
+}
+
+/** While approvals are awaited those of this revision count; later those that it went on with are shown. */
+function approvedRevision(row: SummaryRow): { readonly id: string; readonly revision?: number } {
+  return row.state === 'awaiting-approval' ? { id: row.id, revision: row.revision } : { id: row.id };
 }
 
 function draftStage(stage: Policy['stages'][number], index: number): StageBody {
