@@ -24,6 +24,8 @@ export const REASON_CODES = {
   'site.quarantined': 'The site {site} is quarantined in this campaign: {note}.',
   'site.full': 'The site {site} already has {running} of {limit} updates under way.',
   'requires.step': 'The device goes to {version} first, which the artifact requires.',
+  'requires.missing':
+    'Skipped: the artifact follows only {wanted}; the device runs {running}, and no stored artifact leads there.',
   'limit.unproven': '{count} results stand unproven; the campaign goes on at less than {limit}.',
   'limit.overdue': '{count} devices are overdue; they hold {limit} of the room.',
   'device.other-model': 'The device is a {actual}, the artifact is for {expected}.',

@@ -99,6 +99,17 @@ alter table deployments
   add column step_kind text check (step_kind in ('stone', 'restore')),
   -- an urgent campaign took the grant back; set until the next grant
   add column preempted boolean not null default false;
+-- what was given: the campaign's artifact, a stepping stone, or what an abort restores
+alter table attempts add column artifact_id uuid;
+-- running versions that cannot take the artifact, and which one they take first
+create table campaign_steps (
+  campaign_id uuid not null references campaigns,
+  version text not null,
+  artifact_id uuid not null references artifacts,
+  -- the versions on the way, in their order
+  through text[] not null,
+  primary key (campaign_id, version)
+);
 create index deployments_tried_stratum on deployments (campaign_id, stratum_idx, stratum_ordinal)
   where stratum_ordinal is not null;
 create index deployments_tried_gateway on deployments (campaign_id, gateway_id, ordinal) where ordinal is not null;
@@ -148,10 +159,11 @@ create unique index campaign_quarantines_live on campaign_quarantines (campaign_
 `;
 
 const DOWN = /* sql */ `
-drop table campaign_quarantines, campaign_holders, brake_marks;
+drop table campaign_steps, campaign_quarantines, campaign_holders, brake_marks;
 drop index deployments_tried_stratum, deployments_tried_gateway, deployments_tried_site;
 alter table deployments drop column stratum_idx, drop column stratum_ordinal, drop column site_id,
   drop column step_artifact_id, drop column step_kind, drop column preempted;
+alter table attempts drop column artifact_id;
 drop table campaign_strata, campaign_approvals;
 alter table campaign_stages drop column approved_by, drop column approved_at;
 delete from campaign_stages where percent is null;

@@ -228,6 +228,8 @@ export const CampaignPreview = z.object({
   skipped: z.array(z.object({ reason: z.string(), count: z.int() })),
   /** A few of the first stage. */
   sample: z.array(z.object({ id: z.uuid(), name: z.string().nullable(), version: z.string().nullable() })),
+  /** Versions that cannot take the artifact at once, and which stored versions they take on the way to it. */
+  steps: z.array(z.object({ version: z.string(), through: z.array(z.string()), count: z.int() })),
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
 });

@@ -19,11 +19,12 @@ import {
   moveTo,
   type ArtifactProof,
   type DeploymentFacts,
+  type DeploymentStep,
   type DeviceFacts,
   type Params,
 } from './deployment.js';
 import { factsOfCode, nextTryAt } from './retry.js';
-import { whyNotRunning, whyUnproven } from './proof.js';
+import { compareRunning, whyNotRunning, whyUnproven } from './proof.js';
 
 /** A report that names an attempt. */
 export type AttemptReport = Exclude<Report, { kind: 'epoch-started' }>;
@@ -41,8 +42,19 @@ export interface ReportContext {
   /** Failed tries of the device before this one, by blame; left out, all its tries count for every blame. */
   readonly failedBefore?: Readonly<Partial<Record<Blame, number>>>;
   readonly onAbort: Policy['onAbort'];
+  /** What the attempt was given: the campaign's artifact, or that of the deployment's step. */
   readonly artifact: ArtifactProof;
+  /** Needed where the attempt was a step on the way. */
+  readonly way?: Way | undefined;
   readonly device: DeviceFacts;
+}
+
+/** How a campaign's artifact is reached. */
+export interface Way {
+  /** Running versions that it may follow; empty: any. */
+  readonly requires: readonly string[];
+  /** Running version to the artifact that comes next. */
+  readonly next: ReadonlyMap<string, string>;
 }
 
 /** What to write into the row of the attempt. */
@@ -197,6 +209,9 @@ interface Verdict {
   readonly code: string | null;
   readonly reason: string | null;
   readonly notBeforeMs: number | null;
+  readonly params?: Params;
+  /** The unit runs what it was to run, though that is not the campaign's artifact; what is granted next. */
+  readonly arrived?: { readonly step: DeploymentStep | null };
 }
 
 function end(facts: DeploymentFacts, report: Ended, context: ReportContext): ReportEffect {
@@ -217,15 +232,21 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
     beforeRunning: readable(facts.beforeRunning, report.before),
     afterRunning: report.after ?? facts.afterRunning,
   };
-  const verdict = judge(tried, report, context, evidence);
+  const judged = judge(tried, report, context, evidence);
+  const verdict = facts.step ? judgeStep(tried, facts.step, judged, report, context, evidence) : judged;
   const moved = moveTo(tried, verdict.state, context.nowMs, evidence);
   if (!moved) return history('after-end');
-  const settled = moved.state === 'proven' || moved.state === 'skipped';
+  const settled = moved.state === 'proven' || moved.state === 'skipped' || verdict.arrived !== undefined;
+  const rescue = needsRescue && verdict.arrived === undefined;
   return {
     disposition: 'applied',
     ...(verdict.outcome !== report.outcome && { note: `taken-as-${verdict.outcome}` }),
     next: {
       ...moved,
+      needsRescue: rescue,
+      // A step that was taken is no try of the next.
+      tries: verdict.arrived && !isEnd(moved.state) ? 0 : moved.tries,
+      step: verdict.arrived ? verdict.arrived.step : moved.step,
       atRisk: settled ? false : moved.atRisk || needsRescue,
       atRiskAtMs: settled ? null : (moved.atRiskAtMs ?? (needsRescue ? context.nowMs : null)),
       notBeforeMs: verdict.notBeforeMs,
@@ -236,7 +257,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
       touchedAtMs: isEnd(moved.state) ? moved.touchedAtMs : null,
       outcomeCode: verdict.code,
       outcomeReason: verdict.reason,
-      outcomeParams: report.params ?? null,
+      outcomeParams: verdict.params ?? report.params ?? null,
       resultEpoch: context.epoch,
       resultSeq: context.seq,
     },
@@ -245,7 +266,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
       ended: {
         outcome: verdict.outcome,
         code: verdict.code,
-        params: report.params ?? null,
+        params: verdict.params ?? report.params ?? null,
         blame:
           verdict.outcome === 'failed' || verdict.outcome === 'reverted' ? factsOfCode(verdict.code ?? '').blame : null,
         sentBytes: report.sentBytes,
@@ -258,7 +279,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
         : !report.touched && report.before?.length
           ? { running: report.before }
           : {}),
-      ...(report.touched || report.needsRescue ? { needsRescue } : {}),
+      ...(report.touched || report.needsRescue || verdict.arrived ? { needsRescue: rescue } : {}),
       ...(evidence && { late: true }),
     },
     endKnown: !evidence,
@@ -315,6 +336,50 @@ function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, ev
     case 'failed':
       return afterFailure(facts, report.code ?? 'target.malformed-answer', context, evidence);
   }
+}
+
+/**
+ * The same result where the attempt was given another artifact than the campaign's. A stone that runs leads to the next
+ * step; what an abort restored is a device that went back. Neither may end as `unproven`: that would speak of the
+ * campaign's artifact, so it counts as a try that did not succeed.
+ */
+function judgeStep(
+  facts: DeploymentFacts,
+  step: DeploymentStep,
+  judged: Verdict,
+  report: Ended,
+  context: ReportContext,
+  evidence: boolean,
+): Verdict {
+  const read = report.after ?? report.before ?? [];
+  const already = judged.state === 'skipped' && judged.reason === 'already-running';
+  const runs = judged.state === 'proven' || (already && compareRunning(read, context.artifact).startsWith('same'));
+  if (runs && step.kind === 'restore') {
+    return { ...judged, state: 'reverted', outcome: 'restored', code: null, reason: 'restored', arrived: { step } };
+  }
+  if (runs) return afterStone(facts, read, context);
+  if (judged.state !== 'unproven' && !(judged.state === 'skipped' && (already || step.kind === 'restore')))
+    return judged;
+  const failed = afterFailure(facts, 'target.not-confirmed', context, evidence);
+  return { ...failed, params: { detail: judged.reason ?? 'it was not read' } };
+}
+
+function afterStone(facts: DeploymentFacts, read: readonly RunningImageFact[], context: ReportContext): Verdict {
+  const stepped = { outcome: 'stepped', code: null, reason: null, notBeforeMs: null };
+  if (OVER.has(context.campaignState) || facts.state === 'cancelling') {
+    return { ...stepped, state: 'cancelled', reason: 'campaign-ended', arrived: { step: null } };
+  }
+  const { requires, next } = context.way ?? { requires: [], next: new Map<string, string>() };
+  const running = read.find((image) => image.image === 0)?.version ?? context.artifact.runningVersion ?? '';
+  if (requires.length === 0 || requires.includes(running)) {
+    return { ...stepped, state: 'planned', arrived: { step: null } };
+  }
+  const artifactId = next.get(running);
+  if (artifactId !== undefined) {
+    return { ...stepped, state: 'planned', arrived: { step: { kind: 'stone', artifactId } } };
+  }
+  const params = { running, wanted: requires.join(', ') };
+  return { ...stepped, state: 'skipped', reason: 'requires', params, arrived: { step: null } };
 }
 
 /** Another try, a rescue, or the end. */

@@ -16,8 +16,10 @@ import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { addApproval, missingApprovals, neededApprovals } from './approvals.js';
 import { beginCampaign, lockedCampaign, moveCampaign, recordDecision } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
+import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
+import { restoreFaults } from './policy-references.js';
 import {
   dropPlan,
   filterFaults,
@@ -35,6 +37,7 @@ interface ArtifactRow {
   running_version: string | null;
   description: unknown;
   version_proves: boolean;
+  requires: { readonly runningVersions?: readonly string[] };
 }
 
 @Injectable()
@@ -218,6 +221,13 @@ export class CampaignsService {
       version: artifact.running_version ?? artifact.version,
       selector: draft.selector,
       policy: draft.policy,
+      requires: artifact.requires.runningVersions ?? [],
+      steps: await findSteps(tx, {
+        orgId,
+        artifactId: artifact.id,
+        model: artifact.model,
+        allowDowngrade: draft.policy.allowDowngrade,
+      }),
       nowMs: await nowOf(tx),
     };
   }
@@ -230,7 +240,7 @@ export class CampaignsService {
   private async checkDraft(tx: EntityManager, orgId: string, draft: CampaignDraft): Promise<ArtifactRow> {
     const [artifact] = await queryRows<ArtifactRow>(
       tx,
-      `select art.id, art.model, art.version, art.running_version, art.description,
+      `select art.id, art.model, art.version, art.running_version, art.description, art.requires,
          ${versionProvesSql('art')} as version_proves
        from artifacts art where art.id = $1 and art.org_id = $2`,
       [draft.artifactId, orgId],
@@ -249,6 +259,7 @@ export class CampaignsService {
       }),
       ...filterFaults(draft.selector, draft.policy),
       ...(await unknownNames(tx, orgId, draft.selector)),
+      ...(await restoreFaults(tx, orgId, draft, artifact)),
     ]);
     return artifact;
   }

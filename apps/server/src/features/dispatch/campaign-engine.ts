@@ -21,6 +21,7 @@ import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
 import { loadSnapshot } from './campaign-snapshot.js';
 import { applyFinding, openStrata, probeQuarantines } from './brake-moves.js';
+import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
@@ -189,12 +190,7 @@ export class CampaignEngine {
         await applyFinding(tx, campaign, decision, say);
         return true;
       case 'restore-rescues':
-        await queryRows(
-          tx,
-          `update deployments set step_artifact_id = $2, step_kind = 'restore'
-           where campaign_id = $1 and state = 'rescue' and step_kind is distinct from 'restore'`,
-          [campaign.id, decision.artifactId],
-        );
+        await restoreRescues(tx, campaign, decision.artifactId, say);
         return false;
       case 'renew':
         return (await renewGrants(tx, campaign)).length > 0;
@@ -316,14 +312,21 @@ export class CampaignEngine {
     );
   }
 
-  /** Looked at outside the transaction: a slow store must not hold the campaign's lock. */
-  private async blobPresentFor(campaignId: string): Promise<boolean> {
-    const [row] = await queryRows<{ sha256: string }>(
+  /**
+   * Whether the bytes of all that the campaign may grant are there. Looked at outside the transaction: a slow store must
+   * not hold the campaign's lock.
+   */
+  async blobPresentFor(campaignId: string): Promise<boolean> {
+    const rows = await queryRows<{ sha256: string }>(
       this.source.manager,
-      'select a.sha256 from campaigns c join artifacts a on a.id = c.artifact_id where c.id = $1',
+      `select a.sha256 from campaigns c join artifacts a on a.id = c.artifact_id
+         or a.id in (select s.artifact_id from campaign_steps s where s.campaign_id = c.id)
+         or (c.state = 'aborting' and a.id::text = c.policy->'onAbort'->>'restore')
+       where c.id = $1`,
       [campaignId],
     );
-    return row ? this.blobPresent(row.sha256) : false;
+    for (const { sha256 } of rows) if (!(await this.blobPresent(sha256))) return false;
+    return rows.length > 0;
   }
 
   /** Whether the artifact's bytes are in the store; a store that cannot be asked counts as "not there" (P11). */

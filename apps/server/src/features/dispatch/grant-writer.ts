@@ -166,17 +166,25 @@ async function write(
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id
        returning d.id, d.reign, d.attempt, d.campaign_id, d.device_id, d.gateway_id, d.epoch, d.stage_idx, d.granted_at,
-         d.start_by, d.finish_by),
+         d.start_by, d.finish_by, d.step_artifact_id),
      tried as (
        insert into attempts (deployment_id, reign, attempt, campaign_id, device_id, gateway_id, epoch, mode, granted_at,
-         start_by, finish_by)
+         start_by, finish_by, artifact_id)
        select g.id, g.reign, g.attempt, g.campaign_id, g.device_id, g.gateway_id, g.epoch,
          case when $5 = 'rescue' or v.needs_rescue or v.mode = 'bootloader' then 'rescue' else 'update' end,
-         g.granted_at, g.start_by, g.finish_by
+         g.granted_at, g.start_by, g.finish_by, coalesce(g.step_artifact_id, $7::uuid)
        from given g join devices v on v.id = g.device_id),
      fenced as (update devices v set fenced_until = ${timeOf('$6::float8')} from given where v.id = given.device_id)
      select stage_idx, count(*)::int as n from given group by stage_idx`,
-    [JSON.stringify(rows), campaign.nowMs, ends.startByMs, ends.finishByMs, request.mode, fenceOf(ends.finishByMs)],
+    [
+      JSON.stringify(rows),
+      campaign.nowMs,
+      ends.startByMs,
+      ends.finishByMs,
+      request.mode,
+      fenceOf(ends.finishByMs),
+      campaign.artifactId,
+    ],
   );
   await addToCounters(
     tx,

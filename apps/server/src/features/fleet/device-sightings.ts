@@ -157,7 +157,8 @@ export class DeviceSightings {
       `select distinct on (p.device_id) p.device_id, p.state, p.gateway_id, p.result_epoch, p.result_seq,
          (extract(epoch from coalesce(p.ended_at, p.state_at)) * 1000)::float8 as ended_ms,
          a.description -> 'images' as images, a.running_version
-       from deployments p join campaigns c on c.id = p.campaign_id join artifacts a on a.id = c.artifact_id
+       from deployments p join campaigns c on c.id = p.campaign_id
+         join artifacts a on a.id = coalesce(p.step_artifact_id, c.artifact_id)
        where p.device_id = any($1::uuid[]) and p.granted_at is not null
        order by p.device_id, p.granted_at desc`,
       [ids],
