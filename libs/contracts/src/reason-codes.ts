@@ -27,7 +27,6 @@ export const REASON_CODES = {
   'requires.missing':
     'Skipped: the artifact follows only {wanted}; the device runs {running}, and no stored artifact leads there.',
   'limit.unproven': '{count} results stand unproven; the campaign goes on at less than {limit}.',
-  'limit.overdue': '{count} devices are overdue; they hold {limit} of the room.',
   'device.other-model': 'The device is a {actual}, the artifact is for {expected}.',
   'device.decommissioned': 'The device is decommissioned: {note}.',
   'device.hold': 'The device is on hold: {note}.',

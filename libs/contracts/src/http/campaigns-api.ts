@@ -194,6 +194,8 @@ export const Campaign = z.object({
   sums: SumsBody,
   stages: z.array(StageBody),
   exposure: PauseAnswer.nullable(),
+  /** What the last stop promised: no device is first touched after it. Null where it was never stopped, or goes on. */
+  noneAfter: z.iso.datetime().nullable(),
   startAt: z.iso.datetime().nullable(),
   approvals: z.object({
     needed: z.int(),
@@ -211,6 +213,7 @@ export const CampaignSummary = Campaign.omit({
   policy: true,
   stages: true,
   exposure: true,
+  noneAfter: true,
   startAt: true,
   approvals: true,
   strata: true,

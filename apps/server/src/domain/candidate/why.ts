@@ -1,5 +1,6 @@
 /** P9: for every member of a campaign exactly one reason, from the same rules that decide. */
 import type { CampaignState, Reason, StageState } from '@drydock/contracts';
+import { WAITS_FOR_APPROVAL } from '../campaign/decide.js';
 import type { DeploymentFacts } from '../deployment/deployment.js';
 import { overAt } from '../deployment/silence.js';
 import { whyNoCandidate, type CandidateFacts } from './rules.js';
@@ -139,6 +140,9 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
   if (stage?.state === 'pending') {
     const open = campaign.stages.find((candidateStage) => candidateStage.state !== 'passed');
     if (open === stage && campaign.brakes === 'amber') return reason('stopped.amber');
+    if (open?.state === 'held' && open.note === WAITS_FOR_APPROVAL) {
+      return reason('stage.approval', { stage: stage.name, openStage: open.name });
+    }
     return reason('stage.pending', {
       stage: stage.name,
       openStage: open?.name ?? stage.name,

@@ -24,11 +24,15 @@ import {
   type Params,
 } from './deployment.js';
 import { factsOfCode, nextTryAt } from './retry.js';
+import { OVERDUE } from './state-timeouts.js';
 import { compareRunning, whyNotRunning, whyUnproven } from './proof.js';
 
 /** A report that names an attempt. */
 export type AttemptReport = Exclude<Report, { kind: 'epoch-started' }>;
 type Ended = Extract<Report, { kind: 'ended' }>;
+type EndedFacts = 'outcome' | 'code' | 'params' | 'touched' | 'needsRescue' | 'sentBytes' | 'durationMs';
+/** What is judged of the end of an attempt. */
+type EndedReport = Pick<Ended, EndedFacts> & Partial<Pick<Ended, 'reason' | 'identity' | 'before' | 'after'>>;
 
 export interface ReportContext {
   readonly nowMs: number;
@@ -171,9 +175,14 @@ function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContex
   return { disposition: 'applied', next: moved, ...(attempt && { attempt }), endKnown: false };
 }
 
+/** It was called back because a state took longer than the policy allows, and the campaign goes on. */
+const calledBack = (facts: DeploymentFacts, context: ReportContext): boolean =>
+  facts.state === 'cancelling' && facts.outcomeReason === OVERDUE && !OVER.has(context.campaignState);
+
 /** The attempt never started and never will: a number, not a try. */
 function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): ReportEffect {
   if (facts.touchedAtMs !== null) return refused('withdrawn-after-touched');
+  if (calledBack(facts, context)) return settle(facts, NEVER_FETCHED, context);
   const evidence = facts.state === 'lost';
   if (!evidence && !holdsGrant(facts.state)) return history('after-end');
   if (evidence && facts.corrected) return history('corrected-already');
@@ -220,6 +229,23 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
   const unused =
     report.outcome === 'failed' && !report.touched && facts.touchedAtMs === null && UNUSED_CODES.has(report.code ?? '');
   if (unused) return withdraw(facts, report.code ?? 'fence.start-by', context);
+  const overdue = calledBack(facts, context) && (report.outcome === 'cancelled' || report.code === 'order.cancelled');
+  return settle(facts, overdue ? { ...report, outcome: 'failed', code: 'fence.finish-by' } : report, context);
+}
+
+/** What stands for the end of an attempt whose download was called back. */
+const NEVER_FETCHED: Pick<Ended, EndedFacts> = {
+  outcome: 'failed',
+  code: 'gateway.download',
+  params: { detail: 'it took longer than downloadMs' },
+  touched: false,
+  needsRescue: false,
+  sentBytes: 0,
+  durationMs: 0,
+};
+
+/** The result of an attempt that was tried. */
+function settle(facts: DeploymentFacts, report: EndedReport, context: ReportContext): ReportEffect {
 
   const evidence = isEnd(facts.state);
   const needsRescue = report.needsRescue || (facts.needsRescue && !report.touched);
@@ -293,7 +319,7 @@ function readable(
   return lists.find((list) => list !== null && list !== undefined && list.length > 0) ?? null;
 }
 
-function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, evidence: boolean): Verdict {
+function judge(facts: DeploymentFacts, report: EndedReport, context: ReportContext, evidence: boolean): Verdict {
   const plain = (state: DeploymentState, reason: string | null = report.reason ?? null): Verdict => ({
     state,
     outcome: state,
@@ -347,7 +373,7 @@ function judgeStep(
   facts: DeploymentFacts,
   step: DeploymentStep,
   judged: Verdict,
-  report: Ended,
+  report: EndedReport,
   context: ReportContext,
   evidence: boolean,
 ): Verdict {
@@ -395,7 +421,7 @@ function afterFailure(facts: DeploymentFacts, code: string, context: ReportConte
     const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
     return at === undefined ? failed : { ...failed, state: 'rescue', notBeforeMs: at };
   }
-  if (over || facts.state === 'cancelling') return failed;
+  if (over || (facts.state === 'cancelling' && !calledBack(facts, context))) return failed;
   const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
   return at === undefined ? failed : { ...failed, state: 'planned', notBeforeMs: at };
 }

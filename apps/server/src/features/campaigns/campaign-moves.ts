@@ -113,6 +113,16 @@ export async function withdrawUnstarted(tx: Queryable, campaignId: string): Prom
   return ids;
 }
 
+/** P2's numbers at a stop; what they promise is kept with the campaign. */
+export async function promiseExposure(tx: Queryable, campaign: Pick<CampaignRow, 'id' | 'nowMs'>): Promise<Exposure> {
+  const exposure = await readExposure(tx, campaign.id, campaign.nowMs);
+  await queryRows(tx, `update campaigns set none_after = ${timeOf('$2::float8')} where id = $1`, [
+    campaign.id,
+    exposure.noneAfter,
+  ]);
+  return exposure;
+}
+
 /** P2's numbers, from the live grants. */
 export async function readExposure(tx: Queryable, campaignId: string, nowMs: number): Promise<Exposure> {
   const live = await queryRows<{

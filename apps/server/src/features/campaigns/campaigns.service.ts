@@ -19,7 +19,7 @@ import { CampaignReader } from './campaign-reader.js';
 import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
-import { restoreFaults } from './policy-references.js';
+import { restoreFaults, windowFaults } from './policy-references.js';
 import {
   dropPlan,
   filterFaults,
@@ -260,6 +260,7 @@ export class CampaignsService {
       ...filterFaults(draft.selector, draft.policy),
       ...(await unknownNames(tx, orgId, draft.selector)),
       ...(await restoreFaults(tx, orgId, draft, artifact)),
+      ...(await windowFaults(tx, orgId, draft)),
     ]);
     return artifact;
   }

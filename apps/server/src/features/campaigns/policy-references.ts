@@ -3,6 +3,8 @@ import type { CampaignDraft } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { PolicyFault } from '../../domain/campaign/check-policy.js';
 import { canBeProven, imagesOf } from '../../domain/deployment/proof.js';
+import { checkWindows } from '../../domain/windows/check-window.js';
+import { nowOf } from '../dispatch/campaign-row.js';
 import { versionProvesSql } from './version-proves.js';
 
 /** `onAbort.restore`: another stored artifact of the model, and one that a device can be proven to run. */
@@ -40,4 +42,13 @@ export async function restoreFaults(
   };
   if (canBeProven(proof)) return [];
   return fault('No device could be proven to run this artifact, so the abort would never end. Name one with hashes.');
+}
+
+/** Windows that contradict themselves, or that no longer open in the zone of any site. */
+export async function windowFaults(tx: Queryable, orgId: string, draft: CampaignDraft): Promise<PolicyFault[]> {
+  const { windows } = draft.policy;
+  if (windows.length === 0) return [];
+  const sites = await queryRows<{ zone: string }>(tx, 'select distinct zone from sites where org_id = $1', [orgId]);
+  const zones = sites.map((site) => site.zone);
+  return checkWindows(windows, 'policy.windows', await nowOf(tx), zones.length > 0 ? zones : ['UTC']);
 }

@@ -14,12 +14,13 @@ import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
 import { spend, type PaceState } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
-import { beginCampaign, moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import { beginCampaign, moveCampaign, promiseExposure, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
 import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
 import { loadSnapshot } from './campaign-snapshot.js';
+import { callBackOverdue } from './call-back.js';
 import { applyFinding, openStrata, probeQuarantines } from './brake-moves.js';
 import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
@@ -65,6 +66,7 @@ export class CampaignEngine {
         changed.decisions.push({ kind, params });
       };
       await this.expire(tx, campaign, say);
+      if (await callBackOverdue(tx, campaign, say)) changed.orders = true;
       await markSilent(tx, campaign);
       await openStrata(tx, campaign.id);
       if (await probeQuarantines(tx, campaign, say)) changed.orders = true;
@@ -75,7 +77,7 @@ export class CampaignEngine {
       for (const decision of decide(snapshot, campaign.nowMs)) {
         if (decision.kind === 'wake') wakeAtMs = decision.atMs;
         else if (decision.kind === 'grant') started += await this.grant(tx, campaign, decision, facts, say);
-        else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
+        else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes?.amber ?? false);
@@ -120,6 +122,7 @@ export class CampaignEngine {
     tx: EntityManager,
     campaign: CampaignRow,
     decision: Exclude<Decision, { kind: 'wake' | 'grant' }>,
+    facts: RuleFacts,
     say: (kind: string, params?: Record<string, unknown>) => Promise<void>,
   ): Promise<boolean> {
     const stageName = (index: number): string => campaign.policy.stages[index]?.name ?? String(index);
@@ -193,7 +196,7 @@ export class CampaignEngine {
         await restoreRescues(tx, campaign, decision.artifactId, say);
         return false;
       case 'renew':
-        return (await renewGrants(tx, campaign)).length > 0;
+        return (await renewGrants(tx, campaign, facts)).length > 0;
     }
   }
 
@@ -207,7 +210,7 @@ export class CampaignEngine {
   ): Promise<boolean> {
     await moveCampaign(tx, campaign, to, 'engine', reason);
     await withdrawUnstarted(tx, campaign.id);
-    const params = { reason, ...(evidence && { evidence }) };
+    const params = { reason, ...(await promiseExposure(tx, campaign)), ...(evidence && { evidence }) };
     await this.auditMove(tx, campaign, `campaign.${to}`, params);
     await say(`campaign.${to}`, params);
     return true;

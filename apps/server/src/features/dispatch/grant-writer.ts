@@ -78,7 +78,7 @@ export async function giveGrants(
     .filter((row) => chosen.has(row.id))
     .sort((a, b) => a.stage_idx - b.stage_idx || Number(a.position) - Number(b.position));
   if (granted.length === 0) return new Map();
-  await write(tx, campaign, request, stateOf(request.mode), granted);
+  await write(tx, campaign, request, stateOf(request.mode), granted, facts.startMs);
   const byGateway = new Map<string, number>();
   for (const row of granted) byGateway.set(row.gateway_id, (byGateway.get(row.gateway_id) ?? 0) + 1);
   await claimSlots(tx, byGateway, facts.perGateway);
@@ -131,8 +131,9 @@ async function write(
   request: GrantRequest,
   from: DeploymentState,
   granted: readonly (CandidateRow & { epoch: string; first: boolean })[],
+  startMs: number,
 ): Promise<void> {
-  const ends = grantEnds(campaign.nowMs, campaign.policy.timeouts);
+  const ends = grantEnds(campaign.nowMs, { ...campaign.policy.timeouts, startMs });
   const firsts = granted.filter((row) => row.first).map((row) => row.id);
   const [counter] = await queryRows<{ first: string }>(
     tx,
@@ -236,13 +237,14 @@ async function claimSlots(tx: Queryable, byGateway: ReadonlyMap<string, number>,
  * is there, and no longer than the download may take.
  * @returns the gateways that get a new order.
  */
-export async function renewGrants(tx: Queryable, campaign: CampaignRow): Promise<string[]> {
-  const { startMs, downloadMs } = campaign.policy.timeouts;
+export async function renewGrants(tx: Queryable, campaign: CampaignRow, facts: RuleFacts): Promise<string[]> {
+  const { timeouts } = campaign.policy;
+  const { startMs } = facts;
   const where = `dep.campaign_id = $1 and dep.state in ('granted', 'downloading')
     and dep.start_by > ${timeOf('$2::float8')} and dep.start_by < ${timeOf('($2::float8 + $3::float8 / 2)')}
-    and dep.granted_at > ${timeOf('($2::float8 - $3::float8 - $4::float8)')}
+    and dep.granted_at > ${timeOf('($2::float8 - $4::float8)')}
     and not dep.preempted and gw.online and gw.epoch = dep.epoch and gw.state = 'active' and gw.hold_note is null`;
-  const params = [campaign.id, campaign.nowMs, startMs, downloadMs];
+  const params = [campaign.id, campaign.nowMs, startMs, timeouts.startMs + timeouts.downloadMs];
   const due = await queryRows<{ id: string; gateway_id: string }>(
     tx,
     `select dep.id, gw.id as gateway_id from deployments dep join gateways gw on gw.id = dep.gateway_id where ${where}
@@ -254,7 +256,7 @@ export async function renewGrants(tx: Queryable, campaign: CampaignRow): Promise
     tx,
     due.map((row) => row.gateway_id),
   );
-  const ends = grantEnds(campaign.nowMs, campaign.policy.timeouts);
+  const ends = grantEnds(campaign.nowMs, { ...timeouts, startMs });
   const renewed = await queryRows<{ gateway_id: string }>(
     tx,
     `with due as (
