@@ -19,6 +19,7 @@ export const REASON_CODES = {
   'window.closed': 'The maintenance window of the site {site} is closed until {until}.',
   'window.too-short':
     'What is left of the maintenance window of the site {site} is too short; the next opens at {until}.',
+  'campaign.urgent-first': 'The urgent campaign {campaign} goes first on the gateway {gateway}.',
   'redundancy.group': 'In group {group}, {out} of {limit} devices that may be out of service are out.',
   'battery.low': 'The battery is at {percent} %, the campaign wants {wanted} %.',
   'site.quarantined': 'The site {site} is quarantined in this campaign: {note}.',

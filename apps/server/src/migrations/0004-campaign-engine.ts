@@ -53,6 +53,8 @@ alter table campaigns
   -- where the search for candidates goes on, so that a tick looks at a bounded number of them
   add column scan_stage int not null default 0,
   add column scan_position bigint not null default 0,
+  -- urgent: grants of other campaigns taken back when it began
+  add column preempted int,
   add column rolls_back uuid references campaigns;
 create table campaign_approvals (
   campaign_id uuid not null references campaigns,
@@ -170,7 +172,7 @@ delete from campaign_stages where percent is null;
 alter table campaign_stages alter column percent set not null;
 alter table campaigns drop column start_at, drop column brake_limit, drop column brake_epoch,
   drop column brake_past, drop column brake_proven, drop column amber, drop column overdue_ms, drop column open_ms, drop column members_at, drop column gateways_planned, drop column sites_planned, drop column scan_stage, drop column scan_position,
-   drop column rolls_back;
+   drop column preempted, drop column rolls_back;
 drop index devices_redundancy, gateways_site;
 alter table devices drop column redundancy_group_id, drop column out_of_service;
 drop table redundancy_groups;

@@ -201,6 +201,8 @@ export const Campaign = z.object({
     needed: z.int(),
     given: z.array(z.object({ by: z.string(), at: z.iso.datetime(), reason: z.string().nullable() })),
   }),
+  /** Urgent campaigns: grants of others that had not started and were taken back when it began. */
+  preempted: z.int().nullable(),
   /** The brake's evidence is rising: pace does not grow and no stage opens. */
   amber: z.boolean(),
   strata: z.array(StratumBody),
@@ -214,6 +216,7 @@ export const CampaignSummary = Campaign.omit({
   stages: true,
   exposure: true,
   noneAfter: true,
+  preempted: true,
   startAt: true,
   approvals: true,
   strata: true,

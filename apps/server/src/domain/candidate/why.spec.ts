@@ -35,6 +35,7 @@ const device: CandidateFacts = {
   redundancy: null,
   stratum: { version: '1.0', stoppedNote: null, waitsForFirst: false },
   quarantine: null,
+  urgentFirst: null,
   reachable: true,
   claimedBy: null,
   notBeforeMs: null,
@@ -65,6 +66,7 @@ const AGAINST: Readonly<Record<string, readonly Partial<CandidateFacts>[]>> = {
   ],
   redundancy: [{ redundancy: { group: 'pair', out: 1, maxOut: 1 } }],
   'stratum-first': [{ stratum: { version: '1.0', stoppedNote: null, waitsForFirst: true } }],
+  'urgent-first': [{ urgentFirst: 'cve-2026-1' }],
   'site-full': [{ siteInFlight: 10 }],
   'gateway-full': [{ gatewayInFlight: 4 }],
 };

@@ -19,7 +19,7 @@ import { CampaignReader } from './campaign-reader.js';
 import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
-import { restoreFaults, windowFaults } from './policy-references.js';
+import { restoreFaults, urgentFaults, windowFaults } from './policy-references.js';
 import {
   dropPlan,
   filterFaults,
@@ -111,8 +111,9 @@ export class CampaignsService {
       }
       const members = await this.plan(tx, actor, campaign);
       const params = { reason: reason ?? null, sizes: members.sizes, skipped: members.skipped };
-      await this.record(tx, actor, 'campaign.started', id, params);
       await recordDecision(tx, campaign, 'campaign.start-pressed', { ...params, by: actor.name });
+      // An urgent campaign needs approvals: what it takes back is told with the last of them.
+      await this.record(tx, actor, 'campaign.started', id, params);
       if (neededApprovals(campaign.policy) > 0) {
         await moveCampaign(tx, campaign, 'awaiting-approval', actor.name, reason ?? null);
       } else {
@@ -136,11 +137,12 @@ export class CampaignsService {
         });
       }
       const missing = await missingApprovals(tx, campaign);
-      await this.record(tx, actor, 'campaign.approved', id, { reason: reason ?? null, missing });
       await recordDecision(tx, campaign, 'campaign.approved', { by: actor.name, missing });
-      if (missing === 0) await this.go(tx, campaign, actor.name, reason ?? null);
-      else await queryRows(tx, 'update campaigns set state_at = clock_timestamp() where id = $1', [id]);
+      const begun = missing === 0 ? await this.go(tx, campaign, actor.name, reason ?? null) : {};
+      if (missing > 0) await queryRows(tx, 'update campaigns set state_at = clock_timestamp() where id = $1', [id]);
+      await this.record(tx, actor, 'campaign.approved', id, { reason: reason ?? null, missing, ...begun });
     });
+    this.events.ordersDue();
     this.events.campaignDue();
     return this.reader.one(actor.orgId, id);
   }
@@ -157,13 +159,20 @@ export class CampaignsService {
     return this.reader.one(actor.orgId, id);
   }
 
-  /** Nobody is missing: now, or at its time. */
-  private async go(tx: EntityManager, campaign: CampaignRow, by: string, reason: string | null): Promise<void> {
+  /** Nobody is missing: now, or at its time. @returns what it did to others, for the audit. */
+  private async go(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    by: string,
+    reason: string | null,
+  ): Promise<{ preempted?: number }> {
     const { startAt } = campaign.policy;
     const startAtMs = startAt === undefined ? null : Date.parse(startAt);
     if (startAtMs === null || startAtMs <= campaign.nowMs) {
-      await beginCampaign(tx, campaign, by, reason);
-      return recordDecision(tx, campaign, 'campaign.started', { by, reason });
+      const preempted = await beginCampaign(tx, campaign, by, reason);
+      const effect = preempted === null ? {} : { preempted };
+      await recordDecision(tx, campaign, 'campaign.started', { by, reason, ...effect });
+      return effect;
     }
     await moveCampaign(tx, campaign, 'scheduled', by, reason);
     await queryRows(tx, `update campaigns set start_at = ${timeOf('$2::float8')} where id = $1`, [
@@ -171,6 +180,7 @@ export class CampaignsService {
       startAtMs,
     ]);
     await recordDecision(tx, campaign, 'campaign.scheduled', { by, startAtMs });
+    return {};
   }
 
   private async plan(tx: EntityManager, actor: Actor, campaign: CampaignRow): Promise<PlannedMembers> {
@@ -261,6 +271,7 @@ export class CampaignsService {
       ...(await unknownNames(tx, orgId, draft.selector)),
       ...(await restoreFaults(tx, orgId, draft, artifact)),
       ...(await windowFaults(tx, orgId, draft)),
+      ...(await urgentFaults(tx, orgId, draft, artifact.model)),
     ]);
     return artifact;
   }

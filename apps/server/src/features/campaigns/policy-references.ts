@@ -52,3 +52,26 @@ export async function windowFaults(tx: Queryable, orgId: string, draft: Campaign
   const zones = sites.map((site) => site.zone);
   return checkWindows(windows, 'policy.windows', await nowOf(tx), zones.length > 0 ? zones : ['UTC']);
 }
+
+/** An urgent campaign names an advisory that is there, open, and speaks of the artifact's model. */
+export async function urgentFaults(
+  tx: Queryable,
+  orgId: string,
+  draft: CampaignDraft,
+  model: string,
+): Promise<PolicyFault[]> {
+  const { urgent } = draft.policy;
+  if (!urgent) return [];
+  const [found] = await queryRows<{ cve: string; state: string; concerns: boolean }>(
+    tx,
+    `select a.cve, a.state, exists (
+       select 1 from advisory_models m where m.advisory_id = a.id and m.model = $3) as concerns
+     from advisories a where a.org_id = $1 and (a.cve = $2 or a.id::text = lower($2))`,
+    [orgId, urgent.advisory, model],
+  );
+  const fault = (message: string): PolicyFault[] => [{ path: 'policy.urgent.advisory', message }];
+  if (!found) return fault(`There is no advisory ${urgent.advisory}. Write it first, or leave urgent out.`);
+  if (found.state !== 'open') return fault(`The advisory ${found.cve} is closed. Reopen it, or leave urgent out.`);
+  if (found.concerns) return [];
+  return fault(`The advisory ${found.cve} says nothing of ${model}. Add the model to it, or leave urgent out.`);
+}

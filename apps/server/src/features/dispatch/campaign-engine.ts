@@ -183,8 +183,10 @@ export class CampaignEngine {
         await this.giveUpRescues(tx, campaign);
         return false;
       case 'begin':
-        await beginCampaign(tx, campaign, 'engine', campaign.stateReason);
-        await say('campaign.started', { by: 'schedule' });
+        {
+          const preempted = await beginCampaign(tx, campaign, 'engine', campaign.stateReason);
+          await say('campaign.started', { by: 'schedule', ...(preempted !== null && { preempted }) });
+        }
         return true;
       case 'stop-stratum':
         await applyFinding(tx, campaign, decision, say);

@@ -63,7 +63,7 @@ export async function giveGrants(
     tx,
     `select ${CANDIDATE_COLUMNS}, gw.epoch, dep.attempt, dep.ordinal is null as first from ${CANDIDATE_FROM}
      where dep.campaign_id = $1 and dep.state = '${stateOf(request.mode)}' and ${candidateWhere(request.mode)}
-       and dep.id = any($7::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
+       and dep.id = any($8::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
     [...ruleValues(campaign.id, campaign.nowMs, facts), [...ids]],
   );
   const held = new Set(wanted.map((candidate) => candidate.gatewayId));

@@ -15,6 +15,8 @@ export interface RuleFacts {
   readonly minBattery: number | null;
   /** Null: no windows, or the campaign ignores them. */
   readonly openZones: readonly string[] | null;
+  /** Urgent campaigns that go first; null where there is none, or the campaign is urgent itself. */
+  readonly urgentOthers: readonly string[] | null;
   /** By zone of the sites; null without windows. */
   readonly zones: OpenZones | null;
 }
@@ -33,6 +35,7 @@ export async function loadRuleFacts(
     perGateway: limits.perGateway,
     perSite: limits.perSite ?? null,
     minBattery: minBatteryPercent ?? null,
+    urgentOthers: urgent ? null : await urgentCampaigns(tx, campaign.orgId),
   };
   if (windows.length === 0 || urgent) return { ...plain, openZones: null, zones: null };
   const sites = await queryRows<{ zone: string }>(tx, 'select distinct zone from sites where org_id = $1', [
@@ -45,6 +48,15 @@ export async function loadRuleFacts(
     sessions?.p90 ?? longestSession(campaign.policy),
   );
   return { ...plain, openZones: [...zones.open.keys()], zones };
+}
+
+async function urgentCampaigns(tx: Queryable, orgId: string): Promise<readonly string[] | null> {
+  const rows = await queryRows<{ id: string }>(
+    tx,
+    `select id from campaigns where org_id = $1 and state = 'running' and policy ? 'urgent'`,
+    [orgId],
+  );
+  return rows.length === 0 ? null : rows.map((row) => row.id);
 }
 
 interface SessionTimes {

@@ -39,7 +39,7 @@ const member = fc.record({
   protocol: mostly<string | null>('smp', 'other', null),
   fence: mostly<number | null>(null, -60, 60),
   notBefore: mostly<number | null>(null, -60, 60),
-  gateway: fc.constantFrom(0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, null),
+  gateway: fc.constantFrom(0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, null),
   links: mostly<string | null>('[{"link":"serial:/dev/x"}]', '[]', null),
   claimed: mostly(false, true),
   siteHold: mostly(false, true),
@@ -48,6 +48,47 @@ const member = fc.record({
   group: mostly<'none' | 'fine' | 'out'>('none', 'fine', 'out'),
   stratum: mostly(0, 1, 2),
 });
+
+type Member = typeof member extends fc.Arbitrary<infer T> ? T : never;
+const USUAL: Member = {
+  model: 'MODEL',
+  approved: true,
+  gone: null,
+  deviceHold: null,
+  protocol: 'smp',
+  fence: null,
+  notBefore: null,
+  gateway: 0,
+  links: '[{"link":"serial:/dev/x"}]',
+  claimed: false,
+  siteHold: false,
+  battery: null,
+  zone: 'open',
+  group: 'none',
+  stratum: 0,
+};
+/** One for each rule, with nothing else against it: whatever chance brings, every rule is met. */
+const ONE_EACH: Member[] = [
+  USUAL,
+  ...[
+    { model: 'other' },
+    { approved: false },
+    { gone: 'scrapped' },
+    { deviceHold: 'note' },
+    { protocol: 'other' },
+    { fence: 60 },
+    { notBefore: 60 },
+    { gateway: null },
+    { claimed: true },
+    { siteHold: true },
+    { battery: 5 },
+    { zone: 'closed' as const },
+    { group: 'out' as const },
+    { stratum: 1 },
+    { stratum: 2 },
+    ...([2, 3, 4, 5, 6, 7, 8, 9] as const).map((gateway) => ({ gateway })),
+  ].map((change) => ({ ...USUAL, ...change })),
+];
 
 const GATEWAYS = [
   {},
@@ -59,6 +100,8 @@ const GATEWAYS = [
   { in_flight: 4 },
   { protocols: [] as string[] },
   // quarantined in the campaign
+  {},
+  // an urgent campaign waits there
   {},
 ];
 
@@ -128,6 +171,26 @@ async function makeRunningCampaign(artifact: Artifact): Promise<string> {
   return id;
 }
 
+/** An urgent campaign that runs, with one device planned behind the gateway. */
+async function makeUrgent(artifact: Artifact, site: string, model: string, gateway: string): Promise<string> {
+  const campaign = await makeRunningCampaign(artifact);
+  await query(server, `update campaigns set policy = policy || '{"urgent":{"advisory":"CVE-2026-1"}}' where id = $1`, [
+    campaign,
+  ]);
+  const device = randomUUID();
+  await insert('devices', {
+    id: device,
+    org_id: orgId,
+    site_id: site,
+    gateway_id: gateway,
+    model,
+    identity_kind: 'chip-id',
+    identity_value: device,
+  });
+  await insert('deployments', { org_id: orgId, campaign_id: campaign, stage_idx: 0, device_id: device, position: 1 });
+  return campaign;
+}
+
 /** A redundancy group of which one may be out, with a mate that is in service or not. */
 async function makeGroup(site: string, mateIsOut: boolean): Promise<string> {
   const group = randomUUID();
@@ -189,9 +252,11 @@ describe('P9: a rule is one object', () => {
     await query(server, `update sites set zone = 'Etc/GMT+12' where id = $1`, [closedSite]);
     const gateways = await makeGateways(site);
     const groups = { fine: await makeGroup(site, false), out: await makeGroup(site, true) };
+    const urgent = await makeUrgent(artifact, site, modelName, gateways[9]!);
     const seen = new Set<string>();
     await fc.assert(
-      fc.asyncProperty(fc.array(member, { minLength: 30, maxLength: 60 }), async (members) => {
+      fc.asyncProperty(fc.array(member, { minLength: 10, maxLength: 40 }), async (drawn) => {
+        const members = [...ONE_EACH, ...drawn];
         const campaign = await makeRunningCampaign(artifact);
         const other = await makeRunningCampaign(artifact);
         for (const [position, fields] of members.entries()) {
@@ -248,7 +313,7 @@ describe('P9: a rule is one object', () => {
           evidence: '{}',
         });
         await underWayInStratum(campaign, site, modelName, 2);
-        const params = { now: 'now()', perGateway: '4', perSite: 'null', minBattery: '20', openZones: `'{UTC}'` };
+        const params = { now: 'now()', perGateway: '4', perSite: 'null', minBattery: '20', openZones: `'{UTC}'`, urgent: `'{${urgent}}'` };
         const flags = CANDIDATE_RULES.map((rule) => `(${blockedBy(rule, params)}) as "${rule.name}"`).join(', ');
         const rows = await query<Record<string, unknown>>(
           server,
@@ -279,6 +344,8 @@ describe('P9: a rule is one object', () => {
       }),
       { numRuns: 6, endOnFailure: true },
     );
+    await query(server, 'delete from deployments where campaign_id = $1', [urgent]);
+    await query(server, `update campaigns set state = 'completed' where id = $1`, [urgent]);
     expect([...seen].sort()).toEqual([...new Set(['engine.due', ...Object.values(CODE_OF)])].sort());
   });
 });
@@ -304,6 +371,7 @@ const CODE_OF: Record<string, string> = {
   window: 'window.closed',
   redundancy: 'redundancy.group',
   'stratum-first': 'stratum.first',
+  'urgent-first': 'campaign.urgent-first',
 };
 
 describe('planning', () => {

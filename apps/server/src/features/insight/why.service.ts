@@ -19,6 +19,7 @@ import {
   CANDIDATE_FROM,
   GROUP_OUT,
   SITE_IN_FLIGHT,
+  urgentWaiting,
   WAITS_FOR_FIRST,
   type CandidateFacts,
 } from '../../domain/candidate/rules.js';
@@ -82,6 +83,7 @@ interface FactsRow {
   stratum_version: string | null;
   stratum_stopped: string | null;
   waits_for_first: boolean;
+  urgent_first: string | null;
   quarantine_kind: 'gateway' | 'site' | null;
   quarantine_note: string | null;
 }
@@ -103,7 +105,9 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
     site.zone as site_zone, ${SITE_IN_FLIGHT}::int as site_in_flight, dev.battery_percent as battery, grp.name as group_name,
     case when grp.id is not null then ${GROUP_OUT}::int end as group_out, grp.max_out as group_max,
     str.version as stratum_version, case when str.stopped_at is not null then coalesce(str.stopped_note, '') end as stratum_stopped,
-    coalesce(${WAITS_FOR_FIRST}, false) as waits_for_first, quar.kind as quarantine_kind, quar.note as quarantine_note
+    coalesce(${WAITS_FOR_FIRST}, false) as waits_for_first,
+    case when not camp.policy ? 'urgent' then (
+      ${urgentWaiting(`uc.org_id = camp.org_id and uc.policy ? 'urgent'`)} limit 1) end as urgent_first, quar.kind as quarantine_kind, quar.note as quarantine_note
   from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id
     left join artifacts stone on stone.id = dep.step_artifact_id`;
 
@@ -272,6 +276,7 @@ function candidateFacts(row: FactsRow, rules: RuleFacts, nowMs: number): Candida
       waitsForFirst: row.waits_for_first,
     },
     quarantine: row.quarantine_kind === null ? null : { kind: row.quarantine_kind, note: row.quarantine_note ?? '' },
+    urgentFirst: row.urgent_first,
     reachable: row.reachable,
     claimedBy: row.claimed_by,
     notBeforeMs: row.not_before,
