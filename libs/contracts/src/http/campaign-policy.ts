@@ -25,6 +25,8 @@ export const Selector = z.strictObject({
   runningVersions: z.array(z.string().max(128)).max(256).optional(),
   /** Device ids. */
   devices: z.array(z.uuid()).max(10_000).optional(),
+  /** Id of a campaign: devices that run its artifact by it, or are at risk since it began with them. */
+  updatedBy: z.uuid().optional(),
   /** A filter over devices (see `DeviceFilter`) that must match as well. */
   filter: DeviceFilter.optional(),
 });

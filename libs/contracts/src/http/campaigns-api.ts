@@ -201,6 +201,8 @@ export const Campaign = z.object({
     needed: z.int(),
     given: z.array(z.object({ by: z.string(), at: z.iso.datetime(), reason: z.string().nullable() })),
   }),
+  /** The campaign whose devices it takes back to what they ran before. */
+  rollsBack: z.uuid().nullable(),
   /** Urgent campaigns: grants of others that had not started and were taken back when it began. */
   preempted: z.int().nullable(),
   /** The brake's evidence is rising: pace does not grow and no stage opens. */
@@ -217,6 +219,7 @@ export const CampaignSummary = Campaign.omit({
   exposure: true,
   noneAfter: true,
   preempted: true,
+  rollsBack: true,
   startAt: true,
   approvals: true,
   strata: true,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CampaignDraft, type Campaign, type CampaignPreview } from '@drydock/contracts';
+import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
@@ -19,6 +19,7 @@ import { CampaignReader } from './campaign-reader.js';
 import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
+import { draftRollBack } from './roll-back.js';
 import { restoreFaults, urgentFaults, windowFaults } from './policy-references.js';
 import {
   dropPlan,
@@ -50,28 +51,53 @@ export class CampaignsService {
   ) {}
 
   async create(actor: Actor, draft: CampaignDraft): Promise<Campaign> {
-    const id = await inTransaction(this.source, async (tx) => {
-      await this.checkDraft(tx, actor.orgId, draft);
-      await this.expectFreeName(tx, actor.orgId, draft.name, null);
-      const [row] = await queryRows<{ id: string }>(
-        tx,
-        `insert into campaigns (org_id, name, note, artifact_id, selector, policy, created_by, state_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
-        [
-          actor.orgId,
-          draft.name,
-          draft.note,
-          draft.artifactId,
-          JSON.stringify(draft.selector),
-          JSON.stringify(draft.policy),
-          actor.personId,
-          actor.name,
-        ],
-      );
-      await this.record(tx, actor, 'campaign.created', row!.id, { name: draft.name, artifactId: draft.artifactId });
-      return row!.id;
-    });
+    const id = await inTransaction(this.source, (tx) => this.insertDraft(tx, actor, draft));
     return this.reader.one(actor.orgId, id);
+  }
+
+  /** A new draft that takes the devices of a campaign back to what they ran before. */
+  async rollBack(actor: Actor, id: string, body: RollBack): Promise<Campaign> {
+    const draftId = await inTransaction(this.source, async (tx) => {
+      const campaign = await lockedCampaign(tx, actor.orgId, id);
+      const draft = await draftRollBack(tx, campaign, body);
+      const made = await this.insertDraft(tx, actor, draft, id);
+      await recordDecision(tx, campaign, 'campaign.roll-back-drafted', {
+        by: actor.name,
+        reason: body.reason,
+        campaign: made,
+      });
+      return made;
+    });
+    return this.reader.one(actor.orgId, draftId);
+  }
+
+  private async insertDraft(
+    tx: EntityManager,
+    actor: Actor,
+    draft: CampaignDraft,
+    rollsBack: string | null = null,
+  ): Promise<string> {
+    await this.checkDraft(tx, actor.orgId, draft);
+    await this.expectFreeName(tx, actor.orgId, draft.name, null);
+    const [row] = await queryRows<{ id: string }>(
+      tx,
+      `insert into campaigns (org_id, name, note, artifact_id, selector, policy, created_by, state_by, rolls_back)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id`,
+      [
+        actor.orgId,
+        draft.name,
+        draft.note,
+        draft.artifactId,
+        JSON.stringify(draft.selector),
+        JSON.stringify(draft.policy),
+        actor.personId,
+        actor.name,
+        rollsBack,
+      ],
+    );
+    const params = { name: draft.name, artifactId: draft.artifactId, ...(rollsBack !== null && { rollsBack }) };
+    await this.record(tx, actor, 'campaign.created', row!.id, params);
+    return row!.id;
   }
 
   async update(actor: Actor, id: string, draft: CampaignDraft, expected: number | undefined): Promise<Campaign> {

@@ -42,8 +42,14 @@ export function selectorSql(selector: Selector, params: SqlParams, nowMs: number
   const read = filterOfSelector(selector);
   // Checked when the campaign was saved.
   if (!read.ok) throw new ProblemError('campaign.policy', { detail: read.errors[0]?.what ?? 'the filter' });
-  return `coalesce(${filterToSql(read.filter, params, nowMs)}, false)`;
+  const matches = `coalesce(${filterToSql(read.filter, params, nowMs)}, false)`;
+  if (selector.updatedBy === undefined) return matches;
+  return `(${matches} and exists (select 1 from deployments u where u.device_id = dev.id
+    and u.campaign_id = ${params.add(selector.updatedBy)}::uuid and ${UPDATED}))`;
 }
+
+/** A campaign has updated a device, or left it so that only another update helps. Alias u. */
+export const UPDATED = `(u.state in ('proven', 'unproven') or u.at_risk)`;
 
 export const MEMBER_FROM = 'devices dev';
 

@@ -176,6 +176,17 @@ export async function unknownNames(
   selector: Selector,
 ): Promise<{ path: string; message: string }[]> {
   const faults: { path: string; message: string }[] = [];
+  if (selector.updatedBy !== undefined) {
+    const found = await queryRows(tx, 'select 1 from campaigns where org_id = $1 and id = $2', [
+      orgId,
+      selector.updatedBy,
+    ]);
+    if (found.length === 0)
+      faults.push({
+        path: 'selector.updatedBy',
+        message: 'There is no such campaign. Correct the id or leave it out.',
+      });
+  }
   for (const [field, table] of [
     ['sites', 'sites'],
     ['gateways', 'gateways'],

@@ -66,7 +66,9 @@ async function beginUrgent(draft: Record<string, unknown>): Promise<Campaign> {
 }
 
 const statesOf = async (id: string) =>
-  query(server, 'select device_id as id, state, preempted from deployments where campaign_id = $1 order by position', [id]);
+  query(server, 'select device_id as id, state, preempted from deployments where campaign_id = $1 order by position', [
+    id,
+  ]);
 const whyOf = async (id: string, device: string) =>
   (await call(server, 'GET', `/api/v1/campaigns/${id}/devices/${device}/why`)).json(DeploymentWhy).reason;
 
@@ -74,10 +76,7 @@ describe('an urgent campaign', () => {
   it('takes back what others have not started on its gateways, says how many, and goes first', async () => {
     const { gateway, devices, artifact, model } = await makeScene(server, 5);
     const elsewhere = await makeScene(server, 1);
-    await startCampaign(
-      server,
-      draftOf(artifact, {}, { devices: devices.slice(0, 3).map((device) => device.id) }),
-    );
+    await startCampaign(server, draftOf(artifact, {}, { devices: devices.slice(0, 3).map((device) => device.id) }));
     const untouched = await startCampaign(server, draftOf(elsewhere.artifact));
     const [runs, ...waits] = await Promise.all(devices.slice(0, 3).map((device) => gateway.grantOf(device)));
     await elsewhere.gateway.grantOf(elsewhere.devices[0]!);
@@ -88,7 +87,11 @@ describe('an urgent campaign', () => {
     const window = { rule: 'FREQ=YEARLY', from: '2024-01-01T00:00', durationMs: 60_000 };
     const stages = [{ name: 'all', percent: 100, gate: { maxFailureShare: 1 } }];
     const urgent = await beginUrgent(
-      draftOf(patch, { urgent: { advisory: cve }, stages, windows: [window] }, { devices: devices.slice(3).map((d) => d.id) }),
+      draftOf(
+        patch,
+        { urgent: { advisory: cve }, stages, windows: [window] },
+        { devices: devices.slice(3).map((d) => d.id) },
+      ),
     );
     expect(urgent.preempted).toBe(2);
     const told = await query(
@@ -100,7 +103,9 @@ describe('an urgent campaign', () => {
     );
     expect(told).toEqual([{ decision: '2', audit: '2' }]);
     // What runs goes on; what has not started is gone from the order, and is planned again once that is confirmed.
-    await until(() => gateway.order!.grants.every((grant) => !waits.some((wait) => wait.deployment === grant.deployment)));
+    await until(() =>
+      gateway.order!.grants.every((grant) => !waits.some((wait) => wait.deployment === grant.deployment)),
+    );
     expect(gateway.order!.grants.map((grant) => grant.deployment)).toContain(runs!.deployment);
     await gateway.report(...waits.map((grant) => withdrawn(grant)));
     const mine = await Promise.all(devices.slice(3).map((device) => gateway.grantOf(device)));
@@ -109,7 +114,9 @@ describe('an urgent campaign', () => {
     await gateway.report(...goodLife(mine[1]!, patch));
     await gateway.report(...goodLife(mine[0]!, patch));
     await until(async () => (await readCampaign(server, urgent.id)).state === 'completed');
-    await Promise.all(waits.map((wait) => until(() => gateway.order!.grants.some((g) => g.device === wait.device && g.attempt === 2))));
+    await Promise.all(
+      waits.map((wait) => until(() => gateway.order!.grants.some((g) => g.device === wait.device && g.attempt === 2))),
+    );
   });
 
   it('lets no other campaign start where its devices wait', async () => {
@@ -118,10 +125,17 @@ describe('an urgent campaign', () => {
     const [first, second, third] = devices;
     const stages = [{ name: 'all', percent: 100, gate: { maxFailureShare: 1 } }];
     const urgent = await beginUrgent(
-      draftOf(artifact, { urgent: { advisory: id }, stages, limits: { inFlight: 1 } }, { devices: [first!.id, second!.id] }),
+      draftOf(
+        artifact,
+        { urgent: { advisory: id }, stages, limits: { inFlight: 1 } },
+        { devices: [first!.id, second!.id] },
+      ),
     );
     await until(() => gateway.order?.grants.length === 1);
-    const other = await startCampaign(server, draftOf(await uploadArtifact(server, model), {}, { devices: [third!.id] }));
+    const other = await startCampaign(
+      server,
+      draftOf(await uploadArtifact(server, model), {}, { devices: [third!.id] }),
+    );
     await until(async () => (await readCampaign(server, other.id)).stages[0]!.state === 'open');
     expect(await whyOf(other.id, third!.id)).toMatchObject({
       code: 'campaign.urgent-first',
@@ -144,7 +158,9 @@ describe('an urgent campaign', () => {
     const closed = await advise(model);
     await query(server, `update advisories set state = 'closed' where id = $1`, [closed.id]);
     for (const advisory of ['CVE-1999-0001', foreign.cve, closed.cve]) {
-      const answer = await call(server, 'POST', '/api/v1/campaigns', { body: draftOf(artifact, { urgent: { advisory } }) });
+      const answer = await call(server, 'POST', '/api/v1/campaigns', {
+        body: draftOf(artifact, { urgent: { advisory } }),
+      });
       expect({ status: answer.status, path: answer.json(Problem).errors?.[0]?.path }).toEqual({
         status: 422,
         path: 'policy.urgent.advisory',
