@@ -120,6 +120,8 @@ export class DeviceSightings {
         running_version: mainVersion(running),
         running_hash: mainHash(running),
         battery_percent: seen.batteryPercent ?? null,
+        // Its application runs, seen after the result that took it out of service.
+        in_service: reads && !live,
         read_epoch: reads ? epoch : before.read_epoch,
         read_after_seq: reads ? seen.readAfterSeq : Number(before.read_after_seq),
       });
@@ -198,12 +200,13 @@ export class DeviceSightings {
       `update devices d set gateway_id = u.gateway_id, model = u.model, name = u.name, protocol = u.protocol,
          hardware = u.hardware, running = u.running, running_version = u.running_version, running_hash = u.running_hash,
          mode = u.mode, links = u.links, read_epoch = u.read_epoch, read_after_seq = u.read_after_seq,
+         out_of_service = d.out_of_service and not u.in_service,
          battery_percent = coalesce(u.battery_percent, d.battery_percent),
          battery_at = case when u.battery_percent is null then d.battery_at else clock_timestamp() end,
          last_seen_at = clock_timestamp()
        from jsonb_to_recordset($1) as u (id uuid, gateway_id uuid, model text, name text, protocol text, hardware jsonb,
          running jsonb, running_version text, running_hash text, mode text, links jsonb, read_epoch text,
-         read_after_seq bigint, battery_percent smallint)
+         read_after_seq bigint, battery_percent smallint, in_service boolean)
        where d.id = u.id`,
       [JSON.stringify(updates)],
     );
