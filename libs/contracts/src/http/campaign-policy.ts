@@ -220,7 +220,8 @@ const PolicyFields = z.strictObject({
 });
 
 function withUrgentStages(policy: unknown): unknown {
-  if (typeof policy !== 'object' || policy === null || !('urgent' in policy) || policy.urgent === undefined) return policy;
+  if (typeof policy !== 'object' || policy === null || !('urgent' in policy) || policy.urgent === undefined)
+    return policy;
   return 'stages' in policy && policy.stages !== undefined ? policy : { ...policy, stages: URGENT_STAGES };
 }
 

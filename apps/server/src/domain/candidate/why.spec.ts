@@ -118,8 +118,8 @@ const stages = (state: WhyCampaign['stages'][number]['state'], note: string | nu
 describe('P9: the one reason', () => {
   it('every code of the table is given by somebody, with every parameter of its sentence', () => {
     const given = [
-      ...(['draft', 'awaiting-approval', 'scheduled', 'paused', 'halted', 'aborting', 'running'] as const).map((state) =>
-        why({ camp: { state } }),
+      ...(['draft', 'awaiting-approval', 'scheduled', 'paused', 'halted', 'aborting', 'running'] as const).map(
+        (state) => why({ camp: { state } }),
       ),
       ...DEPLOYMENT_STATES.map((state) => why({ dep: { state } })),
       ...Object.values(AGAINST).flatMap((list) => list.map((dev) => why({ dev }))),

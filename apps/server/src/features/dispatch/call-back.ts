@@ -20,12 +20,7 @@ export async function callBackOverdue(
   say: (kind: string, params: Record<string, unknown>) => Promise<void>,
 ): Promise<boolean> {
   const { timeouts } = campaign.policy;
-  const params = [
-    campaign.id,
-    campaign.nowMs - CLOCK_MARGIN_MS,
-    timeouts.downloadMs,
-    timeouts.transferMs,
-  ];
+  const params = [campaign.id, campaign.nowMs - CLOCK_MARGIN_MS, timeouts.downloadMs, timeouts.transferMs];
   const [any] = await queryRows(tx, `select 1 from deployments dep where ${WAITING} limit 1`, params);
   if (!any) return false;
   const late = await lockWhere(tx, WAITING, params);

@@ -14,7 +14,13 @@ import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
 import { spend, type PaceState } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
-import { beginCampaign, moveCampaign, promiseExposure, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import {
+  beginCampaign,
+  moveCampaign,
+  promiseExposure,
+  recordDecision,
+  withdrawUnstarted,
+} from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
 import { markSilent } from './brake-marks.js';

@@ -31,7 +31,11 @@ export async function loadRuleFacts(
   const { limits, windows, urgent, minBatteryPercent } = campaign.policy;
   const sessions = await sessionTimes(tx, campaign.id);
   const plain = {
-    startMs: startWithinMs(campaign.policy.timeouts.startMs, urgent !== undefined, leaseFacts(sessions, limits.perGateway)),
+    startMs: startWithinMs(
+      campaign.policy.timeouts.startMs,
+      urgent !== undefined,
+      leaseFacts(sessions, limits.perGateway),
+    ),
     perGateway: limits.perGateway,
     perSite: limits.perSite ?? null,
     minBattery: minBatteryPercent ?? null,

@@ -94,9 +94,11 @@ describe('P8: a state that takes too long', () => {
     await until(() => gateway.order!.cancellations.length === 1);
     expect(gateway.order!.cancellations).toEqual([{ ...refOf(first), mode: 'safe-point' }]);
     await gateway.report(ended(first, 'cancelled'));
-    expect(await query(server, 'select outcome, code, blame from attempts where campaign_id = $1 and attempt = 1', [campaign.id])).toEqual([
-      { outcome: 'failed', code: 'fence.finish-by', blame: 'link' },
-    ]);
+    expect(
+      await query(server, 'select outcome, code, blame from attempts where campaign_id = $1 and attempt = 1', [
+        campaign.id,
+      ]),
+    ).toEqual([{ outcome: 'failed', code: 'fence.finish-by', blame: 'link' }]);
     const second = await nextGrant(gateway, 2);
     await gateway.report(touched(second), step(second, 'activating'));
     await passTime(campaign.id, 'state_at');
