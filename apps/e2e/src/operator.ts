@@ -51,11 +51,14 @@ export class Operator {
     model: string;
     version?: string;
     runningVersion?: string;
+    /** Running versions that it may follow. */
+    follows?: readonly string[];
   }): Promise<z.infer<typeof Artifact>> {
     const form = new FormData();
     form.set('model', file.model);
     if (file.version !== undefined) form.set('version', file.version);
     if (file.runningVersion !== undefined) form.set('runningVersion', file.runningVersion);
+    if (file.follows) form.set('requires', JSON.stringify({ runningVersions: file.follows }));
     form.set('file', new Blob([Uint8Array.from(file.bytes)]), file.name);
     return Artifact.parse(await this.call('POST', '/api/v1/artifacts', form));
   }
@@ -84,6 +87,10 @@ export class Operator {
 
   async resumeCampaign(id: string, reason: string): Promise<Campaign> {
     return Campaign.parse(await this.call('POST', `/api/v1/campaigns/${id}/resume`, { reason }));
+  }
+
+  async rollBackCampaign(id: string, reason: string): Promise<Campaign> {
+    return Campaign.parse(await this.call('POST', `/api/v1/campaigns/${id}/rollback`, { reason }));
   }
 
   async campaign(id: string): Promise<Campaign> {

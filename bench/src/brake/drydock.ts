@@ -7,8 +7,8 @@ import {
   DEFAULT_EXPOSURE,
   DEFAULT_PACE,
   TRANSPORT_LIMIT,
+  chooseGrants,
   gatewayCap,
-  grantsNow,
   inFlightMax,
   judgeBrakes,
   mostOverdue,
@@ -19,10 +19,9 @@ import {
   recordFrontier,
   refill,
   spend,
-  spreadGrants,
   type BrakeFacts,
   type BrakeTest,
-  type GrantCandidate,
+  type Candidate,
   type HoldersFacts,
 } from '@drydock/server/policy-mathematics';
 import {
@@ -130,28 +129,18 @@ class Campaign {
     };
   }
 
-  private choose(tokens: number): GrantCandidate[] {
-    const most = grantsNow({
-      tokens,
-      inFlightMax: inFlightMax(DEFAULT_EXPOSURE, this.proven),
-      running: this.running,
-      liveGrants: 0,
-      placesLeft: this.waiting.length,
-    });
+  private choose(tokens: number): Candidate[] {
+    const room = inFlightMax(DEFAULT_EXPOSURE, this.proven) - this.running;
+    const most = Math.max(0, Math.floor(Math.min(tokens, room, this.waiting.length)));
     if (most === 0) return [];
     // Looked at from the front; enough for every grant to find a gateway with a free slot.
     const window = Math.min(this.waiting.length, 40 + 20 * most);
-    const candidates = this.waiting.slice(0, window).map((index): GrantCandidate => {
+    const candidates = this.waiting.slice(0, window).map((index): Candidate => {
       const gateway = this.fleet[index]!.gateway;
       const [id, gatewayId] = [String(index), String(gateway)];
-      const place = { gatewayId, siteId: gatewayId, redundancyGroupId: null };
-      return { deploymentId: id, deviceId: id, position: index, ...place };
+      return { deploymentId: id, deviceId: id, gatewayId, stage: 0, position: index, holders: [gatewayId] };
     });
-    const chosen = spreadGrants(candidates, most, {
-      gateway: (id) => GATEWAY_SLOTS - this.gateways[Number(id)]!.running,
-      site: () => GATEWAY_SLOTS,
-      redundancyGroup: () => 0,
-    });
+    const chosen = chooseGrants(candidates, most, (id) => GATEWAY_SLOTS - this.gateways[Number(id)]!.running);
     const taken = new Set(chosen.map((one) => one.position));
     this.waiting.splice(0, window, ...this.waiting.slice(0, window).filter((index) => !taken.has(index)));
     return chosen;

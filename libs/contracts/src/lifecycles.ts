@@ -110,7 +110,8 @@ export const DEPLOYMENT_LIFECYCLE: Lifecycle<DeploymentState> = {
     transferring: ['activating', 'planned', 'cancelling', 'rescue', ...ANY_END],
     activating: ['proving', 'planned', 'cancelling', 'rescue', ...ANY_END],
     proving: ['planned', 'cancelling', 'rescue', ...ANY_END],
-    cancelling: ['rescue', ...ANY_END],
+    // `planned`: called back because it took too long, and tried again
+    cancelling: ['planned', 'rescue', ...ANY_END],
     rescue: ['granted', 'failed', 'cancelled', 'lost'],
     proven: [],
     unproven: [],
@@ -131,8 +132,8 @@ export const DEPLOYMENT_LIFECYCLE: Lifecycle<DeploymentState> = {
   deadlines: {
     planned: { bound: 'campaign deadline', next: 'cancelled' },
     granted: { bound: 'finishBy plus clock margin', next: 'lost' },
-    downloading: { bound: 'finishBy plus clock margin', next: 'lost' },
-    transferring: { bound: 'finishBy plus clock margin', next: 'lost' },
+    downloading: { bound: 'downloadMs, then called back; finishBy plus clock margin', next: 'lost' },
+    transferring: { bound: 'transferMs, then called back; finishBy plus clock margin', next: 'lost' },
     activating: { bound: 'finishBy plus clock margin', next: 'lost' },
     proving: { bound: 'finishBy plus clock margin', next: 'lost' },
     cancelling: { bound: 'finishBy plus clock margin', next: 'lost' },

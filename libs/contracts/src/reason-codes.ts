@@ -19,13 +19,15 @@ export const REASON_CODES = {
   'window.closed': 'The maintenance window of the site {site} is closed until {until}.',
   'window.too-short':
     'What is left of the maintenance window of the site {site} is too short; the next opens at {until}.',
+  'campaign.urgent-first': 'The urgent campaign {campaign} goes first on the gateway {gateway}.',
   'redundancy.group': 'In group {group}, {out} of {limit} devices that may be out of service are out.',
   'battery.low': 'The battery is at {percent} %, the campaign wants {wanted} %.',
   'site.quarantined': 'The site {site} is quarantined in this campaign: {note}.',
   'site.full': 'The site {site} already has {running} of {limit} updates under way.',
   'requires.step': 'The device goes to {version} first, which the artifact requires.',
+  'requires.missing':
+    'Skipped: the artifact follows only {wanted}; the device runs {running}, and no stored artifact leads there.',
   'limit.unproven': '{count} results stand unproven; the campaign goes on at less than {limit}.',
-  'limit.overdue': '{count} devices are overdue; they hold {limit} of the room.',
   'device.other-model': 'The device is a {actual}, the artifact is for {expected}.',
   'device.decommissioned': 'The device is decommissioned: {note}.',
   'device.hold': 'The device is on hold: {note}.',

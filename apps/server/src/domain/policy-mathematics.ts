@@ -4,3 +4,4 @@ export * from './forecast/index.js';
 export * from './pace/index.js';
 export * from './rates/index.js';
 export * from './selection/index.js';
+export * from './campaign/choose-grants.js';

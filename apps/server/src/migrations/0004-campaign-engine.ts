@@ -53,6 +53,8 @@ alter table campaigns
   -- where the search for candidates goes on, so that a tick looks at a bounded number of them
   add column scan_stage int not null default 0,
   add column scan_position bigint not null default 0,
+  -- urgent: grants of other campaigns taken back when it began
+  add column preempted int,
   add column rolls_back uuid references campaigns;
 create table campaign_approvals (
   campaign_id uuid not null references campaigns,
@@ -101,6 +103,17 @@ alter table deployments
   add column heard boolean not null default false,
   -- an urgent campaign took the grant back; set until the next grant
   add column preempted boolean not null default false;
+-- what was given: the campaign's artifact, a stepping stone, or what an abort restores
+alter table attempts add column artifact_id uuid;
+-- running versions that cannot take the artifact, and which one they take first
+create table campaign_steps (
+  campaign_id uuid not null references campaigns,
+  version text not null,
+  artifact_id uuid not null references artifacts,
+  -- the versions on the way, in their order
+  through text[] not null,
+  primary key (campaign_id, version)
+);
 create index deployments_tried_stratum on deployments (campaign_id, stratum_idx, stratum_ordinal)
   where stratum_ordinal is not null;
 create index deployments_tried_gateway on deployments (campaign_id, gateway_id, ordinal) where ordinal is not null;
@@ -150,17 +163,18 @@ create unique index campaign_quarantines_live on campaign_quarantines (campaign_
 `;
 
 const DOWN = /* sql */ `
-drop table campaign_quarantines, campaign_holders, brake_marks;
+drop table campaign_steps, campaign_quarantines, campaign_holders, brake_marks;
 drop index deployments_tried_stratum, deployments_tried_gateway, deployments_tried_site;
 alter table deployments drop column stratum_idx, drop column stratum_ordinal, drop column site_id,
   drop column step_artifact_id, drop column step_kind, drop column preempted, drop column heard;
+alter table attempts drop column artifact_id;
 drop table campaign_strata, campaign_approvals;
 alter table campaign_stages drop column approved_by, drop column approved_at;
 delete from campaign_stages where percent is null;
 alter table campaign_stages alter column percent set not null;
 alter table campaigns drop column start_at, drop column brake_limit, drop column brake_epoch,
   drop column brake_past, drop column brake_proven, drop column amber, drop column overdue_ms, drop column open_ms, drop column members_at, drop column gateways_planned, drop column sites_planned, drop column scan_stage, drop column scan_position,
-   drop column rolls_back;
+   drop column preempted, drop column rolls_back;
 drop index devices_redundancy, gateways_site;
 alter table devices drop column redundancy_group_id, drop column out_of_service;
 drop table redundancy_groups;

@@ -25,6 +25,8 @@ export const Selector = z.strictObject({
   runningVersions: z.array(z.string().max(128)).max(256).optional(),
   /** Device ids. */
   devices: z.array(z.uuid()).max(10_000).optional(),
+  /** Id of a campaign: devices that run its artifact by it, or are at risk since it began with them. */
+  updatedBy: z.uuid().optional(),
   /** A filter over devices (see `DeviceFilter`) that must match as well. */
   filter: DeviceFilter.optional(),
 });
@@ -135,7 +137,13 @@ export const PacePolicy = z.discriminatedUnion('kind', [
 ]);
 export type PacePolicy = z.infer<typeof PacePolicy>;
 
-export const Policy = z.strictObject({
+/** Where an urgent campaign says nothing of stages: few devices first, and not for long. */
+const URGENT_STAGES = [
+  { name: 'canary', percent: 2, deadlineMs: 3_600_000 },
+  { name: 'all', percent: 98 },
+];
+
+const PolicyFields = z.strictObject({
   stages: z
     .array(StagePolicy)
     .min(1)
@@ -203,6 +211,20 @@ export const Policy = z.strictObject({
     .max(366 * DAY_MS)
     .default(30 * DAY_MS),
   /** A security patch: names the advisory, needs two approvers, ignores windows, preempts grants not yet started. */
-  urgent: z.strictObject({ advisory: z.string().min(1).max(128) }).optional(),
+  urgent: z
+    .strictObject({
+      /** Its CVE number or its id. */
+      advisory: z.string().min(1).max(128),
+    })
+    .optional(),
 });
+
+function withUrgentStages(policy: unknown): unknown {
+  if (typeof policy !== 'object' || policy === null || !('urgent' in policy) || policy.urgent === undefined)
+    return policy;
+  return 'stages' in policy && policy.stages !== undefined ? policy : { ...policy, stages: URGENT_STAGES };
+}
+
+/** Left out, stages are a canary of 5 % and the rest; of 2 % and one hour where the campaign is urgent. */
+export const Policy = z.preprocess(withUrgentStages, PolicyFields);
 export type Policy = z.infer<typeof Policy>;

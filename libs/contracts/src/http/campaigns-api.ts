@@ -194,11 +194,17 @@ export const Campaign = z.object({
   sums: SumsBody,
   stages: z.array(StageBody),
   exposure: PauseAnswer.nullable(),
+  /** What the last stop promised: no device is first touched after it. Null where it was never stopped, or goes on. */
+  noneAfter: z.iso.datetime().nullable(),
   startAt: z.iso.datetime().nullable(),
   approvals: z.object({
     needed: z.int(),
     given: z.array(z.object({ by: z.string(), at: z.iso.datetime(), reason: z.string().nullable() })),
   }),
+  /** The campaign whose devices it takes back to what they ran before. */
+  rollsBack: z.uuid().nullable(),
+  /** Urgent campaigns: grants of others that had not started and were taken back when it began. */
+  preempted: z.int().nullable(),
   /** The brake's evidence is rising: pace does not grow and no stage opens. */
   amber: z.boolean(),
   strata: z.array(StratumBody),
@@ -211,6 +217,9 @@ export const CampaignSummary = Campaign.omit({
   policy: true,
   stages: true,
   exposure: true,
+  noneAfter: true,
+  preempted: true,
+  rollsBack: true,
   startAt: true,
   approvals: true,
   strata: true,
@@ -228,6 +237,8 @@ export const CampaignPreview = z.object({
   skipped: z.array(z.object({ reason: z.string(), count: z.int() })),
   /** A few of the first stage. */
   sample: z.array(z.object({ id: z.uuid(), name: z.string().nullable(), version: z.string().nullable() })),
+  /** Versions that cannot take the artifact at once, and which stored versions they take on the way to it. */
+  steps: z.array(z.object({ version: z.string(), through: z.array(z.string()), count: z.int() })),
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
 });

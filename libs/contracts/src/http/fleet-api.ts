@@ -205,6 +205,28 @@ export type GatewayReplacement = z.infer<typeof GatewayReplacement>;
 export const Decommission = z.strictObject({ note: Note });
 export type Decommission = z.infer<typeof Decommission>;
 
+// Redundancy groups
+
+/** Devices of which at most `maxOut` may be out of service at once, whatever campaign does it. */
+export const RedundancyGroupCreate = z.strictObject({ name: SlugName, maxOut: z.int().min(1).max(10_000).default(1) });
+export type RedundancyGroupCreate = z.infer<typeof RedundancyGroupCreate>;
+export const RedundancyGroupPatch = z.strictObject({
+  name: SlugName.optional(),
+  maxOut: z.int().min(1).max(10_000).optional(),
+});
+export type RedundancyGroupPatch = z.infer<typeof RedundancyGroupPatch>;
+export const RedundancyGroup = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  maxOut: z.int(),
+  /** Devices in it, and how many of them are out of service now, or not known to be in service. */
+  members: z.int(),
+  out: z.int(),
+  revision,
+  createdAt: moment,
+});
+export type RedundancyGroup = z.infer<typeof RedundancyGroup>;
+
 // Devices
 
 export const DeviceClaim = z.object({
@@ -239,6 +261,10 @@ export const Device = z.object({
   /** The device that took its place. */
   replacedBy: DeviceId.nullable(),
   needsRescue: z.boolean(),
+  /** The group of which only so many may be out of service at once. */
+  redundancyGroup: z.uuid().nullable(),
+  /** An update left it failed, lost or without application, and its application was not seen since. */
+  outOfService: z.boolean(),
   /** Last charge that the device reported, and when; null where it never did. */
   battery: z.object({ percent: z.int(), at: moment }).nullable(),
   firstSeenAt: moment,
@@ -262,6 +288,7 @@ export const DeviceQuery = PageQuery.extend({
   approved: yesNo.optional(),
   state: z.enum(['active', 'decommissioned']).optional(),
   identity: z.string().max(256).optional(),
+  redundancyGroup: z.uuid().optional(),
   filter: DeviceFilter.optional(),
 });
 export type DeviceQuery = z.infer<typeof DeviceQuery>;
@@ -270,6 +297,10 @@ export const DevicePatch = z.strictObject({
   model: ModelName.nullable().optional(),
   tags: Tags.optional(),
   hold: z.strictObject({ note: Note }).nullable().optional(),
+  /** Id of the group it belongs to from now on; null takes it out. */
+  redundancyGroup: z.uuid().nullable().optional(),
+  /** A person has seen that it works: it no longer counts as out of service. */
+  inService: z.literal(true).optional(),
 });
 export type DevicePatch = z.infer<typeof DevicePatch>;
 /** Body of `devices/{id}/replace`: `by` is of the same site and model already; it gets name and tags. */

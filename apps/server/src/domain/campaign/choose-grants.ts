@@ -62,7 +62,8 @@ function takeFirstThatFits(
   for (let candidate = queue.pop(); candidate; candidate = queue.pop()) {
     if (devices.has(candidate.deviceId)) continue;
     const free = candidate.holders.map((holder) => left.get(holder) ?? roomOf(holder));
-    if (free.some((places) => places <= 0)) continue;
+    // Not `<= 0`: a number that cannot be computed gives no room (P11).
+    if (!free.every((places) => places > 0)) continue;
     candidate.holders.forEach((holder, index) => left.set(holder, free[index]! - 1));
     devices.add(candidate.deviceId);
     return candidate;

@@ -42,6 +42,8 @@ export interface CandidateFacts {
     readonly waitsForFirst: boolean;
   };
   readonly quarantine: { readonly kind: 'gateway' | 'site'; readonly note: string } | null;
+  /** Name of an urgent campaign with planned devices behind the gateway; null for urgent campaigns themselves. */
+  readonly urgentFirst: string | null;
   /** The gateway knows a link to the device. */
   readonly reachable: boolean;
   /** Name of another campaign with a live deployment of the device. */
@@ -72,6 +74,8 @@ export interface RuleParams {
   readonly minBattery: string;
   /** text[]: zones in which a window is open and long enough; null where the campaign has none */
   readonly openZones: string;
+  /** uuid[]: urgent campaigns that run and go first; null where there is none, or the campaign is urgent itself */
+  readonly urgent: string;
 }
 
 /**
@@ -85,6 +89,19 @@ export const GROUP_OUT = `(select count(*) from devices m left join gateways mg 
   where m.redundancy_group_id = dev.redundancy_group_id and m.id <> dev.id and ${OUT_OF_SERVICE})`;
 
 export const SITE_IN_FLIGHT = `(select coalesce(sum(sg.in_flight), 0) from gateways sg where sg.site_id = dev.site_id)`;
+
+/**
+ * Urgent campaigns with devices behind dev's gateway that wait for a grant in an open stage (the first opens at once).
+ * Devices that a person keeps from it, or that nobody may update, hold up nobody else.
+ * @param which condition on the alias uc.
+ */
+export const urgentWaiting = (which: string): string => `select uc.name
+  from campaigns uc join campaign_stages us on us.campaign_id = uc.id
+    join deployments ud on ud.campaign_id = uc.id and ud.stage_idx = us.idx
+    join devices uv on uv.id = ud.device_id
+  where ${which} and uc.state = 'running' and ud.state = 'planned' and uv.gateway_id = dev.gateway_id
+    and (us.state in ('open', 'soaking', 'passed') or (us.idx = 0 and us.state = 'pending'))
+    and uv.state = 'active' and uv.approved and uv.hold_note is null`;
 
 /** Alias str: none of the stratum was in the first stage, none is proven yet, and one is under way. */
 export const WAITS_FOR_FIRST = `(str.in_first_stage = 0 and str.opened_at is null and exists (
@@ -268,6 +285,16 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
         : undefined,
   },
   {
+    name: 'urgent-first',
+    // Nothing of it is looked at while no urgent campaign runs.
+    sql: `case when $urgent is null then false else exists (${urgentWaiting('uc.id = any($urgent)')}) end`,
+    updatesOnly: true,
+    explain: (f) =>
+      f.urgentFirst === null
+        ? undefined
+        : reason('campaign.urgent-first', { campaign: f.urgentFirst, gateway: f.gatewayName }),
+  },
+  {
     name: 'site-full',
     sql: `coalesce($perSite <= ${SITE_IN_FLIGHT}, false)`,
     explain: (f) =>
@@ -298,7 +325,8 @@ export function blockedBy(rule: CandidateRule, params: RuleParams): string {
     .replaceAll('$perGateway', `${params.perGateway}::int`)
     .replaceAll('$perSite', `${params.perSite}::int`)
     .replaceAll('$minBattery', `${params.minBattery}::int`)
-    .replaceAll('$openZones', `${params.openZones}::text[]`);
+    .replaceAll('$openZones', `${params.openZones}::text[]`)
+    .replaceAll('$urgent', `${params.urgent}::uuid[]`);
 }
 
 /** The first rule that stands in the way, as a person reads it. */

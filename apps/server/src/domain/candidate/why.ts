@@ -1,5 +1,6 @@
 /** P9: for every member of a campaign exactly one reason, from the same rules that decide. */
 import type { CampaignState, Reason, StageState } from '@drydock/contracts';
+import { WAITS_FOR_APPROVAL } from '../campaign/decide.js';
 import type { DeploymentFacts } from '../deployment/deployment.js';
 import { overAt } from '../deployment/silence.js';
 import { whyNoCandidate, type CandidateFacts } from './rules.js';
@@ -36,7 +37,10 @@ type WhyDeployment = Pick<
   | 'outcomeParams'
   | 'afterRunning'
   | 'stateAtMs'
->;
+> & {
+  /** Version that the device takes first; null where it takes the campaign's artifact. */
+  readonly stepVersion: string | null;
+};
 
 const reason = (code: Reason['code'], params: Reason['params'] = {}, until?: number | null): Reason => ({
   code,
@@ -61,11 +65,11 @@ export function whyOf(
     case 'downloading':
       return reason('state.downloading', { gateway });
     case 'transferring':
-      return reason('state.transferring', { gateway }, overAt(deployment));
+      return onTheWay(deployment) ?? reason('state.transferring', { gateway }, overAt(deployment));
     case 'activating':
-      return reason('state.activating', {}, overAt(deployment));
+      return onTheWay(deployment) ?? reason('state.activating', {}, overAt(deployment));
     case 'proving':
-      return reason('state.proving', {}, overAt(deployment));
+      return onTheWay(deployment) ?? reason('state.proving', {}, overAt(deployment));
     case 'cancelling':
       return reason('state.cancelling', {}, overAt(deployment));
     case 'proven':
@@ -79,10 +83,20 @@ export function whyOf(
     case 'cancelled':
       return reason('end.cancelled', { note: deployment.outcomeReason ?? deployment.outcomeCode });
     case 'skipped':
+      if (deployment.outcomeReason === 'requires') {
+        const { running = null, wanted = null } = deployment.outcomeParams ?? {};
+        return reason('requires.missing', { running, wanted });
+      }
       return reason('end.skipped', { reason: deployment.outcomeReason });
     case 'lost':
       return reason('end.lost', { attempt: deployment.attempt, since: deployment.stateAtMs });
   }
+}
+
+/** Under way, but to a version that the artifact requires. */
+function onTheWay(deployment: WhyDeployment): Reason | undefined {
+  const version = deployment.stepVersion;
+  return version === null ? undefined : reason('requires.step', { version }, overAt(deployment));
 }
 
 function nameRunning(deployment: WhyDeployment): string | null {
@@ -126,6 +140,9 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
   if (stage?.state === 'pending') {
     const open = campaign.stages.find((candidateStage) => candidateStage.state !== 'passed');
     if (open === stage && campaign.brakes === 'amber') return reason('stopped.amber');
+    if (open?.state === 'held' && open.note === WAITS_FOR_APPROVAL) {
+      return reason('stage.approval', { stage: stage.name, openStage: open.name });
+    }
     return reason('stage.pending', {
       stage: stage.name,
       openStage: open?.name ?? stage.name,
@@ -143,5 +160,7 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
   if (campaign.startTokens < 1) {
     return reason('limit.rate', { limit: Math.round(campaign.ratePerMinute * 10) / 10 }, campaign.nextTokenMs);
   }
-  return reason('engine.due');
+  return deployment.stepVersion === null
+    ? reason('engine.due')
+    : reason('requires.step', { version: deployment.stepVersion });
 }

@@ -3,48 +3,24 @@
  * any I/O. The ingest folds every report of a transaction through here; the wire model explores the same
  * function.
  */
+import { type DeploymentState, type Report, type RunningImageFact } from '@drydock/contracts';
+import { holdsGrant, isEnd, moveTo, type DeploymentFacts, type Params } from './deployment.js';
 import {
-  type Blame,
-  type CampaignState,
-  type DeploymentState,
-  type Epoch,
-  type Policy,
-  type Report,
-  type RetryPolicy,
-  type RunningImageFact,
-} from '@drydock/contracts';
-import {
-  holdsGrant,
-  isEnd,
-  moveTo,
-  type ArtifactProof,
-  type DeploymentFacts,
-  type DeviceFacts,
-  type Params,
-} from './deployment.js';
-import { factsOfCode, nextTryAt } from './retry.js';
-import { whyNotRunning, whyUnproven } from './proof.js';
+  calledBack,
+  judgeResult,
+  OVER,
+  readable,
+  type Ended,
+  type EndedFacts,
+  type EndedReport,
+  type ReportContext,
+} from './judge-result.js';
+import { factsOfCode } from './retry.js';
+
+export type { ReportContext, Way } from './judge-result.js';
 
 /** A report that names an attempt. */
 export type AttemptReport = Exclude<Report, { kind: 'epoch-started' }>;
-type Ended = Extract<Report, { kind: 'ended' }>;
-
-export interface ReportContext {
-  readonly nowMs: number;
-  /** The epoch whose numbers the report carries, and its number. */
-  readonly epoch: Epoch | string;
-  readonly seq: number;
-  /** Who says it (from the signature). */
-  readonly gatewayId: string;
-  readonly campaignState: CampaignState;
-  readonly retry: RetryPolicy;
-  /** Failed tries of the device before this one, by blame; left out, all its tries count for every blame. */
-  readonly failedBefore?: Readonly<Partial<Record<Blame, number>>>;
-  readonly onAbort: Policy['onAbort'];
-  readonly artifact: ArtifactProof;
-  readonly device: DeviceFacts;
-}
-
 /** What to write into the row of the attempt. */
 export interface AttemptPatch {
   readonly touchedAtMs?: number;
@@ -79,7 +55,6 @@ export type ReportEffect =
     };
 
 const CHAIN: readonly DeploymentState[] = ['granted', 'downloading', 'transferring', 'activating', 'proving'];
-const OVER: ReadonlySet<CampaignState> = new Set(['aborting', 'aborted', 'completed']);
 /** Codes of an attempt that ended before anything was tried: a number, not a try. */
 const UNUSED_CODES: ReadonlySet<string> = new Set(['fence.start-by', 'order.withdrawn', 'order.cancelled']);
 
@@ -165,6 +140,7 @@ function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): 
   if (facts.touchedAtMs !== null) return refused('withdrawn-after-touched');
   // The gateway has reported the attempt: who says that it never came is a copy of the card.
   if (why === 'never-arrived' && facts.heard) return refused('heard-of-already');
+  if (calledBack(facts, context)) return settle(facts, NEVER_FETCHED, context);
   const evidence = facts.state === 'lost';
   if (!evidence && !holdsGrant(facts.state)) return history('after-end');
   if (evidence && facts.corrected) return history('corrected-already');
@@ -194,21 +170,29 @@ function withdraw(facts: DeploymentFacts, why: string, context: ReportContext): 
   };
 }
 
-interface Verdict {
-  readonly state: DeploymentState;
-  readonly outcome: string;
-  readonly code: string | null;
-  readonly reason: string | null;
-  readonly notBeforeMs: number | null;
-}
-
 function end(facts: DeploymentFacts, report: Ended, context: ReportContext): ReportEffect {
   if (isEnd(facts.state) && facts.corrected) return history('corrected-already');
   if (facts.state === 'planned' || facts.state === 'rescue') return history('after-end');
   const unused =
     report.outcome === 'failed' && !report.touched && facts.touchedAtMs === null && UNUSED_CODES.has(report.code ?? '');
   if (unused) return withdraw(facts, report.code ?? 'fence.start-by', context);
+  const overdue = calledBack(facts, context) && (report.outcome === 'cancelled' || report.code === 'order.cancelled');
+  return settle(facts, overdue ? { ...report, outcome: 'failed', code: 'fence.finish-by' } : report, context);
+}
 
+/** What stands for the end of an attempt whose download was called back. */
+const NEVER_FETCHED: Pick<Ended, EndedFacts> = {
+  outcome: 'failed',
+  code: 'gateway.download',
+  params: { detail: 'it took longer than downloadMs' },
+  touched: false,
+  needsRescue: false,
+  sentBytes: 0,
+  durationMs: 0,
+};
+
+/** The result of an attempt that was tried. */
+function settle(facts: DeploymentFacts, report: EndedReport, context: ReportContext): ReportEffect {
   const evidence = isEnd(facts.state);
   const needsRescue = report.needsRescue || (facts.needsRescue && !report.touched);
   const tries = facts.tries + (evidence ? 0 : 1);
@@ -220,15 +204,20 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
     beforeRunning: readable(facts.beforeRunning, report.before),
     afterRunning: report.after ?? facts.afterRunning,
   };
-  const verdict = judge(tried, report, context, evidence);
+  const verdict = judgeResult(tried, report, context, evidence);
   const moved = moveTo(tried, verdict.state, context.nowMs, evidence);
   if (!moved) return history('after-end');
-  const settled = moved.state === 'proven' || moved.state === 'skipped';
+  const settled = moved.state === 'proven' || moved.state === 'skipped' || verdict.arrived !== undefined;
+  const rescue = needsRescue && verdict.arrived === undefined;
   return {
     disposition: 'applied',
     ...(verdict.outcome !== report.outcome && { note: `taken-as-${verdict.outcome}` }),
     next: {
       ...moved,
+      needsRescue: rescue,
+      // A step that was taken is no try of the next.
+      tries: verdict.arrived && !isEnd(moved.state) ? 0 : moved.tries,
+      step: verdict.arrived ? verdict.arrived.step : moved.step,
       atRisk: settled ? false : moved.atRisk || needsRescue,
       atRiskAtMs: settled ? null : (moved.atRiskAtMs ?? (needsRescue ? context.nowMs : null)),
       notBeforeMs: verdict.notBeforeMs,
@@ -239,7 +228,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
       touchedAtMs: isEnd(moved.state) ? moved.touchedAtMs : null,
       outcomeCode: verdict.code,
       outcomeReason: verdict.reason,
-      outcomeParams: report.params ?? null,
+      outcomeParams: verdict.params ?? report.params ?? null,
       resultEpoch: context.epoch,
       resultSeq: context.seq,
     },
@@ -248,7 +237,7 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
       ended: {
         outcome: verdict.outcome,
         code: verdict.code,
-        params: report.params ?? null,
+        params: verdict.params ?? report.params ?? null,
         blame:
           verdict.outcome === 'failed' || verdict.outcome === 'reverted' ? factsOfCode(verdict.code ?? '').blame : null,
         sentBytes: report.sentBytes,
@@ -261,79 +250,9 @@ function end(facts: DeploymentFacts, report: Ended, context: ReportContext): Rep
         : !report.touched && report.before?.length
           ? { running: report.before }
           : {}),
-      ...(report.touched || report.needsRescue ? { needsRescue } : {}),
+      ...(report.touched || report.needsRescue || verdict.arrived ? { needsRescue: rescue } : {}),
       ...(evidence && { late: true }),
     },
     endKnown: !evidence,
   };
-}
-
-/** The first list that says anything: a unit found in its bootloader cannot tell what ran before. */
-function readable(
-  ...lists: readonly (readonly RunningImageFact[] | null | undefined)[]
-): readonly RunningImageFact[] | null {
-  return lists.find((list) => list !== null && list !== undefined && list.length > 0) ?? null;
-}
-
-function judge(facts: DeploymentFacts, report: Ended, context: ReportContext, evidence: boolean): Verdict {
-  const plain = (state: DeploymentState, reason: string | null = report.reason ?? null): Verdict => ({
-    state,
-    outcome: state,
-    code: null,
-    reason,
-    notBeforeMs: null,
-  });
-  switch (report.outcome) {
-    case 'proven': {
-      const claim = {
-        touched: report.touched,
-        identity: report.identity,
-        before: readable(report.before, facts.beforeRunning),
-        after: report.after,
-      };
-      const why = whyUnproven(claim, context.artifact, context.device.identity);
-      return why === undefined ? plain('proven', null) : plain('unproven', why);
-    }
-    case 'skipped': {
-      // An earlier attempt of this deployment activated the image and did not hear back; it runs now.
-      if (facts.atRisk && report.reason === 'already-running') {
-        const sameUnit =
-          report.identity?.kind === context.device.identity.kind &&
-          report.identity.value === context.device.identity.value;
-        const runs = whyNotRunning(facts.beforeRunning ?? [], report.after ?? report.before ?? [], context.artifact);
-        return sameUnit && runs === undefined
-          ? plain('proven', 'seen-on-retry')
-          : plain('unproven', runs ?? 'identity-not-readable');
-      }
-      return plain('skipped', report.reason ?? 'unknown');
-    }
-    case 'unproven':
-      return plain('unproven', report.reason ?? 'unknown');
-    case 'cancelled':
-      // A device that was cancelled without an application left is no finished device.
-      if (facts.needsRescue) return afterFailure(facts, report.code ?? 'order.cancelled', context, evidence);
-      return plain('cancelled');
-    case 'reverted':
-      return { ...plain('reverted'), code: report.code ?? 'target.reverted' };
-    case 'failed':
-      return afterFailure(facts, report.code ?? 'target.malformed-answer', context, evidence);
-  }
-}
-
-/** Another try, a rescue, or the end. */
-function afterFailure(facts: DeploymentFacts, code: string, context: ReportContext, evidence: boolean): Verdict {
-  const failed: Verdict = { state: 'failed', outcome: 'failed', code, reason: null, notBeforeMs: null };
-  if (evidence) return failed;
-  const over = OVER.has(context.campaignState);
-  const earlier = context.failedBefore?.[factsOfCode(code).blame];
-  const tries = { all: facts.tries, ...(context.failedBefore && { ofFamily: (earlier ?? 0) + 1 }) };
-  const seed = `${facts.id}:${facts.reign}:${facts.attempt}`;
-  if (facts.needsRescue) {
-    if (over && context.onAbort === 'leave') return failed;
-    const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
-    return at === undefined ? failed : { ...failed, state: 'rescue', notBeforeMs: at };
-  }
-  if (over || facts.state === 'cancelling') return failed;
-  const at = nextTryAt(code, tries, context.retry, seed, context.nowMs);
-  return at === undefined ? failed : { ...failed, state: 'planned', notBeforeMs: at };
 }

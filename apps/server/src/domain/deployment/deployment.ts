@@ -10,6 +10,11 @@ import {
 
 export type Params = Readonly<Record<string, string | number | boolean | null>>;
 
+export interface DeploymentStep {
+  readonly kind: 'stone' | 'restore';
+  readonly artifactId: string;
+}
+
 export interface DeploymentFacts {
   readonly id: string;
   readonly campaignId: string;
@@ -40,6 +45,8 @@ export interface DeploymentFacts {
   readonly beforeRunning: readonly RunningImageFact[] | null;
   readonly afterRunning: readonly RunningImageFact[] | null;
   readonly corrected: boolean;
+  /** What is granted instead of the campaign's artifact: a version on the way, or what an abort restores. */
+  readonly step: DeploymentStep | null;
   readonly resultEpoch: string | null;
   readonly resultSeq: number | null;
   readonly stateAtMs: number;

@@ -14,7 +14,8 @@ export function correctByEvidence(
   artifact: ArtifactProof,
   nowMs: number,
 ): DeploymentFacts | undefined {
-  if (running.length === 0) return undefined;
+  // A step on the way says nothing of the campaign's artifact.
+  if (running.length === 0 || facts.step?.kind === 'stone') return undefined;
   const seen = compareRunning(running, artifact);
   switch (facts.state) {
     case 'proven':
@@ -34,16 +35,17 @@ export function correctByEvidence(
     default:
       return undefined;
   }
-  const to = seen === 'other' ? 'reverted' : 'proven';
+  const restored = facts.step?.kind === 'restore' && seen !== 'other';
+  const to = seen === 'other' || restored ? 'reverted' : 'proven';
   const next = moveTo(facts, to, nowMs, true);
   if (!next) return undefined;
   return {
     ...next,
-    outcomeCode: to === 'reverted' ? 'target.reverted' : null,
-    outcomeReason: to === 'reverted' ? null : 'seen-later',
+    outcomeCode: seen === 'other' ? 'target.reverted' : null,
+    outcomeReason: restored ? 'restored' : seen === 'other' ? null : 'seen-later',
     outcomeParams: null,
     afterRunning: running,
-    atRisk: to === 'proven' ? false : facts.atRisk,
-    atRiskAtMs: to === 'proven' ? null : facts.atRiskAtMs,
+    atRisk: seen !== 'other' ? false : facts.atRisk,
+    atRiskAtMs: seen !== 'other' ? null : facts.atRiskAtMs,
   };
 }

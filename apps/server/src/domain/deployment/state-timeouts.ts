@@ -17,6 +17,9 @@ export interface StateTimeouts {
   readonly proveMs: number;
 }
 
+/** Reason of a cancellation that a timeout caused: the try counts as failed, and may be made again. */
+export const OVERDUE = 'overdue';
+
 type TimedFacts = Pick<DeploymentFacts, 'state' | 'stateAtMs' | 'startByMs' | 'finishByMs' | 'touchedAtMs'>;
 
 export interface StateTimeout {

@@ -61,6 +61,7 @@ const TEXT_NAMES: Readonly<Record<TextField, string>> = {
   name: 'name',
   site: 'site',
   gateway: 'gateway',
+  group: 'redundancy group',
 };
 const UNITS: Readonly<Record<NumberField, string>> = { battery: ' %', signal: ' dBm' };
 const VERSION_ORDER: Readonly<Record<Order, string>> = {

@@ -7,6 +7,7 @@ export const FIELDS = {
   tag: { form: 'tag', example: 'tag==floor:3' },
   site: { form: 'text', example: 'site==berlin' },
   gateway: { form: 'text', example: 'gateway=in=(gw-1,gw-2)' },
+  group: { form: 'text', example: 'group==pumps-east' },
   link: { form: 'link', example: 'link==ble' },
   lastSeen: { form: 'seen', example: 'lastSeen<PT24H' },
   battery: { form: 'number', example: 'battery>=30' },

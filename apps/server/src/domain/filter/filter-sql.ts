@@ -76,15 +76,23 @@ function textSql(field: TextField, patterns: readonly TextPattern[], params: Sql
     case 'version':
       return patternsSql('dev.running_version', patterns, params);
     case 'site':
-    case 'gateway': {
+    case 'gateway':
+    case 'group': {
       const ids = literals(patterns).filter((text) => UUID.test(text));
       const byName = patternsSql('place.name', patterns, params);
       const where = ids.length === 0 ? byName : `${byName} or place.id = any(${params.add(ids)}::uuid[])`;
       // Every id of the column is of the device's own organisation, so the names need no such condition.
-      return `dev.${field}_id in (select place.id from ${field}s place where ${where})`;
+      const { column, table } = PLACES[field];
+      return `dev.${column} in (select place.id from ${table} place where ${where})`;
     }
   }
 }
+
+const PLACES = {
+  site: { column: 'site_id', table: 'sites' },
+  gateway: { column: 'gateway_id', table: 'gateways' },
+  group: { column: 'redundancy_group_id', table: 'redundancy_groups' },
+} as const;
 
 /** As Postgres prints it: the evaluator compares the same text. */
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;

@@ -19,6 +19,7 @@ const PUMP: FilterFacts = {
   tags: { floor: '3', vip: '' },
   site: SITE,
   gateway: null,
+  group: null,
   links: [{ link: 'ble:AA', rssiDbm: -90 }, { link: 'ble:AB', rssiDbm: -60 }, { link: 'udp:h:1' }],
   lastSeenMs: NOW - 3_600_000,
   batteryPercent: 40,

@@ -8,7 +8,7 @@ import type { KeyStretch } from '../campaign/version-range.js';
 export const LINK_KINDS = ['ble', 'serial', 'udp'] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 export type Order = '<' | '<=' | '>' | '>=';
-export type TextField = 'model' | 'version' | 'name' | 'site' | 'gateway';
+export type TextField = 'model' | 'version' | 'name' | 'site' | 'gateway' | 'group';
 export type NumberField = 'battery' | 'signal';
 
 /** Literal texts between wildcards: one part has no wildcard, `['a', '']` is `a*`. */
@@ -81,6 +81,8 @@ export interface FilterFacts {
   readonly tags: Readonly<Record<string, string>>;
   readonly site: { readonly id: string; readonly name: string };
   readonly gateway: { readonly id: string; readonly name: string } | null;
+  /** Its redundancy group. */
+  readonly group: { readonly id: string; readonly name: string } | null;
   readonly links: readonly { readonly link: string; readonly rssiDbm?: number }[];
   readonly lastSeenMs: number;
   readonly batteryPercent: number | null;

@@ -59,7 +59,8 @@ function holds(test: DeviceTest, device: FilterFacts, nowMs: number): boolean {
 function textMatches(pattern: TextPattern, field: TextField, device: FilterFacts): boolean {
   switch (field) {
     case 'site':
-    case 'gateway': {
+    case 'gateway':
+    case 'group': {
       const place = device[field];
       return place !== null && (matchesPattern(pattern, place.name) || literalOf(pattern) === place.id);
     }

@@ -105,6 +105,7 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
     case 'name':
     case 'site':
     case 'gateway':
+    case 'group':
       return { kind: 'text', field, any: values.map(parsePattern), negated };
     case 'version':
       if (operator === '=range=') return readRange(value);

@@ -35,6 +35,20 @@ export function leaseMs(facts: LeaseFacts): number {
   return Math.min(longest, Math.max(SHORTEST_LEASE_MS, Math.ceil(orElse(wanted, longest))));
 }
 
+/**
+ * From a grant to its last moment to start: what the policy allows at most, less where the sessions of the campaign are
+ * known, and never more than two minutes for an urgent one.
+ * @param facts undefined while too few sessions have been seen.
+ */
+export function startWithinMs(
+  policyMs: number,
+  urgent: boolean,
+  facts: Omit<LeaseFacts, 'urgent'> | undefined,
+): number {
+  const longest = urgent ? Math.min(policyMs, LONGEST_URGENT_LEASE_MS) : policyMs;
+  return facts ? Math.min(longest, leaseMs({ ...facts, urgent })) : longest;
+}
+
 /** When an unstarted grant is renewed: at half of its life. */
 export function renewAtMs(grantedAtMs: number, lengthMs: number): number {
   return grantedAtMs + Math.floor(lengthMs / 2);

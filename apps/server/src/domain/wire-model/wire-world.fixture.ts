@@ -77,6 +77,7 @@ export class WireWorld {
       outcomeReason: null,
       outcomeParams: null,
       beforeRunning: null,
+      step: null,
       afterRunning: null,
       corrected: false,
       resultEpoch: null,

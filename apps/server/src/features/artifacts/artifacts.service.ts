@@ -105,8 +105,8 @@ export class ArtifactsService {
   }
 
   /**
-   * @throws ProblemError `request.conflict` while anything names it: a campaign, of which it is the subject or what an
-   *   abort goes back to; an order that is out; an advisory that it mends, whose exposure is counted towards it.
+   * @throws ProblemError `request.conflict` while anything names it: a campaign, of which it is the subject what an
+   *   abort goes back to, or a step on the way; an order that is out; an advisory that it mends, whose exposure is counted towards it.
    */
   async remove(actor: Actor, sha256: string): Promise<void> {
     await inTransaction(this.source, async (tx) => {
@@ -115,7 +115,8 @@ export class ArtifactsService {
       const naming = await queryRows<{ name: string }>(
         tx,
         `select name from campaigns where org_id = $1
-           and (artifact_id = $2 or policy::text like '%' || $2::text || '%' or policy::text like '%' || $3 || '%')
+           and (artifact_id = $2 or policy::text like '%' || $2::text || '%' or policy::text like '%' || $3 || '%'
+             or exists (select 1 from campaign_steps s where s.campaign_id = campaigns.id and s.artifact_id = $2))
          order by created_at desc limit 5`,
         [actor.orgId, row.id, sha256],
       );
@@ -161,7 +162,8 @@ export class ArtifactsService {
     const [row] = await queryRows<{ live: boolean; jws: string | null; known: boolean }>(
       this.source.manager,
       `select
-         exists (select 1 from deployments p join campaigns c on c.id = p.campaign_id join artifacts a on a.id = c.artifact_id
+         exists (select 1 from deployments p join campaigns c on c.id = p.campaign_id
+                   join artifacts a on a.id = coalesce(p.step_artifact_id, c.artifact_id)
                  where p.gateway_id = g.id and a.sha256 = $2
                    and p.state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue')
          ) as live,

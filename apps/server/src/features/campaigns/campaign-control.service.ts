@@ -25,7 +25,7 @@ import { loadStages } from '../dispatch/campaign-stages.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { bumpOrders } from '../dispatch/order-book.js';
 import { addApproval } from './approvals.js';
-import { lockedCampaign, moveCampaign, readExposure, recordDecision, withdrawUnstarted } from './campaign-moves.js';
+import { lockedCampaign, moveCampaign, promiseExposure, recordDecision, withdrawUnstarted } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
 import { lockWhere, timeOf } from './deployment-rows.js';
 import { writeDeployments, type DeploymentChange } from './deployment-writer.js';
@@ -87,11 +87,7 @@ export class CampaignControlService {
       await moveCampaign(tx, campaign, to, actor.name, reason);
       await alsoDo(tx, campaign);
       await withdrawUnstarted(tx, id);
-      const exposure = await readExposure(tx, id, campaign.nowMs);
-      await queryRows(tx, `update campaigns set none_after = ${timeOf('$2::float8')} where id = $1`, [
-        id,
-        exposure.noneAfter,
-      ]);
+      const exposure = await promiseExposure(tx, campaign);
       await this.record(tx, actor, `campaign.${to}`, id, { reason, ...exposure });
       await recordDecision(tx, campaign, `campaign.${to}`, { reason, by: actor.name, ...exposure });
       return { state: to, ...exposure };

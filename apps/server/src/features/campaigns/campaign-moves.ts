@@ -12,6 +12,7 @@ import { effectiveLimit, overdueAfterMs } from '../../domain/brake/index.js';
 import { exposureOf, type Exposure } from '../../domain/deployment/exposure.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { bumpOrders } from '../dispatch/order-book.js';
+import { preemptOthers } from '../dispatch/preempt.js';
 import { loadCampaign, type CampaignRow } from '../dispatch/campaign-row.js';
 import { msOf, timeOf } from './deployment-rows.js';
 import { recordCampaignMove, recordStageDecision } from '../webhooks/record-event.js';
@@ -47,21 +48,26 @@ export async function lockedCampaign(tx: Queryable, orgId: string, id: string): 
   return campaign;
 }
 
-/** The campaign runs from now on: what is frozen at the start is frozen here. */
+/**
+ * The campaign runs from now on: what is frozen at the start is frozen here.
+ * @returns grants of others that an urgent campaign took back; null for one that is not urgent.
+ */
 export async function beginCampaign(
   tx: Queryable,
   campaign: CampaignRow,
   by: string,
   reason: string | null,
-): Promise<void> {
+): Promise<number | null> {
   await moveCampaign(tx, campaign, 'running', by, reason);
   const { limit, overdueMs } = await frozenBrake(tx, campaign);
+  const preempted = campaign.policy.urgent ? await preemptOthers(tx, campaign.id) : null;
   await queryRows(
     tx,
     `update campaigns set started_at = clock_timestamp(), deadline_at = ${timeOf('$2::float8')}, brake_limit = $3,
-       overdue_ms = $4, rate_at = null where id = $1`,
-    [campaign.id, campaign.nowMs + campaign.policy.deadlineMs, limit, overdueMs],
+       overdue_ms = $4, preempted = $5, rate_at = null where id = $1`,
+    [campaign.id, campaign.nowMs + campaign.policy.deadlineMs, limit, overdueMs, preempted],
   );
+  return preempted;
 }
 
 /** Campaigns of the model that the baseline looks at. */
@@ -111,6 +117,16 @@ export async function withdrawUnstarted(tx: Queryable, campaignId: string): Prom
   const ids = gateways.map((row) => row.gateway_id);
   await bumpOrders(tx, ids, true);
   return ids;
+}
+
+/** P2's numbers at a stop; what they promise is kept with the campaign. */
+export async function promiseExposure(tx: Queryable, campaign: Pick<CampaignRow, 'id' | 'nowMs'>): Promise<Exposure> {
+  const exposure = await readExposure(tx, campaign.id, campaign.nowMs);
+  await queryRows(tx, `update campaigns set none_after = ${timeOf('$2::float8')} where id = $1`, [
+    campaign.id,
+    exposure.noneAfter,
+  ]);
+  return exposure;
 }
 
 /** P2's numbers, from the live grants. */

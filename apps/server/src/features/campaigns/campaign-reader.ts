@@ -55,12 +55,16 @@ interface SummaryRow {
   ended_at: Date | null;
   deadline_at: Date | null;
   start_at: Date | null;
+  none_after: Date | null;
+  preempted: number | null;
+  rolls_back: string | null;
   amber: boolean;
   counts: Counts | null;
 }
 
 const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.state_by, c.state_reason, c.state_at, c.revision,
-    c.created_at, c.created_at::text as created_key, c.started_at, c.ended_at, c.deadline_at, c.start_at, c.amber,
+    c.created_at, c.created_at::text as created_key, c.started_at, c.ended_at, c.deadline_at, c.start_at,
+    c.none_after, c.preempted, c.rolls_back, c.amber,
     jsonb_build_object('id', a.id, 'sha256', a.sha256, 'fileName', a.file_name, 'model', a.model, 'version', a.version,
       'format', a.format) as artifact,
     (select jsonb_object_agg(t.state, t.n) from (select n.state, sum(n.n) as n from campaign_counters n
@@ -141,6 +145,9 @@ export class CampaignReader {
           }))
         : policy.stages.map(draftStage),
       exposure: started ? { state: row.state, ...(await readExposure(tx, id, nowMs)) } : null,
+      noneAfter: iso(row.none_after),
+      preempted: row.preempted,
+      rollsBack: row.rolls_back,
       startAt: iso(row.start_at) ?? policy.startAt ?? null,
       approvals: {
         needed: neededApprovals(policy),

@@ -16,6 +16,7 @@ import {
   DeploymentQuery,
   PauseAnswer,
   ResumeCampaign,
+  RollBack,
   StartCampaign,
   StopCampaign,
 } from '@drydock/contracts';
@@ -100,6 +101,18 @@ export class CampaignsController {
     @Body(new ZodPipe(Approve.prefault({}), 'body')) body: Approve,
   ): Promise<Campaign> {
     return this.campaigns.approve(actor, id, body.reason);
+  }
+
+  /** A new draft for the devices that this campaign updated, with what they ran before. */
+  @Post(':id/rollback')
+  @Roles('operator')
+  @ZodResponse(Campaign, { status: 201 })
+  rollBack(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodBody(RollBack) body: RollBack,
+  ): Promise<Campaign> {
+    return this.campaigns.rollBack(actor, id, body);
   }
 
   @Post(':id/withdraw')

@@ -1,15 +1,17 @@
 import { Module } from '@nestjs/common';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { FleetModule } from '../fleet/fleet.module.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
+import { MembershipRefresher } from './membership-refresher.js';
 
 /** The intent: this artifact, these devices, this policy; and what people do with it. */
 @Module({
-  imports: [DispatchModule],
+  imports: [DispatchModule, FleetModule],
   controllers: [CampaignsController],
-  providers: [CampaignReader, CampaignsService, CampaignControlService],
+  providers: [CampaignReader, CampaignsService, CampaignControlService, MembershipRefresher],
   exports: [CampaignReader],
 })
 export class CampaignsModule {}

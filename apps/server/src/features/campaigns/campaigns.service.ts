@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CampaignDraft, type Campaign, type CampaignPreview } from '@drydock/contracts';
+import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
@@ -16,8 +16,11 @@ import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { addApproval, missingApprovals, neededApprovals } from './approvals.js';
 import { beginCampaign, lockedCampaign, moveCampaign, recordDecision } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
+import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
+import { draftRollBack } from './roll-back.js';
+import { restoreFaults, urgentFaults, windowFaults } from './policy-references.js';
 import {
   dropPlan,
   filterFaults,
@@ -35,6 +38,7 @@ interface ArtifactRow {
   running_version: string | null;
   description: unknown;
   version_proves: boolean;
+  requires: { readonly runningVersions?: readonly string[] };
 }
 
 @Injectable()
@@ -47,28 +51,53 @@ export class CampaignsService {
   ) {}
 
   async create(actor: Actor, draft: CampaignDraft): Promise<Campaign> {
-    const id = await inTransaction(this.source, async (tx) => {
-      await this.checkDraft(tx, actor.orgId, draft);
-      await this.expectFreeName(tx, actor.orgId, draft.name, null);
-      const [row] = await queryRows<{ id: string }>(
-        tx,
-        `insert into campaigns (org_id, name, note, artifact_id, selector, policy, created_by, state_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
-        [
-          actor.orgId,
-          draft.name,
-          draft.note,
-          draft.artifactId,
-          JSON.stringify(draft.selector),
-          JSON.stringify(draft.policy),
-          actor.personId,
-          actor.name,
-        ],
-      );
-      await this.record(tx, actor, 'campaign.created', row!.id, { name: draft.name, artifactId: draft.artifactId });
-      return row!.id;
-    });
+    const id = await inTransaction(this.source, (tx) => this.insertDraft(tx, actor, draft));
     return this.reader.one(actor.orgId, id);
+  }
+
+  /** A new draft that takes the devices of a campaign back to what they ran before. */
+  async rollBack(actor: Actor, id: string, body: RollBack): Promise<Campaign> {
+    const draftId = await inTransaction(this.source, async (tx) => {
+      const campaign = await lockedCampaign(tx, actor.orgId, id);
+      const draft = await draftRollBack(tx, campaign, body);
+      const made = await this.insertDraft(tx, actor, draft, id);
+      await recordDecision(tx, campaign, 'campaign.roll-back-drafted', {
+        by: actor.name,
+        reason: body.reason,
+        campaign: made,
+      });
+      return made;
+    });
+    return this.reader.one(actor.orgId, draftId);
+  }
+
+  private async insertDraft(
+    tx: EntityManager,
+    actor: Actor,
+    draft: CampaignDraft,
+    rollsBack: string | null = null,
+  ): Promise<string> {
+    await this.checkDraft(tx, actor.orgId, draft);
+    await this.expectFreeName(tx, actor.orgId, draft.name, null);
+    const [row] = await queryRows<{ id: string }>(
+      tx,
+      `insert into campaigns (org_id, name, note, artifact_id, selector, policy, created_by, state_by, rolls_back)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id`,
+      [
+        actor.orgId,
+        draft.name,
+        draft.note,
+        draft.artifactId,
+        JSON.stringify(draft.selector),
+        JSON.stringify(draft.policy),
+        actor.personId,
+        actor.name,
+        rollsBack,
+      ],
+    );
+    const params = { name: draft.name, artifactId: draft.artifactId, ...(rollsBack !== null && { rollsBack }) };
+    await this.record(tx, actor, 'campaign.created', row!.id, params);
+    return row!.id;
   }
 
   async update(actor: Actor, id: string, draft: CampaignDraft, expected: number | undefined): Promise<Campaign> {
@@ -108,8 +137,9 @@ export class CampaignsService {
       }
       const members = await this.plan(tx, actor, campaign);
       const params = { reason: reason ?? null, sizes: members.sizes, skipped: members.skipped };
-      await this.record(tx, actor, 'campaign.started', id, params);
       await recordDecision(tx, campaign, 'campaign.start-pressed', { ...params, by: actor.name });
+      // An urgent campaign needs approvals: what it takes back is told with the last of them.
+      await this.record(tx, actor, 'campaign.started', id, params);
       if (neededApprovals(campaign.policy) > 0) {
         await moveCampaign(tx, campaign, 'awaiting-approval', actor.name, reason ?? null);
       } else {
@@ -133,11 +163,12 @@ export class CampaignsService {
         });
       }
       const missing = await missingApprovals(tx, campaign);
-      await this.record(tx, actor, 'campaign.approved', id, { reason: reason ?? null, missing });
       await recordDecision(tx, campaign, 'campaign.approved', { by: actor.name, missing });
-      if (missing === 0) await this.go(tx, campaign, actor.name, reason ?? null);
-      else await queryRows(tx, 'update campaigns set state_at = clock_timestamp() where id = $1', [id]);
+      const begun = missing === 0 ? await this.go(tx, campaign, actor.name, reason ?? null) : {};
+      if (missing > 0) await queryRows(tx, 'update campaigns set state_at = clock_timestamp() where id = $1', [id]);
+      await this.record(tx, actor, 'campaign.approved', id, { reason: reason ?? null, missing, ...begun });
     });
+    this.events.ordersDue();
     this.events.campaignDue();
     return this.reader.one(actor.orgId, id);
   }
@@ -154,13 +185,20 @@ export class CampaignsService {
     return this.reader.one(actor.orgId, id);
   }
 
-  /** Nobody is missing: now, or at its time. */
-  private async go(tx: EntityManager, campaign: CampaignRow, by: string, reason: string | null): Promise<void> {
+  /** Nobody is missing: now, or at its time. @returns what it did to others, for the audit. */
+  private async go(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    by: string,
+    reason: string | null,
+  ): Promise<{ preempted?: number }> {
     const { startAt } = campaign.policy;
     const startAtMs = startAt === undefined ? null : Date.parse(startAt);
     if (startAtMs === null || startAtMs <= campaign.nowMs) {
-      await beginCampaign(tx, campaign, by, reason);
-      return recordDecision(tx, campaign, 'campaign.started', { by, reason });
+      const preempted = await beginCampaign(tx, campaign, by, reason);
+      const effect = preempted === null ? {} : { preempted };
+      await recordDecision(tx, campaign, 'campaign.started', { by, reason, ...effect });
+      return effect;
     }
     await moveCampaign(tx, campaign, 'scheduled', by, reason);
     await queryRows(tx, `update campaigns set start_at = ${timeOf('$2::float8')} where id = $1`, [
@@ -168,6 +206,7 @@ export class CampaignsService {
       startAtMs,
     ]);
     await recordDecision(tx, campaign, 'campaign.scheduled', { by, startAtMs });
+    return {};
   }
 
   private async plan(tx: EntityManager, actor: Actor, campaign: CampaignRow): Promise<PlannedMembers> {
@@ -218,6 +257,13 @@ export class CampaignsService {
       version: artifact.running_version ?? artifact.version,
       selector: draft.selector,
       policy: draft.policy,
+      requires: artifact.requires.runningVersions ?? [],
+      steps: await findSteps(tx, {
+        orgId,
+        artifactId: artifact.id,
+        model: artifact.model,
+        allowDowngrade: draft.policy.allowDowngrade,
+      }),
       nowMs: await nowOf(tx),
     };
   }
@@ -230,7 +276,7 @@ export class CampaignsService {
   private async checkDraft(tx: EntityManager, orgId: string, draft: CampaignDraft): Promise<ArtifactRow> {
     const [artifact] = await queryRows<ArtifactRow>(
       tx,
-      `select art.id, art.model, art.version, art.running_version, art.description,
+      `select art.id, art.model, art.version, art.running_version, art.description, art.requires,
          ${versionProvesSql('art')} as version_proves
        from artifacts art where art.id = $1 and art.org_id = $2`,
       [draft.artifactId, orgId],
@@ -249,6 +295,9 @@ export class CampaignsService {
       }),
       ...filterFaults(draft.selector, draft.policy),
       ...(await unknownNames(tx, orgId, draft.selector)),
+      ...(await restoreFaults(tx, orgId, draft, artifact)),
+      ...(await windowFaults(tx, orgId, draft)),
+      ...(await urgentFaults(tx, orgId, draft, artifact.model)),
     ]);
     return artifact;
   }

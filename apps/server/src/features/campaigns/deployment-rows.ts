@@ -29,7 +29,8 @@ const COLUMNS = `dep.id, dep.org_id, dep.campaign_id, dep.stage_idx, dep.device_
   dep.attempt, dep.tries, dep.unused_grants, dep.heard, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
   ${msOf('dep.not_before')} as not_before, ${msOf('dep.touched_at')} as touched_at, dep.at_risk,
   ${msOf('dep.at_risk_at')} as at_risk_at, dep.needs_rescue, dep.cancel_mode, dep.outcome_code, dep.outcome_reason,
-  dep.outcome_params, dep.before_running, dep.after_running, dep.corrected, dep.result_epoch, dep.result_seq,
+  dep.outcome_params, dep.before_running, dep.after_running, dep.corrected, dep.step_kind,
+  dep.step_artifact_id, dep.result_epoch, dep.result_seq,
   ${msOf('dep.state_at')} as state_at, ${msOf('dep.ended_at')} as ended_at,
   dev.identity_kind, dev.identity_value, dev.read_epoch, dev.read_after_seq`;
 
@@ -60,6 +61,8 @@ interface Row {
   before_running: RunningImageFact[] | null;
   after_running: RunningImageFact[] | null;
   corrected: boolean;
+  step_kind: 'stone' | 'restore' | null;
+  step_artifact_id: string | null;
   result_epoch: string | null;
   result_seq: string | null;
   state_at: number;
@@ -98,6 +101,10 @@ function toLocked(row: Row): LockedDeployment {
       beforeRunning: row.before_running,
       afterRunning: row.after_running,
       corrected: row.corrected,
+      step:
+        row.step_kind === null || row.step_artifact_id === null
+          ? null
+          : { kind: row.step_kind, artifactId: row.step_artifact_id },
       resultEpoch: row.result_epoch,
       resultSeq: row.result_seq === null ? null : Number(row.result_seq),
       stateAtMs: row.state_at,

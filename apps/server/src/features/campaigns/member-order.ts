@@ -8,6 +8,7 @@ import { compareVersions } from '../../domain/campaign/version-order.js';
 import { filterToSql, type SqlParams } from '../../domain/filter/filter-sql.js';
 import { filterOfSelector } from '../../domain/filter/from-selector.js';
 import { ProblemError } from '../../http/problem-error.js';
+import { stepsJson, type CampaignSteps } from './campaign-steps.js';
 import { versionProvesSql } from './version-proves.js';
 
 export interface PlanRequest {
@@ -19,6 +20,10 @@ export interface PlanRequest {
   readonly version: string;
   readonly selector: Selector;
   readonly policy: Policy;
+  /** Running versions that go over another artifact first. */
+  readonly steps: CampaignSteps;
+  /** Running versions that the artifact may follow; empty: any. */
+  readonly requires: readonly string[];
   /** Ages in filters are measured against it. */
   readonly nowMs: number;
 }
@@ -37,8 +42,14 @@ export function selectorSql(selector: Selector, params: SqlParams, nowMs: number
   const read = filterOfSelector(selector);
   // Checked when the campaign was saved.
   if (!read.ok) throw new ProblemError('campaign.policy', { detail: read.errors[0]?.what ?? 'the filter' });
-  return `coalesce(${filterToSql(read.filter, params, nowMs)}, false)`;
+  const matches = `coalesce(${filterToSql(read.filter, params, nowMs)}, false)`;
+  if (selector.updatedBy === undefined) return matches;
+  return `(${matches} and exists (select 1 from deployments u where u.device_id = dev.id
+    and u.campaign_id = ${params.add(selector.updatedBy)}::uuid and ${UPDATED}))`;
 }
+
+/** A campaign has updated a device, or left it so that only another update helps. Alias u. */
+export const UPDATED = `(u.state in ('proven', 'unproven') or u.at_risk)`;
 
 export const MEMBER_FROM = 'devices dev';
 
@@ -56,11 +67,31 @@ export async function newerVersions(tx: Queryable, request: PlanRequest): Promis
   return rows.map((row) => row.version).filter((version) => (compareVersions(version, request.version) ?? 0) > 0);
 }
 
+/** The artifact that a device takes first, as an id; null where it takes the campaign's. Needs the alias dev. */
+export const stepSql = (steps: string): string => `(${steps}::jsonb ->> dev.running_version)::uuid`;
+
+/** The device states other hardware, or speaks another protocol, than the artifact wants. */
+const misfitSql = (art: string): string => `(not dev.hardware @> coalesce(${art}.requires->'hardware', '{}')
+  or exists (select 1 from jsonb_each(coalesce(${art}.description->'hardware', '{}')) wanted
+    join jsonb_each(dev.hardware) found using (key) where wanted.value <> found.value))`;
+const wrongProtocolSql = (art: string): string =>
+  `(dev.protocol is not null and not coalesce(${art}.description->'protocols' ? dev.protocol, true))`;
+
+/** As {@link stepSql}, where the device cannot take the campaign's artifact at once. Needs dev and art. */
+export const neededStepSql = (steps: string): string => `case
+  when not coalesce(art.requires->'runningVersions' ? dev.running_version, false) then ${stepSql(steps)} end`;
+
+/** What the artifact may follow where the device runs something else; null where it is no version that is missing. */
+export const missingSql = (skip: string, prev: string, artifact: string): string => `case when ${skip} = 'requires'
+  then jsonb_build_object('running', coalesce(nullif(${prev}, ''), 'an unknown version'), 'wanted', (
+    select string_agg(v, ', ') from artifacts art, jsonb_array_elements_text(art.requires->'runningVersions') v
+    where art.id = ${artifact}::uuid)) end`;
+
 /**
  * Why a device is left out. Needs the aliases dev and art. A device without a running application is never
  * "already running" anything.
  */
-export const skipSql = (newer: string): string => `case
+export const skipSql = (newer: string, steps: string): string => `case
   when not dev.needs_rescue and dev.mode = 'application' and (
     (cardinality(art.running_hashes) > 0 and coalesce(
        (select array_agg(e->>'hash') from jsonb_array_elements(dev.running) e where e->>'hash' is not null), '{}'
@@ -69,11 +100,11 @@ export const skipSql = (newer: string): string => `case
     then 'already-running'
   when dev.running_version = any(${newer}::text[]) then 'downgrade'
   when jsonb_array_length(coalesce(art.requires->'runningVersions', '[]')) > 0
-    and not coalesce(art.requires->'runningVersions' ? dev.running_version, false) then 'requires'
-  when not dev.hardware @> coalesce(art.requires->'hardware', '{}') then 'requires'
-  when exists (select 1 from jsonb_each(coalesce(art.description->'hardware', '{}')) wanted
-    join jsonb_each(dev.hardware) found using (key) where wanted.value <> found.value) then 'wrong-hardware'
-  when dev.protocol is not null and not coalesce(art.description->'protocols' ? dev.protocol, true) then 'wrong-protocol'
+    and not coalesce(art.requires->'runningVersions' ? dev.running_version, false)
+    and not exists (select 1 from artifacts stone where stone.id = ${stepSql(steps)}
+      and not ${misfitSql('stone')} and not ${wrongProtocolSql('stone')}) then 'requires'
+  when ${misfitSql('art')} then 'wrong-hardware'
+  when ${wrongProtocolSql('art')} then 'wrong-protocol'
 end`;
 
 /** Strata smaller than this send one device first and the rest with the last stage. */
@@ -92,6 +123,7 @@ export async function orderMembers(tx: Queryable, request: PlanRequest): Promise
   const artifact = params.add(request.artifactId);
   const model = params.add(request.model);
   const newerParam = params.add(newer);
+  const steps = params.add(stepsJson(request.steps));
   const stage = stageSql(request.policy, params, request.nowMs);
   await queryRows(tx, 'drop table if exists planned_members');
   await queryRows(
@@ -99,7 +131,7 @@ export async function orderMembers(tx: Queryable, request: PlanRequest): Promise
     `create temporary table planned_members on commit drop as
      with chosen as (
        select dev.id, dev.site_id, coalesce(dev.running_version, '') as prev, dev.site_id::text as site,
-         ${skipSql(newerParam)} as skip, ${stage.filterSql} as own_stage,
+         ${skipSql(newerParam, steps)} as skip, ${neededStepSql(steps)} as step, ${stage.filterSql} as own_stage,
          ('x' || encode(substring(sha256(convert_to(${seed}::text || ':' || dev.id::text, 'UTF8')) from 1 for 8), 'hex'))
            ::bit(64)::bigint as h
        from ${MEMBER_FROM} join artifacts art on art.id = ${artifact}::uuid
@@ -113,13 +145,13 @@ export async function orderMembers(tx: Queryable, request: PlanRequest): Promise
        from chosen),
      b as (select *, row_number() over (partition by skip, prev order by (r_s - u) / n_s, h, id) as r_c from a),
      c as (
-       select id, site_id, prev, skip, own_stage, n_c, count(*) filter (where skip is null) over () as eligible,
+       select id, site_id, prev, skip, step, own_stage, n_c, count(*) filter (where skip is null) over () as eligible,
          row_number() over (
            order by (skip is not null), case when r_c = 1 then 0 when n_c < ${SMALL_STRATUM} then 2
              else (r_c - 0.5::float8) / n_c end, n_c desc, h, id) as pos
        from b),
      d as (select *, row_number() over (partition by skip is null, own_stage is null order by pos) as rest from c)
-     select id, site_id, prev, skip, pos, eligible, case when skip is not null then ${stage.last}
+     select id, site_id, prev, skip, step, pos, eligible, case when skip is not null then ${stage.last}
        when own_stage is not null then own_stage else ${stage.restSql} end as stage_idx
      from d`,
     params.values,

@@ -10,7 +10,8 @@ import {
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { parseFilter } from '../../domain/filter/parse-filter.js';
 import { filterPlace } from '../fleet/device-filter.js';
-import { orderMembers, SMALL_STRATUM, type PlanRequest } from './member-order.js';
+import { storeSteps } from './campaign-steps.js';
+import { missingSql, orderMembers, SMALL_STRATUM, type PlanRequest } from './member-order.js';
 
 export interface PlannedMembers {
   /** Devices to be updated, by stage. */
@@ -21,6 +22,7 @@ export interface PlannedMembers {
 /** Plans all members and writes them, with their strata and counters. */
 export async function planMembers(tx: Queryable, request: PlanRequest): Promise<PlannedMembers> {
   await orderMembers(tx, request);
+  await storeSteps(tx, request.campaignId, request.steps);
   await queryRows(
     tx,
     `insert into campaign_strata (campaign_id, idx, version, size, in_first_stage)
@@ -33,14 +35,16 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
     tx,
     `with planned as (
        insert into deployments (org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state,
-         outcome_reason, state_at, ended_at)
+         outcome_reason, outcome_params, step_artifact_id, step_kind, state_at, ended_at)
        select $2::uuid, $1::uuid, m.stage_idx, m.id, m.site_id, m.pos, coalesce(s.idx, 0),
-         case when m.skip is null then 'planned' else 'skipped' end, m.skip, clock_timestamp(),
+         case when m.skip is null then 'planned' else 'skipped' end, m.skip, ${missingSql('m.skip', 'm.prev', '$3')},
+         case when m.skip is null then m.step end,
+         case when m.skip is null and m.step is not null then 'stone' end, clock_timestamp(),
          case when m.skip is null then null else clock_timestamp() end
        from planned_members m left join campaign_strata s on s.campaign_id = $1::uuid and s.version = m.prev
        returning stage_idx, state)
      select stage_idx, state, count(*)::int as n from planned group by 1, 2`,
-    [request.campaignId, request.orgId],
+    [request.campaignId, request.orgId, request.artifactId],
   );
   await queryRows(
     tx,
@@ -77,6 +81,16 @@ export async function previewMembers(tx: Queryable, request: PlanRequest): Promi
     `select dev.id, dev.name, dev.running_version as version from planned_members m join devices dev on dev.id = m.id
      where m.skip is null order by m.pos limit 20`,
   );
+  const steps = await queryRows<{ version: string; count: number }>(
+    tx,
+    `select prev as version, count(*)::int as count from planned_members where skip is null and step is not null
+     group by prev order by count(*) desc, prev limit 200`,
+  );
+  const missing = await queryRows<{ version: string; count: number }>(
+    tx,
+    `select prev as version, count(*)::int as count from planned_members where skip = 'requires'
+     group by prev order by count(*) desc, prev limit 20`,
+  );
   await queryRows(tx, 'drop table planned_members');
   const members = sizes.filter((row) => row.skip === null);
   const skipped = new Map<string, number>();
@@ -90,8 +104,14 @@ export async function previewMembers(tx: Queryable, request: PlanRequest): Promi
     strata: strata.map((row) => ({ version: row.version, size: row.size, inFirstStage: row.first })),
     skipped: [...skipped].map(([reason, count]) => ({ reason, count })),
     sample,
-    notes: strataNotes(strata),
+    steps: steps.map((row) => ({ ...row, through: [...(request.steps.get(row.version)?.through ?? [])] })),
+    notes: [...strataNotes(strata), ...missing.map((row) => missingNote(row, request.requires))],
   };
+}
+
+function missingNote(row: { version: string; count: number }, wanted: readonly string[]): string {
+  const running = row.version === '' ? 'an unknown version' : row.version;
+  return `${row.count} device(s) run ${running}: the artifact follows only ${wanted.join(', ')}, and no stored artifact leads there. Upload one, or they are skipped.`;
 }
 
 /** What a person should know about the strata before the start. */
@@ -132,7 +152,7 @@ async function makeCounters(
 
 /** Takes a plan back of which nothing was granted. */
 export async function dropPlan(tx: Queryable, campaignId: string): Promise<void> {
-  for (const table of ['deployments', 'campaign_counters', 'campaign_strata', 'campaign_stages']) {
+  for (const table of ['deployments', 'campaign_steps', 'campaign_counters', 'campaign_strata', 'campaign_stages']) {
     await queryRows(tx, `delete from ${table} where campaign_id = $1`, [campaignId]);
   }
 }
@@ -156,6 +176,17 @@ export async function unknownNames(
   selector: Selector,
 ): Promise<{ path: string; message: string }[]> {
   const faults: { path: string; message: string }[] = [];
+  if (selector.updatedBy !== undefined) {
+    const found = await queryRows(tx, 'select 1 from campaigns where org_id = $1 and id = $2', [
+      orgId,
+      selector.updatedBy,
+    ]);
+    if (found.length === 0)
+      faults.push({
+        path: 'selector.updatedBy',
+        message: 'There is no such campaign. Correct the id or leave it out.',
+      });
+  }
   for (const [field, table] of [
     ['sites', 'sites'],
     ['gateways', 'gateways'],

@@ -2,7 +2,16 @@
 import type { DeploymentState } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { addToCounters } from './deployment-writer.js';
-import { MEMBER_FROM, newerVersions, Params, selectorSql, skipSql, type PlanRequest } from './member-order.js';
+import { stepsJson, storeSteps } from './campaign-steps.js';
+import {
+  MEMBER_FROM,
+  neededStepSql,
+  newerVersions,
+  Params,
+  selectorSql,
+  skipSql,
+  type PlanRequest,
+} from './member-order.js';
 
 /**
  * Devices that match by now and are no members yet join the last stage (membership `dynamic`); planned members that
@@ -13,6 +22,7 @@ export async function refreshMembers(
   tx: Queryable,
   request: PlanRequest,
 ): Promise<{ readonly joined: number; readonly left: number }> {
+  await storeSteps(tx, request.campaignId, request.steps);
   const newer = await newerVersions(tx, request);
   const params = new Params();
   const campaign = params.add(request.campaignId);
@@ -20,12 +30,14 @@ export async function refreshMembers(
   const model = params.add(request.model);
   const artifact = params.add(request.artifactId);
   const newerParam = params.add(newer);
+  const steps = params.add(stepsJson(request.steps));
   const last = params.add(request.policy.stages.length - 1);
   const selected = selectorSql(request.selector, params, request.nowMs);
   const joined = await queryRows<{ state: DeploymentState; n: number }>(
     tx,
     `with late as (
-       select dev.id, dev.site_id, coalesce(dev.running_version, '') as prev, ${skipSql(newerParam)} as skip
+       select dev.id, dev.site_id, coalesce(dev.running_version, '') as prev, ${skipSql(newerParam, steps)} as skip,
+         ${neededStepSql(steps)} as step
        from ${MEMBER_FROM} join artifacts art on art.id = ${artifact}::uuid
        where dev.org_id = ${org}::uuid and dev.model = ${model} and dev.state = 'active' and ${selected}
          and not exists (select 1 from deployments d where d.campaign_id = ${campaign}::uuid and d.device_id = dev.id)),
@@ -41,10 +53,12 @@ export async function refreshMembers(
        from (select prev, count(*) as n from late where skip is null group by prev) x
        where s.campaign_id = ${campaign}::uuid and s.version = x.prev returning s.idx, s.version),
      joined as (
-       insert into deployments (org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state, state_at)
+       insert into deployments (org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state, state_at,
+         step_artifact_id, step_kind)
        select ${org}::uuid, ${campaign}::uuid, ${last}::int, late.id, late.site_id,
          (select coalesce(max(position), 0) from deployments where campaign_id = ${campaign}::uuid)
-           + row_number() over (order by late.id), s.idx, 'planned', clock_timestamp()
+           + row_number() over (order by late.id), s.idx, 'planned', clock_timestamp(),
+         late.step, case when late.step is not null then 'stone' end
        from late join (select * from strata union all select * from known) s on s.version = late.prev
        where late.skip is null returning state)
      select state, count(*)::int as n from joined group by state`,

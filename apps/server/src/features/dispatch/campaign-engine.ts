@@ -14,13 +14,21 @@ import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
 import { spend, type PaceState } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
-import { beginCampaign, moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
+import {
+  beginCampaign,
+  moveCampaign,
+  promiseExposure,
+  recordDecision,
+  withdrawUnstarted,
+} from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
 import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
 import { loadSnapshot } from './campaign-snapshot.js';
+import { callBackOverdue } from './call-back.js';
 import { applyFinding, openStrata, probeQuarantines } from './brake-moves.js';
+import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
@@ -64,6 +72,7 @@ export class CampaignEngine {
         changed.decisions.push({ kind, params });
       };
       await this.expire(tx, campaign, say);
+      if (await callBackOverdue(tx, campaign, say)) changed.orders = true;
       await markSilent(tx, campaign);
       await openStrata(tx, campaign.id);
       if (await probeQuarantines(tx, campaign, say)) changed.orders = true;
@@ -74,7 +83,7 @@ export class CampaignEngine {
       for (const decision of decide(snapshot, campaign.nowMs)) {
         if (decision.kind === 'wake') wakeAtMs = decision.atMs;
         else if (decision.kind === 'grant') started += await this.grant(tx, campaign, decision, facts, say);
-        else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
+        else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes?.amber ?? false);
@@ -119,6 +128,7 @@ export class CampaignEngine {
     tx: EntityManager,
     campaign: CampaignRow,
     decision: Exclude<Decision, { kind: 'wake' | 'grant' }>,
+    facts: RuleFacts,
     say: (kind: string, params?: Record<string, unknown>) => Promise<void>,
   ): Promise<boolean> {
     const stageName = (index: number): string => campaign.policy.stages[index]?.name ?? String(index);
@@ -179,8 +189,10 @@ export class CampaignEngine {
         await this.giveUpRescues(tx, campaign);
         return false;
       case 'begin':
-        await beginCampaign(tx, campaign, 'engine', campaign.stateReason);
-        await say('campaign.started', { by: 'schedule' });
+        {
+          const preempted = await beginCampaign(tx, campaign, 'engine', campaign.stateReason);
+          await say('campaign.started', { by: 'schedule', ...(preempted !== null && { preempted }) });
+        }
         return true;
       case 'stop-stratum':
         await applyFinding(tx, campaign, decision, say);
@@ -189,15 +201,10 @@ export class CampaignEngine {
         await applyFinding(tx, campaign, decision, say);
         return true;
       case 'restore-rescues':
-        await queryRows(
-          tx,
-          `update deployments set step_artifact_id = $2, step_kind = 'restore'
-           where campaign_id = $1 and state = 'rescue' and step_kind is distinct from 'restore'`,
-          [campaign.id, decision.artifactId],
-        );
+        await restoreRescues(tx, campaign, decision.artifactId, say);
         return false;
       case 'renew':
-        return (await renewGrants(tx, campaign)).length > 0;
+        return (await renewGrants(tx, campaign, facts)).length > 0;
     }
   }
 
@@ -211,7 +218,7 @@ export class CampaignEngine {
   ): Promise<boolean> {
     await moveCampaign(tx, campaign, to, 'engine', reason);
     await withdrawUnstarted(tx, campaign.id);
-    const params = { reason, ...(evidence && { evidence }) };
+    const params = { reason, ...(await promiseExposure(tx, campaign)), ...(evidence && { evidence }) };
     await this.auditMove(tx, campaign, `campaign.${to}`, params);
     await say(`campaign.${to}`, params);
     return true;
@@ -316,14 +323,21 @@ export class CampaignEngine {
     );
   }
 
-  /** Looked at outside the transaction: a slow store must not hold the campaign's lock. */
-  private async blobPresentFor(campaignId: string): Promise<boolean> {
-    const [row] = await queryRows<{ sha256: string }>(
+  /**
+   * Whether the bytes of all that the campaign may grant are there. Looked at outside the transaction: a slow store must
+   * not hold the campaign's lock.
+   */
+  async blobPresentFor(campaignId: string): Promise<boolean> {
+    const rows = await queryRows<{ sha256: string }>(
       this.source.manager,
-      'select a.sha256 from campaigns c join artifacts a on a.id = c.artifact_id where c.id = $1',
+      `select a.sha256 from campaigns c join artifacts a on a.id = c.artifact_id
+         or a.id in (select s.artifact_id from campaign_steps s where s.campaign_id = c.id)
+         or (c.state = 'aborting' and a.id::text = c.policy->'onAbort'->>'restore')
+       where c.id = $1`,
       [campaignId],
     );
-    return row ? this.blobPresent(row.sha256) : false;
+    for (const { sha256 } of rows) if (!(await this.blobPresent(sha256))) return false;
+    return rows.length > 0;
   }
 
   /** Whether the artifact's bytes are in the store; a store that cannot be asked counts as "not there" (P11). */

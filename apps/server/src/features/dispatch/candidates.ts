@@ -52,6 +52,7 @@ const RULE_PARAMS: RuleParams = {
   perSite: '$4',
   minBattery: '$5',
   openZones: '$6',
+  urgent: '$7',
 };
 
 export const ruleValues = (campaignId: string, nowMs: number, facts: RuleFacts): unknown[] => [
@@ -61,6 +62,7 @@ export const ruleValues = (campaignId: string, nowMs: number, facts: RuleFacts):
   facts.perSite,
   facts.minBattery,
   facts.openZones,
+  facts.urgentOthers,
 ];
 
 export const stateOf = (mode: GrantRequest['mode']): DeploymentState => (mode === 'rescue' ? 'rescue' : 'planned');
@@ -74,7 +76,8 @@ export const CANDIDATE_COLUMNS = `dep.id, dep.device_id, gw.id as gateway_id, de
 
 /** Every placeholder is named with its type, also where the rules of a rescue do not look at it. */
 export const candidateWhere = (mode: GrantRequest['mode']): string =>
-  `${noRuleBlocks(RULE_PARAMS, mode)} and $5::int is not distinct from $5 and $6::text[] is not distinct from $6`;
+  `${noRuleBlocks(RULE_PARAMS, mode)} and $5::int is not distinct from $5 and $6::text[] is not distinct from $6
+   and $7::uuid[] is not distinct from $7`;
 
 /** @returns those nothing stands in the way of, and where the next look goes on (START at the end of the order). */
 export async function findCandidates(
@@ -105,9 +108,9 @@ async function look(
   limit: number,
 ): Promise<{ rows: CandidateRow[]; end: ScanPlace; isLast: boolean }> {
   // One scan of the index per stage, so that nothing is sorted but what was read.
-  const stretch = `select d.* from unnest($7::int[]) as s(idx) cross join lateral (
+  const stretch = `select d.* from unnest($8::int[]) as s(idx) cross join lateral (
       select * from deployments d where d.campaign_id = $1 and d.stage_idx = s.idx and d.state = '${stateOf(request.mode)}'
-        and (s.idx > $8::int or (s.idx = $8::int and d.position > $9::bigint))
+        and (s.idx > $9::int or (s.idx = $9::int and d.position > $10::bigint))
       order by d.position limit ${limit}) d order by d.stage_idx, d.position limit ${limit}`;
   const rows = await queryRows<
     Partial<CandidateRow> & { scanned: number; last_stage: number | null; last_at: string | null }

@@ -63,7 +63,7 @@ export async function giveGrants(
     tx,
     `select ${CANDIDATE_COLUMNS}, gw.epoch, dep.attempt, dep.ordinal is null as first from ${CANDIDATE_FROM}
      where dep.campaign_id = $1 and dep.state = '${stateOf(request.mode)}' and ${candidateWhere(request.mode)}
-       and dep.id = any($7::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
+       and dep.id = any($8::uuid[]) order by dev.id for no key update of dev, dep skip locked`,
     [...ruleValues(campaign.id, campaign.nowMs, facts), [...ids]],
   );
   const held = new Set(wanted.map((candidate) => candidate.gatewayId));
@@ -78,7 +78,7 @@ export async function giveGrants(
     .filter((row) => chosen.has(row.id))
     .sort((a, b) => a.stage_idx - b.stage_idx || Number(a.position) - Number(b.position));
   if (granted.length === 0) return new Map();
-  await write(tx, campaign, request, stateOf(request.mode), granted);
+  await write(tx, campaign, request, stateOf(request.mode), granted, facts.startMs);
   const byGateway = new Map<string, number>();
   for (const row of granted) byGateway.set(row.gateway_id, (byGateway.get(row.gateway_id) ?? 0) + 1);
   await claimSlots(tx, byGateway, facts.perGateway);
@@ -131,8 +131,9 @@ async function write(
   request: GrantRequest,
   from: DeploymentState,
   granted: readonly (CandidateRow & { epoch: string; first: boolean })[],
+  startMs: number,
 ): Promise<void> {
-  const ends = grantEnds(campaign.nowMs, campaign.policy.timeouts);
+  const ends = grantEnds(campaign.nowMs, { ...campaign.policy.timeouts, startMs });
   const firsts = granted.filter((row) => row.first).map((row) => row.id);
   const [counter] = await queryRows<{ first: string }>(
     tx,
@@ -166,17 +167,25 @@ async function write(
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id
        returning d.id, d.reign, d.attempt, d.campaign_id, d.device_id, d.gateway_id, d.epoch, d.stage_idx, d.granted_at,
-         d.start_by, d.finish_by),
+         d.start_by, d.finish_by, d.step_artifact_id),
      tried as (
        insert into attempts (deployment_id, reign, attempt, campaign_id, device_id, gateway_id, epoch, mode, granted_at,
-         start_by, finish_by)
+         start_by, finish_by, artifact_id)
        select g.id, g.reign, g.attempt, g.campaign_id, g.device_id, g.gateway_id, g.epoch,
          case when $5 = 'rescue' or v.needs_rescue or v.mode = 'bootloader' then 'rescue' else 'update' end,
-         g.granted_at, g.start_by, g.finish_by
+         g.granted_at, g.start_by, g.finish_by, coalesce(g.step_artifact_id, $7::uuid)
        from given g join devices v on v.id = g.device_id),
      fenced as (update devices v set fenced_until = ${timeOf('$6::float8')} from given where v.id = given.device_id)
      select stage_idx, count(*)::int as n from given group by stage_idx`,
-    [JSON.stringify(rows), campaign.nowMs, ends.startByMs, ends.finishByMs, request.mode, fenceOf(ends.finishByMs)],
+    [
+      JSON.stringify(rows),
+      campaign.nowMs,
+      ends.startByMs,
+      ends.finishByMs,
+      request.mode,
+      fenceOf(ends.finishByMs),
+      campaign.artifactId,
+    ],
   );
   await addToCounters(
     tx,
@@ -228,13 +237,14 @@ async function claimSlots(tx: Queryable, byGateway: ReadonlyMap<string, number>,
  * is there, and no longer than the download may take.
  * @returns the gateways that get a new order.
  */
-export async function renewGrants(tx: Queryable, campaign: CampaignRow): Promise<string[]> {
-  const { startMs, downloadMs } = campaign.policy.timeouts;
+export async function renewGrants(tx: Queryable, campaign: CampaignRow, facts: RuleFacts): Promise<string[]> {
+  const { timeouts } = campaign.policy;
+  const { startMs } = facts;
   const where = `dep.campaign_id = $1 and dep.state in ('granted', 'downloading')
     and dep.start_by > ${timeOf('$2::float8')} and dep.start_by < ${timeOf('($2::float8 + $3::float8 / 2)')}
-    and dep.granted_at > ${timeOf('($2::float8 - $3::float8 - $4::float8)')}
+    and dep.granted_at > ${timeOf('($2::float8 - $4::float8)')}
     and not dep.preempted and gw.online and gw.epoch = dep.epoch and gw.state = 'active' and gw.hold_note is null`;
-  const params = [campaign.id, campaign.nowMs, startMs, downloadMs];
+  const params = [campaign.id, campaign.nowMs, startMs, timeouts.startMs + timeouts.downloadMs];
   const due = await queryRows<{ id: string; gateway_id: string }>(
     tx,
     `select dep.id, gw.id as gateway_id from deployments dep join gateways gw on gw.id = dep.gateway_id where ${where}
@@ -246,7 +256,7 @@ export async function renewGrants(tx: Queryable, campaign: CampaignRow): Promise
     tx,
     due.map((row) => row.gateway_id),
   );
-  const ends = grantEnds(campaign.nowMs, campaign.policy.timeouts);
+  const ends = grantEnds(campaign.nowMs, { ...timeouts, startMs });
   const renewed = await queryRows<{ gateway_id: string }>(
     tx,
     `with due as (

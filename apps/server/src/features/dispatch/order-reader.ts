@@ -42,6 +42,7 @@ interface Row {
   format: string;
   running_version: string | null;
   version_proves: boolean;
+  step_kind: 'stone' | 'restore' | null;
   heard_of: boolean;
 }
 
@@ -51,7 +52,7 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
     tx,
     `select dep.gateway_id, dep.id, dep.reign, dep.attempt, dep.epoch, coalesce(att.mode, 'update') as mode,
        ${msOf('dep.touched_at')} as touched_at, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
-       dep.cancel_mode, dep.state, dep.needs_rescue, dep.preempted, camp.state as camp_state, camp.id as campaign_id, camp.policy,
+       dep.cancel_mode, dep.state, dep.needs_rescue, dep.preempted, dep.step_kind, camp.state as camp_state, camp.id as campaign_id, camp.policy,
        dev.id as device_id, dev.model, dev.identity_kind, dev.identity_value, dev.protocol,
        coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
        ${versionProvesSql('art')} as version_proves,
@@ -104,7 +105,8 @@ function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
         versionProves: row.version_proves,
       },
       confirm: policy.confirm,
-      allowDowngrade: policy.allowDowngrade,
+      // What an abort restores is what ran before: older as a rule.
+      allowDowngrade: policy.allowDowngrade || row.step_kind === 'restore',
       startBy: row.start_by,
       finishBy: row.finish_by,
       timeouts: { downloadMs, transferMs, activateMs, proveMs },
@@ -128,18 +130,23 @@ function linkNames(stored: unknown): string[] {
     .slice(0, MAX_LINKS);
 }
 
-/** Artifacts that devices behind the gateways wait for: fetched ahead of need. */
+const waitsFor = (condition: string): string => `exists (
+  select 1 from devices dev join deployments dep on dep.device_id = dev.id and dep.campaign_id = camp.id
+    join campaign_stages stage on stage.campaign_id = camp.id and stage.idx = dep.stage_idx
+  where dev.gateway_id = g.id and dep.state = 'planned' and stage.state in ('open', 'soaking', 'passed') and ${condition})`;
+
+/** Artifacts that devices behind the gateways wait for, the steps on their way included: fetched ahead of need. */
 export async function readPrefetch(tx: Queryable, gatewayIds: readonly string[]): Promise<Map<string, ArtifactRef[]>> {
   const rows = await queryRows<{ gateway_id: string; sha256: string; size_bytes: string; format: string }>(
     tx,
     `select g.id as gateway_id, art.sha256, art.size_bytes, art.format
      from unnest($1::uuid[]) as g(id)
-       cross join (select distinct camp.id, camp.artifact_id from campaigns camp where camp.state = 'running') camp
-       join artifacts art on art.id = camp.artifact_id
-     where exists (
-       select 1 from devices dev join deployments dep on dep.device_id = dev.id and dep.campaign_id = camp.id
-       join campaign_stages stage on stage.campaign_id = camp.id and stage.idx = dep.stage_idx
-       where dev.gateway_id = g.id and dep.state = 'planned' and stage.state in ('open', 'soaking', 'passed'))
+       cross join lateral (
+         select camp.artifact_id as id from campaigns camp where camp.state = 'running' and ${waitsFor('true')}
+         union
+         select step.artifact_id from campaigns camp join campaign_steps step on step.campaign_id = camp.id
+         where camp.state = 'running' and ${waitsFor('dep.step_artifact_id = step.artifact_id')}) wanted
+       join artifacts art on art.id = wanted.id
      order by art.created_at desc`,
     [gatewayIds],
   );

@@ -4,14 +4,19 @@
  */
 import type { Policy } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import { DEFAULT_GAP_MS, startWithinMs, type LeaseFacts } from '../../domain/pace/index.js';
 import { openZones, type OpenZones } from '../../domain/windows/open-times.js';
 
 export interface RuleFacts {
+  /** From a grant to its last moment to start. */
+  readonly startMs: number;
   readonly perGateway: number;
   readonly perSite: number | null;
   readonly minBattery: number | null;
   /** Null: no windows, or the campaign ignores them. */
   readonly openZones: readonly string[] | null;
+  /** Urgent campaigns that go first; null where there is none, or the campaign is urgent itself. */
+  readonly urgentOthers: readonly string[] | null;
   /** By zone of the sites; null without windows. */
   readonly zones: OpenZones | null;
 }
@@ -24,10 +29,17 @@ export async function loadRuleFacts(
   campaign: { readonly id: string; readonly orgId: string; readonly policy: Policy; readonly nowMs: number },
 ): Promise<RuleFacts> {
   const { limits, windows, urgent, minBatteryPercent } = campaign.policy;
+  const sessions = await sessionTimes(tx, campaign.id);
   const plain = {
+    startMs: startWithinMs(
+      campaign.policy.timeouts.startMs,
+      urgent !== undefined,
+      leaseFacts(sessions, limits.perGateway),
+    ),
     perGateway: limits.perGateway,
     perSite: limits.perSite ?? null,
     minBattery: minBatteryPercent ?? null,
+    urgentOthers: urgent ? null : await urgentCampaigns(tx, campaign.orgId),
   };
   if (windows.length === 0 || urgent) return { ...plain, openZones: null, zones: null };
   const sites = await queryRows<{ zone: string }>(tx, 'select distinct zone from sites where org_id = $1', [
@@ -37,20 +49,54 @@ export async function loadRuleFacts(
     windows,
     sites.map((site) => site.zone),
     campaign.nowMs,
-    await durationP90(tx, campaign),
+    sessions?.p90 ?? longestSession(campaign.policy),
   );
   return { ...plain, openZones: [...zones.open.keys()], zones };
 }
 
-/** 90th percentile of an attempt's duration; while too few are known, all that the policy allows one. */
-async function durationP90(tx: Queryable, campaign: { readonly id: string; readonly policy: Policy }): Promise<number> {
-  const [row] = await queryRows<{ n: number; p90: number | null }>(
+async function urgentCampaigns(tx: Queryable, orgId: string): Promise<readonly string[] | null> {
+  const rows = await queryRows<{ id: string }>(
     tx,
-    `select count(*)::int as n, percentile_cont(0.9) within group (order by duration_ms) as p90 from (
+    `select id from campaigns where org_id = $1 and state = 'running' and policy ? 'urgent'`,
+    [orgId],
+  );
+  return rows.length === 0 ? null : rows.map((row) => row.id);
+}
+
+interface SessionTimes {
+  readonly p50: number;
+  readonly p90: number;
+}
+
+/** Quantiles of what proven attempts took; undefined while too few are known. */
+async function sessionTimes(tx: Queryable, campaignId: string): Promise<SessionTimes | undefined> {
+  const [row] = await queryRows<{ n: number; p50: number | null; p90: number | null }>(
+    tx,
+    `select count(*)::int as n, percentile_cont(0.5) within group (order by duration_ms) as p50,
+       percentile_cont(0.9) within group (order by duration_ms) as p90 from (
        select duration_ms from attempts where campaign_id = $1 and outcome = 'proven' and duration_ms is not null
        order by granted_at desc limit 500) recent`,
-    [campaign.id],
+    [campaignId],
   );
-  const { transferMs, activateMs, proveMs } = campaign.policy.timeouts;
-  return row && row.n >= LEAST_DURATIONS && row.p90 !== null ? row.p90 : transferMs + activateMs + proveMs;
+  if (!row || row.n < LEAST_DURATIONS || row.p50 === null || row.p90 === null) return undefined;
+  return { p50: row.p50, p90: row.p90 };
+}
+
+/** All that the policy allows one. */
+function longestSession({ timeouts }: Policy): number {
+  return timeouts.transferMs + timeouts.activateMs + timeouts.proveMs;
+}
+
+/** The way of an order there and back is not measured: what the publisher waits before it sends one again stands for it. */
+const ROUND_TRIP_MS = 5_000;
+
+function leaseFacts(sessions: SessionTimes | undefined, slots: number): Omit<LeaseFacts, 'urgent'> | undefined {
+  if (!sessions) return undefined;
+  return {
+    session90Ms: sessions.p90,
+    session50Ms: sessions.p50,
+    parallelSlots: slots,
+    gapMs: DEFAULT_GAP_MS,
+    roundTrip99Ms: ROUND_TRIP_MS,
+  };
 }

@@ -121,6 +121,8 @@ export class DeviceSightings {
         running_version: mainVersion(running),
         running_hash: mainHash(running),
         battery_percent: seen.batteryPercent ?? null,
+        // Its application runs, seen after the result that took it out of service.
+        in_service: reads && !live,
         read_epoch: reads ? epoch : before.read_epoch,
         read_after_seq: reads ? seen.readAfterSeq : Number(before.read_after_seq),
       });
@@ -158,7 +160,8 @@ export class DeviceSightings {
       `select distinct on (p.device_id) p.device_id, p.state, p.gateway_id, p.result_epoch, p.result_seq,
          (extract(epoch from coalesce(p.ended_at, p.state_at)) * 1000)::float8 as ended_ms,
          a.description -> 'images' as images, a.running_version
-       from deployments p join campaigns c on c.id = p.campaign_id join artifacts a on a.id = c.artifact_id
+       from deployments p join campaigns c on c.id = p.campaign_id
+         join artifacts a on a.id = coalesce(p.step_artifact_id, c.artifact_id)
        where p.device_id = any($1::uuid[]) and p.granted_at is not null
        order by p.device_id, p.granted_at desc`,
       [ids],
@@ -198,12 +201,13 @@ export class DeviceSightings {
       `update devices d set gateway_id = u.gateway_id, model = u.model, name = u.name, protocol = u.protocol,
          hardware = u.hardware, running = u.running, running_version = u.running_version, running_hash = u.running_hash,
          mode = u.mode, links = u.links, read_epoch = u.read_epoch, read_after_seq = u.read_after_seq,
+         out_of_service = d.out_of_service and not u.in_service,
          battery_percent = coalesce(u.battery_percent, d.battery_percent),
          battery_at = case when u.battery_percent is null then d.battery_at else clock_timestamp() end,
          last_seen_at = clock_timestamp()
        from jsonb_to_recordset($1) as u (id uuid, gateway_id uuid, model text, name text, protocol text, hardware jsonb,
          running jsonb, running_version text, running_hash text, mode text, links jsonb, read_epoch text,
-         read_after_seq bigint, battery_percent smallint)
+         read_after_seq bigint, battery_percent smallint, in_service boolean)
        where d.id = u.id`,
       [JSON.stringify(updates)],
     );

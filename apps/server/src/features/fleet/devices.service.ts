@@ -46,6 +46,8 @@ interface DeviceRow {
   state_note: string | null;
   replaced_by: string | null;
   needs_rescue: boolean;
+  redundancy_group_id: string | null;
+  out_of_service: boolean;
   battery_percent: number | null;
   battery_at: Date | null;
   first_seen_at: Date;
@@ -81,6 +83,7 @@ export class DevicesService {
       .and('approved = ?', query.approved)
       .and('state = ?', query.state)
       .and('identity_value = ?', query.identity)
+      .and('redundancy_group_id = ?', query.redundancyGroup)
       .andTag('tags', query.tag);
     if (query.filter !== undefined) {
       const read = readFilter(query.filter, 'query.filter');
@@ -105,16 +108,22 @@ export class DevicesService {
 
   async patch(actor: Actor, id: string, expected: number | undefined, body: DevicePatch): Promise<Device> {
     const device = await inTransaction(this.source, async (tx) => {
+      // Before the device: grants take their locks in this order too.
+      if (body.redundancyGroup) await this.expectGroup(tx, actor, body.redundancyGroup);
       const before = await this.row(tx, actor, id, true);
       expectRevision(before.revision, expected);
+      const group = body.redundancyGroup === undefined ? before.redundancy_group_id : body.redundancyGroup;
       await tx.query(
-        'update devices set name = $2, model = $3, tags = $4, hold_note = $5, revision = revision + 1 where id = $1',
+        `update devices set name = $2, model = $3, tags = $4, hold_note = $5, redundancy_group_id = $6,
+           out_of_service = out_of_service and not $7, revision = revision + 1 where id = $1`,
         [
           id,
           body.name === undefined ? before.name : body.name,
           body.model === undefined ? before.model : body.model,
           JSON.stringify(body.tags ?? before.tags),
           body.hold === undefined ? before.hold_note : (body.hold?.note ?? null),
+          group,
+          body.inService ?? false,
         ],
       );
       await this.record(tx, actor, 'device.changed', id, { ...body });
@@ -217,6 +226,16 @@ export class DevicesService {
     );
   }
 
+  /** Locked, so that a grant that counts the group's members sees this one or comes before it. */
+  private async expectGroup(tx: EntityManager, actor: Actor, id: string): Promise<void> {
+    const found = await queryRows(
+      tx,
+      'select 1 from redundancy_groups where org_id = $1 and id = $2 for no key update',
+      [actor.orgId, id],
+    );
+    if (found.length === 0) throw new ProblemError('request.not-found', { what: 'redundancy group', id });
+  }
+
   private async detail(tx: Pick<EntityManager, 'query'>, actor: Actor, id: string): Promise<DeviceDetail> {
     const row = await this.row(tx, actor, id);
     const seenBy = await queryRows<{ gateway_id: string; rssi_dbm: number | null; last_seen_at: Date }>(
@@ -308,6 +327,8 @@ function deviceView(row: DeviceRow): Device {
     stateNote: row.state_note,
     replacedBy: row.replaced_by as Device['replacedBy'],
     needsRescue: row.needs_rescue,
+    redundancyGroup: row.redundancy_group_id,
+    outOfService: row.out_of_service,
     battery:
       row.battery_percent === null || row.battery_at === null
         ? null

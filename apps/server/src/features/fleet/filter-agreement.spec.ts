@@ -35,6 +35,7 @@ const ORG = uuid(9, 1);
 const WORDS = ['a', 'ab', 'b', 'a%', 'a_b', 'axb', 'a*', 'A', 'a\\', 'ä', '"', '😀', ''];
 const word = fc.constantFrom(...WORDS);
 const SITES = ['a', 'ab', 'a%'].map((name, index) => ({ id: uuid(1, index), name }));
+const GROUPS = ['a', 'B*', uuid(2, 0)].map((name, index) => ({ id: uuid(4, index), name }));
 const GATEWAYS = ['a', 'a_b', uuid(1, 0)].map((name, index) => ({ id: uuid(2, index), name, site: index % 2 }));
 
 const number = fc.constantFrom(0, 1, 2, 9, 10, 4_294_967_295, 9_999_999_999);
@@ -70,6 +71,7 @@ const device = fc.record({
   tags: fc.dictionary(word, word, { maxKeys: 3 }),
   site: fc.constantFrom(...SITES),
   gateway: fc.option(fc.constantFrom(...GATEWAYS)),
+  group: fc.option(fc.constantFrom(...GROUPS)),
   links: fc.array(link, { maxLength: 3 }),
   lastSeenMs: instant,
   batteryPercent: fc.option(fc.constantFrom(0, 20, 100)),
@@ -114,6 +116,7 @@ const comparison = fc.oneof(
   range.map((text) => `version=range=${quoted(text)}`),
   named('site', listOf(fc.oneof(pattern, ids(1)))),
   named('gateway', listOf(fc.oneof(pattern, ids(2), ids(1)))),
+  named('group', listOf(fc.oneof(pattern, ids(4), ids(2)))),
   named(
     'tag',
     listOf(
@@ -154,10 +157,10 @@ const filterText: fc.Arbitrary<string> = fc.letrec<{ filter: string }>((tie) => 
 async function store(devices: readonly FilterFacts[]): Promise<void> {
   await client.query(
     `insert into devices (id, org_id, site_id, gateway_id, model, name, identity_kind, identity_value, tags, links,
-       running_version, last_seen_at, battery_percent, hold_note)
+       running_version, last_seen_at, battery_percent, hold_note, redundancy_group_id)
      select (d->>'id')::uuid, $2, (d->'site'->>'id')::uuid, (d->'gateway'->>'id')::uuid, d->>'model', d->>'name', 'eui',
        d->>'id', d->'tags', d->'links', d->>'runningVersion', to_timestamp((d->>'lastSeenMs')::float8 / 1000),
-       (d->>'batteryPercent')::smallint, case when (d->>'held')::boolean then 'held' end
+       (d->>'batteryPercent')::smallint, case when (d->>'held')::boolean then 'held' end, (d->'group'->>'id')::uuid
      from jsonb_array_elements($1::jsonb) d`,
     [JSON.stringify(devices), ORG],
   );
@@ -178,6 +181,9 @@ describe('SQL and code', () => {
     await client.query(`insert into orgs (id, slug) values ($1, 'acme')`, [ORG]);
     for (const { id, name } of SITES) {
       await client.query('insert into sites (id, org_id, name) values ($1, $2, $3)', [id, ORG, name]);
+    }
+    for (const { id, name } of GROUPS) {
+      await client.query('insert into redundancy_groups (id, org_id, name) values ($1, $2, $3)', [id, ORG, name]);
     }
     for (const { id, name, site } of GATEWAYS) {
       await client.query(

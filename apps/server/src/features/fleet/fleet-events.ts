@@ -17,7 +17,11 @@ export interface FleetEventMap {
   /** A presence message said which order the agent holds; may be newer than ours after a restore of the database. */
   presenceHeld: GatewayEvent & { readonly epoch: string; readonly reign: number; readonly revision: number };
   /** Devices that are new, or whose running image, mode, links or gateway changed. */
-  inventoryChanged: GatewayEvent & { readonly deviceIds: readonly string[] };
+  inventoryChanged: GatewayEvent & {
+    readonly deviceIds: readonly string[];
+    /** One of them was never seen before. */
+    readonly appeared: boolean;
+  };
   /** Quarantined, released, decommissioned, put on hold, or enrolled again. */
   gatewayChanged: GatewayEvent & { readonly state: 'active' | 'quarantined' | 'decommissioned' };
 }

@@ -21,13 +21,22 @@ import { LoginService } from './login.service.js';
 import { MessageCheck } from './message-check.js';
 import { ModelsService } from './models.service.js';
 import { PresenceHandler } from './presence.handler.js';
+import { RedundancyGroupsController } from './redundancy-groups.controller.js';
+import { RedundancyGroupsService } from './redundancy-groups.service.js';
 import { SitesController } from './sites.controller.js';
 import { SitesService } from './sites.service.js';
 import { StraySightings } from './stray-sightings.js';
 
 /** Gateways, sites, models, devices: who is there, who may speak for what, and what runs. */
 @Module({
-  controllers: [AgentController, DecommissionController, DevicesController, GatewaysController, SitesController],
+  controllers: [
+    AgentController,
+    DecommissionController,
+    DevicesController,
+    GatewaysController,
+    RedundancyGroupsController,
+    SitesController,
+  ],
   providers: [
     BrokerAccessService,
     CampaignMarker,
@@ -46,6 +55,7 @@ import { StraySightings } from './stray-sightings.js';
     MessageCheck,
     ModelsService,
     PresenceHandler,
+    RedundancyGroupsService,
     SitesService,
     StraySightings,
     { provide: GATEWAY_AUTHORITY, useExisting: LoginService },

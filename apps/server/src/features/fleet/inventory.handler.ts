@@ -56,16 +56,17 @@ export class InventoryHandler implements OnModuleInit {
       const devices = await this.bind(tx, gateway, checked.body.devices);
       const changed = await this.sightings.apply(tx, gateway, run, devices);
       await this.strays.apply(tx, gateway, checked.body.strays);
-      return { gateway, changed };
+      return { gateway, changed, appeared: devices.some(({ isNew }) => isNew) };
     });
     if (!done || done.changed.length === 0) return;
-    const { gateway, changed } = done;
+    const { gateway, changed, appeared } = done;
     await this.marker.markGateway(gateway.id);
     this.events.emit('inventoryChanged', {
       orgId: gateway.orgId,
       siteId: gateway.siteId,
       gatewayId: gateway.id,
       deviceIds: changed,
+      appeared,
     });
   }
 

@@ -19,10 +19,12 @@ import {
   CANDIDATE_FROM,
   GROUP_OUT,
   SITE_IN_FLIGHT,
+  urgentWaiting,
   WAITS_FOR_FIRST,
   type CandidateFacts,
 } from '../../domain/candidate/rules.js';
 import { whyOf, type WhyCampaign } from '../../domain/candidate/why.js';
+import type { Params } from '../../domain/deployment/deployment.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { msOf } from '../campaigns/deployment-rows.js';
@@ -46,6 +48,8 @@ interface FactsRow {
   finish_by: number | null;
   outcome_code: string | null;
   outcome_reason: string | null;
+  outcome_params: Params | null;
+  step_version: string | null;
   after_running: RunningImageFact[] | null;
   state_at: number;
   not_before: number | null;
@@ -79,6 +83,7 @@ interface FactsRow {
   stratum_version: string | null;
   stratum_stopped: string | null;
   waits_for_first: boolean;
+  urgent_first: string | null;
   quarantine_kind: 'gateway' | 'site' | null;
   quarantine_note: string | null;
 }
@@ -87,7 +92,8 @@ const LIVE = LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ');
 
 const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.device_id, dep.position, dep.state,
     dep.stage_idx, dep.attempt, dep.tries, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
-    dep.outcome_code, dep.outcome_reason, dep.after_running, ${msOf('dep.state_at')} as state_at,
+    dep.outcome_code, dep.outcome_reason, dep.outcome_params, dep.after_running,
+    case when dep.step_kind = 'stone' then coalesce(stone.running_version, stone.version) end as step_version, ${msOf('dep.state_at')} as state_at,
     ${msOf('dep.not_before')} as not_before, depgw.name as dep_gateway, dev.model as device_model, art.model as artifact_model,
     dev.hold_note as device_hold, case when dev.state <> 'active' then coalesce(dev.state_note, '') end as device_gone, dev.approved, dev.protocol, ${msOf('dev.fenced_until')} as fenced_until,
     site.name as site_name, site.hold_note as site_hold, gw.name as gateway_name, gw.state as gateway_state,
@@ -99,8 +105,11 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
     site.zone as site_zone, ${SITE_IN_FLIGHT}::int as site_in_flight, dev.battery_percent as battery, grp.name as group_name,
     case when grp.id is not null then ${GROUP_OUT}::int end as group_out, grp.max_out as group_max,
     str.version as stratum_version, case when str.stopped_at is not null then coalesce(str.stopped_note, '') end as stratum_stopped,
-    coalesce(${WAITS_FOR_FIRST}, false) as waits_for_first, quar.kind as quarantine_kind, quar.note as quarantine_note
-  from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id`;
+    coalesce(${WAITS_FOR_FIRST}, false) as waits_for_first,
+    case when not camp.policy ? 'urgent' then (
+      ${urgentWaiting(`uc.org_id = camp.org_id and uc.policy ? 'urgent'`)} limit 1) end as urgent_first, quar.kind as quarantine_kind, quar.note as quarantine_note
+  from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id
+    left join artifacts stone on stone.id = dep.step_artifact_id`;
 
 @Injectable()
 export class WhyService {
@@ -175,7 +184,8 @@ export class WhyService {
         finishByMs: row.finish_by,
         outcomeCode: row.outcome_code,
         outcomeReason: row.outcome_reason,
-        outcomeParams: null,
+        outcomeParams: row.outcome_params,
+        stepVersion: row.step_version,
         afterRunning: row.after_running,
         stateAtMs: row.state_at,
       };
@@ -196,7 +206,7 @@ export class WhyService {
     const tx = this.source.manager;
     const row = await loadCampaign(tx, id, 'none');
     if (!row) return undefined;
-    const snapshot = await loadSnapshot(tx, row, await this.engine.blobPresent(row.artifactSha256));
+    const snapshot = await loadSnapshot(tx, row, await this.engine.blobPresentFor(id));
     const { unproven } = row.policy.limits;
     return {
       rules: await loadRuleFacts(tx, row),
@@ -266,6 +276,7 @@ function candidateFacts(row: FactsRow, rules: RuleFacts, nowMs: number): Candida
       waitsForFirst: row.waits_for_first,
     },
     quarantine: row.quarantine_kind === null ? null : { kind: row.quarantine_kind, note: row.quarantine_note ?? '' },
+    urgentFirst: row.urgent_first,
     reachable: row.reachable,
     claimedBy: row.claimed_by,
     notBeforeMs: row.not_before,

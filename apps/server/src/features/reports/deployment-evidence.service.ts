@@ -27,7 +27,8 @@ export class DeploymentEvidenceService implements DeploymentEvidence {
     }>(
       tx,
       `select dep.id, art.description, art.running_version, ${versionProvesSql('art')} as version_proves
-       from deployments dep join campaigns camp on camp.id = dep.campaign_id join artifacts art on art.id = camp.artifact_id
+       from deployments dep join campaigns camp on camp.id = dep.campaign_id
+         join artifacts art on art.id = coalesce(dep.step_artifact_id, camp.artifact_id)
        where dep.device_id = $1 and dep.granted_at is not null order by dep.granted_at desc, dep.id limit 1`,
       [sighting.deviceId],
     );

@@ -17,6 +17,7 @@ import { versionProvesSql } from '../campaigns/version-proves.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import type { ReadBatch, ReadReport } from './batch-reader.js';
 import { quarantineContradictions, type Contradicted } from './contradictions.js';
+import { readFailedBefore, readStepArtifacts } from './fold-facts.js';
 import { ReportFold, type CampaignContext, type JudgedReport, type ReportOrigin } from './report-fold.js';
 
 export interface IncomingBatch {
@@ -47,6 +48,7 @@ interface CachedCampaign {
   readonly policy: Pick<Policy, 'retry' | 'onAbort'>;
   readonly images: ArtifactProof['images'];
   readonly runningVersion: string | null;
+  readonly requires: readonly string[];
 }
 
 const ATTEMPTS = 5;
@@ -217,8 +219,12 @@ export class ReportCommitter {
       if (read.report && read.report.kind !== 'epoch-started') ids.add(read.report.ref.deployment);
     }
     const locked = await lockDeployments(tx, [...ids]);
-    const campaigns = await this.readCampaigns(tx, [...new Set(locked.map((row) => row.facts.campaignId))]);
-    const fold = new ReportFold(locked, campaigns, nowMs, reign);
+    const known = {
+      campaigns: await this.readCampaigns(tx, [...new Set(locked.map((row) => row.facts.campaignId))]),
+      stepArtifacts: await readStepArtifacts(tx, locked),
+      failedBefore: await readFailedBefore(tx, locked),
+    };
+    const fold = new ReportFold(locked, known, nowMs, reign);
     for (const { origin, read } of taken) fold.add(origin, read);
     return fold;
   }
@@ -227,32 +233,41 @@ export class ReportCommitter {
     const found = new Map<string, CampaignContext>();
     if (ids.length === 0) return found;
     const fresh = (await tx.query(
-      `select c.id, c.state, ${versionProvesSql('a')} as version_proves
+      `select c.id, c.state, ${versionProvesSql('a')} as version_proves,
+         (select jsonb_object_agg(s.version, s.artifact_id) from campaign_steps s where s.campaign_id = c.id) as steps
        from campaigns c join artifacts a on a.id = c.artifact_id where c.id = any($1::uuid[])`,
       [ids],
-    )) as { id: string; state: CampaignState; version_proves: boolean }[];
+    )) as { id: string; state: CampaignState; version_proves: boolean; steps: Record<string, string> | null }[];
     const missing = ids.filter((id) => !this.campaigns.has(id));
     // What was started no longer changes: policy and artifact are read once.
     if (missing.length > 0) {
       const rows = (await tx.query(
-        `select c.id, c.policy, a.description, a.running_version from campaigns c join artifacts a on a.id = c.artifact_id
+        `select c.id, c.policy, a.description, a.running_version, a.requires from campaigns c join artifacts a on a.id = c.artifact_id
          where c.id = any($1::uuid[])`,
         [missing],
-      )) as { id: string; policy: unknown; description: unknown; running_version: string | null }[];
+      )) as {
+        id: string;
+        policy: unknown;
+        description: unknown;
+        running_version: string | null;
+        requires: { runningVersions?: string[] };
+      }[];
       for (const row of rows) {
         this.campaigns.set(row.id, {
           policy: Policy.parse(row.policy),
           images: imagesOf(row.description),
           runningVersion: row.running_version,
+          requires: row.requires.runningVersions ?? [],
         });
       }
     }
     for (const row of fresh) {
-      const { policy, images, runningVersion } = this.campaigns.get(row.id)!;
+      const { policy, images, runningVersion, requires } = this.campaigns.get(row.id)!;
       found.set(row.id, {
         state: row.state,
         policy,
         artifact: { images, runningVersion, versionProves: row.version_proves },
+        way: { requires, next: new Map(Object.entries(row.steps ?? {})) },
       });
     }
     while (this.campaigns.size > MAX_CACHED) this.campaigns.delete(this.campaigns.keys().next().value!);

@@ -1,10 +1,11 @@
 /** Folds the reports of one transaction into one change per deployment, in the order in which they were numbered. */
-import type { CampaignState, Policy } from '@drydock/contracts';
+import type { Blame, CampaignState, Policy } from '@drydock/contracts';
 import {
   applyReport,
   type AttemptPatch,
   type AttemptReport,
   type DevicePatch,
+  type Way,
 } from '../../domain/deployment/apply-report.js';
 import type { ArtifactProof, DeploymentFacts } from '../../domain/deployment/deployment.js';
 import type { DeploymentChange } from '../campaigns/deployment-writer.js';
@@ -15,6 +16,16 @@ export interface CampaignContext {
   readonly state: CampaignState;
   readonly policy: Pick<Policy, 'retry' | 'onAbort'>;
   readonly artifact: ArtifactProof;
+  readonly way: Way;
+}
+
+/** What is known of the deployments beside their rows. */
+export interface FoldFacts {
+  readonly campaigns: ReadonlyMap<string, CampaignContext>;
+  /** Artifacts of steps, by id. */
+  readonly stepArtifacts: ReadonlyMap<string, ArtifactProof>;
+  /** Failed tries of what is granted now, by deployment and blame. */
+  readonly failedBefore: ReadonlyMap<string, Readonly<Partial<Record<Blame, number>>>>;
 }
 
 export interface ReportOrigin {
@@ -50,7 +61,7 @@ export class ReportFold {
 
   constructor(
     locked: readonly LockedDeployment[],
-    private readonly campaigns: ReadonlyMap<string, CampaignContext>,
+    private readonly known: FoldFacts,
     private readonly nowMs: number,
     private readonly reign: number,
   ) {
@@ -95,8 +106,10 @@ export class ReportFold {
   }
 
   private apply(folded: Folded, report: AttemptReport, origin: ReportOrigin, seq: number) {
-    const campaign = this.campaigns.get(folded.next.campaignId);
-    if (!campaign) throw new Error(`Campaign ${folded.next.campaignId} of a locked deployment was not read.`);
+    const { step } = folded.next;
+    const campaign = this.known.campaigns.get(folded.next.campaignId);
+    const artifact = step ? this.known.stepArtifacts.get(step.artifactId) : campaign?.artifact;
+    if (!campaign || !artifact) throw new Error(`What deployment ${folded.next.id} was given was not read.`);
     return applyReport(folded.next, report, {
       nowMs: this.nowMs,
       epoch: origin.of,
@@ -105,7 +118,9 @@ export class ReportFold {
       campaignState: campaign.state,
       retry: campaign.policy.retry,
       onAbort: campaign.policy.onAbort,
-      artifact: campaign.artifact,
+      failedBefore: this.known.failedBefore.get(folded.next.id) ?? {},
+      artifact,
+      way: campaign.way,
       device: { identity: folded.locked.identity },
     });
   }

@@ -235,7 +235,11 @@ export const goodLife = (grant: Grant, artifact: Artifact): RawReport[] => [
 
 let builds = 0;
 /** Uploads a real MCUboot image of a version that no other has. */
-export async function uploadArtifact(server: TestServer, model: string): Promise<Artifact> {
+export async function uploadArtifact(
+  server: TestServer,
+  model: string,
+  requires?: Artifact['requires'],
+): Promise<Artifact> {
   const build = ++builds;
   const bytes = makeMcubootImage({
     body: new Uint8Array(500).fill(build),
@@ -244,6 +248,7 @@ export async function uploadArtifact(server: TestServer, model: string): Promise
   });
   const form = new FormData();
   form.append('model', model);
+  if (requires) form.append('requires', JSON.stringify(requires));
   form.append('file', new Blob([Buffer.from(bytes)]), 'app.bin');
   const answer = await call(server, 'POST', '/api/v1/artifacts', { form });
   return answer.json(Artifact);
