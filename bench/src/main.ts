@@ -11,6 +11,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   'transfer-uart': () => import('./transfer-uart.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
   brake: () => import('./brake.js'),
+  planning: () => import('./planning.js'),
 };
 
 const LIMIT_MS = 5 * 60_000;
