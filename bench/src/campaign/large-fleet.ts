@@ -102,9 +102,15 @@ async function withoutIndexes(client: pg.Client): Promise<() => Promise<void>> {
   await client.query('set session_replication_role = replica');
   await client.query('set synchronous_commit = off');
   await client.query("set maintenance_work_mem = '256MB'");
+  // Only while it is filled: what is measured is safe on disk.
+  await client.query('alter system set fsync = off');
+  await client.query('select pg_reload_conf()');
   return async () => {
     await client.query('set session_replication_role = origin');
     for (const { def } of rows) await client.query(def);
+    await client.query('alter system set fsync = on');
+    await client.query('select pg_reload_conf()');
+    await client.query('checkpoint');
   };
 }
 
