@@ -12,6 +12,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   'agent-footprint': () => import('./agent-footprint.js'),
   brake: () => import('./brake.js'),
   planning: () => import('./planning.js'),
+  reads: () => import('./reads.js'),
 };
 
 const LIMIT_MS = 5 * 60_000;

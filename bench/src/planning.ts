@@ -67,7 +67,7 @@ export async function run(): Promise<Record<string, number>> {
         [draft.id],
       );
       if (rows[0]!.state !== 'running') throw new Error(`The campaign is ${rows[0]!.state}.`);
-      if (Number(rows[0]!.granted) < STARTS_EACH) throw new Error('The looks started almost nothing.');
+      if (Number(rows[0]!.granted) < STARTS_EACH) throw new Error(`The looks started ${rows[0]!.granted} devices.`);
       await client.query("update campaigns set state = 'completed' where id = $1", [draft.id]);
       console.error(JSON.stringify(figures));
     }

@@ -12,6 +12,8 @@ const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo'];
 export interface LargeFleet {
   readonly model: string;
   readonly artifactId: string;
+  /** Of the artifact's image, as devices that run it say. */
+  readonly runningHash: string;
   readonly gateways: number;
   readonly sites: number;
 }
@@ -89,7 +91,7 @@ export async function writeLargeFleet(
   ).rows[0]!.id;
   await restore();
   await client.query('analyze');
-  return { model: name, artifactId, gateways, sites };
+  return { model: name, artifactId, runningHash: hash, gateways, sites };
 }
 
 /** Filling a table and then indexing it is several times quicker. Constraints of rows we make are not checked one by one. */

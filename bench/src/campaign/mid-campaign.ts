@@ -92,7 +92,12 @@ export async function moveToMiddle(client: pg.Client, campaignId: string, middle
        deadline_at = now() + interval '7 days' where campaign_id = $1`,
     [campaignId],
   );
-  await client.query('update campaigns set next_ordinal = $2 where id = $1', [campaignId, tried + 1]);
+  // Those that were passed over stay planned before it: the search goes on behind.
+  await client.query(
+    `update campaigns set next_ordinal = $2, scan_stage = 1, scan_position = (
+       select max(position) from deployments where campaign_id = $1 and ordinal is not null) where id = $1`,
+    [campaignId, tried + 1],
+  );
   await client.query('commit');
   await client.query('set session_replication_role = origin');
   await client.query('vacuum analyze deployments, attempts, brake_marks, gateways, campaign_holders');

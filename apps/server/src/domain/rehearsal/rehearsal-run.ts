@@ -43,6 +43,8 @@ const BETWEEN_LOOKS_MS = 5_000;
 const MOST_LOOKS = 200_000;
 /** Looks between two chances for others to run. */
 const LOOKS_AT_ONCE = 50;
+/** Ended devices that a gateway's list carries along. */
+const MOST_ENDED = 16;
 const LOAD_SLOT_MS = 10_000;
 const MINUTE_MS = 60_000;
 
@@ -71,6 +73,7 @@ interface Unit {
 
 interface Place {
   readonly units: number[];
+  planned: number;
   running: number;
   onOff: OnOffState;
   reports: { readonly device: number; readonly attempt: number }[];
@@ -107,7 +110,7 @@ export class RehearsalRun {
   private readonly deadlineAtMs: number;
   private pace: PaceState | undefined;
   private paceAtMs: number;
-  private proven = 0;
+  private proven: number;
   private orders = 0;
   private over = false;
   private haltedAtMs: number | null = null;
@@ -138,16 +141,24 @@ export class RehearsalRun {
       link: undefined,
       doneAtMs: null,
     }));
-    this.stages = this.policy.stages.map(() => ({
-      state: 'pending',
-      deadlineAtMs: null,
-      soakUntilMs: null,
-      note: null,
-      counts: {},
-      suspect: 0,
-    }));
+    this.stages = this.policy.stages.map((rules, index) => {
+      const begun = input.begun?.[index];
+      // A stage that waits for a person goes on: that is what a rehearsal of it asks.
+      const passed = begun?.state === 'passed';
+      const open = begun !== undefined && !passed && begun.state !== 'pending';
+      return {
+        state: passed ? 'passed' : open ? 'open' : 'pending',
+        deadlineAtMs: open ? startMs + rules.deadlineMs : null,
+        soakUntilMs: null,
+        note: null,
+        counts: { ...begun?.ended },
+        suspect: 0,
+      };
+    });
+    this.proven = this.stages.reduce((sum, stage) => sum + (stage.counts.proven ?? 0), 0);
     this.places = fleet.gateways.map((gateway) => ({
       units: [],
+      planned: 0,
       running: 0,
       // As the fleet is now: how long it stays so is drawn.
       onOff: this.stateFrom(gateway.online, this.parameters.gatewayOnShare(gateway.id)),
@@ -158,7 +169,9 @@ export class RehearsalRun {
       const { gateway, stage } = unit.facts;
       const counts = this.stages[stage]!.counts;
       counts.planned = (counts.planned ?? 0) + 1;
-      if (gateway !== null) this.places[gateway]!.units.push(index);
+      if (gateway === null) return;
+      this.places[gateway]!.units.push(index);
+      this.places[gateway]!.planned += 1;
     });
     this.places.forEach((place, gateway) => {
       if (place.units.length > 0) this.agenda.add(place.onOff.untilMs, { kind: 'gateway', gateway });
@@ -293,6 +306,9 @@ export class RehearsalRun {
     counts[to] = (counts[to] ?? 0) + 1;
     if (unit.facts.group !== null) {
       this.out[unit.facts.group]! += (isOut(to) ? 1 : 0) - (isOut(unit.state) ? 1 : 0);
+    }
+    if (unit.facts.gateway !== null) {
+      this.places[unit.facts.gateway]!.planned += (to === 'planned' ? 1 : 0) - (unit.state === 'planned' ? 1 : 0);
     }
     unit.state = to;
   }
@@ -446,38 +462,55 @@ export class RehearsalRun {
 
   /** Of each gateway with room, as many from the front of its devices as it can take. */
   private candidates(room: number, stages: readonly number[], nowMs: number): Candidate[] {
-    const { fleet } = this.input;
-    const { open } = this.options.calendar.at(nowMs);
     const { perGateway, perSite } = this.policy.limits;
-    const last = Math.max(...stages);
+    const { fleet } = this.input;
+    const open = this.openSites(nowMs);
+    const mayStart = (index: number): boolean => {
+      const unit = this.units[index]!;
+      return (
+        unit.state === 'planned' &&
+        unit.notBeforeMs <= nowMs &&
+        stages.includes(unit.facts.stage) &&
+        !this.brakes.isStopped(unit.facts.stratum)
+      );
+    };
+    let firsts: { readonly gateway: number; readonly at: number }[] = [];
+    for (let gateway = 0; gateway < this.places.length; gateway += 1) {
+      const place = this.places[gateway]!;
+      if (place.planned === 0 || place.running >= perGateway || !place.onOff.on) continue;
+      if (open?.[fleet.gateways[gateway]!.site] === false || this.brakes.isQuarantined(gateway)) continue;
+      if (place.units.length > place.planned + place.running + MOST_ENDED) this.forgetEnded(place);
+      const at = place.units.findIndex(mayStart);
+      if (at >= 0) firsts.push({ gateway, at });
+    }
+    if (perSite === undefined && fleet.groups.length === 0 && firsts.length > room) {
+      // Each gets its first before any gets a second, and nothing else can refuse one: the others are not asked.
+      const first = (one: { gateway: number; at: number }): number => this.places[one.gateway]!.units[one.at]!;
+      firsts = firsts.sort((a, b) => first(a) - first(b)).slice(0, room);
+    }
     const found: Candidate[] = [];
-    this.places.forEach((place, gateway) => {
-      const site = fleet.gateways[gateway]!.site;
-      let free = Math.min(room, perGateway - place.running);
-      if (free <= 0 || !place.onOff.on || place.units.length === 0) return;
-      if (open !== null && !open.has(fleet.sites[site]!.zone)) return;
-      if (this.brakes.isQuarantined(gateway)) return;
-      let ended = 0;
-      for (const index of place.units) {
-        const unit = this.units[index]!;
-        if (unit.facts.stage > last || free === 0) break;
-        if (!isOpen(unit.state)) {
-          if (unit.state !== 'lost') ended += 1;
-          continue;
-        }
-        if (unit.state !== 'planned' || unit.notBeforeMs > nowMs) continue;
-        const { stage, group, stratum } = unit.facts;
-        if (this.brakes.isStopped(stratum) || !stages.includes(stage)) continue;
+    for (const { gateway, at } of firsts) {
+      const { units, running } = this.places[gateway]!;
+      let free = Math.min(room, perGateway - running);
+      for (let next = at; next < units.length && free > 0; next += 1) {
+        const index = units[next]!;
+        if (!mayStart(index)) continue;
+        const { stage, group } = this.units[index]!.facts;
         const holders = [`g${gateway}`];
-        if (perSite !== undefined) holders.push(`s${site}`);
+        if (perSite !== undefined) holders.push(`s${fleet.gateways[gateway]!.site}`);
         if (group !== null) holders.push(`r${group}`);
         const id = String(index);
         found.push({ deploymentId: id, deviceId: id, gatewayId: String(gateway), stage, position: index, holders });
         free -= 1;
       }
-      if (ended > perGateway * 4) this.forgetEnded(place);
-    });
+    }
     return found;
+  }
+
+  /** By site, whether its window is open; undefined: there are no windows. */
+  private openSites(nowMs: number): boolean[] | undefined {
+    const { open } = this.options.calendar.at(nowMs);
+    return open === null ? undefined : this.input.fleet.sites.map((site) => open.has(site.zone));
   }
 
   private forgetEnded(place: Place): void {

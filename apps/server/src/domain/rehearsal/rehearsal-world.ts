@@ -1,5 +1,5 @@
 /** What a rehearsal plays with: the members of a campaign as they are now, and how their world is drawn. */
-import type { Policy } from '@drydock/contracts';
+import type { DeploymentState, Policy, StageState } from '@drydock/contracts';
 import type { FittedHistory, RunOutcome } from '../forecast/index.js';
 
 export interface RehearsalDevice {
@@ -42,6 +42,13 @@ export interface RehearsalInput {
   /** Bytes a second that the air of one gateway carries; null: its links are independent. */
   readonly gatewayBytesPerSecond: number | null;
   readonly startMs: number;
+  /** Where the campaign stands by now, by stage; undefined: it has not begun. Counts of ended members, of the sample. */
+  readonly begun?: readonly BegunStage[];
+}
+
+export interface BegunStage {
+  readonly state: StageState;
+  readonly ended: Readonly<Partial<Record<DeploymentState, number>>>;
 }
 
 /** One run, and what it asked of server and gateways. */

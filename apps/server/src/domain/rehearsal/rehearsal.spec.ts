@@ -221,15 +221,33 @@ describe('rehearsal as a whole', () => {
     expect(p50(world({ history: fitHistory({ ...NO_HISTORY, gatewayRates: slow }) }))).toBeGreaterThan(usual);
   });
 
-  it('plays a sample of whole gateways of a large fleet', () => {
-    const big = fleetOf(900, 25);
+  it('takes a sample for the whole: as long, with the orders of all', () => {
     const policy = policyOf({
-      limits: { inFlight: 20_000, firstInFlight: 20_000 },
-      pace: { kind: 'ramp', startPerMinute: 20_000, doublingMinutes: 1, maxPerMinute: 20_000 },
+      limits: { inFlight: 200, firstInFlight: 200 },
+      pace: { kind: 'ramp', startPerMinute: 200, doublingMinutes: 1, maxPerMinute: 200 },
     });
-    const report = world({ fleet: big, policy }, 3, 1);
-    expect(report.forecast.finish[0]!.atMs.p50).not.toBeNull();
-    // Orders of the whole fleet, not of the sample.
-    expect(report.load.orders.p50!).toBeGreaterThan(900);
+    const whole = world({ fleet: fleetOf(60, 20), policy }, 3, 10);
+    const part = world({ fleet: fleetOf(15, 20), policy, scale: 0.25 }, 3, 10);
+    const ratio = (p50(part) - START_MS) / (p50(whole) - START_MS);
+    expect(ratio).toBeGreaterThan(0.6);
+    expect(ratio).toBeLessThan(1.7);
+    expect(part.load.orders.p50! / whole.load.orders.p50!).toBeGreaterThan(0.7);
+    expect(part.load.orders.p50! / whole.load.orders.p50!).toBeLessThan(1.4);
+  });
+
+  it('goes on from where the campaign stands', () => {
+    const fleet = fleetOf(1, 4);
+    const stages = [
+      { name: 'canary', count: 2, gate: { maxFailureShare: 0.5, soakMs: 600_000 } },
+      { name: 'all', gate: { maxFailureShare: 1 } },
+    ];
+    const begun = [
+      { state: 'passed' as const, ended: { proven: 2 } },
+      { state: 'open' as const, ended: {} },
+    ];
+    const devices = fleet.devices.map((device) => ({ ...device, stage: 1 }));
+    const run = play(inputOf({ fleet: { ...fleet, devices }, policy: Policy.parse({ stages }), begun }));
+    expect(run.doneAtMs).toHaveLength(4);
+    expect(lastMs(run)).toBeLessThan(60_000);
   });
 });

@@ -5,8 +5,6 @@
 import {
   drawParameters,
   HALT_REHEARSAL_RATES,
-  MOST_SIMULATED_DEVICES,
-  sampleGateways,
   simulateSession,
   spreadOf,
   summariseRuns,
@@ -15,7 +13,7 @@ import {
 } from '../forecast/index.js';
 import { ascending, quantile } from '../rates/quantiles.js';
 import { RehearsalRun } from './rehearsal-run.js';
-import type { RehearsalFleet, RehearsalInput, RunResult } from './rehearsal-world.js';
+import type { RehearsalInput, RunResult } from './rehearsal-world.js';
 import { seededRandom } from './seeded-random.js';
 import { WindowCalendar } from './window-calendar.js';
 
@@ -58,11 +56,7 @@ export function runsFor(devices: number, wanted: number): number {
 }
 
 /** @yields between pieces of work of a few milliseconds. */
-export function* rehearse(
-  whole: Omit<RehearsalInput, 'scale'>,
-  plan: RehearsalPlan,
-): Generator<void, RehearsalReport, void> {
-  const input = sampled(whole, plan.seed);
+export function* rehearse(input: RehearsalInput, plan: RehearsalPlan): Generator<void, RehearsalReport, void> {
   const calendar = new WindowCalendar(
     input.policy.windows,
     [...new Set(input.fleet.sites.map((site) => site.zone))],
@@ -146,28 +140,4 @@ function sessionP90(input: RehearsalInput, seed: number): number {
     ).durationMs;
   });
   return quantile(ascending(durations), 0.9) ?? 0;
-}
-
-/** Above 20 000 devices whole gateways are drawn: the slowest of them set the date. */
-function sampled(whole: Omit<RehearsalInput, 'scale'>, seed: number): RehearsalInput {
-  const { fleet } = whole;
-  const sizes = new Map<number, number>();
-  for (const { gateway } of fleet.devices) if (gateway !== null) sizes.set(gateway, (sizes.get(gateway) ?? 0) + 1);
-  if (fleet.devices.length <= MOST_SIMULATED_DEVICES) return { ...whole, scale: 1 };
-  const chosen = sampleGateways(
-    [...sizes].map(([gateway, devices]) => ({ id: String(gateway), devices })),
-    seededRandom(seed ^ 0xf1ee7),
-  );
-  const places = new Map(chosen.gatewayIds.map((id, index) => [Number(id), index]));
-  const reachable = [...sizes.values()].reduce((sum, n) => sum + n, 0);
-  // Devices out of every gateway's reach are thinned alike.
-  const alone = Math.round((fleet.devices.length - reachable) * chosen.scale);
-  let kept = 0;
-  const devices: RehearsalFleet['devices'] = fleet.devices.flatMap((device) => {
-    if (device.gateway === null) return kept++ < alone ? [device] : [];
-    const gateway = places.get(device.gateway);
-    return gateway === undefined ? [] : [{ ...device, gateway }];
-  });
-  const gateways = chosen.gatewayIds.map((id) => fleet.gateways[Number(id)]!);
-  return { ...whole, scale: chosen.scale, fleet: { ...fleet, devices, gateways } };
 }

@@ -4,12 +4,14 @@ import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
+import { RehearsalController } from './rehearsal.controller.js';
+import { RehearsalService } from './rehearsal.service.js';
 
 /** The intent: this artifact, these devices, this policy; and what people do with it. */
 @Module({
   imports: [DispatchModule],
-  controllers: [CampaignsController],
-  providers: [CampaignReader, CampaignsService, CampaignControlService],
+  controllers: [CampaignsController, RehearsalController],
+  providers: [CampaignReader, CampaignsService, CampaignControlService, RehearsalService],
   exports: [CampaignReader],
 })
 export class CampaignsModule {}

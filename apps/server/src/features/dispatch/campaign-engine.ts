@@ -16,6 +16,7 @@ import { spend, type PaceState } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { beginCampaign, moveCampaign, recordDecision, withdrawUnstarted } from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
+import { recordActual } from '../campaigns/past-forecasts.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
 import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
@@ -164,6 +165,7 @@ export class CampaignEngine {
         return this.stop(tx, campaign, 'halted', decision.rule, say, decision.evidence);
       case 'complete':
         await moveCampaign(tx, campaign, 'completed', 'engine', null);
+        await recordActual(tx, campaign.id);
         await this.auditMove(tx, campaign, 'campaign.completed', {});
         await say('campaign.completed');
         return false;
