@@ -4,12 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
 
-export const DEVICES_PER_GATEWAY = 20;
+const DEVICES_PER_GATEWAY = 20;
 const GATEWAYS_PER_SITE = 100;
 const LEAST_SITES = 50;
 const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo'];
 
 export interface LargeFleet {
+  readonly orgId: string;
   readonly model: string;
   readonly artifactId: string;
   /** Of the artifact's image, as devices that run it say. */
@@ -29,9 +30,10 @@ export async function writeLargeFleet(
   name: string,
   devices: number,
   offline: number,
+  perGateway = DEVICES_PER_GATEWAY,
 ): Promise<LargeFleet> {
   const org = (await client.query<{ id: string }>('select id from orgs limit 1')).rows[0]!.id;
-  const gateways = Math.ceil(devices / DEVICES_PER_GATEWAY);
+  const gateways = Math.ceil(devices / perGateway);
   const sites = Math.max(LEAST_SITES, Math.ceil(gateways / GATEWAYS_PER_SITE));
   const restore = await withoutIndexes(client);
   await client.query(
@@ -91,7 +93,7 @@ export async function writeLargeFleet(
   ).rows[0]!.id;
   await restore();
   await client.query('analyze');
-  return { model: name, artifactId, runningHash: hash, gateways, sites };
+  return { orgId: org, model: name, artifactId, runningHash: hash, gateways, sites };
 }
 
 /** Filling a table and then indexing it is several times quicker. Constraints of rows we make are not checked one by one. */

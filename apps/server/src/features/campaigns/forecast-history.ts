@@ -73,10 +73,14 @@ async function readRates(tx: Queryable, of: { orgId: string; model: string }): P
        select att.gateway_id, ln(att.sent_bytes * 1000.0 / greatest(att.duration_ms - $3::float8, att.duration_ms * 0.2))::float8 as rate
        from recent cross join lateral (
          select * from attempts where campaign_id = recent.id and outcome = 'proven' and sent_bytes > 0 and duration_ms > 0
-         order by granted_at desc limit ${ATTEMPTS}) att)
-     select gateway_id::text as id, count(*)::int as n, avg(rate) as mean, (var_pop(rate) * count(*))::float8 as squares,
-       (case when count(*) >= 3 then array(select r - avg(rate) from unnest((array_agg(rate))[1:20]) r) else '{}' end)::float8[] as residuals
-     from seen group by gateway_id order by gateway_id limit ${GATEWAYS}`,
+         order by granted_at desc limit ${ATTEMPTS}) att),
+     means as (
+       select gateway_id, count(*)::int as n, avg(rate) as mean, (var_pop(rate) * count(*))::float8 as squares,
+         (array_agg(rate))[1:20] as first_ones
+       from seen group by gateway_id order by gateway_id limit ${GATEWAYS})
+     select gateway_id::text as id, n, mean, squares,
+       case when n >= 3 then array(select one - mean from unnest(first_ones) one)::float8[] else '{}' end as residuals
+     from means`,
     [of.orgId, of.model, COLD_START.fixedMs],
   );
 }
@@ -132,7 +136,7 @@ async function linkOf(tx: Queryable, of: { orgId: string; model: string }): Prom
   const [row] = await queryRows<{ uart: boolean }>(
     tx,
     `select coalesce(avg(case when links::text like '%"serial:%' then 1 else 0 end) > 0.5, false) as uart from (
-       select links from devices where org_id = $1 and model = $2 and links <> '[]' limit ${DEVICES_LOOKED_AT}) some`,
+       select links from devices where org_id = $1 and model = $2 and links <> '[]' limit ${DEVICES_LOOKED_AT}) looked_at`,
     [of.orgId, of.model],
   );
   return row?.uart ? 'uart' : 'ble';
