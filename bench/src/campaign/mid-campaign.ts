@@ -94,7 +94,9 @@ export async function moveToMiddle(client: pg.Client, campaignId: string, middle
   );
   // Those that were passed over stay planned before it: the search goes on behind.
   await client.query(
-    `update campaigns set next_ordinal = $2, scan_stage = 1, scan_position = (
+    `update campaigns set next_ordinal = $2, gateways_tried = (select count(*) from campaign_holders
+         where campaign_id = $1 and kind = 'gateway'), sites_tried = (select count(*) from campaign_holders
+         where campaign_id = $1 and kind = 'site'), scan_stage = 1, scan_position = (
        select max(position) from deployments where campaign_id = $1 and ordinal is not null) where id = $1`,
     [campaignId, tried + 1],
   );

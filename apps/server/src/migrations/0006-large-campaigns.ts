@@ -36,6 +36,15 @@ create table campaign_forecasts (
   p90_ms double precision,
   actual_ms double precision
 );
+alter table campaigns
+  -- gateways and sites in campaign_holders
+  add column gateways_tried int not null default 0,
+  add column sites_tried int not null default 0,
+  -- the last look could not judge the brake: nothing is started
+  add column brake_unknown boolean not null default false;
+update campaigns c set
+  gateways_tried = (select count(*) from campaign_holders h where h.campaign_id = c.id and h.kind = 'gateway'),
+  sites_tried = (select count(*) from campaign_holders h where h.campaign_id = c.id and h.kind = 'site');
 -- first grants to it; 0 for those of before
 alter table campaign_holders add column tried bigint not null default 0;
 `;
@@ -44,6 +53,7 @@ const DOWN = /* sql */ `
 alter table deployments add foreign key (org_id) references orgs, add foreign key (campaign_id) references campaigns,
   add foreign key (device_id) references devices;
 drop table campaign_forecasts;
+alter table campaigns drop column gateways_tried, drop column sites_tried, drop column brake_unknown;
 alter table campaign_holders drop column tried;
 drop index brake_marks_new;
 alter table brake_marks drop column gateway_rank, drop column site_rank;

@@ -27,7 +27,7 @@ export interface FinishedCounts {
 
 type Kind = 'gateway' | 'site';
 
-/** How many gateways and sites the campaign has and has tried: kept in `campaign_holders`, moved by grants. */
+/** How many gateways and sites the campaign has and has tried: kept with the campaign, moved by grants. */
 export async function readHolderCounts(
   tx: Queryable,
   campaignId: string,
@@ -35,8 +35,7 @@ export async function readHolderCounts(
   const [row] = await queryRows<Record<string, number>>(
     tx,
     `select c.gateways_planned, c.sites_planned,
-       (select count(*)::int from campaign_holders h where h.campaign_id = c.id and h.kind = 'gateway') as gateways_tried,
-       (select count(*)::int from campaign_holders h where h.campaign_id = c.id and h.kind = 'site') as sites_tried,
+       c.gateways_tried, c.sites_tried,
        (select count(*)::int from campaign_quarantines q
         where q.campaign_id = c.id and q.kind = 'gateway' and q.lifted_at is null) as gateways_out,
        (select count(*)::int from campaign_quarantines q

@@ -8,7 +8,13 @@ import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
 import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
-import { decide, IDLE_WAKE_MS, WAITS_FOR_APPROVAL, type Decision } from '../../domain/campaign/decide.js';
+import {
+  decide,
+  IDLE_WAKE_MS,
+  WAITS_FOR_APPROVAL,
+  type BrakeFindings,
+  type Decision,
+} from '../../domain/campaign/decide.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
@@ -78,7 +84,7 @@ export class CampaignEngine {
         else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
-      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes?.amber ?? false);
+      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
       await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null));
       return 'done';
     });
@@ -235,11 +241,24 @@ export class CampaignEngine {
     return decision.mode === 'rescue' ? 0 : count;
   }
 
-  private async keepPace(tx: EntityManager, campaign: CampaignRow, pace: PaceState, amber: boolean): Promise<void> {
+  private async keepPace(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    pace: PaceState,
+    brakes: BrakeFindings | undefined,
+  ): Promise<void> {
     await queryRows(
       tx,
-      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5 where id = $1`,
-      [campaign.id, pace.tokens, pace.openMinutes * 60_000, campaign.nowMs, amber],
+      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5,
+         brake_unknown = $6 where id = $1`,
+      [
+        campaign.id,
+        pace.tokens,
+        pace.openMinutes * 60_000,
+        campaign.nowMs,
+        brakes?.amber ?? false,
+        brakes === undefined,
+      ],
     );
   }
 

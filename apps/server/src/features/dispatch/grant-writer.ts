@@ -117,9 +117,13 @@ async function noteHolders(
   const list = [...holders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   await queryRows(
     tx,
-    `insert into campaign_holders as h (campaign_id, kind, ref_id, tried) select $1, kind, id, tried
-     from unnest($2::text[], $3::uuid[], $4::bigint[]) as x(kind, id, tried)
-     on conflict (campaign_id, kind, ref_id) do update set tried = h.tried + excluded.tried where excluded.tried > 0`,
+    `with noted as (
+       insert into campaign_holders as h (campaign_id, kind, ref_id, tried) select $1, kind, id, tried
+       from unnest($2::text[], $3::uuid[], $4::bigint[]) as x(kind, id, tried)
+       on conflict (campaign_id, kind, ref_id) do update set tried = h.tried + excluded.tried where excluded.tried > 0
+       returning kind, h.xmax = 0 as is_new)
+     update campaigns set gateways_tried = gateways_tried + (select count(*) from noted where is_new and kind = 'gateway'),
+       sites_tried = sites_tried + (select count(*) from noted where is_new and kind = 'site') where id = $1`,
     [campaignId, list.map((one) => one.kind), list.map((one) => one.id), list.map((one) => one.tried)],
   );
 }
