@@ -4,23 +4,12 @@
  *
  * Taken as given: people approve gates at once; a quarantined gateway stays out; silence alone rings nothing.
  */
-import type { DeploymentState } from '@drydock/contracts';
-import { chooseGrants, type Candidate } from '../campaign/choose-grants.js';
+import { chooseGrants } from '../campaign/choose-grants.js';
 import { decide, type CampaignSnapshot, type Decision, type StageSnapshot } from '../campaign/decide.js';
 import { CLOCK_MARGIN_MS } from '../clock-margin.js';
 import { grantEnds } from '../deployment/exposure.js';
 import { backOffCeiling } from '../deployment/retry.js';
-import {
-  advanceOnOff,
-  COLD_START,
-  drawOnOff,
-  drawParameters,
-  simulateSession,
-  type OnOffState,
-  type Random,
-  type RunParameters,
-  type SessionResult,
-} from '../forecast/index.js';
+import type { Random } from '../forecast/index.js';
 import {
   inFlightMax,
   minutesToToken,
@@ -33,8 +22,10 @@ import {
 } from '../pace/index.js';
 import { sumOf, sumsOf, type Sums } from '../sums/sums.js';
 import { Agenda } from './agenda.js';
-import { RehearsalBrakes, type Ordinals } from './rehearsal-brakes.js';
-import { scaledPolicy, type RehearsalDevice, type RehearsalInput, type RunResult } from './rehearsal-world.js';
+import { DrawnWorld } from './drawn-world.js';
+import { FleetState, isOpen, type Stage, type Unit } from './fleet-state.js';
+import { RehearsalBrakes } from './rehearsal-brakes.js';
+import { scaledPolicy, type RehearsalInput, type RunResult } from './rehearsal-world.js';
 import type { WindowCalendar } from './window-calendar.js';
 
 /** The engine looks at a campaign so often at most while reports come in. */
@@ -43,8 +34,6 @@ const BETWEEN_LOOKS_MS = 5_000;
 const MOST_LOOKS = 200_000;
 /** Looks between two chances for others to run. */
 const LOOKS_AT_ONCE = 50;
-/** Ended devices that a gateway's list carries along. */
-const MOST_ENDED = 16;
 const LOAD_SLOT_MS = 10_000;
 const MINUTE_MS = 60_000;
 
@@ -55,40 +44,6 @@ type Event =
   | { readonly kind: 'gateway'; readonly gateway: number }
   | { readonly kind: 'look' };
 
-interface Unit {
-  readonly facts: RehearsalDevice;
-  state: DeploymentState;
-  attempt: number;
-  linkFailures: number;
-  firmwareFailures: number;
-  suspect: boolean;
-  notBeforeMs: number;
-  ordinals: Ordinals | undefined;
-  result: SessionResult | undefined;
-  /** Drawn once where a failure rate is injected: bad firmware stays bad on a device. */
-  fated: boolean | undefined;
-  link: OnOffState | undefined;
-  doneAtMs: number | null;
-}
-
-interface Place {
-  readonly units: number[];
-  planned: number;
-  running: number;
-  onOff: OnOffState;
-  reports: { readonly device: number; readonly attempt: number }[];
-  bytes: number;
-}
-
-interface Stage {
-  state: StageSnapshot['state'];
-  deadlineAtMs: number | null;
-  soakUntilMs: number | null;
-  note: string | null;
-  readonly counts: Partial<Record<DeploymentState, number>>;
-  suspect: number;
-}
-
 export interface RunOptions {
   /** The firmware fails on this share of the devices, for good; null: as the fleet's history says. */
   readonly failureRate: number | null;
@@ -97,14 +52,11 @@ export interface RunOptions {
 }
 
 export class RehearsalRun {
-  private readonly parameters: RunParameters;
+  private readonly world: DrawnWorld;
   private readonly brakes: RehearsalBrakes;
   private readonly policy;
-  private readonly units: Unit[];
-  private readonly places: Place[];
-  private readonly stages: Stage[];
+  private readonly fleet: FleetState;
   private readonly agenda = new Agenda<Event>();
-  private readonly out: number[];
   private readonly strataKnown: boolean[];
   private readonly loads = new Map<number, number>();
   private readonly deadlineAtMs: number;
@@ -121,62 +73,16 @@ export class RehearsalRun {
     private readonly options: RunOptions,
   ) {
     const { fleet, startMs } = input;
-    const { random } = options;
     this.policy = scaledPolicy(input.policy, input.scale);
-    this.parameters = drawParameters(input.history, random);
+    this.world = new DrawnWorld(input, this.policy, options.failureRate, options.random);
     this.brakes = new RehearsalBrakes(input);
     this.deadlineAtMs = startMs + this.policy.deadlineMs;
     this.paceAtMs = startMs;
-    this.units = fleet.devices.map((facts) => ({
-      facts,
-      state: 'planned',
-      attempt: 0,
-      linkFailures: 0,
-      firmwareFailures: 0,
-      suspect: false,
-      notBeforeMs: 0,
-      ordinals: undefined,
-      result: undefined,
-      fated: undefined,
-      link: undefined,
-      doneAtMs: null,
-    }));
-    this.stages = this.policy.stages.map((rules, index) => {
-      const begun = input.begun?.[index];
-      // A stage that waits for a person goes on: that is what a rehearsal of it asks.
-      const passed = begun?.state === 'passed';
-      const open = begun !== undefined && !passed && begun.state !== 'pending';
-      return {
-        state: passed ? 'passed' : open ? 'open' : 'pending',
-        deadlineAtMs: open ? startMs + rules.deadlineMs : null,
-        soakUntilMs: null,
-        note: null,
-        counts: { ...begun?.ended },
-        suspect: 0,
-      };
-    });
-    this.proven = this.stages.reduce((sum, stage) => sum + (stage.counts.proven ?? 0), 0);
-    this.places = fleet.gateways.map((gateway) => ({
-      units: [],
-      planned: 0,
-      running: 0,
-      // As the fleet is now: how long it stays so is drawn.
-      onOff: this.stateFrom(gateway.online, this.parameters.gatewayOnShare(gateway.id)),
-      reports: [],
-      bytes: 0,
-    }));
-    this.units.forEach((unit, index) => {
-      const { gateway, stage } = unit.facts;
-      const counts = this.stages[stage]!.counts;
-      counts.planned = (counts.planned ?? 0) + 1;
-      if (gateway === null) return;
-      this.places[gateway]!.units.push(index);
-      this.places[gateway]!.planned += 1;
-    });
-    this.places.forEach((place, gateway) => {
+    this.fleet = new FleetState(input, this.policy, (gateway) => this.world.gatewayAtStart(gateway));
+    this.proven = this.fleet.stages.reduce((sum, stage) => sum + (stage.counts.proven ?? 0), 0);
+    this.fleet.places.forEach((place, gateway) => {
       if (place.units.length > 0) this.agenda.add(place.onOff.untilMs, { kind: 'gateway', gateway });
     });
-    this.out = fleet.groups.map(() => 0);
     this.strataKnown = fleet.strata.map(() => false);
     this.agenda.add(startMs, { kind: 'look' });
   }
@@ -203,18 +109,6 @@ export class RehearsalRun {
     return this.result();
   }
 
-  private stateFrom(on: boolean, onShare: number): OnOffState {
-    const { startMs } = this.input;
-    const { random } = this.options;
-    const drawn = drawOnOff({ ...this.onOffRule(onShare), onShare: on ? 1 - 1e-6 : 1e-6 }, startMs, random);
-    const meanMs = on ? COLD_START.meanOnMs : (COLD_START.meanOnMs * (1 - onShare)) / onShare;
-    return { on, untilMs: drawn.on === on ? startMs - meanMs * Math.log(1 - random()) : startMs };
-  }
-
-  private onOffRule(onShare: number) {
-    return { onShare, meanOnMs: COLD_START.meanOnMs, seenOnMs: [], seenOffMs: [] };
-  }
-
   /** @returns whether the engine has a reason to look. */
   private take(event: Event, nowMs: number): boolean {
     switch (event.kind) {
@@ -223,38 +117,32 @@ export class RehearsalRun {
       case 'gateway':
         return this.turnGateway(event.gateway, nowMs);
       case 'session-end': {
-        const place = this.places[this.units[event.device]!.facts.gateway!]!;
+        const place = this.fleet.places[this.fleet.units[event.device]!.facts.gateway!]!;
         if (place.onOff.on) return this.report(event.device, event.attempt, nowMs);
         place.reports.push(event);
         return false;
       }
       case 'silence': {
-        const unit = this.units[event.device]!;
+        const unit = this.fleet.units[event.device]!;
         if (unit.attempt !== event.attempt || unit.state !== 'transferring') return false;
-        this.release(unit);
-        this.move(unit, 'lost');
+        this.fleet.release(unit);
+        this.fleet.move(unit, 'lost');
         return true;
       }
       case 'unused': {
-        const unit = this.units[event.device]!;
+        const unit = this.fleet.units[event.device]!;
         if (unit.attempt !== event.attempt || unit.state !== 'transferring') return false;
-        this.release(unit);
-        this.move(unit, 'planned');
+        this.fleet.release(unit);
+        this.fleet.move(unit, 'planned');
         return true;
       }
     }
   }
 
   private turnGateway(gateway: number, nowMs: number): boolean {
-    const place = this.places[gateway]!;
-    const id = this.input.fleet.gateways[gateway]!.id;
-    place.onOff = advanceOnOff(
-      this.onOffRule(this.parameters.gatewayOnShare(id)),
-      place.onOff,
-      nowMs,
-      this.options.random,
-    );
-    const waits = place.units.some((index) => isOpen(this.units[index]!.state));
+    const place = this.fleet.places[gateway]!;
+    place.onOff = this.world.gatewayLater(gateway, place.onOff, nowMs);
+    const waits = place.units.some((index) => isOpen(this.fleet.units[index]!.state));
     if (waits || place.reports.length > 0) this.agenda.add(place.onOff.untilMs, { kind: 'gateway', gateway });
     if (!place.onOff.on) return false;
     const reports = place.reports;
@@ -265,14 +153,14 @@ export class RehearsalRun {
 
   /** A result is heard; of an attempt that was given up meanwhile, it corrects what was said (`lost`). */
   private report(device: number, attempt: number, nowMs: number): boolean {
-    const unit = this.units[device]!;
+    const unit = this.fleet.units[device]!;
     if (unit.attempt !== attempt || (unit.state !== 'transferring' && unit.state !== 'lost')) return false;
     const gateway = unit.facts.gateway!;
-    if (unit.state === 'transferring') this.release(unit);
+    if (unit.state === 'transferring') this.fleet.release(unit);
     const { outcome } = unit.result!;
     if (outcome === 'proven') {
-      this.move(unit, 'proven');
-      this.setSuspect(unit, false);
+      this.fleet.move(unit, 'proven');
+      this.fleet.setSuspect(unit, false);
       unit.doneAtMs = nowMs;
       this.proven += 1;
       this.strataKnown[unit.facts.stratum] = true;
@@ -288,11 +176,11 @@ export class RehearsalRun {
       const ceilingMs = backOffCeiling(failures, backOffMs, this.policy.retry.backOffMaxMs);
       unit.notBeforeMs = nowMs + Math.floor(this.options.random() * (ceilingMs + 1));
       this.agenda.add(unit.notBeforeMs, { kind: 'look' });
-      this.move(unit, 'planned');
-      this.setSuspect(unit, outcome === 'firmware');
+      this.fleet.move(unit, 'planned');
+      this.fleet.setSuspect(unit, outcome === 'firmware');
     } else {
-      this.move(unit, 'failed');
-      this.setSuspect(unit, false);
+      this.fleet.move(unit, 'failed');
+      this.fleet.setSuspect(unit, false);
       unit.doneAtMs = nowMs;
       this.strataKnown[unit.facts.stratum] = true;
       this.brakes.ended(unit.ordinals!, gateway, false);
@@ -300,31 +188,8 @@ export class RehearsalRun {
     return true;
   }
 
-  private move(unit: Unit, to: DeploymentState): void {
-    const { counts } = this.stages[unit.facts.stage]!;
-    counts[unit.state] = (counts[unit.state] ?? 0) - 1;
-    counts[to] = (counts[to] ?? 0) + 1;
-    if (unit.facts.group !== null) {
-      this.out[unit.facts.group]! += (isOut(to) ? 1 : 0) - (isOut(unit.state) ? 1 : 0);
-    }
-    if (unit.facts.gateway !== null) {
-      this.places[unit.facts.gateway]!.planned += (to === 'planned' ? 1 : 0) - (unit.state === 'planned' ? 1 : 0);
-    }
-    unit.state = to;
-  }
-
-  private setSuspect(unit: Unit, suspect: boolean): void {
-    if (unit.suspect === suspect) return;
-    unit.suspect = suspect;
-    this.stages[unit.facts.stage]!.suspect += suspect ? 1 : -1;
-  }
-
-  private release(unit: Unit): void {
-    this.places[unit.facts.gateway!]!.running -= 1;
-  }
-
   private look(nowMs: number): void {
-    const stages = this.stages.map((stage, index) => this.snapshotOf(stage, index));
+    const stages = this.fleet.stages.map((stage, index) => this.snapshotOf(stage, index));
     const sums = sumOf(stages.map((stage) => stage.sums));
     const brakes = this.brakes.look(sums);
     this.amber = brakes.amber;
@@ -391,7 +256,7 @@ export class RehearsalRun {
   }
 
   private apply(decision: Decision, nowMs: number): void {
-    const stage = 'stage' in decision ? this.stages[decision.stage]! : undefined;
+    const stage = 'stage' in decision ? this.fleet.stages[decision.stage]! : undefined;
     switch (decision.kind) {
       case 'open-stage':
         Object.assign(stage!, { state: 'open', deadlineAtMs: decision.deadlineAtMs });
@@ -429,17 +294,8 @@ export class RehearsalRun {
   }
 
   private grant(room: number, stages: readonly number[], nowMs: number): void {
-    const candidates = this.candidates(room, stages, nowMs);
-    const { limits } = this.policy;
-    const sites = new Map<string, number>();
-    const roomOf = (holder: string): number => {
-      const [kind, id] = [holder.slice(0, 1), Number(holder.slice(1))];
-      if (kind === 'g') return limits.perGateway - this.places[id]!.running;
-      if (kind === 'r') return this.input.fleet.groups[id]! - this.out[id]!;
-      const known = sites.get(holder) ?? this.runningAtSite(id);
-      sites.set(holder, known);
-      return (limits.perSite ?? Infinity) - known;
-    };
+    const candidates = this.fleet.candidates(room, stages, nowMs, this.brakes, this.options.calendar);
+    const roomOf = this.fleet.roomOf();
     const chosen = chooseGrants(candidates, room, roomOf);
     const gateways = new Set<string>();
     for (const one of chosen) {
@@ -452,86 +308,18 @@ export class RehearsalRun {
     this.loads.set(slot, (this.loads.get(slot) ?? 0) + gateways.size);
   }
 
-  private runningAtSite(site: number): number {
-    let running = 0;
-    this.places.forEach((place, index) => {
-      if (this.input.fleet.gateways[index]!.site === site) running += place.running;
-    });
-    return running;
-  }
-
-  /** Of each gateway with room, as many from the front of its devices as it can take. */
-  private candidates(room: number, stages: readonly number[], nowMs: number): Candidate[] {
-    const { perGateway, perSite } = this.policy.limits;
-    const { fleet } = this.input;
-    const open = this.openSites(nowMs);
-    const mayStart = (index: number): boolean => {
-      const unit = this.units[index]!;
-      return (
-        unit.state === 'planned' &&
-        unit.notBeforeMs <= nowMs &&
-        stages.includes(unit.facts.stage) &&
-        !this.brakes.isStopped(unit.facts.stratum)
-      );
-    };
-    let firsts: { readonly gateway: number; readonly at: number }[] = [];
-    for (let gateway = 0; gateway < this.places.length; gateway += 1) {
-      const place = this.places[gateway]!;
-      if (place.planned === 0 || place.running >= perGateway || !place.onOff.on) continue;
-      if (open?.[fleet.gateways[gateway]!.site] === false || this.brakes.isQuarantined(gateway)) continue;
-      if (place.units.length > place.planned + place.running + MOST_ENDED) this.forgetEnded(place);
-      const at = place.units.findIndex(mayStart);
-      if (at >= 0) firsts.push({ gateway, at });
-    }
-    if (perSite === undefined && fleet.groups.length === 0 && firsts.length > room) {
-      // Each gets its first before any gets a second, and nothing else can refuse one: the others are not asked.
-      const first = (one: { gateway: number; at: number }): number => this.places[one.gateway]!.units[one.at]!;
-      firsts = firsts.sort((a, b) => first(a) - first(b)).slice(0, room);
-    }
-    const found: Candidate[] = [];
-    for (const { gateway, at } of firsts) {
-      const { units, running } = this.places[gateway]!;
-      let free = Math.min(room, perGateway - running);
-      for (let next = at; next < units.length && free > 0; next += 1) {
-        const index = units[next]!;
-        if (!mayStart(index)) continue;
-        const { stage, group } = this.units[index]!.facts;
-        const holders = [`g${gateway}`];
-        if (perSite !== undefined) holders.push(`s${fleet.gateways[gateway]!.site}`);
-        if (group !== null) holders.push(`r${group}`);
-        const id = String(index);
-        found.push({ deploymentId: id, deviceId: id, gatewayId: String(gateway), stage, position: index, holders });
-        free -= 1;
-      }
-    }
-    return found;
-  }
-
-  /** By site, whether its window is open; undefined: there are no windows. */
-  private openSites(nowMs: number): boolean[] | undefined {
-    const { open } = this.options.calendar.at(nowMs);
-    return open === null ? undefined : this.input.fleet.sites.map((site) => open.has(site.zone));
-  }
-
-  private forgetEnded(place: Place): void {
-    const left = place.units.filter((index) => isOpen(this.units[index]!.state) || this.units[index]!.state === 'lost');
-    place.units.splice(0, place.units.length, ...left);
-  }
-
   private start(device: number, nowMs: number): void {
-    const unit = this.units[device]!;
+    const unit = this.fleet.units[device]!;
     const gateway = unit.facts.gateway!;
-    const place = this.places[gateway]!;
+    const place = this.fleet.places[gateway]!;
     const gatewayId = this.input.fleet.gateways[gateway]!.id;
-    const { random } = this.options;
     unit.ordinals ??= this.brakes.start(unit.facts.stratum, gateway);
     unit.attempt += 1;
-    this.move(unit, 'transferring');
+    this.fleet.move(unit, 'transferring');
     place.running += 1;
     const { attempt } = unit;
     const ends = grantEnds(nowMs, this.policy.timeouts);
-    const rule = this.onOffRule(this.parameters.deviceOnShare(String(device)));
-    unit.link = unit.link ? advanceOnOff(rule, unit.link, nowMs, random) : drawOnOff(rule, nowMs, random);
+    unit.link = this.world.linkOf(device, unit.link, nowMs);
     if (!unit.link.on && unit.link.untilMs >= ends.startByMs) {
       // Not to be heard until the grant has ended: it is used up, which is no try.
       unit.result = undefined;
@@ -539,46 +327,10 @@ export class RehearsalRun {
       return;
     }
     const beginsMs = unit.link.on ? nowMs : unit.link.untilMs;
-    unit.result = this.session(unit, gatewayId, place.running);
+    unit.result = this.world.session(unit, gatewayId, place.running);
     place.bytes += unit.result.transferBytes;
     this.agenda.add(beginsMs + unit.result.durationMs, { kind: 'session-end', device, attempt });
     this.agenda.add(ends.finishByMs + CLOCK_MARGIN_MS, { kind: 'silence', device, attempt });
-  }
-
-  private session(unit: Unit, gatewayId: string, active: number): SessionResult {
-    const { artifactBytes, model, gatewayBytesPerSecond } = this.input;
-    const { timeouts } = this.policy;
-    const { failureRate, random } = this.options;
-    let { parameters } = this;
-    if (failureRate !== null) {
-      unit.fated ??= random() < failureRate;
-      const { transport } = this.parameters.failure(model, unit.attempt);
-      const firmware = unit.fated ? 1 : 0;
-      parameters = { ...parameters, failure: () => ({ transport, firmware }) };
-    }
-    const result = simulateSession(
-      {
-        bytes: artifactBytes,
-        model,
-        gatewayId,
-        attempt: unit.attempt,
-        gatewayBytesPerSecond,
-        active,
-        proveTimeoutMs: timeouts.proveMs,
-      },
-      parameters,
-      random,
-    );
-    const transferMs = Math.max(0, result.durationMs - result.fixedMs);
-    if (transferMs <= timeouts.transferMs) return result;
-    // The agent gives up a transfer that takes longer than it may.
-    const share = timeouts.transferMs / transferMs;
-    return {
-      ...result,
-      outcome: 'transport',
-      durationMs: timeouts.transferMs,
-      transferBytes: result.transferBytes * share,
-    };
   }
 
   /** The next moment at which something may start though nothing is reported. */
@@ -588,7 +340,7 @@ export class RehearsalRun {
       return;
     }
     const times: number[] = [this.deadlineAtMs];
-    for (const stage of this.stages) {
+    for (const stage of this.fleet.stages) {
       if (stage.state === 'soaking' && stage.soakUntilMs !== null) times.push(stage.soakUntilMs);
       if ((stage.state === 'open' || stage.state === 'soaking') && stage.deadlineAtMs !== null) {
         times.push(stage.deadlineAtMs);
@@ -609,8 +361,10 @@ export class RehearsalRun {
 
   /** Nothing is under way and no open stage has anything left: only a person could go on. */
   private isStuck(sums: Sums): boolean {
-    if (sums.running + sums.granted > 0 || !this.stages.some((stage) => stage.state === 'held')) return false;
-    return this.stages.every((stage) => stage.state === 'held' || stage.state === 'pending' || !stage.counts.planned);
+    if (sums.running + sums.granted > 0 || !this.fleet.stages.some((stage) => stage.state === 'held')) return false;
+    return this.fleet.stages.every(
+      (stage) => stage.state === 'held' || stage.state === 'pending' || !stage.counts.planned,
+    );
   }
 
   private plannedLookMs = -Infinity;
@@ -627,31 +381,27 @@ export class RehearsalRun {
   }
 
   private result(): RunResult {
-    const reachable = this.units.filter((unit) => unit.facts.gateway !== null).length;
-    const doneAtMs = this.units.flatMap((unit) => (unit.doneAtMs === null ? [] : [unit.doneAtMs]));
-    const held = this.stages.find((stage) => stage.state === 'held')?.note ?? null;
+    const reachable = this.fleet.units.filter((unit) => unit.facts.gateway !== null).length;
+    const doneAtMs = this.fleet.units.flatMap((unit) => (unit.doneAtMs === null ? [] : [unit.doneAtMs]));
+    const held = this.fleet.stages.find((stage) => stage.state === 'held')?.note ?? null;
     const firmware = (unit: Unit): boolean =>
       unit.firmwareFailures > 0 || (unit.state === 'transferring' && unit.result?.outcome === 'firmware');
-    const open = this.units.filter((unit) => isOpen(unit.state) || unit.state === 'lost').length;
+    const open = this.fleet.units.filter((unit) => isOpen(unit.state) || unit.state === 'lost').length;
     return {
       doneAtMs,
       reachable,
-      outOfReach: this.haltedAtMs === null && held === null ? open : this.units.length - reachable,
-      failed: this.units.filter((unit) => unit.state === 'failed').length,
+      outOfReach: this.haltedAtMs === null && held === null ? open : this.fleet.units.length - reachable,
+      failed: this.fleet.units.filter((unit) => unit.state === 'failed').length,
       haltedAtMs: this.haltedAtMs,
       started: this.brakes.granted,
-      hit: this.units.filter(firmware).length,
+      hit: this.fleet.units.filter(firmware).length,
       orders: this.orders,
       peakOrdersPerSecond: (Math.max(0, ...this.loads.values()) * 1000) / LOAD_SLOT_MS,
-      linkBytes: this.places.flatMap((place) => (place.bytes > 0 ? [place.bytes] : [])),
+      linkBytes: this.fleet.places.flatMap((place) => (place.bytes > 0 ? [place.bytes] : [])),
       held,
     };
   }
 }
-
-const isOpen = (state: DeploymentState): boolean => state === 'planned' || state === 'transferring';
-/** Out of service, or about to be. */
-const isOut = (state: DeploymentState): boolean => state === 'transferring' || state === 'failed' || state === 'lost';
 
 const stepsOf = (rule: { startPerMinute: number; factor: number; everyProven: number; maxPerMinute: number }) => ({
   basePerMinute: rule.startPerMinute,
