@@ -78,14 +78,18 @@ export class CampaignEngine {
       const facts = await loadRuleFacts(tx, campaign);
       let wakeAtMs: number | null = null;
       let started = 0;
+      let room = 0;
       for (const decision of decide(snapshot, campaign.nowMs)) {
         if (decision.kind === 'wake') wakeAtMs = decision.atMs;
-        else if (decision.kind === 'grant') started += await this.grant(tx, campaign, decision, facts, say);
-        else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
+        else if (decision.kind === 'grant') {
+          if (decision.mode === 'update') room = decision.room;
+          started += await this.grant(tx, campaign, decision, facts, say);
+        } else if (await this.apply(tx, campaign, decision, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
-      await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null));
+      const hasMore = started > 0 && started < room;
+      await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
       return 'done';
     });
     if (changed.orders) this.events.ordersDue();
@@ -327,13 +331,19 @@ export class CampaignEngine {
     );
   }
 
-  private async setWake(tx: EntityManager, campaign: CampaignRow, wakeAtMs: number | null): Promise<void> {
+  /** @param hasMore the search gave grants and had room for more: where it is not at its end, it goes on at once. */
+  private async setWake(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    wakeAtMs: number | null,
+    hasMore: boolean,
+  ): Promise<void> {
     // Its own moves have set a wake already; a campaign that is over needs none.
     await queryRows(
       tx,
       `update campaigns set wake_at = case when state in ('aborted', 'completed', 'draft') then null
-           when dirty then clock_timestamp() else ${timeOf('$2::float8')} end where id = $1`,
-      [campaign.id, wakeAtMs ?? campaign.nowMs + IDLE_WAKE_MS],
+           when dirty or ($3 and scan_stage >= 0) then clock_timestamp() else ${timeOf('$2::float8')} end where id = $1`,
+      [campaign.id, wakeAtMs ?? campaign.nowMs + IDLE_WAKE_MS, hasMore],
     );
   }
 
