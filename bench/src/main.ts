@@ -13,9 +13,13 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   smp: () => import('./smp.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
   brake: () => import('./brake.js'),
+  planning: () => import('./planning.js'),
+  reads: () => import('./reads.js'),
+  orders: () => import('./orders.js'),
 };
 
-const LIMIT_MS = 5 * 60_000;
+/** On a machine that others load as well, a million rows take longer to write: then more may be allowed. */
+const LIMIT_MS = Number(process.env.DRYDOCK_BENCH_LIMIT_MINUTES ?? 5) * 60_000;
 
 const name = process.argv[2] ?? '';
 const load = BENCHES[name];

@@ -69,6 +69,29 @@ export async function writeFleet(client: pg.Client, gateways: number, devices: n
   return { orgId: org, serverId: server, campaignId: campaign, runningHash, gateways: made };
 }
 
+/** Gateways with keys and devices under way in a campaign that is there already: what reports while others read. */
+export async function addReportingGateways(
+  client: pg.Client,
+  into: { readonly campaignId: string; readonly runningHash: string },
+  gateways: number,
+  devices: number,
+): Promise<BenchFleet> {
+  const org = (await client.query<{ id: string }>('select id from orgs limit 1')).rows[0]!.id;
+  const server = (await client.query<{ server_id: string }>('select server_id from installation')).rows[0]!.server_id;
+  const site = (
+    await client.query<{ id: string }>(`insert into sites (org_id, name) values ($1, 'reporting') returning id`, [org])
+  ).rows[0]!.id;
+  const made: BenchGateway[] = [];
+  for (let index = 0; index < gateways; index += 1) {
+    made.push(await writeGateway(client, { org, site, campaign: into.campaignId, index, devices }));
+  }
+  await client.query(
+    `update campaign_counters set n = n + $2 where campaign_id = $1 and stage_idx = 0 and state = 'granted'`,
+    [into.campaignId, gateways * devices],
+  );
+  return { orgId: org, serverId: server, ...into, gateways: made };
+}
+
 async function writeGateway(
   client: pg.Client,
   to: { org: string; site: string; campaign: string; index: number; devices: number },

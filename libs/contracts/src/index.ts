@@ -21,6 +21,7 @@ export * from './http/artifacts-api.js';
 export * from './http/campaign-policy.js';
 export * from './http/campaigns-api.js';
 export * from './http/insight-api.js';
+export * from './http/rehearsal-api.js';
 export * from './http/audit-api.js';
 export * from './http/access-api.js';
 export * from './http/webhooks-api.js';

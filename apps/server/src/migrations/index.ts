@@ -3,10 +3,12 @@ import { Initial1700000000001 } from './0001-initial.js';
 import { DeviceFacts1700000000002 } from './0002-device-facts.js';
 import { WebhooksAdvisories1700000000003 } from './0003-webhooks-advisories.js';
 import { CampaignEngine1700000000004 } from './0004-campaign-engine.js';
+import { LargeCampaigns1700000000006 } from './0006-large-campaigns.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
   DeviceFacts1700000000002,
   WebhooksAdvisories1700000000003,
   CampaignEngine1700000000004,
+  LargeCampaigns1700000000006,
 ];

@@ -10,7 +10,10 @@ export interface Exposure {
   readonly doneBy: number;
 }
 
-export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs' | 'needsRescue'>;
+export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs' | 'needsRescue'> & {
+  /** Grants that are alike in all of this; 1 where it is left out. */
+  readonly count?: number;
+};
 
 /**
  * @param live every deployment of the campaign that is granted, under way, or in rescue.
@@ -24,16 +27,17 @@ export function exposureOf(live: Iterable<LiveGrant>, nowMs: number): Exposure {
   let noneAfter = nowMs;
   let doneBy = nowMs;
   for (const grant of live) {
-    if (grant.state === 'rescue') rescue++;
+    const count = grant.count ?? 1;
+    if (grant.state === 'rescue') rescue += count;
     if (!holdsGrant(grant.state)) continue;
     doneBy = Math.max(doneBy, (grant.finishByMs ?? 0) + CLOCK_MARGIN_MS);
     if (grant.touchedAtMs !== null) {
-      running++;
+      running += count;
     } else if (grant.needsRescue) {
       // Touched long ago; it only waits for its application, and a pause does not take that away.
-      rescue++;
+      rescue += count;
     } else if ((grant.startByMs ?? 0) + CLOCK_MARGIN_MS > nowMs) {
-      mayStillStart++;
+      mayStillStart += count;
       noneAfter = Math.max(noneAfter, (grant.startByMs ?? 0) + CLOCK_MARGIN_MS);
     }
   }

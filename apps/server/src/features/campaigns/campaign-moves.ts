@@ -135,13 +135,16 @@ export async function readExposure(tx: Queryable, campaignId: string, nowMs: num
     state: DeploymentState;
     start_by: number | null;
     finish_by: number | null;
-    touched_at: number | null;
+    touched: boolean;
     needs_rescue: boolean;
+    n: number;
   }>(
     tx,
-    `select state, ${msOf('start_by')} as start_by, ${msOf('finish_by')} as finish_by, ${msOf('touched_at')} as touched_at,
-       needs_rescue
-     from deployments where campaign_id = $1 and state = any($2)`,
+    // Grants of one look share their ends, so there are few kinds.
+    `select state, ${msOf('start_by')} as start_by, ${msOf('max(finish_by)')} as finish_by, touched_at is not null as touched,
+       needs_rescue, count(*)::int as n
+     from deployments where campaign_id = $1 and state = any($2)
+     group by state, start_by, touched_at is not null, needs_rescue`,
     [campaignId, LIVE_DEPLOYMENT_STATES],
   );
   return exposureOf(
@@ -149,8 +152,9 @@ export async function readExposure(tx: Queryable, campaignId: string, nowMs: num
       state: row.state,
       startByMs: row.start_by,
       finishByMs: row.finish_by,
-      touchedAtMs: row.touched_at,
+      touchedAtMs: row.touched ? nowMs : null,
       needsRescue: row.needs_rescue,
+      count: row.n,
     })),
     nowMs,
   );

@@ -1,5 +1,5 @@
 /** `/api/v1/campaigns`. */
-import { Body, Controller, Get, HttpCode, Param, ParseIntPipe, Post, Put } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, ParseIntPipe, Post, Put, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   AbortCampaign,
@@ -26,6 +26,8 @@ import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignsService } from './campaigns.service.js';
+
+const LONGEST_START_MS = 600_000;
 
 @ApiTags('campaigns')
 @Controller('api/v1/campaigns')
@@ -87,7 +89,10 @@ export class CampaignsController {
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
     @Body(new ZodPipe(StartCampaign.prefault({}), 'body')) body: StartCampaign,
+    @Req() request: { setTimeout(ms: number): unknown },
   ): Promise<Campaign> {
+    // A million members take a while, and nothing is said meanwhile: the connection must not count as dead.
+    request.setTimeout(LONGEST_START_MS);
     return this.campaigns.start(actor, id, body.reason);
   }
 

@@ -6,12 +6,14 @@ import { CampaignReader } from './campaign-reader.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
 import { MembershipRefresher } from './membership-refresher.js';
+import { RehearsalController } from './rehearsal.controller.js';
+import { RehearsalService } from './rehearsal.service.js';
 
 /** The intent: this artifact, these devices, this policy; and what people do with it. */
 @Module({
   imports: [DispatchModule, FleetModule],
-  controllers: [CampaignsController],
-  providers: [CampaignReader, CampaignsService, CampaignControlService, MembershipRefresher],
+  controllers: [CampaignsController, RehearsalController],
+  providers: [CampaignReader, CampaignsService, CampaignControlService, MembershipRefresher, RehearsalService],
   exports: [CampaignReader],
 })
 export class CampaignsModule {}

@@ -209,7 +209,8 @@ export class CampaignsService {
     return {};
   }
 
-  private async plan(tx: EntityManager, actor: Actor, campaign: CampaignRow): Promise<PlannedMembers> {
+  /** What a draft would plan, checked as it is when it starts. @throws ProblemError `campaign.policy` */
+  async storedPlan(tx: EntityManager, orgId: string, campaign: CampaignRow): Promise<PlanRequest> {
     const [stored] = await queryRows<{ selector: unknown; name: string; note: string }>(
       tx,
       'select selector, name, note from campaigns where id = $1',
@@ -222,7 +223,12 @@ export class CampaignsService {
       selector: stored!.selector,
       policy: campaign.policy,
     });
-    const artifact = await this.checkDraft(tx, actor.orgId, draft);
+    const artifact = await this.checkDraft(tx, orgId, draft);
+    return this.planRequest(tx, orgId, campaign.id, draft, artifact);
+  }
+
+  private async plan(tx: EntityManager, actor: Actor, campaign: CampaignRow): Promise<PlannedMembers> {
+    const request = await this.storedPlan(tx, actor.orgId, campaign);
     for (const [index, stage] of campaign.policy.stages.entries()) {
       await queryRows(
         tx,
@@ -230,7 +236,7 @@ export class CampaignsService {
         [campaign.id, index, stage.name, stage.percent ?? null, JSON.stringify(stage.gate)],
       );
     }
-    const members = await planMembers(tx, await this.planRequest(tx, actor.orgId, campaign.id, draft, artifact));
+    const members = await planMembers(tx, request);
     const dynamic = campaign.policy.membership === 'dynamic';
     if (!dynamic && members.sizes.every((size) => size === 0)) {
       const detail = members.skipped > 0 ? `${members.skipped} matching device(s) need no update` : 'nothing matches';

@@ -130,7 +130,7 @@ export async function orderMembers(tx: Queryable, request: PlanRequest): Promise
     tx,
     `create temporary table planned_members on commit drop as
      with chosen as (
-       select dev.id, dev.site_id, coalesce(dev.running_version, '') as prev, dev.site_id::text as site,
+       select dev.id, dev.site_id, dev.gateway_id, coalesce(dev.running_version, '') as prev, dev.site_id::text as site,
          ${skipSql(newerParam, steps)} as skip, ${neededStepSql(steps)} as step, ${stage.filterSql} as own_stage,
          ('x' || encode(substring(sha256(convert_to(${seed}::text || ':' || dev.id::text, 'UTF8')) from 1 for 8), 'hex'))
            ::bit(64)::bigint as h
@@ -145,13 +145,13 @@ export async function orderMembers(tx: Queryable, request: PlanRequest): Promise
        from chosen),
      b as (select *, row_number() over (partition by skip, prev order by (r_s - u) / n_s, h, id) as r_c from a),
      c as (
-       select id, site_id, prev, skip, step, own_stage, n_c, count(*) filter (where skip is null) over () as eligible,
+       select id, site_id, gateway_id, prev, skip, step, own_stage, n_c, count(*) filter (where skip is null) over () as eligible,
          row_number() over (
            order by (skip is not null), case when r_c = 1 then 0 when n_c < ${SMALL_STRATUM} then 2
              else (r_c - 0.5::float8) / n_c end, n_c desc, h, id) as pos
        from b),
      d as (select *, row_number() over (partition by skip is null, own_stage is null order by pos) as rest from c)
-     select id, site_id, prev, skip, step, pos, eligible, case when skip is not null then ${stage.last}
+     select id, site_id, gateway_id, prev, skip, step, pos, eligible, case when skip is not null then ${stage.last}
        when own_stage is not null then own_stage else ${stage.restSql} end as stage_idx
      from d`,
     params.values,

@@ -49,8 +49,9 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
   await queryRows(
     tx,
     `update campaigns c set members_at = clock_timestamp(), sites_planned = x.sites, gateways_planned = x.gateways
-     from (select count(distinct m.site_id)::int as sites, count(distinct dev.gateway_id)::int as gateways
-       from planned_members m join devices dev on dev.id = m.id where m.skip is null) x
+     from (select
+         (select count(*)::int from (select distinct site_id from planned_members where skip is null) s) as sites,
+         (select count(gateway_id)::int from (select distinct gateway_id from planned_members where skip is null) g) as gateways) x
      where c.id = $1`,
     [request.campaignId],
   );

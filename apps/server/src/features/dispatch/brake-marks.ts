@@ -30,6 +30,17 @@ function blameOf(code: string | null): Blame {
   return code !== null && isErrorCode(code) ? ERROR_CODES[code].blame : 'device';
 }
 
+/** Trials of one gateway or site that are counted; more than any has while its first failures count. */
+const MOST_TRIALS_OF_HOLDER = 20_000;
+
+/**
+ * Place of a trial among those of its gateway or site, from 1: later grants have larger ordinals, so it is known for good
+ * when the trial fails, and a look of the engine never counts trials again.
+ */
+const rankSql = (kind: 'gateway' | 'site', holder: string, dep: string): string =>
+  `(select count(*) + 1 from (select 1 from deployments o where o.campaign_id = ${dep}.campaign_id and o.${kind}_id = ${holder}
+     and o.ordinal < ${dep}.ordinal limit ${MOST_TRIALS_OF_HOLDER}) trials)`;
+
 /** Marks what the changes say. A trial that was never granted has no ordinal and is none. */
 export async function markFailures(tx: Queryable, changes: readonly Change[]): Promise<void> {
   const marks = changes.flatMap((change) => {
@@ -47,9 +58,10 @@ export async function markFailures(tx: Queryable, changes: readonly Change[]): P
   if (marks.length === 0) return;
   await queryRows(
     tx,
-    `insert into brake_marks (campaign_id, test, deployment_id, ordinal, stratum_idx, stratum_ordinal, gateway_id, site_id, code)
+    `insert into brake_marks (campaign_id, test, deployment_id, ordinal, stratum_idx, stratum_ordinal, gateway_id, site_id, code,
+       gateway_rank, site_rank)
      select dep.campaign_id, x.test, dep.id, dep.ordinal, dep.stratum_idx, coalesce(dep.stratum_ordinal, 1), x.gateway,
-       dep.site_id, x.code
+       dep.site_id, x.code, ${rankSql('gateway', 'x.gateway', 'dep')}, ${rankSql('site', 'dep.site_id', 'dep')}
      from jsonb_to_recordset($1::jsonb) as x(id uuid, test text, gateway uuid, code text)
        join deployments dep on dep.id = x.id
      where dep.ordinal is not null
@@ -75,13 +87,17 @@ export async function markSilent(
        where dep.campaign_id = $1 and dep.at_risk and dep.ordinal is not null
          and dep.state in ('planned', 'granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling',
            'rescue', 'lost'))
-     insert into brake_marks (campaign_id, test, deployment_id, ordinal, stratum_idx, stratum_ordinal, gateway_id, site_id, code)
+     insert into brake_marks (campaign_id, test, deployment_id, ordinal, stratum_idx, stratum_ordinal, gateway_id, site_id, code,
+       gateway_rank, site_rank)
      select risk.campaign_id, t.test, risk.id, risk.ordinal, risk.stratum_idx, coalesce(risk.stratum_ordinal, 1),
-       risk.gateway_id, risk.site_id, case when risk.state = 'lost' then 'deployment.lost' end
+       risk.gateway_id, risk.site_id, case when risk.state = 'lost' then 'deployment.lost' end,
+       ${rankSql('gateway', 'risk.gateway_id', 'risk')}, ${rankSql('site', 'risk.site_id', 'risk')}
      from risk cross join (values ('overdue'), ('firmware'), ('any')) as t(test)
      where risk.gateway_heard and (
          (t.test = 'overdue' and risk.at_risk_at < ${timeOf('($2::float8 - $3::float8)')})
          or (t.test <> 'overdue' and risk.state = 'lost'))
+       and not exists (select 1 from brake_marks k
+         where k.campaign_id = risk.campaign_id and k.test = t.test and k.deployment_id = risk.id)
      on conflict do nothing`,
     [campaign.id, campaign.nowMs, campaign.overdueMs],
   );

@@ -1,6 +1,6 @@
 /**
- * The brake's facts out of Postgres, judged by `domain/brake`. What is read grows with the failures of the campaign,
- * never with its devices; only gateways and sites with three failures or more are looked at one by one.
+ * The brake's facts out of Postgres, judged by `domain/brake`. What is read of a look grows with what failed since the last
+ * one, never with the devices of the campaign.
  */
 import type { Policy } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
@@ -14,14 +14,15 @@ import {
   type BrakeTest,
   type BrakeVerdict,
   type CountedFailure,
-  type HoldersFacts,
   type LedgerRules,
   type StratumFacts,
   type TestFacts,
 } from '../../domain/brake/index.js';
 import type { BrakeFindings } from '../../domain/campaign/decide.js';
 import type { Sums } from '../../domain/sums/sums.js';
+import { holdersOf, readHolderCounts } from './brake-holders.js';
 import type { BrakeTestName } from './brake-marks.js';
+import { readMarks, type Mark } from './mark-reader.js';
 
 /** An epoch that a person closed by resuming. Ordinals above `after` belong to the next one. */
 export interface PastEpoch {
@@ -41,20 +42,6 @@ export interface BrakeCampaign {
   readonly nextOrdinal: number;
 }
 
-interface Mark {
-  readonly test: BrakeTestName;
-  readonly deployment: string;
-  readonly ordinal: number;
-  readonly stratum: number;
-  readonly stratumOrdinal: number;
-  readonly gateway: string | null;
-  readonly site: string | null;
-  /** Its deployment ended well all the same. */
-  readonly good: boolean;
-  /** Its deployment is not at its end, or lost. */
-  readonly open: boolean;
-}
-
 interface Stratum {
   readonly idx: number;
   readonly version: string;
@@ -69,9 +56,6 @@ export interface BrakeState {
   readonly strata: readonly Stratum[];
 }
 
-const LEAST_FAILURES_OF_HOLDER = 3;
-/** Trials of one gateway or site that are looked at; more than any has while its first failures count. */
-const MOST_TRIALS_OF_HOLDER = 20_000;
 /** Share of the room in flight that overdue devices may hold, and the fewest that count as many. */
 const MAX_OVERDUE_SHARE = 0.1;
 const MIN_OVERDUE = 2;
@@ -90,9 +74,11 @@ export async function readBrakes(
   const cap = gatewayCap(Math.max(1, holders.gateways.total));
   const { policy, brakeLimit, brakePast } = campaign;
   const gatewaysTried = holders.gateways.tried;
+  const byTest = grouped(marks, (mark) => mark.test);
+  const byStratum = grouped(byTest.get('firmware') ?? [], (mark) => mark.stratum);
   const testOf = (name: BrakeTestName, key: string, rules: (limit: number) => LedgerRules): TestFacts => ({
     test: epochsOf(
-      marks.filter((mark) => mark.test === name).map((mark) => toFailure(mark, mark.ordinal)),
+      (byTest.get(name) ?? []).map((mark) => toFailure(mark, mark.ordinal)),
       brakePast.map((past) => ({ after: past.after, limit: past.limit, logE: past.logE[key] ?? null })),
       brakeLimit,
       rules,
@@ -101,7 +87,11 @@ export async function readBrakes(
     gatewaysTried,
   });
   const finishedGood = sums.proven + sums.unproven;
-  const anyMarks = marks.filter((mark) => mark.test === 'any');
+  const anyMarks = byTest.get('any') ?? [];
+  const finished = {
+    good: finishedGood,
+    goodAfterFailure: await countGoodAfterFailure(tx, campaign.id, anyMarks.length),
+  };
   const facts: BrakeFacts = {
     alpha: policy.brake.alpha,
     limit: brakeLimit,
@@ -119,9 +109,7 @@ export async function readBrakes(
         left: stratum.size - stratum.tried,
         stopped: stratum.stopped,
         test: epochsOf(
-          marks
-            .filter((mark) => mark.test === 'firmware' && mark.stratum === stratum.idx)
-            .map((mark) => toFailure(mark, mark.stratumOrdinal)),
+          (byStratum.get(stratum.idx) ?? []).map((mark) => toFailure(mark, mark.stratumOrdinal)),
           brakePast.map((past) => ({
             after: past.strata[stratum.idx] ?? 0,
             limit: past.limit,
@@ -137,13 +125,12 @@ export async function readBrakes(
     left: sums.planned,
     overdue: testOf('overdue', 'overdue', (limit) => ({ limit: overdueLimit(limit), gatewayCap: cap })),
     transport: testOf('transport', 'transport', () => ({ limit: policy.brake.transportLimit, gatewayCap: cap })),
-    gateways: await holdersOf(tx, campaign.id, 'gateway', holders.gateways, anyMarks, finishedGood),
-    sites: await holdersOf(tx, campaign.id, 'site', holders.sites, anyMarks, finishedGood),
+    gateways: await holdersOf(tx, campaign, 'gateway', holders.gateways, anyMarks, finished),
+    sites: await holdersOf(tx, campaign, 'site', holders.sites, anyMarks, finished),
     thresholds: policy.brake.thresholds.map((one) => ({ share: one.maxFailureShare, minTried: one.minTried })),
     bad: sums.failed + sums.reverted + sums.suspect,
     tried: sums.known + sums.suspect,
-    overdueInFlight: marks.filter((mark) => mark.test === 'overdue' && mark.open && mark.ordinal > afterOf(brakePast))
-      .length,
+    overdueInFlight: byTest.has('overdue') ? await countOverdue(tx, campaign.id, afterOf(brakePast)) : 0,
     mostOverdueInFlight: Math.max(MIN_OVERDUE, Math.floor(MAX_OVERDUE_SHARE * inFlightMax)),
   };
   return { facts, verdict: judgeBrakes(facts), strata };
@@ -207,36 +194,53 @@ function epochsOf(
   };
 }
 
-async function readMarks(tx: Queryable, campaignId: string): Promise<Mark[]> {
-  const rows = await queryRows<{
-    test: BrakeTestName;
-    deployment_id: string;
-    ordinal: string;
-    stratum_idx: number;
-    stratum_ordinal: string;
-    gateway_id: string | null;
-    site_id: string | null;
-    good: boolean;
-    open: boolean;
-  }>(
+function grouped<K>(marks: readonly Mark[], key: (mark: Mark) => K): Map<K, Mark[]> {
+  const groups = new Map<K, Mark[]>();
+  for (const mark of marks) {
+    const group = groups.get(key(mark));
+    if (group) group.push(mark);
+    else groups.set(key(mark), [mark]);
+  }
+  return groups;
+}
+
+/** Marked as overdue and still not at their end, or lost: they are at risk, so few rows are looked at. */
+async function countOverdue(tx: Queryable, campaignId: string, after: number): Promise<number> {
+  const [row] = await queryRows<{ n: number }>(
     tx,
-    `select m.test, m.deployment_id, m.ordinal, m.stratum_idx, m.stratum_ordinal, m.gateway_id, m.site_id,
-       dep.state in ('proven', 'unproven') as good,
-       dep.state not in ('proven', 'unproven', 'failed', 'reverted', 'cancelled', 'skipped') as open
-     from brake_marks m join deployments dep on dep.id = m.deployment_id where m.campaign_id = $1`,
+    `select count(*)::int as n from deployments dep
+     where dep.campaign_id = $1 and dep.at_risk and dep.ordinal > $2
+       and dep.state in ('planned', 'granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling',
+         'rescue', 'lost')
+       and exists (select 1 from brake_marks m
+         where m.campaign_id = $1 and m.test = 'overdue' and m.deployment_id = dep.id)`,
+    [campaignId, after],
+  );
+  return row!.n;
+}
+
+/** From so many failures on, how many of them ended well is counted once a minute: the quarantine's limit hardly moves by it. */
+const COUNTED_EACH_LOOK = 2_000;
+const COUNTED_AGAIN_MS = 60_000;
+const MAX_REMEMBERED = 200;
+const goodAfterFailure = new Map<string, { n: number; atMs: number }>();
+
+/** Devices that failed at least once and ended well all the same. */
+async function countGoodAfterFailure(tx: Queryable, campaignId: string, failures: number): Promise<number> {
+  if (failures === 0) return 0;
+  const known = goodAfterFailure.get(campaignId);
+  if (failures > COUNTED_EACH_LOOK && known && performance.now() - known.atMs < COUNTED_AGAIN_MS) return known.n;
+  const [row] = await queryRows<{ n: number }>(
+    tx,
+    `select count(*)::int as n from brake_marks m join deployments dep on dep.id = m.deployment_id
+     where m.campaign_id = $1 and m.test = 'any' and dep.state in ('proven', 'unproven')`,
     [campaignId],
   );
-  return rows.map((row) => ({
-    test: row.test,
-    deployment: row.deployment_id,
-    ordinal: Number(row.ordinal),
-    stratum: row.stratum_idx,
-    stratumOrdinal: Number(row.stratum_ordinal),
-    gateway: row.gateway_id,
-    site: row.site_id,
-    good: row.good,
-    open: row.open,
-  }));
+  goodAfterFailure.delete(campaignId);
+  goodAfterFailure.set(campaignId, { n: row!.n, atMs: performance.now() });
+  const [oldest] = goodAfterFailure.keys();
+  if (goodAfterFailure.size > MAX_REMEMBERED && oldest !== undefined) goodAfterFailure.delete(oldest);
+  return row!.n;
 }
 
 /** In the order of their first grant, then by place: what the shared error level is divided by. */
@@ -248,89 +252,4 @@ async function readStrata(tx: Queryable, campaignId: string): Promise<Stratum[]>
     [campaignId],
   );
   return rows.map((row) => ({ ...row, size: Number(row.size), tried: Number(row.tried) }));
-}
-
-interface HolderCount {
-  readonly total: number;
-  readonly tried: number;
-  readonly quarantined: number;
-}
-
-/** How many gateways and sites the campaign has and has tried: kept in `campaign_holders`, moved by grants. */
-async function readHolderCounts(
-  tx: Queryable,
-  campaignId: string,
-): Promise<{ gateways: HolderCount; sites: HolderCount }> {
-  const [row] = await queryRows<Record<string, number>>(
-    tx,
-    `select c.gateways_planned, c.sites_planned,
-       (select count(*)::int from campaign_holders h where h.campaign_id = c.id and h.kind = 'gateway') as gateways_tried,
-       (select count(*)::int from campaign_holders h where h.campaign_id = c.id and h.kind = 'site') as sites_tried,
-       (select count(*)::int from campaign_quarantines q
-        where q.campaign_id = c.id and q.kind = 'gateway' and q.lifted_at is null) as gateways_out,
-       (select count(*)::int from campaign_quarantines q
-        where q.campaign_id = c.id and q.kind = 'site' and q.lifted_at is null) as sites_out
-     from campaigns c where c.id = $1`,
-    [campaignId],
-  );
-  const of = (kind: 'gateways' | 'sites'): HolderCount => ({
-    total: Math.max(row?.[`${kind}_planned`] ?? 0, row?.[`${kind}_tried`] ?? 0),
-    tried: row?.[`${kind}_tried`] ?? 0,
-    quarantined: row?.[`${kind}_out`] ?? 0,
-  });
-  return { gateways: of('gateways'), sites: of('sites') };
-}
-
-/** With one gateway (or site) there are no others to compare it with: the campaign's own test speaks. */
-async function holdersOf(
-  tx: Queryable,
-  campaignId: string,
-  kind: 'gateway' | 'site',
-  count: HolderCount,
-  marks: readonly Mark[],
-  finishedGood: number,
-): Promise<HoldersFacts> {
-  const bad = marks.filter((mark) => !mark.good).length;
-  const all = { ...count, finished: finishedGood + bad, failed: marks.length };
-  // Reports commit between the reads of one look: a holder is never counted with more than all have.
-  const neverFailed = Math.max(0, finishedGood - (marks.length - bad));
-  if (count.total < 2) return { ...all, total: Math.max(1, count.total), listed: [] };
-  const cleared = await queryRows<{ ref_id: string; live: boolean; from_ordinal: string }>(
-    tx,
-    `select ref_id, bool_or(lifted_at is null) as live, max(from_ordinal)::text as from_ordinal
-     from campaign_quarantines where campaign_id = $1 and kind = $2 group by ref_id`,
-    [campaignId, kind],
-  );
-  const byHolder = new Map<string, Mark[]>();
-  for (const mark of marks) {
-    const id = kind === 'gateway' ? mark.gateway : mark.site;
-    if (id === null) continue;
-    byHolder.set(id, [...(byHolder.get(id) ?? []), mark]);
-  }
-  const listed = [];
-  for (const [id, own] of byHolder) {
-    const past = cleared.find((row) => row.ref_id === id);
-    const from = Number(past?.from_ordinal ?? 0);
-    const counted = own.filter((mark) => mark.ordinal > from);
-    if (past?.live || counted.length < LEAST_FAILURES_OF_HOLDER) continue;
-    const trials = await queryRows<{ ordinal: string; good: boolean }>(
-      tx,
-      `select ordinal::text, state in ('proven', 'unproven') as good from deployments
-       where campaign_id = $1 and ${kind}_id = $2 and ordinal > $3 order by ordinal limit ${MOST_TRIALS_OF_HOLDER}`,
-      [campaignId, id, from],
-    );
-    const failedAt = new Set(counted.map((mark) => mark.ordinal));
-    // A device that failed here may be planned elsewhere by now: it was tried here all the same.
-    const order = [...new Set([...trials.map((row) => Number(row.ordinal)), ...failedAt])].sort((a, b) => a - b);
-    const good = trials.filter((row) => row.good && !failedAt.has(Number(row.ordinal))).length;
-    listed.push({
-      id,
-      failedOrdinals: order.flatMap((ordinal, index) => (failedAt.has(ordinal) ? [index + 1] : [])),
-      neverStarted: [],
-      finished: Math.min(good, neverFailed) + counted.length,
-      failed: counted.length,
-      quarantined: false,
-    });
-  }
-  return { ...all, listed };
 }

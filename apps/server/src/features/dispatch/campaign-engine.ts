@@ -8,7 +8,13 @@ import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
 import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
-import { decide, IDLE_WAKE_MS, WAITS_FOR_APPROVAL, type Decision } from '../../domain/campaign/decide.js';
+import {
+  decide,
+  IDLE_WAKE_MS,
+  WAITS_FOR_APPROVAL,
+  type BrakeFindings,
+  type Decision,
+} from '../../domain/campaign/decide.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
@@ -22,6 +28,7 @@ import {
   withdrawUnstarted,
 } from '../campaigns/campaign-moves.js';
 import { lockWhere, timeOf } from '../campaigns/deployment-rows.js';
+import { recordActual } from '../campaigns/past-forecasts.js';
 import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.js';
 import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
@@ -80,14 +87,18 @@ export class CampaignEngine {
       const facts = await loadRuleFacts(tx, campaign);
       let wakeAtMs: number | null = null;
       let started = 0;
+      let room = 0;
       for (const decision of decide(snapshot, campaign.nowMs)) {
         if (decision.kind === 'wake') wakeAtMs = decision.atMs;
-        else if (decision.kind === 'grant') started += await this.grant(tx, campaign, decision, facts, say);
-        else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
+        else if (decision.kind === 'grant') {
+          if (decision.mode === 'update') room = decision.room;
+          started += await this.grant(tx, campaign, decision, facts, say);
+        } else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
-      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes?.amber ?? false);
-      await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null));
+      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
+      const hasMore = started > 0 && started < room;
+      await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
       return 'done';
     });
     if (changed.orders) this.events.ordersDue();
@@ -174,6 +185,7 @@ export class CampaignEngine {
         return this.stop(tx, campaign, 'halted', decision.rule, say, decision.evidence);
       case 'complete':
         await moveCampaign(tx, campaign, 'completed', 'engine', null);
+        await recordActual(tx, campaign.id);
         await this.auditMove(tx, campaign, 'campaign.completed', {});
         await say('campaign.completed');
         return false;
@@ -240,11 +252,24 @@ export class CampaignEngine {
     return decision.mode === 'rescue' ? 0 : count;
   }
 
-  private async keepPace(tx: EntityManager, campaign: CampaignRow, pace: PaceState, amber: boolean): Promise<void> {
+  private async keepPace(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    pace: PaceState,
+    brakes: BrakeFindings | undefined,
+  ): Promise<void> {
     await queryRows(
       tx,
-      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5 where id = $1`,
-      [campaign.id, pace.tokens, pace.openMinutes * 60_000, campaign.nowMs, amber],
+      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5,
+         brake_unknown = $6 where id = $1`,
+      [
+        campaign.id,
+        pace.tokens,
+        pace.openMinutes * 60_000,
+        campaign.nowMs,
+        brakes?.amber ?? false,
+        brakes === undefined,
+      ],
     );
   }
 
@@ -313,13 +338,19 @@ export class CampaignEngine {
     );
   }
 
-  private async setWake(tx: EntityManager, campaign: CampaignRow, wakeAtMs: number | null): Promise<void> {
+  /** @param hasMore the search gave grants and had room for more: where it is not at its end, it goes on at once. */
+  private async setWake(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    wakeAtMs: number | null,
+    hasMore: boolean,
+  ): Promise<void> {
     // Its own moves have set a wake already; a campaign that is over needs none.
     await queryRows(
       tx,
       `update campaigns set wake_at = case when state in ('aborted', 'completed', 'draft') then null
-           when dirty then clock_timestamp() else ${timeOf('$2::float8')} end where id = $1`,
-      [campaign.id, wakeAtMs ?? campaign.nowMs + IDLE_WAKE_MS],
+           when dirty or ($3 and scan_stage >= 0) then clock_timestamp() else ${timeOf('$2::float8')} end where id = $1`,
+      [campaign.id, wakeAtMs ?? campaign.nowMs + IDLE_WAKE_MS, hasMore],
     );
   }
 

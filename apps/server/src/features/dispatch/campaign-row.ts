@@ -21,6 +21,8 @@ export interface CampaignRow extends BrakeCampaign {
   /** Proven results when the brake epoch began: exposure is earned anew. */
   readonly provenBefore: number;
   readonly overdueMs: number;
+  /** What the last look of the engine said of the brake. */
+  readonly lastBrakes: 'unknown' | 'quiet' | 'amber';
   readonly pace: { readonly tokens: number; readonly openMs: number; readonly atMs: number | null };
   readonly scan: ScanPlace;
   /** The database's clock, read after the lock was given. */
@@ -57,6 +59,8 @@ export async function loadCampaign(
     brake_proven: string;
     next_ordinal: string;
     overdue_ms: number | null;
+    amber: boolean;
+    brake_unknown: boolean;
     rate_tokens: number;
     open_ms: number;
     rate_at: number | null;
@@ -66,7 +70,7 @@ export async function loadCampaign(
     tx,
     `select c.id, c.org_id, c.name, c.artifact_id, a.sha256, a.model, c.state, c.state_by, c.state_reason, c.revision,
        c.policy, ${msOf('c.start_at')} as start_at, ${msOf('c.deadline_at')} as deadline_at, c.brake_limit, c.brake_epoch,
-       c.brake_past, c.brake_proven, c.next_ordinal, c.overdue_ms, c.rate_tokens, c.open_ms, ${msOf('c.rate_at')} as rate_at,
+       c.brake_past, c.brake_proven, c.next_ordinal, c.overdue_ms, c.amber, c.brake_unknown, c.rate_tokens, c.open_ms, ${msOf('c.rate_at')} as rate_at,
        c.scan_stage, c.scan_position
      from campaigns c join artifacts a on a.id = c.artifact_id where c.id = $1 ${suffix}`,
     [id],
@@ -93,6 +97,7 @@ export async function loadCampaign(
     brakePast: row.brake_past,
     provenBefore: Number(row.brake_proven),
     nextOrdinal: Number(row.next_ordinal),
+    lastBrakes: row.brake_unknown ? 'unknown' : row.amber ? 'amber' : 'quiet',
     overdueMs: row.overdue_ms ?? transferMs + activateMs + proveMs,
     pace: { tokens: row.rate_tokens, openMs: row.open_ms, atMs: row.rate_at },
     scan: { stage: row.scan_stage, position: Number(row.scan_position) },

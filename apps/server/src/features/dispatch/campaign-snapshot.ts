@@ -37,19 +37,11 @@ export async function loadSnapshot(
 ): Promise<LoadedSnapshot> {
   const stages = await loadStages(tx, campaign);
   const sums = sumOf(stages.map((stage) => stage.sums));
-  const holding = stages.reduce(
-    (sum, stage) => sum + HOLDING_DEPLOYMENT_STATES.reduce((n, state) => n + (stage.counts[state] ?? 0), 0),
-    0,
-  );
-  const { limits } = campaign.policy;
-  const roomInFlight = inFlightMax(
-    { first: limits.firstInFlight, perProven: limits.earnedPerProven, limit: limits.inFlight },
-    Math.max(0, sums.proven - campaign.provenBefore),
-  );
+  const holding = holdingOf(stages);
+  const roomInFlight = roomOf(campaign, sums);
   const brakeState = await readBrakes(tx, campaign, sums, roomInFlight);
   const brakes = findingsOf(brakeState);
-  const open = stages.some((stage) => stage.state === 'open' || stage.state === 'soaking' || stage.state === 'passed');
-  const pace = paceNow(campaign, sums, open && brakes?.amber === false);
+  const pace = paceNow(campaign, sums, isGoing(stages) && brakes?.amber === false);
   const [extra] = await queryRows<{ next_end: number | null; next_retry: number | null; settling: number | null }>(
     tx,
     `select
@@ -81,6 +73,57 @@ export async function loadSnapshot(
     blobPresent,
     nextDueMs: due.length === 0 ? null : Math.min(...due),
   };
+}
+
+/** What a person is told of a campaign's room and pace; the brake as the last look of the engine saw it. */
+export interface CampaignOutlook {
+  readonly stages: readonly NamedStage[];
+  readonly sums: Sums;
+  readonly holding: number;
+  readonly inFlightMax: number;
+  readonly startTokens: number;
+  readonly nextTokenMs: number;
+  readonly ratePerMinute: number;
+  readonly settlingUntilMs: number | null;
+}
+
+/** Two small reads: no marks, no trials, no devices. */
+export async function loadOutlook(tx: Queryable, campaign: CampaignRow): Promise<CampaignOutlook> {
+  const stages = await loadStages(tx, campaign, 'counts-only');
+  const [installation] = await queryRows<{ settling: number | null }>(
+    tx,
+    `select ${msOf('settling_until')} as settling from installation`,
+  );
+  const sums = sumOf(stages.map((stage) => stage.sums));
+  const pace = paceNow(campaign, sums, isGoing(stages) && campaign.lastBrakes === 'quiet');
+  return {
+    stages,
+    sums,
+    holding: holdingOf(stages),
+    inFlightMax: roomOf(campaign, sums),
+    startTokens: pace.state.tokens,
+    nextTokenMs: campaign.nowMs + pace.toTokenMs,
+    ratePerMinute: pace.ratePerMinute,
+    settlingUntilMs: installation?.settling ?? null,
+  };
+}
+
+const isGoing = (stages: readonly NamedStage[]): boolean =>
+  stages.some((stage) => stage.state === 'open' || stage.state === 'soaking' || stage.state === 'passed');
+
+const holdingOf = (stages: readonly NamedStage[]): number =>
+  stages.reduce(
+    (sum, stage) => sum + HOLDING_DEPLOYMENT_STATES.reduce((n, state) => n + (stage.counts[state] ?? 0), 0),
+    0,
+  );
+
+/** Earned by proven results of this brake epoch. */
+function roomOf(campaign: CampaignRow, sums: Sums): number {
+  const { limits } = campaign.policy;
+  return inFlightMax(
+    { first: limits.firstInFlight, perProven: limits.earnedPerProven, limit: limits.inFlight },
+    Math.max(0, sums.proven - campaign.provenBefore),
+  );
 }
 
 /** @param grows the campaign is open and nothing holds it: the rate may rise. */

@@ -16,9 +16,11 @@ export interface NamedStage extends StageSnapshot {
   readonly endedAtMs: number | null;
 }
 
+/** @param risks `counts-only`: neither suspects nor untried strata are looked for; both read as none. */
 export async function loadStages(
   tx: Queryable,
   campaign: Pick<CampaignRow, 'id' | 'policy' | 'nowMs'>,
+  risks: 'with-suspects' | 'counts-only' = 'with-suspects',
 ): Promise<NamedStage[]> {
   const stages = await queryRows<{
     idx: number;
@@ -43,8 +45,9 @@ export async function loadStages(
      from campaign_stages s where s.campaign_id = $1 order by s.idx`,
     [campaign.id],
   );
-  const suspects = await countSuspects(tx, campaign);
-  const untried = await untriedStrata(tx, campaign);
+  const whole = risks === 'with-suspects';
+  const suspects = whole ? await countSuspects(tx, campaign) : new Map<number, number>();
+  const untried = whole ? await untriedStrata(tx, campaign) : [];
   return stages.map((stage) => ({
     index: stage.idx,
     name: stage.name,

@@ -99,18 +99,32 @@ async function lockRows(tx: Queryable, table: 'sites' | 'redundancy_groups', ids
 }
 
 /** Gateways and sites that have been tried: what the brake compares them with. */
-async function noteHolders(tx: Queryable, campaignId: string, granted: readonly CandidateRow[]): Promise<void> {
-  const holders = new Map<string, readonly [string, string]>();
+async function noteHolders(
+  tx: Queryable,
+  campaignId: string,
+  granted: readonly (CandidateRow & { readonly first: boolean })[],
+): Promise<void> {
+  const holders = new Map<string, { kind: 'gateway' | 'site'; id: string; tried: number }>();
+  const note = (kind: 'gateway' | 'site', id: string, first: boolean): void => {
+    const holder = holders.get(`${kind} ${id}`) ?? { kind, id, tried: 0 };
+    holder.tried += first ? 1 : 0;
+    holders.set(`${kind} ${id}`, holder);
+  };
   for (const row of granted) {
-    holders.set(`gateway ${row.gateway_id}`, ['gateway', row.gateway_id]);
-    holders.set(`site ${row.site_id}`, ['site', row.site_id]);
+    note('gateway', row.gateway_id, row.first);
+    note('site', row.site_id, row.first);
   }
-  const list = [...holders.values()];
+  const list = [...holders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   await queryRows(
     tx,
-    `insert into campaign_holders (campaign_id, kind, ref_id) select $1, kind, id
-     from unnest($2::text[], $3::uuid[]) as x(kind, id) on conflict do nothing`,
-    [campaignId, list.map(([kind]) => kind), list.map(([, id]) => id)],
+    `with noted as (
+       insert into campaign_holders as h (campaign_id, kind, ref_id, tried) select $1, kind, id, tried
+       from unnest($2::text[], $3::uuid[], $4::bigint[]) as x(kind, id, tried)
+       on conflict (campaign_id, kind, ref_id) do update set tried = h.tried + excluded.tried where excluded.tried > 0
+       returning kind, h.xmax = 0 as is_new)
+     update campaigns set gateways_tried = gateways_tried + (select count(*) from noted where is_new and kind = 'gateway'),
+       sites_tried = sites_tried + (select count(*) from noted where is_new and kind = 'site') where id = $1`,
+    [campaignId, list.map((one) => one.kind), list.map((one) => one.id), list.map((one) => one.tried)],
   );
 }
 

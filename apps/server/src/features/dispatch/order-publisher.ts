@@ -27,7 +27,7 @@ import { readLive, readPrefetch } from './order-reader.js';
 const AGAIN_AFTER_MS = 5_000;
 const POLL_MS = 200;
 const SWEEP_MS = 2_000;
-const BATCH = 100;
+const BATCH = 250;
 
 interface DueRow {
   gateway_id: string;
@@ -110,19 +110,30 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
   /** Publishes everything that is due. @returns how many orders went out. */
   async publishDue(): Promise<number> {
     const outgoing = await inTransaction(this.source, (tx) => this.prepare(tx));
+    await this.send(outgoing);
+    return outgoing.length;
+  }
+
+  private async send(outgoing: readonly Outgoing[]): Promise<void> {
     const results = await Promise.allSettled(
       outgoing.map(({ orgId, gatewayId, jws }) => this.broker.publish({ orgId, gatewayId, leaf: 'orders' }, jws)),
     );
     const failed = results.find((result) => result.status === 'rejected');
     // The rows stay dirty, so what the broker did not take is sent again.
     if (failed) this.complain(failed.reason);
-    return outgoing.length;
   }
 
   private async drain(): Promise<void> {
-    while (!this.stopped && (await this.publishDue()) >= BATCH) {
-      // More than one batch was due.
+    // The next batch is built and signed while the last one goes out.
+    let sending: Promise<void> = Promise.resolve();
+    let more = true;
+    while (!this.stopped && more) {
+      const outgoing = await inTransaction(this.source, (tx) => this.prepare(tx));
+      await sending;
+      sending = this.send(outgoing);
+      more = outgoing.length >= BATCH;
     }
+    await sending;
   }
 
   private async prepare(tx: EntityManager): Promise<Outgoing[]> {

@@ -25,21 +25,22 @@ import { countSuspects } from '../dispatch/campaign-stages.js';
 /** Suspects are only looked for where something is under way; the rest has none that could change. */
 const LIVE_CAMPAIGNS = ['running', 'paused', 'halted', 'aborting'];
 
+type FleetCounts = Record<'total' | 'online' | 'quarantined' | 'devices' | 'rescue', number>;
+
+/** Counting so many devices takes longer than a screen should wait for. */
+const LARGE_FLEET = 50_000;
+const FRESH_MS = 10_000;
+const STALE_MS = 60_000;
+
 @Injectable()
 export class InsightService {
+  private readonly fleets = new Map<string, { counts: FleetCounts; atMs: number; counting: boolean }>();
+
   constructor(private readonly source: DataSource) {}
 
   async overview(orgId: string): Promise<Overview> {
     const tx = this.source.manager;
-    const [fleet] = await queryRows<Record<'total' | 'online' | 'quarantined' | 'devices' | 'rescue', number>>(
-      tx,
-      `select g.total::float8, g.online::float8, g.quarantined::float8, d.devices::float8, d.rescue::float8 from
-         (select count(*) as total, count(*) filter (where online) as online,
-            count(*) filter (where state = 'quarantined') as quarantined
-          from gateways where org_id = $1 and state <> 'decommissioned') g,
-         (select count(*) as devices, count(*) filter (where needs_rescue) as rescue from devices where org_id = $1 and state = 'active') d`,
-      [orgId],
-    );
+    const fleet = await this.fleetCounts(orgId);
     const campaigns = await queryRows<{ id: string; state: CampaignState; policy: unknown; counts: Counts | null }>(
       tx,
       `select c.id, c.state, c.policy, (select jsonb_object_agg(t.state, t.n) from (
@@ -68,8 +69,8 @@ export class InsightService {
     const known = sums.known + acceptedUnproven;
     const bad = sums.failed + sums.reverted + sums.suspect;
     return {
-      gateways: { total: fleet!.total, online: fleet!.online, quarantined: fleet!.quarantined },
-      devices: { total: fleet!.devices, needsRescue: fleet!.rescue },
+      gateways: { total: fleet.total, online: fleet.online, quarantined: fleet.quarantined },
+      devices: { total: fleet.devices, needsRescue: fleet.rescue },
       campaigns: byState as Overview['campaigns'],
       sums: {
         ...toSumsBody(sums),
@@ -79,6 +80,34 @@ export class InsightService {
       },
       serverTimeMs: nowMs,
     };
+  }
+
+  /** Exact; of a large fleet at most ten seconds old while somebody looks, a minute after nobody did. */
+  private async fleetCounts(orgId: string): Promise<FleetCounts> {
+    const known = this.fleets.get(orgId);
+    const age = known ? performance.now() - known.atMs : Infinity;
+    if (!known || known.counts.devices < LARGE_FLEET || age > STALE_MS) return this.countFleet(orgId);
+    if (age > FRESH_MS && !known.counting) {
+      known.counting = true;
+      this.countFleet(orgId).catch(() => {
+        known.counting = false;
+      });
+    }
+    return known.counts;
+  }
+
+  private async countFleet(orgId: string): Promise<FleetCounts> {
+    const [counts] = await queryRows<FleetCounts>(
+      this.source.manager,
+      `select g.total::float8, g.online::float8, g.quarantined::float8, d.devices::float8, d.rescue::float8 from
+         (select count(*) as total, count(*) filter (where online) as online,
+            count(*) filter (where state = 'quarantined') as quarantined
+          from gateways where org_id = $1 and state <> 'decommissioned') g,
+         (select count(*) as devices, count(*) filter (where needs_rescue) as rescue from devices where org_id = $1 and state = 'active') d`,
+      [orgId],
+    );
+    this.fleets.set(orgId, { counts: counts!, atMs: performance.now(), counting: false });
+    return counts!;
   }
 
   /** What the engine and people decided, oldest first. */

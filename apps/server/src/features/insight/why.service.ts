@@ -31,7 +31,7 @@ import { msOf } from '../campaigns/deployment-rows.js';
 import { missingApprovals } from '../campaigns/approvals.js';
 import { CampaignEngine } from '../dispatch/campaign-engine.js';
 import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
-import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
+import { loadOutlook } from '../dispatch/campaign-snapshot.js';
 import { loadRuleFacts, type RuleFacts } from '../dispatch/rule-facts.js';
 
 interface FactsRow {
@@ -206,7 +206,8 @@ export class WhyService {
     const tx = this.source.manager;
     const row = await loadCampaign(tx, id, 'none');
     if (!row) return undefined;
-    const snapshot = await loadSnapshot(tx, row, await this.engine.blobPresentFor(id));
+    const blobPresent = await this.engine.blobPresentFor(id);
+    const outlook = await loadOutlook(tx, row);
     const { unproven } = row.policy.limits;
     return {
       rules: await loadRuleFacts(tx, row),
@@ -216,16 +217,16 @@ export class WhyService {
         stateReason: row.stateReason,
         startAtMs: row.startAtMs,
         missingApprovals: row.state === 'awaiting-approval' ? await missingApprovals(tx, row) : 0,
-        settlingUntilMs: snapshot.settlingUntilMs,
-        blobPresent: snapshot.blobPresent,
-        holding: snapshot.holding,
-        inFlightMax: snapshot.inFlightMax,
-        startTokens: snapshot.startTokens,
-        nextTokenMs: snapshot.nextTokenMs,
-        ratePerMinute: snapshot.ratePerMinute,
-        unproven: unproven === undefined ? null : { count: snapshot.sums.unproven + snapshot.holding, limit: unproven },
-        brakes: snapshot.brakes ? (snapshot.brakes.amber ? 'amber' : 'quiet') : 'unknown',
-        stages: snapshot.stages.map((stage) => ({ name: stage.name, state: stage.state, note: stage.note })),
+        settlingUntilMs: outlook.settlingUntilMs,
+        blobPresent,
+        holding: outlook.holding,
+        inFlightMax: outlook.inFlightMax,
+        startTokens: outlook.startTokens,
+        nextTokenMs: outlook.nextTokenMs,
+        ratePerMinute: outlook.ratePerMinute,
+        unproven: unproven === undefined ? null : { count: outlook.sums.unproven + outlook.holding, limit: unproven },
+        brakes: row.lastBrakes,
+        stages: outlook.stages.map((stage) => ({ name: stage.name, state: stage.state, note: stage.note })),
       },
     };
   }
