@@ -145,7 +145,7 @@ describe('stages', () => {
     const held = await play(campaign, artifact, new Map([[gateway, good]]), (now) => now.stages[0]?.state === 'held');
     expect(held.stages[0]).toMatchObject({ note: 'waits for approval', approvedBy: null });
     expect(held.counts).toEqual({ proven: 2, planned: 4 });
-    expect([...(await whysOf(campaign)).values()].map((why) => why.code)).toEqual(Array(4).fill('stage.pending'));
+    expect([...(await whysOf(campaign)).values()].map((why) => why.code)).toEqual(Array(4).fill('stage.approval'));
     // Going on is not what it waits for.
     expect(
       (await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/resume`, { body: { reason: 'x' } })).status,
