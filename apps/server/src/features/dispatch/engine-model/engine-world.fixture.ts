@@ -41,6 +41,8 @@ export class EngineWorld {
   restored = false;
   seen: Seen = { passed: new Set() };
   broken: string[] = [];
+  /** Turns that the last part of the last story took. */
+  healedAfter = 0;
   private dataDir = '';
   private startMs = 0;
   /** What every monotonic clock counts by. */
@@ -128,12 +130,12 @@ export class EngineWorld {
     ];
   }
 
-  private async draft(kind: 'a' | 'b', stages: unknown[]): Promise<string> {
+  private async draft(kind: 'a' | 'b', stages: Record<string, unknown>[]): Promise<string> {
     const often = { maxAttempts: 20, backOffMs: 5_000 };
     const campaign: Campaign = await makeCampaign(
       this.http,
       draftOf(this.artifacts[kind], {
-        stages,
+        stages: stages.map((stage) => ({ ...stage, deadlineMs: 2 * 3_600_000 })),
         timeouts: { startMs: 60_000, downloadMs: 30_000, transferMs: 90_000, activateMs: 60_000, proveMs: 60_000 },
         retry: {
           firmware: often,
@@ -299,11 +301,26 @@ export class EngineWorld {
   }
 
   /** A person's action. Conflicts are answers, too. @returns the status. */
-  async act(path: string, body: Record<string, unknown> = { reason: 'because' }, method = 'POST'): Promise<number> {
-    const answer = await call(this.http, method, path, { body });
+  async act(
+    path: string,
+    body: Record<string, unknown> = { reason: 'because' },
+    method = 'POST',
+    headers: Record<string, string> = {},
+  ): Promise<number> {
+    const answer = await call(this.http, method, path, { body, headers });
     await this.servers[0]!.idle();
     if (answer.status >= 500) this.broken.push(`${path} answered ${answer.status}: ${answer.text}`);
     return answer.status;
+  }
+
+  /** Holds a gateway, lets it go, quarantines or releases it, as it is shown to the person now. */
+  async decideOn(place: Place, what: 'hold' | 'let go' | 'quarantine' | 'release'): Promise<number> {
+    const path = `/api/v1/gateways/${place.gateway.id}`;
+    const shown = await call(this.http, 'GET', path);
+    const headers = { 'if-match': shown.headers.get('etag') ?? '' };
+    if (what === 'hold') return this.act(path, { hold: { note: 'because' } }, 'PATCH', headers);
+    if (what === 'let go') return this.act(path, { hold: null }, 'PATCH', headers);
+    return this.act(`${path}/${what}`, { note: 'because' }, 'POST', headers);
   }
 
   async stopCampaign(
@@ -343,35 +360,38 @@ export class EngineWorld {
       for (const life of place.lives.splice(1)) await life.disconnect();
       place.cards.splice(1);
     }
-    for (let turn = 0; turn < 60; turn++) {
+    let turn = 0;
+    for (; turn < 48 && (await this.openCampaigns()).length > 0; turn++) {
       if (turn % 6 === 0) await this.peopleMend();
-      await liveOn(this, 1, 'well', turn % 6 === 5 ? 240_000 : 10_000);
-      const open = await this.database.query(
-        `select 1 from campaigns where id = any($1) and state not in ('completed', 'aborted', 'draft')`,
-        [this.campaigns],
-      );
-      if (open.length === 0) break;
+      // What waits for a person or for news that never come is given up in the end.
+      if (turn === 36) for (const index of this.campaigns.keys()) await this.stopCampaign(index, 'abort');
+      await liveOn(this, 1, 'well', turn % 6 === 5 ? 3_600_000 : 10_000);
     }
-    const left = await this.database.query<{ id: string; name: string; state: string; reason: string | null }>(
-      `select id, name, state, state_reason as reason from campaigns where id = any($1) and state not in ('completed', 'aborted', 'draft')`,
-      [this.campaigns],
-    );
-    for (const row of left) {
+    for (const row of await this.openCampaigns()) {
       const whys = await this.servers[0]!.whys(this.orgId, row.id);
       this.broken.push(
         `P8: campaign ${row.name} is stranded in ${row.state} (${row.reason}): ${whys.map((why) => why.code).join(', ')}`,
       );
     }
+    this.healedAfter = turn;
     const unsent = this.places.flatMap((place) => place.lives.map((life) => `${place.name} ${life.unsent}`));
     if (unsent.some((each) => !each.endsWith(' 0')))
       this.broken.push(`P4: reports were never taken: ${unsent.join(', ')}`);
     await this.check();
   }
 
+  private openCampaigns(): Promise<{ id: string; name: string; state: string; reason: string | null }[]> {
+    return this.database.query(
+      `select id, name, state, state_reason as reason from campaigns
+       where id = any($1) and state not in ('completed', 'aborted', 'draft')`,
+      [this.campaigns],
+    );
+  }
+
   private async peopleMend(): Promise<void> {
     for (const place of this.places) {
-      await this.act(`/api/v1/gateways/${place.gateway.id}`, { hold: null }, 'PATCH');
-      await this.act(`/api/v1/gateways/${place.gateway.id}/release`, { note: 'looked at' });
+      await this.decideOn(place, 'let go');
+      await this.decideOn(place, 'release');
       await this.comeBack(place);
     }
     await this.liftQuarantines();
