@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly seed: number;
   /** Share of the gateways that hang on the road that can be cut. */
   readonly cutShare: number;
+  /** Updates that a gateway runs at once. */
+  readonly parallel: number;
   readonly outside?: OutsideGround | undefined;
 }
 
@@ -92,7 +94,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         site: stringify({
           name,
           identifyEverySeconds: 3600,
-          limits: { parallel: 32 },
+          limits: { parallel: options.parallel },
           models: { [FLEET_MODEL]: { protocol: 'smp' } },
           devices: serials.map((serial) => ({ name: serial, model: FLEET_MODEL, link: `serial:/dev/${serial}` })),
         }),

@@ -361,7 +361,7 @@ export class EngineWorld {
       place.cards.splice(1);
     }
     let turn = 0;
-    for (; turn < 48 && (await this.openCampaigns()).length > 0; turn++) {
+    for (; turn < 48 && (turn < 3 || (await this.openCampaigns()).length > 0); turn++) {
       if (turn % 6 === 0) await this.peopleMend();
       // What waits for a person or for news that never come is given up in the end.
       if (turn === 36) for (const index of this.campaigns.keys()) await this.stopCampaign(index, 'abort');
