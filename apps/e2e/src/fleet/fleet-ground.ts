@@ -15,12 +15,14 @@ export interface OutsideGround {
     readonly serverCert: string;
     readonly serverKey: string;
   };
-  /** kill -9, and started again on the same data and port. */
-  crash(what: 'broker' | 'database'): Promise<void>;
+  /** kill -9, and started again on the same data and port. Absent where they belong to somebody else. */
+  crash?(what: 'broker' | 'database'): Promise<void>;
 }
 
 /** Gateways behind the second road are those that can be cut off. */
 export const ROAD_HOSTS = ['127.0.0.2', '127.0.0.3'] as const;
+
+export type Mortal = 'server 1' | 'server 2' | 'broker' | 'database';
 
 interface Server {
   readonly settings: Record<string, string>;
@@ -58,8 +60,10 @@ export class FleetGround {
     return this.url;
   }
 
-  get isOutside(): boolean {
-    return this.outside !== undefined;
+  /** What may be killed here. */
+  get mortals(): readonly Mortal[] {
+    if (!this.outside) return ['server 1'];
+    return this.outside.crash ? ['server 1', 'server 2', 'broker', 'database'] : ['server 1', 'server 2'];
   }
 
   /** Where the operator speaks to; whichever server lives. */
@@ -142,7 +146,7 @@ export class FleetGround {
   }
 
   async crash(what: 'broker' | 'database'): Promise<void> {
-    await this.outside?.crash(what);
+    await this.outside?.crash?.(what);
   }
 
   /** Gateways behind the second road reach nobody, or somebody again. */

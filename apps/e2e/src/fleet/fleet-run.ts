@@ -17,7 +17,7 @@ export interface FleetRunOptions {
   readonly say: (line: string) => void;
 }
 
-const END_WITHIN_MS = 300_000;
+const END_WITHIN_MS = 240_000;
 /** Clocks: touches are stamped by this process, promises by Postgres; both read this machine's clock. */
 const CLOCK_SLACK_MS = 100;
 
@@ -111,8 +111,8 @@ export async function runFleet(options: FleetRunOptions): Promise<string[]> {
 /** Kills within a few seconds; returns when everything is up again. */
 async function makeTrouble(fleet: Fleet, random: () => number): Promise<string[]> {
   const { ground } = fleet;
-  const kinds = ground.isOutside ? ['server 1', 'server 2', 'broker', 'database'] : ['server 1'];
-  const count = ground.isOutside ? 2 + Math.floor(random() * 3) : 1;
+  const kinds = ground.mortals;
+  const count = kinds.length > 1 ? 2 + Math.floor(random() * 3) : 1;
   const events: string[] = [];
   for (let n = 0; n < count; n++) {
     await new Promise((resolve) => setTimeout(resolve, 300 + random() * 3_000));
