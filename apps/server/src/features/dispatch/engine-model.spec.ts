@@ -51,7 +51,12 @@ describe('P1-P5, P8-P11: any history', () => {
           throw error;
         }
       }),
-      { seed: SEED, numRuns: ROUNDS, interruptAfterTimeLimit: SOAK ? 23 * 3_600_000 : 150_000 },
+      {
+        seed: SEED,
+        numRuns: ROUNDS,
+        endOnFailure: process.env.DRYDOCK_SHRINK === '0',
+        interruptAfterTimeLimit: SOAK ? 23 * 3_600_000 : 150_000,
+      },
     );
     process.stdout.write(
       `engine model: ${played} histories, ${Math.round((performance.now() - startedAt) / 1000)} s\n`,

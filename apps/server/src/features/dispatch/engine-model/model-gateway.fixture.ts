@@ -39,7 +39,8 @@ export class Card {
     made.reports = [...this.reports];
     for (const [key, value] of this.cursors) made.cursors.set(key, value);
     for (const [key, value] of this.granted) made.granted.set(key, value);
-    for (const [key, value] of this.started) made.started.set(key, { ...value });
+    // A card that is copied in the middle of an update would finish it twice; copies are made of quiet gateways.
+    for (const key of this.started.keys()) made.over.add(key);
     for (const key of this.over) made.over.add(key);
     for (const epoch of this.epochs) made.epochs.add(epoch);
     made.reign = this.reign;
