@@ -125,6 +125,18 @@ export class FleetGround {
     }
   }
 
+  /** For an end without goodbye: kill -9 of what was started here. */
+  abandon(): void {
+    for (const { running } of this.servers) {
+      try {
+        if (running) process.kill(running.pid, 'SIGKILL');
+      } catch {
+        // It is gone already.
+      }
+    }
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
   private async add(settings: Record<string, string>): Promise<void> {
     const running = await spawnServer(this.dataDir, settings);
     const httpPort = Number(new URL(running.baseUrl).port);

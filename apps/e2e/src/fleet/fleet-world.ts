@@ -47,12 +47,21 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const random = seededRandom(options.seed);
   const folder = mkdtempSync(join(tmpdir(), 'drydock-fleet-'));
   const undo: (() => Promise<unknown>)[] = [];
+  let opened: FleetGround | undefined;
+  // Interrupted, this process leaves neither servers nor folders behind.
+  const onExit = (): void => {
+    opened?.abandon();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', onExit);
   const close = async () => {
     for (const step of undo.reverse()) await step();
+    process.off('exit', onExit);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
     const ground = await FleetGround.open(options.outside);
+    opened = ground;
     undo.push(() => ground.close());
     const operator = new Operator(ground.baseUrl, ground.adminToken);
     const images = new Map<string, FakeImage>();

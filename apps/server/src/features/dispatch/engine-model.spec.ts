@@ -7,6 +7,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { EngineWorld } from './engine-model/engine-world.fixture.js';
+import { heal } from './engine-model/heal.fixture.js';
 import { liveOn } from './engine-model/live-on.fixture.js';
 import { forgetBackup, stories } from './engine-model/steps.fixture.js';
 
@@ -43,7 +44,7 @@ describe('P1-P5, P8-P11: any history', () => {
           await liveOn(world, 2, 'well', 1_000);
           for (const step of steps) await step.run(world, told);
           told.push('people mend what can be mended');
-          await world.heal();
+          await heal(world);
           played += 1;
         } catch (error) {
           failed += 1;

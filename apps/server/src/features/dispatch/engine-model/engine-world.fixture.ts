@@ -7,7 +7,6 @@ import { ModelDevice, TouchBook } from './model-device.fixture.js';
 import { Card, Life, type Ending } from './model-gateway.fixture.js';
 import { ModelServer } from './model-server.fixture.js';
 import { observe, type Seen } from './observers.fixture.js';
-import { liveOn } from './live-on.fixture.js';
 import { VirtualDatabase } from './virtual-database.fixture.js';
 
 const GATEWAYS = ['north', 'south', 'east'] as const;
@@ -352,54 +351,6 @@ export class EngineWorld {
     if (aheadMs < this.aheadMs) this.book.forget();
     this.aheadMs = aheadMs;
     await this.advance(0);
-  }
-
-  /** The last part of every story: all that is broken is mended by people, and the campaigns end. */
-  async heal(): Promise<void> {
-    for (const place of this.places) {
-      for (const life of place.lives.splice(1)) await life.disconnect();
-      place.cards.splice(1);
-    }
-    let turn = 0;
-    for (; turn < 48 && (turn < 3 || (await this.openCampaigns()).length > 0); turn++) {
-      if (turn % 6 === 0) await this.peopleMend();
-      // What waits for a person or for news that never come is given up in the end.
-      if (turn === 36) for (const index of this.campaigns.keys()) await this.stopCampaign(index, 'abort');
-      await liveOn(this, 1, 'well', turn % 6 === 5 ? 3_600_000 : 10_000);
-    }
-    for (const row of await this.openCampaigns()) {
-      const whys = await this.servers[0]!.whys(this.orgId, row.id);
-      this.broken.push(
-        `P8: campaign ${row.name} is stranded in ${row.state} (${row.reason}): ${whys.map((why) => why.code).join(', ')}`,
-      );
-    }
-    this.healedAfter = turn;
-    const unsent = this.places.flatMap((place) => place.lives.map((life) => `${place.name} ${life.unsent}`));
-    if (unsent.some((each) => !each.endsWith(' 0')))
-      this.broken.push(`P4: reports were never taken: ${unsent.join(', ')}`);
-    await this.check();
-  }
-
-  private openCampaigns(): Promise<{ id: string; name: string; state: string; reason: string | null }[]> {
-    return this.database.query(
-      `select id, name, state, state_reason as reason from campaigns
-       where id = any($1) and state not in ('completed', 'aborted', 'draft')`,
-      [this.campaigns],
-    );
-  }
-
-  private async peopleMend(): Promise<void> {
-    for (const place of this.places) {
-      await this.decideOn(place, 'let go');
-      await this.decideOn(place, 'release');
-      await this.comeBack(place);
-    }
-    await this.liftQuarantines();
-    for (const [index, campaign] of this.campaigns.entries()) {
-      await this.act(`/api/v1/campaigns/${campaign}/stages/0/approve`);
-      await this.resume(index);
-      for (const stratum of [0, 1, 2, 3]) await this.act(`/api/v1/campaigns/${campaign}/strata/${stratum}/release`);
-    }
   }
 
   async liftQuarantines(): Promise<void> {

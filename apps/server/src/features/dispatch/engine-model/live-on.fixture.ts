@@ -21,4 +21,9 @@ export async function liveOn(world: EngineWorld, turns: number, ending: Ending, 
     }
     await world.check();
   }
+  // What is granted now lies at the gateways and is not begun: the moment in which a pause counts.
+  await world.tick(0);
+  await world.publish(0);
+  for (const each of world.places) if (each.lives.some((life) => life.connected)) await world.talk(each);
+  await world.check();
 }

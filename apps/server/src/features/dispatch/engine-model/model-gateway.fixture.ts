@@ -142,11 +142,14 @@ export class Life {
     });
   }
 
-  /** At most one batch of each epoch, in order. */
-  async offer(): Promise<void> {
+  /**
+   * At most one batch of each epoch, in order.
+   * @param leftOut of each batch, at its front: what comes later overtook it.
+   */
+  async offer(leftOut = 0): Promise<void> {
     for (const epoch of this.card.epochs) {
       const cursor = this.card.cursors.get(epoch) ?? 0;
-      const reports = this.card.reports.filter((each) => each.epoch === epoch && each.seq > cursor).slice(0, 32);
+      const reports = this.card.reports.filter((each) => each.epoch === epoch && each.seq > cursor).slice(leftOut, 32);
       if (reports.length === 0) continue;
       await this.send('reports', 'reports', {
         of: epoch,
