@@ -21,6 +21,8 @@ export interface JudgedSite {
 
 /** Clocks: touches are stamped by this process, grants by Postgres; both read this machine's clock. */
 const CLOCK_SLACK_MS = 100;
+/** A grant is stamped with the beginning of the look that gives it, which may see ends that were committed since. */
+const LOOK_SLACK_MS = 1_000;
 
 /** What only a host can cause. A unit on a UART does not see links open, so its `touched` alone would miss some. */
 const CHANGES: ReadonlySet<string> = new Set(['touched', 'erased', 'written', 'activated', 'confirmed']);
@@ -108,7 +110,7 @@ async function judgeTouches(client: pg.Client, sites: readonly JudgedSite[]): Pr
         }
         if (!next) return;
         const knownEndMs = Math.min(attempt.ended_ms ?? Infinity, attempt.finish_by_ms);
-        if (next.granted_ms < knownEndMs - CLOCK_SLACK_MS) {
+        if (next.granted_ms < knownEndMs - LOOK_SLACK_MS) {
           broken.push(`P3: ${unit.serial} attempt ${next.attempt} was granted before attempt ${attempt.attempt} ended`);
         }
       });
