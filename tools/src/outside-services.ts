@@ -23,6 +23,8 @@ export interface OutsideServices {
   readonly redisUrl: string;
   readonly mqttUrl: string;
   readonly certificates: BrokerCertificates;
+  /** kill -9, and started again on the same data and port. Retained messages and sessions of the broker are gone. */
+  crash(what: 'broker' | 'database'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,9 +67,11 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
   const { redis, mosquitto, postgresBin } = findBinaries();
   const folder = mkdtempSync(join(tmpdir(), 'drydock-scaled-'));
   chmodSync(folder, 0o755);
-  const children: ChildProcess[] = [];
+  const children = new Map<string, ChildProcess>();
+  let stopped = false;
   const stop = async () => {
-    for (const child of children.reverse()) {
+    stopped = true;
+    for (const child of [...children.values()].reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = new Promise((resolve) => child.once('exit', resolve));
       // Postgres: fast shutdown.
@@ -84,12 +88,13 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
       if (user) chownSync(path, user.uid, user.gid);
     };
     const start = async (name: string, program: string, args: string[], port: number) => {
+      if (stopped) throw new Error('The outside services are stopped.');
       let said = '';
       const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], ...user });
       const take = (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-4000));
       child.stdout.on('data', take);
       child.stderr.on('data', take);
-      children.push(child);
+      children.set(name, child);
       await untilListening(port, () => {
         if (child.exitCode !== null) throw new Error(`${name} did not start: ${said}`);
       });
@@ -118,25 +123,27 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
       ],
       { stdio: 'pipe', cwd: folder, ...user },
     );
-    await start(
-      'Postgres',
-      join(postgresBin, 'postgres'),
-      [
-        '-D',
-        dataDir,
-        '-p',
-        String(postgresPort),
-        '-k',
-        dataDir,
-        '-c',
-        'listen_addresses=127.0.0.1',
-        '-c',
-        'fsync=off',
-        '-c',
-        'max_connections=200',
-      ],
-      postgresPort,
-    );
+    const startPostgres = () =>
+      start(
+        'Postgres',
+        join(postgresBin, 'postgres'),
+        [
+          '-D',
+          dataDir,
+          '-p',
+          String(postgresPort),
+          '-k',
+          dataDir,
+          '-c',
+          'listen_addresses=127.0.0.1',
+          '-c',
+          'fsync=off',
+          '-c',
+          'max_connections=200',
+        ],
+        postgresPort,
+      );
+    await startPostgres();
 
     const redisDir = join(folder, 'redis');
     mkdirSync(redisDir, { mode: 0o700 });
@@ -161,7 +168,12 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
       redisPort,
     );
 
-    const certificates = await makeBrokerCertificates(join(folder, 'broker'), ['localhost', '127.0.0.1']);
+    const certificates = await makeBrokerCertificates(join(folder, 'broker'), [
+      'localhost',
+      '127.0.0.1',
+      '127.0.0.2',
+      '127.0.0.3',
+    ]);
     for (const file of Object.values(certificates)) own(file);
     const acl = join(folder, 'acl');
     copyFileSync(aclFile, acl);
@@ -184,13 +196,32 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
       ].join('\n'),
     );
     // Mosquitto drops root by itself to a user that may not reach our folder: it is started as an ordinary one.
-    await start('Mosquitto', mosquitto, ['-c', config], mqttPort);
+    const startMosquitto = () => start('Mosquitto', mosquitto, ['-c', config], mqttPort);
+    await startMosquitto();
+    const crash = async (what: 'broker' | 'database') => {
+      const child = children.get(what === 'broker' ? 'Mosquitto' : 'Postgres')!;
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+      if (what === 'broker') return startMosquitto();
+      // Backends that have not noticed yet hold the shared memory for a moment.
+      const deadline = Date.now() + START_WITHIN_MS;
+      for (;;) {
+        try {
+          return await startPostgres();
+        } catch (error) {
+          if (Date.now() > deadline) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+      }
+    };
 
     return {
       databaseUrl: `postgres://postgres:${password}@127.0.0.1:${postgresPort}/postgres`,
       redisUrl: `redis://:${password}@127.0.0.1:${redisPort}`,
       mqttUrl: `mqtts://localhost:${mqttPort}`,
       certificates,
+      crash,
       stop,
     };
   } catch (error) {

@@ -5,10 +5,24 @@
 import { journalledReports } from '@drydock/agent/testing';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import type { SimulatedSite } from './simulated-site.js';
+
+/** A place with devices that keep a log of their own; simulated ones of any kind. */
+export interface JudgedSite {
+  readonly units: readonly {
+    readonly serial: string;
+    readonly device: {
+      readonly touches: readonly { readonly atMs: number; readonly what: string }[];
+      readonly flash: { runningImageSha256(): string | undefined };
+    };
+  }[];
+  /** Wall clock (ms) of a time in a unit's touch log. */
+  wallMs(atMs: number): number;
+}
 
 /** Clocks: touches are stamped by this process, grants by Postgres; both read this machine's clock. */
 const CLOCK_SLACK_MS = 100;
+/** A grant is stamped with the beginning of the look that gives it, which may see ends that were committed since. */
+const LOOK_SLACK_MS = 1_000;
 
 /** What only a host can cause. A unit on a UART does not see links open, so its `touched` alone would miss some. */
 const CHANGES: ReadonlySet<string> = new Set(['touched', 'erased', 'written', 'activated', 'confirmed']);
@@ -39,7 +53,7 @@ const ATTEMPTS = /* sql */ `
 /** @returns every promise found broken, as sentences; empty = all hold. */
 export async function judge(
   databaseUrl: string,
-  sites: readonly SimulatedSite[],
+  sites: readonly JudgedSite[],
   agentStateDirs: readonly string[] = [],
 ): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -58,7 +72,7 @@ export async function judge(
 }
 
 /** P2, P3: every touch lies within a grant, and grants of one device do not overlap. */
-async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]): Promise<string[]> {
+async function judgeTouches(client: pg.Client, sites: readonly JudgedSite[]): Promise<string[]> {
   const broken: string[] = [];
   const byDevice = new Map<string, AttemptRow[]>();
   for (const row of (await client.query<AttemptRow>(ATTEMPTS)).rows) {
@@ -96,7 +110,7 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
         }
         if (!next) return;
         const knownEndMs = Math.min(attempt.ended_ms ?? Infinity, attempt.finish_by_ms);
-        if (next.granted_ms < knownEndMs - CLOCK_SLACK_MS) {
+        if (next.granted_ms < knownEndMs - LOOK_SLACK_MS) {
           broken.push(`P3: ${unit.serial} attempt ${next.attempt} was granted before attempt ${attempt.attempt} ended`);
         }
       });
@@ -106,7 +120,7 @@ async function judgeTouches(client: pg.Client, sites: readonly SimulatedSite[]):
 }
 
 /** P1, P6: what the device really runs is what was proven, byte for byte. */
-async function judgeFlash(client: pg.Client, sites: readonly SimulatedSite[]): Promise<string[]> {
+async function judgeFlash(client: pg.Client, sites: readonly JudgedSite[]): Promise<string[]> {
   const broken: string[] = [];
   const rows = await client.query<{ name: string; image: string; campaign: string }>(/* sql */ `
     select distinct on (d.id) d.name, a.description->'images'->0->>'sha256' as image, c.name as campaign

@@ -10,12 +10,18 @@ export class TcpRelay {
     readonly port: number,
   ) {}
 
-  /** Listens on loopback. `target` is asked at every connection, so that what it stands for may move. */
-  static async open(target: () => { host: string; port: number }): Promise<TcpRelay> {
+  /**
+   * Listens on loopback. `target` is asked at every connection, so that what it stands for may move; undefined: nobody.
+   * @param at an address of the loopback's own network, and a port; any free one unless given.
+   */
+  static async open(
+    target: () => { host: string; port: number } | undefined,
+    at: { host?: string; port?: number } = {},
+  ): Promise<TcpRelay> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(0, '127.0.0.1', resolve);
+      server.listen(at.port ?? 0, at.host ?? '127.0.0.1', resolve);
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
@@ -24,8 +30,9 @@ export class TcpRelay {
     return relay;
   }
 
-  #connect(inward: Socket, target: { host: string; port: number }): void {
-    if (this.#refusing) {
+  #connect(inward: Socket, target: { host: string; port: number } | undefined): void {
+    if (this.#refusing || target === undefined) {
+      inward.on('error', () => inward.destroy());
       inward.destroy();
       return;
     }

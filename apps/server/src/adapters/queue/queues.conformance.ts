@@ -75,6 +75,26 @@ export function queuesConformance(name: string, open: () => Promise<QueueBackend
       expect(happened.jobs.map((job) => job.ids.n)).toEqual([1, 3]);
     }, 30_000);
 
+    it('takes a job id again after its job failed for good (P5)', async () => {
+      const queues = make();
+      const happened = new Happenings();
+      queues.define({ name: 'again', attempts: 1 }, async (job) => {
+        await happened.handle(job);
+        if (happened.jobs.length === 1) throw new Error('the database was away');
+      });
+      await queues.start();
+      await queues.add('again', { n: 1 }, { jobId: 'campaign' });
+      await happened.times(1);
+      // As whoever polls does; the first adds may still meet the job that is about to fail.
+      const adding = setInterval(() => void queues.add('again', { n: 2 }, { jobId: 'campaign' }), 100);
+      try {
+        await happened.times(2);
+      } finally {
+        clearInterval(adding);
+      }
+      expect(happened.jobs[1]!.ids.n).toBe(2);
+    }, 30_000);
+
     it('ticks, and ticks on after everything was wiped', async () => {
       const queues = make();
       const ticks = new Happenings();

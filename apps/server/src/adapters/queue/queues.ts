@@ -83,7 +83,11 @@ export class Queues {
     if (!entry) throw new Error(`There is no queue ${queueName}.`);
     if (!entry.queue) throw new Error('The queues are not running.');
     const jobOptions: JobsOptions = { ...this.keep(entry) };
-    if (options.jobId !== undefined) jobOptions.jobId = options.jobId;
+    if (options.jobId !== undefined) {
+      jobOptions.jobId = options.jobId;
+      // A failed job that is kept holds its id, and every later job of that id would be ignored (P5).
+      jobOptions.removeOnFail = true;
+    }
     if (options.delayMs !== undefined) jobOptions.delay = options.delayMs;
     await entry.queue.add(queueName, ids, jobOptions);
   }

@@ -20,6 +20,11 @@ import { DispatchEvents } from './dispatch-events.js';
 const QUEUE = 'campaign-tick';
 const POLL_MS = 250;
 const BATCH = 200;
+/**
+ * Due for so long although it is in the queue: the worker that took the job is gone, or the queue lost it. A stalled
+ * job is found by the queue itself only after a minute.
+ */
+const OVERDUE_MS = 10_000;
 
 @Injectable()
 export class CampaignTicker implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
@@ -72,22 +77,33 @@ export class CampaignTicker implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   private async enqueueDue(): Promise<void> {
-    const due = await queryRows<{ id: string }>(
+    const due = await queryRows<{ id: string; overdue: boolean }>(
       this.source.manager,
-      `select id from campaigns
+      `select id, coalesce(wake_at < clock_timestamp() - interval '${OVERDUE_MS} milliseconds', false) as overdue
+       from campaigns
        where (state = any($1) and (dirty or wake_at is null or wake_at <= clock_timestamp()))
          or (state in ('aborted', 'completed') and dirty)
        order by wake_at nulls first limit ${BATCH}`,
       [TICKING_STATES],
     );
-    for (const { id } of due) {
+    for (const { id, overdue } of due) {
       if (this.stopped) return;
-      try {
-        await this.queues.add(QUEUE, { campaignId: id }, { jobId: id });
-      } catch {
-        // The queue is away. The campaign is not: it is looked at without one.
-        await this.engine.tick(id);
-      }
+      const queued = await this.queues.add(QUEUE, { campaignId: id }, { jobId: id }).then(
+        () => true,
+        () => false,
+      );
+      // The queue is away, or has forgotten it. The campaign is not: it is looked at without one. Looking twice, or
+      // while another server looks, is harmless: one campaign, one lock.
+      if (!queued || overdue) await this.lookAt(id);
+    }
+  }
+
+  /** What fails here must not keep the campaigns behind it waiting. */
+  private async lookAt(id: string): Promise<void> {
+    try {
+      await this.engine.tick(id);
+    } catch (error) {
+      if (!this.stopped) this.log.error(`campaign ${id} could not be looked at: ${String(error)}`);
     }
   }
 }
