@@ -13,3 +13,5 @@ export * from './framing/crc32.js';
 export * from './image/zip.js';
 export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
+export * from './image/ti-oad/index.js';
+export * from './protocols/ti-oad/index.js';

@@ -4,6 +4,9 @@ import type { ArtifactDescription } from './description.js';
 import { describeMcubootImage } from './mcuboot/describe.js';
 import { looksLikeMcubootImage } from './mcuboot/parse.js';
 import { describeNordicPackage } from './nordic/describe-package.js';
+import { looksLikeClassicImage } from './ti-oad/classic.js';
+import { describeClassicImage, describeTiMcubootSlot, describeTiOadImage, isTiMcubootSlot } from './ti-oad/describe.js';
+import { looksLikeTiOadImage } from './ti-oad/parse.js';
 
 /** Local file header of a zip archive (PKWARE APPNOTE 4.3.7). */
 const ZIP_MAGIC: readonly number[] = [0x50, 0x4b, 0x03, 0x04];
@@ -14,12 +17,18 @@ const ZIP_MAGIC: readonly number[] = [0x50, 0x4b, 0x03, 0x04];
  * @throws ArtifactError `artifact.unknown-format` when it is none of them; else what is wrong, with byte or field.
  */
 export function describeArtifact(bytes: Uint8Array): ArtifactDescription {
-  if (looksLikeMcubootImage(bytes)) return describeMcubootImage(bytes);
+  if (looksLikeMcubootImage(bytes)) {
+    return isTiMcubootSlot(bytes) ? describeTiMcubootSlot(bytes) : describeMcubootImage(bytes);
+  }
   // Any zip goes there: a broken package is told what is broken, and not that it is unknown.
   if (ZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return describeNordicPackage(bytes);
+  if (looksLikeTiOadImage(bytes)) return describeTiOadImage(bytes);
+  if (looksLikeClassicImage(bytes)) return describeClassicImage(bytes);
   const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ArtifactError('artifact.unknown-format', {
     detail:
-      bytes.length === 0 ? 'it is empty' : `it begins with ${start}; neither a Nordic package nor an MCUboot image`,
+      bytes.length === 0
+        ? 'it is empty'
+        : `it begins with ${start}; neither a Nordic package, an MCUboot image nor a TI OAD image`,
   });
 }

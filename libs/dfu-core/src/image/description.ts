@@ -31,7 +31,7 @@ export interface SignatureDescription {
 }
 
 export interface ArtifactDescription {
-  /** `nordic-secure-zip`, `mcuboot`. */
+  /** `nordic-secure-zip`, `mcuboot`, `ti-oad`, `ti-oad-classic-on-chip`, `ti-oad-classic-off-chip`, `ti-mcuboot-slot`. */
   readonly format: string;
   /** Folder name of the protocol(s) that can deliver it. */
   readonly protocols: readonly string[];

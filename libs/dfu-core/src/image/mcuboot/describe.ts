@@ -178,7 +178,7 @@ export function describeMcubootImage(file: Uint8Array, checks: McubootChecks = {
   const digest = toHex(sha256(file));
   return {
     format: 'mcuboot',
-    protocols: ['smp'],
+    protocols: ['smp', 'ti-oad'],
     sha256: digest,
     sizeBytes: file.length,
     images: [
