@@ -23,7 +23,7 @@ const V1 = Uint8Array.from([...fromHex(V1_HEAD), ...count(200)]);
 const TI_BUILT_HEAD =
   '434332367832523191bda71f0301feffffff0700ffffffffcc9002005000000030303031cb9002002c00ffff01feffffa090020000000000';
 
-const broken = (change: (bytes: Uint8Array) => void, from = V1): Uint8Array => {
+const broken = (change: (bytes: Uint8Array) => void, from: Uint8Array = V1): Uint8Array => {
   const bytes = from.slice();
   change(bytes);
   return bytes;

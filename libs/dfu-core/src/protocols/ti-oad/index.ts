@@ -1,1 +1,1 @@
-export {};
+export { tiOad } from './session.js';
