@@ -22,14 +22,7 @@ import { createTiOadDevice, type TiOadDevice } from './ti-oad-device.js';
 
 export const MODEL = 'ti-sensor';
 export const ADDRESS = '54:6c:0e:01:02:03';
-export const VARIANTS: readonly TiOadVariant[] = [
-  'e1-off-chip',
-  'e1-on-chip',
-  'e2-off-chip',
-  'e2-on-chip',
-  'c1',
-  'c2',
-];
+export const VARIANTS: readonly TiOadVariant[] = ['e1-off-chip', 'e1-on-chip', 'e2-off-chip', 'e2-on-chip', 'c1', 'c2'];
 /** Small, so that the padded files of the off-chip variant stay so. */
 export const SLOT_BYTES = 0x8000;
 
@@ -63,7 +56,11 @@ export function fileFor(variant: TiOadVariant, release: number, options: ImageOp
       return variant === 'e2-on-chip' ? made : padMcubootToSlot(made, SLOT_BYTES);
     }
     case 'c1':
-      return makeTiOnChipImage({ image: code, version: release, area: options.area ?? (release % 2 === 0 ? 'B' : 'A') });
+      return makeTiOnChipImage({
+        image: code,
+        version: release,
+        area: options.area ?? (release % 2 === 0 ? 'B' : 'A'),
+      });
     case 'c2':
       return makeTiOffChipImage({ image: code, version: release });
   }
@@ -104,7 +101,11 @@ export function unit(variant: TiOadVariant, options: Partial<TiOadOptions> = {})
   return { variant, scheduler, device };
 }
 
-export function requestFor(variant: TiOadVariant, file: Uint8Array, change: Partial<UpdateRequest> = {}): UpdateRequest {
+export function requestFor(
+  variant: TiOadVariant,
+  file: Uint8Array,
+  change: Partial<UpdateRequest> = {},
+): UpdateRequest {
   return {
     artifact: describeArtifact(file),
     expectIdentity: { kind: 'ble-address', value: ADDRESS },

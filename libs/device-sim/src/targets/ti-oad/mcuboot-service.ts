@@ -178,7 +178,8 @@ export class McubootService implements OadService {
   #judge(bytes: Uint8Array): number {
     if (bytes.length < 18 || !MAGIC.every((byte, at) => bytes[at] === byte)) return Status.invalidFile;
     const { options, memory, region } = this.#host;
-    const isTooBig = options.variant !== 'e2-off-chip' && viewOf(bytes).getUint32(12, true) > memory.bytes(region).length;
+    const isTooBig =
+      options.variant !== 'e2-off-chip' && viewOf(bytes).getUint32(12, true) > memory.bytes(region).length;
     return isTooBig ? Status.tooBig : Status.success;
   }
 
@@ -207,7 +208,8 @@ export class McubootService implements OadService {
       this.#host.log('erased', region);
       if (this.#onChip) this.#host.loseApplication();
     }
-    for (; this.#erasedTo < at + data.length; this.#erasedTo += pageBytes) memory.erase(region, this.#erasedTo, pageBytes);
+    for (; this.#erasedTo < at + data.length; this.#erasedTo += pageBytes)
+      memory.erase(region, this.#erasedTo, pageBytes);
     memory.write(region, at, data, () => {
       if (epoch !== this.#epoch) return;
       if (number + 1 < this.#total) return this.#request(Status.success, number + 1);

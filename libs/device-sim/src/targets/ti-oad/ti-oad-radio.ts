@@ -49,7 +49,9 @@ export class TiOadRadio implements BlePeripheral {
     return {
       address: this.#address,
       addressType: options.addressType ?? 'public',
-      name: isPersistent ? (options.persistentName ?? 'OAD Persistent App') : (options.name ?? options.model ?? 'ti-sensor'),
+      name: isPersistent
+        ? (options.persistentName ?? 'OAD Persistent App')
+        : (options.name ?? options.model ?? 'ti-sensor'),
       services: [isOnChip && !isPersistent ? 'ffd0' : 'ffc0'],
       intervalMs: options.advertisingIntervalMs ?? 100,
     };

@@ -111,7 +111,9 @@ export class TiOadUnit extends PoweredUnit {
   firmwareRevision(): string | undefined {
     const installed = this.installed();
     if (!installed || this.#isPersistent) return undefined;
-    return this.options.firmwareRevision ? this.options.firmwareRevision(installed) : readDemoMarker(installed)?.version;
+    return this.options.firmwareRevision
+      ? this.options.firmwareRevision(installed)
+      : readDemoMarker(installed)?.version;
   }
 
   linkOpened(): void {

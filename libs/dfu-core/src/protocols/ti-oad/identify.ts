@@ -130,11 +130,15 @@ function* identifyEnhanced(talk: Conversation, information: Information, entered
     if (type !== undefined) hardware['runningType'] = type;
   }
   const isPersistent = entered || type === PERSISTENT_TYPE || PERSISTENT_NAME.test(talk.link.name ?? '');
+  const spelled = spellVersion(version);
+  // With a TI header it is the installed application's; with MCUboot that of the program which answers.
+  const isItsOwn = isPersistent && variant === 'mcuboot';
+  if (isItsOwn && spelled !== undefined) hardware['persistentVersion'] = spelled;
   return described(
     talk,
     information,
-    { ...hardware, variant, storage: isPersistent ? 'on-chip' : 'own' },
-    spellVersion(version),
+    { ...hardware, variant },
+    isItsOwn ? undefined : spelled,
     isPersistent ? 'bootloader' : 'application',
   );
 }
