@@ -25,16 +25,10 @@ export const isUserApplication = (talk: Conversation): boolean =>
 
 /**
  * Starts the persistent application.
- * @param touch called before the write that makes the user application leave.
  * @throws LinkError when the user application comes back instead.
  */
-export function* enterPersistent(
-  talk: Conversation,
-  addresses: readonly string[],
-  touch: () => Session<void>,
-): Session<void> {
+export function* enterPersistent(talk: Conversation, addresses: readonly string[]): Session<void> {
   for (let tries = 1; ; tries++) {
-    yield* touch();
     try {
       yield* talk.send(RESET, Uint8Array.of(ResetCommand.PersistentApplication), true);
     } catch (error) {

@@ -10,8 +10,9 @@ import { spellBytes } from '../../image/ti-oad/format.js';
 import type { Identification, RunningImage } from '../../session/protocol.js';
 import type { Channel, Identity, LinkInfo, Session } from '../../session/session.js';
 import { decodeRunningHeader, spellMcubootVersion } from './codec.js';
-import { type Conversation, readOrNoise } from './conversation.js';
+import { ANSWER_MS, type Conversation, readOrNoise } from './conversation.js';
 import {
+  type Command,
   CONTROL,
   type ControlAnswer,
   FIRMWARE_REVISION,
@@ -113,20 +114,20 @@ const answers =
 function* identifyEnhanced(talk: Conversation, information: Information, entered: boolean): Session<Identification> {
   yield* talk.subscribe(CONTROL);
   const blockBytes = yield* blockSize(talk);
-  const told = yield* talk.ask({ opcode: Opcode.SoftwareVersion }, answers('version', Opcode.SoftwareVersion));
-  const version = told?.kind === 'version' ? told.bytes : undefined;
+  const told = yield* askTwice(talk, { opcode: Opcode.SoftwareVersion }, answers('version', Opcode.SoftwareVersion));
+  const version = told.kind === 'version' ? told.bytes : undefined;
   const variant: Variant = version?.length === 6 ? 'mcuboot' : 'enhanced';
   const hardware: Record<string, string | number> = { blockBytes };
   let type: number | undefined;
   if (variant === 'enhanced') {
-    const device = yield* talk.ask({ opcode: Opcode.DeviceType }, answers('device-type', Opcode.DeviceType));
-    if (device?.kind === 'device-type') {
+    const device = yield* askTwice(talk, { opcode: Opcode.DeviceType }, answers('device-type', Opcode.DeviceType));
+    if (device.kind === 'device-type') {
       const { chipType, chipFamily, revision } = device;
       Object.assign(hardware, { chipType, chipFamily, hwRevision: revision });
     }
     const command = { opcode: Opcode.ImageInformation, running: true } as const;
-    const images = yield* talk.ask(command, answers('image-information', Opcode.ImageInformation));
-    if (images?.kind === 'image-information') type = images.images[0]?.type;
+    const images = yield* askTwice(talk, command, answers('image-information', Opcode.ImageInformation));
+    if (images.kind === 'image-information') type = images.images[0]?.type;
     if (type !== undefined) hardware['runningType'] = type;
   }
   const isPersistent = entered || type === PERSISTENT_TYPE || PERSISTENT_NAME.test(talk.link.name ?? '');
@@ -145,18 +146,27 @@ function* identifyEnhanced(talk: Conversation, information: Information, entered
 
 /** The block size with the 4 bytes of the block number: what one write carries. @throws DrydockError when it is not told. */
 export function* blockSize(talk: Conversation): Session<number> {
-  for (let tries = 1; ; tries++) {
-    const told = yield* talk.ask({ opcode: Opcode.BlockSize }, answers('block-size', Opcode.BlockSize));
-    if (told?.kind === 'block-size') return told.bytes;
-    if (told === undefined && tries === 1) continue;
-    if (told === undefined) {
-      throw new LinkError('link.timeout', { withinMs: 0, detail: 'the device does not tell its block size' });
-    }
-    throw new DrydockError('target.wrong-kind', {
-      expected: 'TI OAD target of the enhanced kind',
-      detail: 'it has the control characteristic and does not know the question for the block size',
-    });
-  }
+  const told = yield* askTwice(talk, { opcode: Opcode.BlockSize }, answers('block-size', Opcode.BlockSize));
+  if (told.kind === 'block-size') return told.bytes;
+  throw new DrydockError('target.wrong-kind', {
+    expected: 'TI OAD target of the enhanced kind',
+    detail: 'it has the control characteristic and does not know the question for the block size',
+  });
+}
+
+/**
+ * A question that changes nothing, so it may be repeated. What the answer decides is too much to be guessed from silence.
+ * @throws LinkError `link.timeout`
+ */
+function* askTwice<Answer extends ControlAnswer>(
+  talk: Conversation,
+  command: Command,
+  wanted: (answer: ControlAnswer) => answer is Answer,
+): Session<Answer> {
+  const answer = (yield* talk.ask(command, wanted)) ?? (yield* talk.ask(command, wanted));
+  if (answer) return answer;
+  const detail = `question 0x${command.opcode.toString(16).padStart(2, '0')} was not answered`;
+  throw new LinkError('link.timeout', { withinMs: 2 * ANSWER_MS, detail });
 }
 
 function spellVersion(bytes: Uint8Array | undefined): string | undefined {

@@ -161,13 +161,14 @@ export class Update {
 
   *#enter(): Session<void> {
     const { artifact } = this.request;
+    yield* this.#touch();
     // MCUboot-based user applications overwrite their own header before they leave.
-    if (artifact.format !== TI_OAD_FORMAT) {
-      yield* this.#touch();
-      yield* this.#loseApplication();
-    }
-    yield* enterPersistent(this.#talk, this.#addresses, this.#hooks.touch);
+    if (artifact.format !== TI_OAD_FORMAT) yield* this.#loseApplication();
+    // Once it was asked the unit leaves, whatever we want; where it then is has to be seen before we go.
     this.#entered = true;
+    this.#talk.mayLeave = false;
+    yield* enterPersistent(this.#talk, this.#addresses);
+    this.#talk.mayLeave = !this.#erased;
     const present = yield* identify(this.#talk, { entered: true });
     this.#present = present;
     this.#mustFit(present);
