@@ -138,12 +138,19 @@ export const runs = ({ device }: Story): string | undefined => device.flash.runn
 export const what = ({ device }: Story): TouchEntry['what'][] => device.touches.map((touch) => touch.what);
 export const shaOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** Whether the unit runs this file. Padding behind a slot's image is checked by nobody, so it is not compared. */
+/** Bytes in front that no checksum of the target covers: the image id, or both CRC fields. */
+const UNCHECKED_HEAD: Readonly<Partial<Record<TiOadVariant, number>>> = {
+  'e1-off-chip': 8,
+  'e1-on-chip': 8,
+  c1: 4,
+  c2: 4,
+};
+
+/** Whether the unit runs this file, as far as anything on the unit checks it: padding behind a slot's image is not. */
 export function runsFile({ variant, device }: Story, file: Uint8Array): boolean {
   if (device.flash.runningImageSha256() === undefined) return false;
-  const length =
-    variant === 'e2-off-chip'
-      ? file.findLastIndex((byte, at) => at < file.length - 16 && byte !== 0xff) + 1
-      : file.length;
-  return shaOf(device.flash.region('application').slice(0, length)) === shaOf(file.slice(0, length));
+  const from = UNCHECKED_HEAD[variant] ?? 0;
+  const isPadded = variant === 'e2-off-chip';
+  const to = isPadded ? file.findLastIndex((byte, at) => at < file.length - 16 && byte !== 0xff) + 1 : file.length;
+  return shaOf(device.flash.region('application').slice(from, to)) === shaOf(file.slice(from, to));
 }

@@ -10,14 +10,7 @@
 import { ByteReader } from '../../bytes/byte-reader.js';
 import { ByteWriter } from '../../bytes/byte-writer.js';
 import { MalformedFrameError } from '../../errors.js';
-import {
-  type Command,
-  type ControlAnswer,
-  type ImageInformation,
-  Opcode,
-  type RunningHeader,
-  Status,
-} from './messages.js';
+import { type Command, type ControlAnswer, type ImageInformation, Opcode, type RunningHeader } from './messages.js';
 
 /** Of the u32 block number in front of each enhanced block. */
 export const BLOCK_NUMBER_BYTES = 4;
@@ -163,7 +156,3 @@ export function decodeClassicStatus(frame: Uint8Array): number {
   reader.expectEnd();
   return status;
 }
-
-/** A command that a target does not have, in both spellings. */
-export const isUnsupported = (answer: ControlAnswer): boolean =>
-  answer.kind === 'unknown-command' || (answer.kind === 'status' && answer.status === Status.Unsupported);
