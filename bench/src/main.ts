@@ -10,6 +10,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   'transfer-ble': () => import('./transfer-ble.js'),
   'transfer-uart': () => import('./transfer-uart.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
+  vendors: () => import('./vendors.js'),
 };
 
 const LIMIT_MS = 5 * 60_000;

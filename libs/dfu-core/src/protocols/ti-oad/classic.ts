@@ -194,7 +194,10 @@ export class ClassicTransfer {
         const detail = 'it stays silent after the last block: the checksum in the image does not match what it holds';
         throw new TargetRefusedError('last block', 'silence', detail, 'target.refused-image');
       }
-      if (heard.kind === 'status' && heard.status !== Status.Success) this.#failed(heard.status);
+      if (heard.kind === 'status') {
+        if (heard.status !== Status.Success) this.#failed(heard.status);
+        yield* this.hooks.advanced(this.source.sizeBytes);
+      }
       if (heard.kind === 'wants' && heard.block < total) {
         throw new StartOverError(
           new LinkError('link.corrupt', { detail: `the last block was not taken, ${heard.block} is wanted` }),
