@@ -9,7 +9,9 @@ import {
   checkMcubootImage,
   openNordicPackage,
   parseMcubootPublicKey,
+  parseTiOadImage,
   verifyNordicSignature,
+  verifyTiOadSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
 
@@ -37,10 +39,11 @@ export function verifyReleaseSignature(
 
 function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]): boolean {
   switch (format) {
-    case 'mcuboot': {
+    case 'mcuboot':
+    case 'ti-mcuboot-slot': {
       const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
       try {
-        return checkMcubootImage(file, { trustedKeys, verifyRsaPss }).signedBy !== undefined;
+        return checkMcubootImage(file, { trustedKeys, verifyRsaPss, allowPadded: format !== 'mcuboot' }).signedBy !== undefined;
       } catch (error) {
         if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
         throw error;
@@ -51,6 +54,13 @@ function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]):
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyNordicSignature(opened, point);
+      });
+    }
+    case 'ti-oad': {
+      const image = parseTiOadImage(file);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && verifyTiOadSignature(image, point);
       });
     }
     default:

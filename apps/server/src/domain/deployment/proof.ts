@@ -26,15 +26,14 @@ export function whyNotRunning(
   artifact: ArtifactProof,
 ): string | undefined {
   if (after.length === 0 || artifact.images.length === 0) return 'image-not-readable';
-  const byVersion = artifact.images.filter((image) => image.runningHash === undefined);
+  const byVersion: ArtifactProof['images'][number][] = [];
   for (const image of artifact.images) {
     const seen = after.find((running) => running.image === image.image);
     if (!seen) return 'image-not-readable';
     if (seen.confirmed === false) return 'not-confirmed';
-    if (image.runningHash !== undefined) {
-      if (seen.hash === undefined) return 'image-not-readable';
-      if (seen.hash !== image.runningHash) return 'image-differs';
-    }
+    if (isNamedByVersion(image, seen, artifact)) byVersion.push(image);
+    else if (seen.hash === undefined) return 'image-not-readable';
+    else if (seen.hash !== image.runningHash) return 'image-differs';
   }
   if (byVersion.length === 0) return undefined;
   // One version string names one image; further images that only a version could name were not read.
@@ -48,6 +47,19 @@ export function whyNotRunning(
   if (previous === version) return 'version-unchanged';
   if (!artifact.versionProves) return 'version-ambiguous';
   return undefined;
+}
+
+/**
+ * A file may know the hash of its image while the device states versions only (an MCUboot image over TI OAD); then the
+ * version names it, where a person has said what it is.
+ */
+function isNamedByVersion(
+  image: ArtifactProof['images'][number],
+  seen: RunningImageFact,
+  artifact: ArtifactProof,
+): boolean {
+  if (image.runningHash === undefined) return true;
+  return seen.hash === undefined && seen.version !== undefined && artifact.runningVersion !== null;
 }
 
 /** Whether any device could ever be proven to run this artifact. */
@@ -69,7 +81,7 @@ export function compareRunning(
   let unknown = artifact.images.length === 0;
   for (const image of artifact.images) {
     const seen = running.find((candidate) => candidate.image === image.image);
-    if (image.runningHash !== undefined) {
+    if (image.runningHash !== undefined && !(seen && isNamedByVersion(image, seen, artifact))) {
       if (seen?.hash === undefined) unknown = true;
       else if (seen.hash !== image.runningHash) return 'other';
       else hashes++;

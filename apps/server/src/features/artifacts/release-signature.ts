@@ -5,7 +5,9 @@ import {
   checkMcubootImage,
   openNordicPackage,
   parseMcubootPublicKey,
+  parseTiOadImage,
   verifyNordicSignature,
+  verifyTiOadSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
 
@@ -24,7 +26,11 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
   const keys = pems.map((pem) => createPublicKey(pem));
   switch (format) {
     case 'mcuboot':
-      return mcubootFault(bytes, keys);
+      return mcubootFault(bytes, keys, false);
+    case 'ti-mcuboot-slot':
+      return mcubootFault(bytes, keys, true);
+    case 'ti-oad':
+      return tiOadFault(bytes, keys);
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
     default:
@@ -32,14 +38,14 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
   }
 }
 
-function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[], allowPadded: boolean): string | undefined {
   const trustedKeys = keys.flatMap((key): McubootTrustedKey[] => {
     const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'spki';
     const parsed = parseMcubootPublicKey(key.export({ type, format: 'der' }));
     return parsed ? [parsed] : [];
   });
   try {
-    checkMcubootImage(bytes, { trustedKeys, verifyRsaPss });
+    checkMcubootImage(bytes, { trustedKeys, verifyRsaPss, allowPadded });
     return undefined;
   } catch (error) {
     if (error instanceof ArtifactError && error.code === 'artifact.signature') return String(error.params['detail']);
@@ -49,11 +55,21 @@ function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | u
 
 function nordicFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
   const opened = openNordicPackage(bytes);
-  // Only P-256 keys can have signed it: the package knows no other signature.
-  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
-  return points.some((point) => verifyNordicSignature(opened, point))
+  return pointsOf(keys).some((point) => verifyNordicSignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model';
+}
+
+function tiOadFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+  const image = parseTiOadImage(bytes);
+  return pointsOf(keys).some((point) => verifyTiOadSignature(image, point))
+    ? undefined
+    : 'the image is not signed by a release key of the model';
+}
+
+/** Only P-256 keys can have signed such a file: these formats know no other signature. */
+function pointsOf(keys: readonly KeyObject[]): Uint8Array[] {
+  return keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
 }
 
 /** SEC1, uncompressed: the end of the SubjectPublicKeyInfo (RFC 5480). */
