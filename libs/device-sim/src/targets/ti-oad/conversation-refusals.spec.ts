@@ -238,6 +238,16 @@ describe('what cannot be proven', () => {
     expect(runs(story)).toBe(shaOf(fileFor(variant, 2)));
   });
 
+  it('because a persistent application states no serial number, and what comes back states none or another', () => {
+    const request = (value: string): Partial<UpdateRequest> => ({ expectIdentity: { kind: 'serial-number', value } });
+    const mute = unit('e1-on-chip', { image: undefined, without: ['serial'] });
+    expect(update(mute, undefined, request('SN-7')).outcome).toMatchObject({ reason: 'identity-not-readable' });
+    const other = unit('e1-on-chip', { image: undefined });
+    expect(update(other, undefined, request('SN-8')).outcome).toMatchObject({ code: 'target.wrong-identity' });
+    const right = unit('e1-on-chip', { image: undefined });
+    expect(update(right, undefined, request('SN-7')).outcome).toMatchObject({ outcome: 'proven' });
+  });
+
   it('the header of the file proves where the caller names no version', () => {
     const story = unit('e1-off-chip');
     expect(update(story, undefined, { expectVersion: undefined }).outcome.outcome).toBe('proven');

@@ -10,7 +10,6 @@ import {
   runs,
   runsFile,
   shaOf,
-  steps,
   unit,
   update,
   VARIANTS,
@@ -285,6 +284,18 @@ describe('cancelled', () => {
   );
 });
 
+describe('cancelled in the middle of a transfer', () => {
+  it.each<[TiOadVariant]>([['e1-off-chip'], ['e2-off-chip']])('%s: the target is told to forget it', (variant) => {
+    const story = unit(variant);
+    const result = update(story, undefined, {}, { cancelAfterMs: 1_000 });
+    expect(result.outcome).toMatchObject({ outcome: 'cancelled', needsRescue: false });
+    expect(result.outcome.sentBytes).toBeGreaterThan(0);
+    const commands = result.sends.filter(({ channel }) => channel === TiOadUuid.control);
+    expect(commands.at(-1)?.bytes).toEqual(Uint8Array.of(5));
+    expect(runs(story)).toBe(shaOf(fileFor(variant, 1)));
+  });
+});
+
 describe('rescue', () => {
   it.each<[TiOadVariant]>([['e1-on-chip'], ['e2-on-chip']])('%s: a unit without application gets one', (variant) => {
     const story = unit(variant, { image: undefined });
@@ -324,14 +335,17 @@ describe('the pace', () => {
   );
 
   it('a target whose queue holds one block only is given one block at a time, after one refusal', () => {
-    const story = unit('e1-off-chip', { queueBlocks: 1 });
-    const { outcome } = update(story);
-    expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
-    expect(steps(update(unit('e1-off-chip', { queueBlocks: 1 }), undefined, { tuning: { window: 1 } }))).toEqual([
-      'touched',
-      'complete',
-      'activating',
-    ]);
+    const story = unit('e1-off-chip', { queueBlocks: 1, flash: { writeUsPerWord: 600 } });
+    const result = update(story);
+    expect(result.outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+    const identifies = result.sends.filter(({ channel }) => channel === TiOadUuid.identify);
+    expect(identifies).toHaveLength(2);
+  });
+
+  it('what a lost connection left behind is cancelled before anything is asked', () => {
+    const result = update(unit('e2-off-chip', { faults: { disconnectAtByte: [6_000] } }));
+    expect(result.outcome.outcome).toBe('proven');
+    expect(result.sends.filter(({ channel }) => channel === TiOadUuid.identify)).toHaveLength(2);
   });
 });
 

@@ -81,6 +81,11 @@ describe('telling them apart', () => {
     ['e1-off-chip', {}, { mode: 'application', hardware: { variant: 'enhanced', blockBytes: 244, chipFamily: 4 } }],
     ['e1-on-chip', {}, { mode: 'application', hardware: { variant: 'reset-service' } }],
     ['e1-on-chip', { image: undefined }, { mode: 'bootloader', running: [], hardware: { runningType: 0 } }],
+    [
+      'e1-on-chip',
+      { image: undefined, persistentName: 'Acme' },
+      { mode: 'bootloader', running: [], hardware: { runningType: 0 } },
+    ],
     ['e2-off-chip', {}, { mode: 'application', hardware: { variant: 'mcuboot', blockBytes: 240 } }],
     ['e2-on-chip', {}, { mode: 'application', hardware: { variant: 'reset-service' } }],
     ['e2-on-chip', { image: undefined }, { mode: 'bootloader', running: [], hardware: { persistentVersion: '9.0.0' } }],

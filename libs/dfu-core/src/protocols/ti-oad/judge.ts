@@ -21,7 +21,7 @@ export function judge(
   before: Identification | undefined,
   after: Identification,
   address: string | undefined,
-  request: Pick<UpdateRequest, 'artifact' | 'expectVersion' | 'versionProves'>,
+  request: Pick<UpdateRequest, 'artifact' | 'expectIdentity' | 'expectVersion' | 'versionProves'>,
 ): Verdict {
   if (after.mode === 'bootloader') {
     return failed('target.in-bootloader', {
@@ -31,7 +31,9 @@ export function judge(
   if (address !== undefined && after.identity.kind === 'ble-address' && after.identity.value !== address) {
     return failed('target.wrong-identity', { expected: address, actual: after.identity.value });
   }
-  const serialBefore = before?.hardware['serialNumber'];
+  const { expectIdentity } = request;
+  const expectedSerial = expectIdentity?.kind === 'serial-number' ? expectIdentity.value : undefined;
+  const serialBefore = expectedSerial ?? before?.hardware['serialNumber'];
   const serialAfter = after.hardware['serialNumber'];
   if (serialBefore !== undefined && serialAfter !== undefined && serialBefore !== serialAfter) {
     return failed('target.wrong-identity', { expected: serialBefore, actual: serialAfter });
@@ -50,7 +52,7 @@ export function judge(
     }
     return failed('target.wrong-image-runs', { actual: version, expected });
   }
-  if (serialBefore !== undefined && serialAfter === undefined && before?.mode === 'application') {
+  if (serialBefore !== undefined && serialAfter === undefined) {
     return unproven('identity-not-readable');
   }
   if (!before) return unproven('did-not-see-it-leave');
