@@ -39,7 +39,7 @@ describe('what is refused before anything is touched', () => {
       'e1-off-chip',
       { image: fileFor('e1-off-chip', 3) },
       fileFor('e1-off-chip', 2),
-      {},
+      { expectVersion: undefined },
       'artifact.downgrade',
     ],
     [
@@ -47,7 +47,7 @@ describe('what is refused before anything is touched', () => {
       'e2-off-chip',
       { image: fileFor('e2-off-chip', 3) },
       fileFor('e2-off-chip', 2),
-      {},
+      { expectVersion: undefined },
       'artifact.downgrade',
     ],
     ['what is expected to be older', 'c2', { image: fileFor('c2', 3) }, fileFor('c2', 2), {}, 'artifact.downgrade'],

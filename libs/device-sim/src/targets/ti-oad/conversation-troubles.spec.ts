@@ -44,7 +44,7 @@ describe('links that drop', () => {
           expect(runs(story)).toBe(shaOf(file));
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
@@ -74,7 +74,7 @@ describe('power and resets', () => {
         expectTruth(story, outcome, file, old);
         expect(outcome.outcome).toBe('proven');
       }),
-      { numRuns: 10 },
+      { numRuns: 8 },
     );
   });
 
@@ -93,7 +93,7 @@ describe('power and resets', () => {
         expect(['proven', 'skipped', 'unproven']).toContain(again.outcome);
         expect(runs(story)).toBe(shaOf(file));
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });
@@ -113,7 +113,7 @@ describe('frames that get lost or damaged', () => {
           expect(outcome.outcome === 'proven' || describeFailure(outcome)).toBe(true);
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 9 },
     );
   });
 
@@ -134,7 +134,7 @@ describe('frames that get lost or damaged', () => {
           expectTruth(story, outcome, file, old);
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 9 },
     );
   });
 
@@ -144,6 +144,17 @@ describe('frames that get lost or damaged', () => {
     const { outcome, elapsedMs } = update(unit('e1-off-chip', { faults: { dropToHost: [20] } }));
     expect(outcome.outcome).toBe('proven');
     expect(elapsedMs - calm).toBeLessThan(6_000);
+  });
+
+  it.each<[TiOadVariant, number]>([
+    ['e1-off-chip', 7],
+    ['e2-off-chip', 5],
+  ])('%s: a lost answer to start: asked again, it says that it has started', (variant, frame) => {
+    const result = update(unit(variant, { faults: { dropToHost: [frame] } }));
+    expect(result.outcome.outcome).toBe('proven');
+    const control = result.sends.filter(({ channel }) => channel === TiOadUuid.control);
+    expect(control.filter(({ bytes }) => bytes[0] === 3)).toHaveLength(2);
+    expect(result.sends.filter(({ channel }) => channel === TiOadUuid.identify)).toHaveLength(1);
   });
 
   it('a CC254x that misses a block asks for it again', () => {
@@ -278,7 +289,7 @@ describe('cancelled', () => {
             expect(marks.map(({ step }) => step)).not.toContain('erased');
           }
         }),
-        { numRuns: 20 },
+        { numRuns: 8 },
       );
     },
   );
