@@ -3,7 +3,9 @@ import { DrydockError, secureDfu, smp, tiOad, type Protocol } from '@drydock/dfu
 
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
-export const PROTOCOLS: ProtocolRegistry = new Map([secureDfu, smp, tiOad].map((protocol) => [protocol.name, protocol]));
+export const PROTOCOLS: ProtocolRegistry = new Map(
+  [secureDfu, smp, tiOad].map((protocol) => [protocol.name, protocol]),
+);
 
 /** @throws DrydockError `gateway.no-protocol` */
 export function requireProtocol(name: string, registry: ProtocolRegistry = PROTOCOLS): Protocol {

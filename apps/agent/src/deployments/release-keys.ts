@@ -43,7 +43,10 @@ function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]):
     case 'ti-mcuboot-slot': {
       const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
       try {
-        return checkMcubootImage(file, { trustedKeys, verifyRsaPss, allowPadded: format !== 'mcuboot' }).signedBy !== undefined;
+        return (
+          checkMcubootImage(file, { trustedKeys, verifyRsaPss, allowPadded: format !== 'mcuboot' }).signedBy !==
+          undefined
+        );
       } catch (error) {
         if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
         throw error;
