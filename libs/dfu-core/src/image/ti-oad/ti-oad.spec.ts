@@ -15,7 +15,7 @@ import { signedBytesOf, tiPublicKeyOf, tiSignerInfo, verifyTiOadSignature } from
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 const count = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
 
-/** Vector V1 of the sheet: computed by an independent script (Python struct, zlib). */
+/** Core header and image segment of a 256-byte image, computed by an independent script (Python struct, zlib). */
 const V1_HEAD =
   '4343323678325231dd669c330301feffffff0701ffffffff000100005000000030303031ff0000002c00ffff01feffffd400000000000000';
 const V1 = Uint8Array.from([...fromHex(V1_HEAD), ...count(200)]);
@@ -194,7 +194,7 @@ describe('signatures', () => {
 });
 
 describe('classic images', () => {
-  /** Vector V8: image B of a CC254x. */
+  /** Image B of a CC254x, computed by an independent script. */
   const V8 = Uint8Array.from([...fromHex('8aa3ffff0300000242424242ffffffff'), ...count(2048).slice(16)]);
 
   it('reads and makes image B of a CC254x', () => {
@@ -256,7 +256,7 @@ describe('classic images', () => {
 });
 
 describe('MCUboot images of CC23xx and CC27xx', () => {
-  /** Vector V9 but for its TLV area, which is checked below. */
+  /** Header and hash were computed by an independent script. */
   const made = makeMcubootImage({
     body: count(256),
     version: { major: 2, minor: 0, revision: 0, build: 0 },
