@@ -13,6 +13,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   smp: () => import('./smp.js'),
   'agent-footprint': () => import('./agent-footprint.js'),
   brake: () => import('./brake.js'),
+  vendors: () => import('./vendors.js'),
 };
 
 const LIMIT_MS = 5 * 60_000;

@@ -19,3 +19,5 @@ export * from './framing/crc16-ccitt-false.js';
 export * from './image/nordic-legacy/index.js';
 export * from './protocols/legacy-dfu/index.js';
 export * from './protocols/legacy-serial/index.js';
+export * from './image/ti-oad/index.js';
+export * from './protocols/ti-oad/index.js';

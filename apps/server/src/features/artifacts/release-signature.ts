@@ -7,8 +7,11 @@ import {
   openLegacyPackage,
   openNordicPackage,
   parseMcubootPublicKey,
+  parseTiOadImage,
+  TI_MCUBOOT_SLOT_FORMAT,
   verifyLegacySignature,
   verifyNordicSignature,
+  verifyTiOadSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
 
@@ -27,8 +30,12 @@ export function verifyRsaPss(publicKey: Uint8Array, message: Iterable<Uint8Array
  */
 export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: readonly string[]): string | undefined {
   const keys = pems.map((pem) => createPublicKey(pem));
-  if (MCUBOOT_FORMATS.includes(format)) return mcubootFault(bytes, keys);
+  if (MCUBOOT_FORMATS.includes(format)) return mcubootFault(bytes, keys, false);
   switch (format) {
+    case 'ti-oad':
+      return tiOadFault(bytes, keys);
+    case TI_MCUBOOT_SLOT_FORMAT:
+      return mcubootFault(bytes, keys, true);
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
     case 'nordic-legacy-zip':
@@ -38,14 +45,14 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
   }
 }
 
-function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[], allowPadded: boolean): string | undefined {
   const trustedKeys = keys.flatMap((key): McubootTrustedKey[] => {
     const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'spki';
     const parsed = parseMcubootPublicKey(key.export({ type, format: 'der' }));
     return parsed ? [parsed] : [];
   });
   try {
-    openMcubootFile(bytes, { trustedKeys, verifyRsaPss });
+    openMcubootFile(bytes, { trustedKeys, verifyRsaPss, allowPadded });
     return undefined;
   } catch (error) {
     if (error instanceof ArtifactError && error.code === 'artifact.signature') return String(error.params['detail']);
@@ -55,19 +62,28 @@ function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | u
 
 function nordicFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
   const opened = openNordicPackage(bytes);
-  // Only P-256 keys can have signed it: the package knows no other signature.
-  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
-  return points.some((point) => verifyNordicSignature(opened, point))
+  return pointsOf(keys).some((point) => verifyNordicSignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model';
 }
 
 function legacyFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
   const opened = openLegacyPackage(bytes);
-  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
-  return points.some((point) => verifyLegacySignature(opened, point))
+  return pointsOf(keys).some((point) => verifyLegacySignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model (legacy packages rarely are signed at all)';
+}
+
+function tiOadFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+  const image = parseTiOadImage(bytes);
+  return pointsOf(keys).some((point) => verifyTiOadSignature(image, point))
+    ? undefined
+    : 'the image is not signed by a release key of the model';
+}
+
+/** Only P-256 keys can have signed such a file: these formats know no other signature. */
+function pointsOf(keys: readonly KeyObject[]): Uint8Array[] {
+  return keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
 }
 
 /** SEC1, uncompressed: the end of the SubjectPublicKeyInfo (RFC 5480). */
