@@ -13,3 +13,4 @@ export * from './framing/crc32.js';
 export * from './image/zip.js';
 export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
+export * from './image/silabs/index.js';

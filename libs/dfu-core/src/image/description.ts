@@ -31,7 +31,7 @@ export interface SignatureDescription {
 }
 
 export interface ArtifactDescription {
-  /** `nordic-secure-zip`, `mcuboot`. */
+  /** `nordic-secure-zip`, `mcuboot`, `silabs-gbl`, `silabs-gbl-set`, `silabs-ebl`, `bluegiga-ble11x`, `bluegiga-bt12x`. */
   readonly format: string;
   /** Folder name of the protocol(s) that can deliver it. */
   readonly protocols: readonly string[];
