@@ -14,3 +14,4 @@ export * from './image/zip.js';
 export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
 export * from './image/silabs/index.js';
+export * from './protocols/silabs-ota/index.js';
