@@ -15,3 +15,4 @@ export * from './image/nordic/index.js';
 export * from './protocols/secure-dfu/index.js';
 export * from './image/silabs/index.js';
 export * from './protocols/silabs-ota/index.js';
+export * from './protocols/bgapi-dfu/index.js';

@@ -249,7 +249,7 @@ export class BgapiUart extends UartSide {
     const good = this.unit.finishUpload();
     this.#answer(3, good ? 0 : this.#code(CHECKSUM_ERROR));
     if (!good || !this.unit.mustInstallBootloader) return;
-    this.unit.after(this.unit.store.busyForMs + 50, () => {
+    this.unit.after(this.unit.store.busyForMs, () => {
       this.unit.installBootloader();
       this.unit.reset(false);
     });

@@ -54,6 +54,7 @@ export class SilabsUnit extends PoweredUnit {
   #incomingBootloader: number | undefined;
   #wasActivated = false;
   #toInstall: Uint8Array | undefined;
+  #hadPrograms = false;
 
   constructor(options: SilabsOptions) {
     super(options.scheduler, options.faults ?? {});
@@ -139,8 +140,12 @@ export class SilabsUnit extends PoweredUnit {
   beginUpload(): ImageReader {
     this.store.begin();
     this.#incomingBootloader = undefined;
+    this.#hadPrograms = false;
     const sink: GblSink = {
-      program: (address, bytes, erase) => this.store.program(address, bytes, erase),
+      program: (address, bytes, erase) => {
+        this.#hadPrograms = true;
+        return this.store.program(address, bytes, erase);
+      },
       applicationInfo: (version) => (this.#incomingVersion = version),
       bootloader: (version) => (this.#incomingBootloader = version),
       secureElement: () => undefined,
@@ -196,7 +201,8 @@ export class SilabsUnit extends PoweredUnit {
   installBootloader(): void {
     this.#bootloaderVersion = this.#incomingBootloader ?? this.#bootloaderVersion;
     this.#incomingBootloader = undefined;
-    // It overlaps the application, which has to be uploaded again.
+    // Alone, it was staged over the application, which has to be uploaded again.
+    if (this.#hadPrograms) return;
     this.memory.bytes('application').fill(0xff, 0, 28);
     this.store.lengthBytes = 0;
   }

@@ -18,6 +18,8 @@ import type {
 const SEND_MS = 15_000;
 const QUERY_MS = 15_000;
 const BOOKKEEPING_MS = 15_000;
+/** A link calls bytes sent up to so long before the wire is done with them. */
+const DRAIN_MS = 30;
 
 /** The session was asked to leave, and here it may. */
 export class LeaveError extends DrydockError {
@@ -140,6 +142,8 @@ export class Talk {
     this.#ownLine = own;
     const current = this.#line ?? own;
     if (current.baud === line.baud) return;
+    // What was written may still be on its way at the old speed.
+    yield* this.sleep(DRAIN_MS);
     yield* this.#perform({ kind: 'configure', line, withinMs: BOOKKEEPING_MS }, 'while setting the speed');
     this.#line = line;
   }
@@ -152,6 +156,7 @@ export class Talk {
     // A cancellation here changes nothing: the speed is set all the same.
     this.mayLeave = false;
     if (this.isOpen) {
+      yield* this.sleep(DRAIN_MS);
       yield* this.#perform({ kind: 'configure', line: own, withinMs: BOOKKEEPING_MS }, 'while restoring the speed');
     }
     this.#line = own;

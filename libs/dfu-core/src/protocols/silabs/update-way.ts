@@ -288,6 +288,16 @@ export function* proveNow(
   }
 }
 
+/** A session never throws: what is wrong before it begins is an outcome too. */
+export function failedBefore<T extends object>(read: () => T): T | UpdateOutcome {
+  try {
+    return read();
+  } catch (error) {
+    const { code, params } = error instanceof DrydockError ? error : unexpected(error);
+    return { outcome: 'failed', code, params, sentBytes: 0, needsRescue: false };
+  }
+}
+
 function unexpected(error: unknown): InvariantError {
   return new InvariantError(error instanceof Error ? error.message : String(error));
 }
