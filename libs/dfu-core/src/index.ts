@@ -16,3 +16,5 @@ export * from './protocols/secure-dfu/index.js';
 export * from './image/silabs/index.js';
 export * from './protocols/silabs-ota/index.js';
 export * from './protocols/bgapi-dfu/index.js';
+export * from './framing/xmodem.js';
+export * from './protocols/gecko-xmodem/index.js';

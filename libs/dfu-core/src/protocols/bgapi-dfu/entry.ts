@@ -16,6 +16,9 @@ const BOOT_MS = 4_000;
 /** dfu_boot follows a failure at once, but for the oldest bootloader. */
 const AFTER_FAILURE_MS = 1_500;
 const APPLICATION_BOOT_MS = 5_000;
+/** A bootloader that speaks another language says nothing that could be waited for. */
+const SILENT_BOOT_MS = 1_500;
+const HELLO_MS = 1_000;
 
 export interface Loader {
   /** As dfu_boot told it; undefined when the event was missed. */
@@ -32,13 +35,22 @@ function entries(port: BgapiPort): readonly MessageName[] {
   return [...(userResetToDfu ? [userResetToDfu] : []), systemReset, dfuReset];
 }
 
-/** From the running application. @throws DrydockError `target.refused` when it does not go. */
-export function* enterFromApplication(port: BgapiPort): Session<Loader> {
+/**
+ * From the running application.
+ * @param loaderIs `silent`: one that does not speak BGAPI; then what answers hello no longer has gone there.
+ * @throws DrydockError `target.refused` when it does not go.
+ */
+export function* enterFromApplication(port: BgapiPort, loaderIs: 'heard' | 'silent' = 'heard'): Session<Loader> {
   for (const name of entries(port)) {
     yield* port.speakTo('application');
     yield* port.drain();
     if (name === port.dialect.userResetToDfu) yield* port.send(name);
     else yield* port.sendBytes(encodeReset(port.dialect, name, ResetMode.Dfu));
+    if (loaderIs === 'silent') {
+      yield* port.talk.sleep(SILENT_BOOT_MS);
+      if (!(yield* port.ask(port.dialect.hello, HELLO_MS, 2))) return { version: undefined };
+      continue;
+    }
     const loader = yield* awaitLoader(port);
     if (loader) return loader;
   }
