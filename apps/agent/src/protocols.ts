@@ -1,9 +1,11 @@
 /** The protocols that this agent speaks, by the names people type. */
-import { DrydockError, secureDfu, smp, type Protocol } from '@drydock/dfu-core';
+import { bgapiDfu, DrydockError, geckoXmodem, secureDfu, silabsOta, smp, type Protocol } from '@drydock/dfu-core';
 
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
-export const PROTOCOLS: ProtocolRegistry = new Map([secureDfu, smp].map((protocol) => [protocol.name, protocol]));
+export const PROTOCOLS: ProtocolRegistry = new Map(
+  [secureDfu, smp, silabsOta, bgapiDfu, geckoXmodem].map((protocol) => [protocol.name, protocol]),
+);
 
 /** @throws DrydockError `gateway.no-protocol` */
 export function requireProtocol(name: string, registry: ProtocolRegistry = PROTOCOLS): Protocol {

@@ -7,8 +7,11 @@ import {
   ArtifactError,
   DrydockError,
   checkMcubootImage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
+  verifyGblSignature,
   verifyNordicSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
@@ -51,6 +54,14 @@ function isSigned(file: Uint8Array, format: string, keys: readonly KeyObject[]):
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyNordicSignature(opened, point);
+      });
+    }
+    case 'silabs-gbl':
+    case 'silabs-gbl-set': {
+      const files = format === 'silabs-gbl' ? [parseGbl(file)] : openGblSet(file);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && files.every((gbl) => verifyGblSignature(gbl, point));
       });
     }
     default:

@@ -4,6 +4,9 @@
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
+ * Silicon Labs: `generation`, `framing`, `bootbaud`, `bootframing`, `application` on a UART, `writes` and `apploader`
+ * over BLE; see docs/protocols/silabs.md.
+ *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
  * otherwise the link itself does.
  */
@@ -37,8 +40,22 @@ export type ParsedLink =
     };
 
 const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
-  serial: ['baud', 'framing', 'dataBits', 'parity', 'stopBits', 'rtscts', 'dtr', 'rts', 'identity'],
-  ble: ['type', 'identity'],
+  serial: [
+    'baud',
+    'framing',
+    'dataBits',
+    'parity',
+    'stopBits',
+    'rtscts',
+    'dtr',
+    'rts',
+    'identity',
+    'generation',
+    'bootbaud',
+    'bootframing',
+    'application',
+  ],
+  ble: ['type', 'identity', 'apploader', 'writes'],
   udp: ['framing', 'identity'],
 };
 
@@ -73,7 +90,18 @@ export function parseLinkName(name: string): ParsedLink {
     const value = oneOf(key, ['0', '1', 'on', 'off', 'true', 'false']);
     return value === undefined ? undefined : ['1', 'on', 'true'].includes(value);
   };
-  oneOf('framing', ['console', 'raw']);
+  oneOf('framing', kind === 'serial' ? ['console', 'raw', 'plain', 'packet', 'robust'] : ['console', 'raw']);
+  oneOf('generation', ['efr32', 'bt12x', 'ble11x']);
+  oneOf('bootframing', ['plain', 'packet']);
+  oneOf('application', ['bgapi']);
+  oneOf('writes', ['windowed', 'acknowledged']);
+  const { apploader, bootbaud } = options;
+  if (apploader !== undefined && !/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(apploader)) {
+    refuse('apploader must look like AA:BB:CC:DD:EE:FF');
+  }
+  if (bootbaud !== undefined && !(Number.isInteger(Number(bootbaud)) && Number(bootbaud) >= 50)) {
+    refuse(`bootbaud=${bootbaud} is no baud rate`);
+  }
   oneOf('identity', ['link', 'node-name']);
 
   if (kind === 'serial') {

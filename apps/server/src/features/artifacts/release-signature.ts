@@ -3,8 +3,11 @@ import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto'
 import {
   ArtifactError,
   checkMcubootImage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
+  verifyGblSignature,
   verifyNordicSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
@@ -27,6 +30,9 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
       return mcubootFault(bytes, keys);
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
+    case 'silabs-gbl':
+    case 'silabs-gbl-set':
+      return gblFault(bytes, format, keys);
     default:
       return `signatures of format ${format} cannot be checked`;
   }
@@ -54,6 +60,14 @@ function nordicFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | un
   return points.some((point) => verifyNordicSignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model';
+}
+
+function gblFault(bytes: Uint8Array, format: string, keys: readonly KeyObject[]): string | undefined {
+  const files = format === 'silabs-gbl' ? [parseGbl(bytes)] : openGblSet(bytes);
+  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
+  return points.some((point) => files.every((gbl) => verifyGblSignature(gbl, point)))
+    ? undefined
+    : 'not every file is signed by a release key of the model';
 }
 
 /** SEC1, uncompressed: the end of the SubjectPublicKeyInfo (RFC 5480). */

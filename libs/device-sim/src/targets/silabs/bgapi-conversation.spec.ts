@@ -264,7 +264,7 @@ describe('troubles', () => {
         }
         expect(runs(story)).toBe(SHA_NEW);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -280,7 +280,7 @@ describe('troubles', () => {
         settle(story);
         expect(runs(story)).toBe(outcome.outcome === 'proven' ? SHA_NEW : SHA_OLD);
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 });

@@ -185,7 +185,7 @@ describe('troubles', () => {
         }
         expect(runs(story)).toBe(SHA_NEW);
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 
@@ -199,7 +199,7 @@ describe('troubles', () => {
         settle(story);
         expect(runs(story)).toBe(outcome.outcome === 'proven' ? SHA_NEW : SHA_OLD);
       }),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 });

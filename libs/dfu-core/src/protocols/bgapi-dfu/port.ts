@@ -26,9 +26,16 @@ export interface PortOptions {
 /**
  * From the link's spelling: `generation=efr32|bt12x|ble11x`, `framing=plain|packet|robust` of the application,
  * `bootframing=packet` and `bootbaud=N` of the bootloader.
- * @throws DrydockError `request.invalid`
+ * @throws DrydockError `request.invalid`; `target.wrong-kind` where the option `application` says that behind this
+ * application lies a bootloader of another kind.
  */
 export function readPortOptions(options: Readonly<Record<string, string>>): PortOptions {
+  if (options['application'] !== undefined) {
+    throw new DrydockError('target.wrong-kind', {
+      expected: 'unit with a BGAPI bootloader',
+      detail: 'the option application is for units whose bootloader prints a menu (gecko-xmodem)',
+    });
+  }
   const oneOf = <T extends string>(key: string, allowed: readonly T[], usual: T): T => {
     const value = options[key] ?? usual;
     const found = allowed.find((each) => each === value);
