@@ -1,11 +1,15 @@
 /**
  * `npm run simulate`: one simulated sensor on Bluetooth and one board on a UART, with packages for them,
  * and the commands to try the agent on them by hand. Ends with Ctrl-C.
+ * With `-- --silabs`: units of Silicon Labs and Bluegiga instead.
  */
 import { makeBoardPackage, makeReleaseKey, makeSensorPackage, openSimulatedSite } from '@drydock/e2e';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { simulateSilabs } from './simulate-silabs.js';
+
+if (process.argv.includes('--silabs')) await simulateSilabs();
 
 const IMAGE_BYTES = 64 * 1024;
 const folder = mkdtempSync(join(tmpdir(), 'drydock-sim-'));

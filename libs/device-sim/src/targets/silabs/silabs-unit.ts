@@ -126,10 +126,12 @@ export class SilabsUnit extends PoweredUnit {
     this.log('touched', detail);
   }
 
-  /** Resets; `stay`: into the bootloader. */
+  /** Resets, once what is being flashed is there; `stay`: into the bootloader. */
   reset(stay: boolean): void {
-    this.#stay = stay;
-    this.goDown(this.rebootMs);
+    this.memory.whenIdle(() => {
+      this.#stay = stay;
+      this.goDown(this.rebootMs);
+    });
   }
 
   get rebootMs(): number {
@@ -240,7 +242,7 @@ export class SilabsUnit extends PoweredUnit {
     if (!file) return this.#bootFlash();
     this.beginUpload();
     this.takeBytes(file);
-    this.after(this.store.busyForMs + 1, () => {
+    this.memory.whenIdle(() => {
       this.#toInstall = undefined;
       this.#reader = undefined;
       this.#bootFlash();
