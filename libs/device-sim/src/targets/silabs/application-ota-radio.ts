@@ -5,7 +5,7 @@
  *
  * Source: gecko_sdk 4.4.1, app/bluetooth/common/app_ota_dfu (state machine, errors).
  */
-import type { GattService } from '../../target.js';
+import type { Advertisement, GattService } from '../../target.js';
 import { applicationServices, SilabsOtaUuid } from './ota-gatt.js';
 import { NEVER_MS, OtaRadio, type WriteAnswer } from './ota-radio.js';
 
@@ -19,6 +19,11 @@ export class ApplicationOtaRadio extends OtaRadio {
   #state: State = 'init';
   #isOwner = false;
   #offset = 0;
+
+  /** Behind a bootloader without radio: no application, no sign of life. */
+  override advertisement(): Advertisement | undefined {
+    return this.unit.personality === 'bootloader' ? undefined : super.advertisement();
+  }
 
   services(): readonly GattService[] {
     return applicationServices(this.unit);
