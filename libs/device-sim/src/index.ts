@@ -25,4 +25,5 @@ export * from './pty/pty-pair.js';
 export * from './pty/serve-serial.js';
 export * from './pty/serve-udp.js';
 export * from './links/floor.js';
+export * from './links/floor-silabs.js';
 export * from './links/in-memory-link.js';
