@@ -148,7 +148,8 @@ export async function silabsFigures(): Promise<Record<string, number>> {
   return {
     silabsAppLoader: round(appLoader.totalMs / (await best(() => appLoaderMs(bleFile)))),
     silabsBgapiUart: round(
-      bgapiUartFloor({ ...wire, chunkBytes: CHUNK_BYTES }).totalMs / (await best(() => uartMs(bgapiDfu, 'bgapi', uartFile))),
+      bgapiUartFloor({ ...wire, chunkBytes: CHUNK_BYTES }).totalMs /
+        (await best(() => uartMs(bgapiDfu, 'bgapi', uartFile))),
     ),
     geckoXmodem: round(xmodemFloor(wire).totalMs / (await best(() => uartMs(geckoXmodem, 'xmodem', uartFile)))),
   };

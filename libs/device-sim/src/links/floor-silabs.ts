@@ -39,7 +39,8 @@ export function appLoaderFloor(options: AppLoaderFloorOptions): TransferFloor {
   const answers = options.answers ?? 2;
   // A control write: one byte behind the ATT header and L2CAP, its response one opcode.
   const controlUs = exchangeUs(1 + 7, 5, phy);
-  const linkUs = Math.floor(fileBytes / unit) * messageUs(unit) + (rest > 0 ? messageUs(rest) : 0) + answers * controlUs;
+  const linkUs =
+    Math.floor(fileBytes / unit) * messageUs(unit) + (rest > 0 ? messageUs(rest) : 0) + answers * controlUs;
   const targetMs = flashMs(imageBytes, flash);
   const linkMs = linkUs / 1000;
   return summary({

@@ -23,6 +23,8 @@ export function describeArtifact(bytes: Uint8Array): ArtifactDescription {
   const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ArtifactError('artifact.unknown-format', {
     detail:
-      bytes.length === 0 ? 'it is empty' : `it begins with ${start}; no Nordic package, no MCUboot image, no GBL or EBL file`,
+      bytes.length === 0
+        ? 'it is empty'
+        : `it begins with ${start}; no Nordic package, no MCUboot image, no GBL or EBL file`,
   });
 }

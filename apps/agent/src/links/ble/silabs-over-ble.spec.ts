@@ -71,9 +71,13 @@ describe('Silicon Labs OTA over the real stack', () => {
     ['after the link was lost in the middle', { access: 'apploader', faults: { disconnectAtByte: [9000] } }],
     ['after writes that came too fast', { access: 'apploader', bufferBytes: 1024, flash: { writeUsPerWord: 200 } }],
     ['inside the application', { access: 'application-ota' }],
-  ])('updates and proves %s', async (_, options) => {
-    const { outcome, ran } = await update(options);
-    expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
-    expect(ran).toBe(WANTED);
-  }, 60_000);
+  ])(
+    'updates and proves %s',
+    async (_, options) => {
+      const { outcome, ran } = await update(options);
+      expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+      expect(ran).toBe(WANTED);
+    },
+    60_000,
+  );
 });

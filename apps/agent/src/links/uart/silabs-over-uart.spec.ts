@@ -1,7 +1,13 @@
 /** BGAPI and XMODEM through everything that is real: session, driver, link, serialport on a pseudo-terminal. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { createSilabsDevice, makeDemoFirmware, RealScheduler, serveSerial, type SilabsOptions } from '@drydock/device-sim';
+import {
+  createSilabsDevice,
+  makeDemoFirmware,
+  RealScheduler,
+  serveSerial,
+  type SilabsOptions,
+} from '@drydock/device-sim';
 import { bgapiDfu, describeArtifact, geckoXmodem, makeGbl, type Protocol, type UpdateOutcome } from '@drydock/dfu-core';
 import { realClock } from '../../clock.js';
 import { NO_FENCES } from '../../driver/fences.js';
@@ -59,13 +65,37 @@ async function update(
 describe('Silicon Labs over the real serial library', () => {
   it.each<[string, Protocol, Parameters<typeof update>[1], Readonly<Record<string, string>>]>([
     ['BGAPI', bgapiDfu, { access: 'bgapi' }, { baud: '921600' }],
-    ['BGAPI in robust frames, bootloader at another speed', bgapiDfu, { access: 'bgapi', framing: 'robust' }, { framing: 'robust', baud: '921600', bootbaud: '460800' }],
-    ['BGAPI after a reboot in the middle', bgapiDfu, { access: 'bgapi', faults: { rebootAtByte: 9000 } }, { baud: '921600' }],
-    ['XMODEM', geckoXmodem, { access: 'xmodem', applicationSpeaksBgapi: true }, { application: 'bgapi', baud: '921600' }],
-    ['XMODEM with damaged blocks', geckoXmodem, { access: 'xmodem', applicationSpeaksBgapi: true, faults: { corruptToDevice: [12, 30] } }, { application: 'bgapi', baud: '921600' }],
-  ])('updates and proves: %s', async (_, protocol, options, linkOptions) => {
-    const { outcome, ran } = await update(protocol, options, linkOptions);
-    expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
-    expect(ran).toBe(WANTED);
-  }, 60_000);
+    [
+      'BGAPI in robust frames, bootloader at another speed',
+      bgapiDfu,
+      { access: 'bgapi', framing: 'robust' },
+      { framing: 'robust', baud: '921600', bootbaud: '460800' },
+    ],
+    [
+      'BGAPI after a reboot in the middle',
+      bgapiDfu,
+      { access: 'bgapi', faults: { rebootAtByte: 9000 } },
+      { baud: '921600' },
+    ],
+    [
+      'XMODEM',
+      geckoXmodem,
+      { access: 'xmodem', applicationSpeaksBgapi: true },
+      { application: 'bgapi', baud: '921600' },
+    ],
+    [
+      'XMODEM with damaged blocks',
+      geckoXmodem,
+      { access: 'xmodem', applicationSpeaksBgapi: true, faults: { corruptToDevice: [12, 30] } },
+      { application: 'bgapi', baud: '921600' },
+    ],
+  ])(
+    'updates and proves: %s',
+    async (_, protocol, options, linkOptions) => {
+      const { outcome, ran } = await update(protocol, options, linkOptions);
+      expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+      expect(ran).toBe(WANTED);
+    },
+    60_000,
+  );
 });

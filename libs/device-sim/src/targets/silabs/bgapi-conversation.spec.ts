@@ -187,9 +187,10 @@ describe('identify', () => {
   it('tells a bootloader', () => {
     expect(identifyIt(bgapiDfu, node({ application: undefined }))).toMatchObject({ mode: 'bootloader', running: [] });
     const legacy = { generation: 'ble11x' };
-    expect(
-      identifyIt(bgapiDfu, node({ generation: 'ble11x', application: undefined }), legacy),
-    ).toMatchObject({ mode: 'bootloader', hardware: legacy });
+    expect(identifyIt(bgapiDfu, node({ generation: 'ble11x', application: undefined }), legacy)).toMatchObject({
+      mode: 'bootloader',
+      hardware: legacy,
+    });
   });
 
   it('says what to look at when nobody answers', () => {
@@ -242,14 +243,23 @@ describe('troubles', () => {
 
   it.each<MarkStep>(['touched', 'erased', 'complete', 'activating'])('a fence at %s stops every write', (step) => {
     let fencedAt = 0;
-    const result = update(node(), FILE, {}, {
-      onMark: (mark, atMs) => {
-        if (mark !== step) return 'go';
-        fencedAt = atMs;
-        return { fail: 'fence.finish-by' };
+    const result = update(
+      node(),
+      FILE,
+      {},
+      {
+        onMark: (mark, atMs) => {
+          if (mark !== step) return 'go';
+          fencedAt = atMs;
+          return { fail: 'fence.finish-by' };
+        },
       },
+    );
+    expect(result.outcome).toMatchObject({
+      outcome: 'failed',
+      code: 'fence.finish-by',
+      needsRescue: step !== 'touched',
     });
-    expect(result.outcome).toMatchObject({ outcome: 'failed', code: 'fence.finish-by', needsRescue: step !== 'touched' });
     expect(result.sends.filter(({ atMs }) => atMs > fencedAt)).toEqual([]);
   });
 
@@ -284,4 +294,3 @@ describe('troubles', () => {
     );
   });
 });
-

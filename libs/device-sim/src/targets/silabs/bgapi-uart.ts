@@ -78,7 +78,10 @@ export class BgapiUart extends UartSide {
   #bootFacts(): number[] {
     const version = this.#version();
     if (this.#isBle11x) return [...version.flatMap(u16), ...u16(3), 1, 3];
-    const hash = createHash('sha256').update(this.unit.revision ?? '').digest().readUInt32LE(0);
+    const hash = createHash('sha256')
+      .update(this.unit.revision ?? '')
+      .digest()
+      .readUInt32LE(0);
     return [...version.flatMap(u16), ...u32(this.unit.bootloaderVersion), ...u16(1), ...u32(hash)];
   }
 
@@ -89,7 +92,12 @@ export class BgapiUart extends UartSide {
   }
 
   #address(): number[] {
-    return [...createHash('sha256').update(this.unit.options.deviceId ?? 'SIM-0001').digest().subarray(0, 6)];
+    return [
+      ...createHash('sha256')
+        .update(this.unit.options.deviceId ?? 'SIM-0001')
+        .digest()
+        .subarray(0, 6),
+    ];
   }
 
   #application(classId: number, id: number, payload: Uint8Array): void {
@@ -117,7 +125,10 @@ export class BgapiUart extends UartSide {
     if (generation === 'bt12x') return;
     if (key === '1.31' && generation === 'sisdk') return this.#applicationReset(false);
     if (key === '1.27' && !isOld) {
-      const hash = createHash('sha256').update(this.unit.revision ?? '').digest().readUInt32LE(0);
+      const hash = createHash('sha256')
+        .update(this.unit.revision ?? '')
+        .digest()
+        .readUInt32LE(0);
       return answer([...u16(0), ...this.#version().flatMap(u16), ...u32(this.unit.bootloaderVersion), ...u32(hash)]);
     }
     if (key === '1.21' && !isOld) return answer([...u16(0), ...this.#address(), 0]);
@@ -138,7 +149,12 @@ export class BgapiUart extends UartSide {
     const isLegacy = generation === 'blue-gecko-2';
     const knowsFailure = generation === 'gecko-1' || generation === 'gecko-2' || generation === 'sisdk';
     if (!store.isBootable && (knowsFailure || (isLegacy && store.lengthBytes > 0))) {
-      this.#tell(true, 0, 1, u16(generation === 'gecko-2' || generation === 'sisdk' ? CHECKSUM_ERROR : CHECKSUM_ERROR_1));
+      this.#tell(
+        true,
+        0,
+        1,
+        u16(generation === 'gecko-2' || generation === 'sisdk' ? CHECKSUM_ERROR : CHECKSUM_ERROR_1),
+      );
       if (isLegacy) return;
     }
     this.#dfuBoot();

@@ -164,7 +164,9 @@ describe('inside the application', () => {
 
   it('a file that the bootloader refuses leaves the old application, and is told', () => {
     const story = inside();
-    const result = update(silabsOta, story, gbl({ privateKey: new Uint8Array(32).fill(3) }), { returnWithinMs: 20_000 });
+    const result = update(silabsOta, story, gbl({ privateKey: new Uint8Array(32).fill(3) }), {
+      returnWithinMs: 20_000,
+    });
     expect(result.outcome).toMatchObject({ outcome: 'failed', code: 'target.wrong-image-runs', needsRescue: false });
     expect(runs(story)).toBe(SHA_OLD);
   });
@@ -232,9 +234,17 @@ describe('troubles', () => {
   });
 
   it.each<[string, SilabsOptions['faults'], object]>([
-    ['an entry that is denied', { refuse: { request: 'enter', code: 0xfc } }, { code: 'target.refused', needsRescue: false }],
+    [
+      'an entry that is denied',
+      { refuse: { request: 'enter', code: 0xfc } },
+      { code: 'target.refused', needsRescue: false },
+    ],
     ['data that is refused', { refuse: { request: 'data', code: 0x85 } }, { code: 'target.refused-image' }],
-    ['an end that is refused for good', { refuse: { request: 'finish', code: 0x80 } }, { code: 'target.refused-image', needsRescue: false }],
+    [
+      'an end that is refused for good',
+      { refuse: { request: 'finish', code: 0x80 } },
+      { code: 'target.refused-image', needsRescue: false },
+    ],
     ['a unit that stays away', { muteAfterActivation: true }, { code: 'target.did-not-return' }],
     ['a unit that keeps the old image', { keepOldImage: true }, { code: 'target.wrong-image-runs' }],
   ])('%s', (_, faults, expected) => {
@@ -254,13 +264,19 @@ describe('troubles', () => {
   it.each<MarkStep>(['touched', 'erased', 'complete', 'activating'])('a fence at %s stops every write', (step) => {
     const story = unit({ access: 'apploader' });
     let fencedAt = 0;
-    const result = update(silabsOta, story, FILE, {}, {
-      onMark: (mark, atMs) => {
-        if (mark !== step) return 'go';
-        fencedAt = atMs;
-        return { fail: 'fence.finish-by' };
+    const result = update(
+      silabsOta,
+      story,
+      FILE,
+      {},
+      {
+        onMark: (mark, atMs) => {
+          if (mark !== step) return 'go';
+          fencedAt = atMs;
+          return { fail: 'fence.finish-by' };
+        },
       },
-    });
+    );
     expect(result.outcome).toMatchObject({
       outcome: 'failed',
       code: 'fence.finish-by',
@@ -307,7 +323,9 @@ describe('troubles', () => {
     const before = { ...identifyIt(silabsOta, story), running: [{ image: 0, version: '1.0.0' }] };
     const request = requestFor(FILE, { expectIdentity });
     const other = unit({ access: 'apploader', application: NEW });
-    expect(update({ ...silabsOta, update: (link) => silabsOta.prove(link, request, before) }, other).outcome).toMatchObject({
+    expect(
+      update({ ...silabsOta, update: (link) => silabsOta.prove(link, request, before) }, other).outcome,
+    ).toMatchObject({
       outcome: 'proven',
     });
   });

@@ -63,7 +63,8 @@ describe('BGAPI bootloader 2.x', () => {
   it('answers set address, uploads and the end; a wrong file once, and again at the end', () => {
     const made = loader();
     expect(made.tell('20 04 00 01 00 00 00 00')).toBe('200200010000');
-    const upload = (file: Buffer): string => made.tell(`20 ${(file.length + 1).toString(16)} 00 02 ${file.length.toString(16)} ${file.toString('hex')}`);
+    const upload = (file: Buffer): string =>
+      made.tell(`20 ${(file.length + 1).toString(16)} 00 02 ${file.length.toString(16)} ${file.toString('hex')}`);
     expect(upload(BROKEN)).toBe('200200024600');
     expect(upload(SMALLEST)).toBe('200200020000');
     expect(made.tell('20 00 00 03')).toBe('200200034600');

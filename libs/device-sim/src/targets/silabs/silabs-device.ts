@@ -17,7 +17,9 @@ export interface SilabsDevice extends SimulatedDevice {
 
 function addressOf(deviceId: string): string {
   const digest = createHash('sha256').update(deviceId).digest();
-  return [(digest[0] ?? 0) | 0xc0, ...digest.subarray(1, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return [(digest[0] ?? 0) | 0xc0, ...digest.subarray(1, 6)]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join(':');
 }
 
 /**

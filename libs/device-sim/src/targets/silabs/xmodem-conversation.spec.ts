@@ -23,7 +23,8 @@ import type { SilabsOptions } from './options.js';
 const BGAPI = { application: 'bgapi' };
 const stick = (options: Partial<SilabsOptions> = {}): Story =>
   unit({ access: 'xmodem', applicationSpeaksBgapi: true, ...options });
-const inMenu = (options: Partial<SilabsOptions> = {}): Story => unit({ access: 'xmodem', application: undefined, ...options });
+const inMenu = (options: Partial<SilabsOptions> = {}): Story =>
+  unit({ access: 'xmodem', application: undefined, ...options });
 
 function update(
   story: Story,
@@ -84,7 +85,12 @@ describe('an update', () => {
 
   it('cancels a transfer that somebody began and left', () => {
     const story = inMenu();
-    const first = update(story, FILE, {}, { onMark: (step) => (step === 'complete' ? { fail: 'fence.finish-by' } : 'go') });
+    const first = update(
+      story,
+      FILE,
+      {},
+      { onMark: (step) => (step === 'complete' ? { fail: 'fence.finish-by' } : 'go') },
+    );
     expect(first.outcome).toMatchObject({ outcome: 'failed', needsRescue: true });
     expect(update(story, FILE, {}).outcome.outcome).toBe('unproven');
     expect(runs(story)).toBe(SHA_NEW);
@@ -170,7 +176,11 @@ describe('troubles', () => {
         return { fail: 'fence.finish-by' };
       },
     });
-    expect(result.outcome).toMatchObject({ outcome: 'failed', code: 'fence.finish-by', needsRescue: step !== 'touched' });
+    expect(result.outcome).toMatchObject({
+      outcome: 'failed',
+      code: 'fence.finish-by',
+      needsRescue: step !== 'touched',
+    });
     expect(result.sends.filter(({ atMs }) => atMs > fencedAt)).toEqual([]);
   });
 

@@ -5,14 +5,7 @@ import { ArtifactError } from '../../errors.js';
 import type { ArtifactDescription, ImageDescription, SignatureDescription } from '../description.js';
 import { looksLikeZip, type ZipArchive } from '../zip.js';
 import { findApplicationProperties } from './application-properties.js';
-import {
-  BLE11X_FORMAT,
-  BLUEGIGA_MANIFEST,
-  BT12X_FORMAT,
-  pad4,
-  readBluegigaPackage,
-  tryOpenZip,
-} from './bluegiga.js';
+import { BLE11X_FORMAT, BLUEGIGA_MANIFEST, BT12X_FORMAT, pad4, readBluegigaPackage, tryOpenZip } from './bluegiga.js';
 import { EBL_FORMAT, looksLikeEbl, parseEbl } from './ebl.js';
 import { applicationTypes, type ApplicationInfo, type Gbl, GBL_FORMAT } from './format.js';
 import { looksLikeGbl, parseGbl, type ParseGblOptions } from './parse-gbl.js';
@@ -109,9 +102,7 @@ function gblImage(gbl: Gbl, bytes: Uint8Array, image: number, member?: string): 
 function signaturesOf(gbl: Gbl, image: number): readonly SignatureDescription[] {
   if (!gbl.signature) return [];
   const keyHash = gbl.certificate && toHex(sha256(gbl.certificate.publicKey));
-  return [
-    { scheme: 'ecdsa-p256-sha256', covers: `image:${image}`, ...(keyHash === undefined ? {} : { keyHash }) },
-  ];
+  return [{ scheme: 'ecdsa-p256-sha256', covers: `image:${image}`, ...(keyHash === undefined ? {} : { keyHash }) }];
 }
 
 function hardwareOf(gbls: readonly Gbl[]): Record<string, string | number> {
@@ -160,7 +151,8 @@ function propertyNotes(gbl: Gbl): string[] {
     const inside = findApplicationProperties(data);
     if (!inside) continue;
     const tag = gbl.applicationInfo;
-    const notes = inside.signatureType === 'none' ? [] : [`the application is checked at start: ${inside.signatureType}`];
+    const notes =
+      inside.signatureType === 'none' ? [] : [`the application is checked at start: ${inside.signatureType}`];
     if (tag && (tag.version !== inside.version || tag.productId !== inside.productId || tag.type !== inside.type)) {
       notes.push(`the application calls itself version ${inside.version}, the tag beside it ${tag.version}`);
     }

@@ -120,7 +120,8 @@ function checkEnd(bytes: Uint8Array, from: number, length: number): void {
 }
 
 function checkPadding(bytes: Uint8Array, at: number): void {
-  if (bytes.length - at > MAX_PADDING_BYTES) throw malformed('padding', at, `${bytes.length - at} bytes follow the end`);
+  if (bytes.length - at > MAX_PADDING_BYTES)
+    throw malformed('padding', at, `${bytes.length - at} bytes follow the end`);
   const stray = bytes.subarray(at).findIndex((byte) => byte !== 0xff);
   if (stray >= 0) throw malformed('padding', at + stray, 'bytes other than 0xff follow the end tag');
 }

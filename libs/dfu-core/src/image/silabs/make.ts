@@ -143,7 +143,10 @@ export function makeBluegigaPackage(parts: BluegigaParts): Uint8Array {
 
 /** Two GBL files in one zip. */
 export function makeGblSet(parts: {
-  readonly first: { readonly name: 'apploader.gbl' | 'apploader-bootloader.gbl' | 'bootloader.gbl'; readonly file: Uint8Array };
+  readonly first: {
+    readonly name: 'apploader.gbl' | 'apploader-bootloader.gbl' | 'bootloader.gbl';
+    readonly file: Uint8Array;
+  };
   readonly application: Uint8Array;
 }): Uint8Array {
   return zip({ [parts.first.name]: parts.first.file, 'application.gbl': parts.application });

@@ -104,7 +104,8 @@ function readFile(bytes: Uint8Array): { tags: readonly Tag[]; end: number } {
   const end = tags.at(-1)!;
   const stated = field(end, 'end', (reader) => reader.u32le());
   const computed = crc32(bytes.subarray(0, end.at + TAG_HEADER_BYTES));
-  if (stated !== computed) throw malformed('CRC-32', end.at, `it is ${hex32(stated)}, the bytes give ${hex32(computed)}`);
+  if (stated !== computed)
+    throw malformed('CRC-32', end.at, `it is ${hex32(stated)}, the bytes give ${hex32(computed)}`);
   if (bytes.length - at > MAX_PADDING_BYTES) {
     throw malformed('padding', at, `${bytes.length - at} bytes follow the end tag`);
   }
@@ -128,7 +129,11 @@ function readTag(bytes: Uint8Array, at: number): Tag {
   if (name === undefined) throw malformed('tag', at, `unknown tag ${hex32(id)}`);
   const from = at + TAG_HEADER_BYTES;
   if (length > bytes.length - from) {
-    throw new ArtifactError('artifact.truncated', { actual: bytes.length, field: `GBL ${name}`, expected: from + length });
+    throw new ArtifactError('artifact.truncated', {
+      actual: bytes.length,
+      field: `GBL ${name}`,
+      expected: from + length,
+    });
   }
   return { id, at, data: bytes.subarray(from, from + length) };
 }
@@ -144,7 +149,9 @@ function checkOrder(tags: readonly Tag[], isEncrypted: boolean): void {
     if (own === order && (single || rule.single)) throw malformed(name, tag.at, 'the tag occurs twice');
     const onlyEncrypted = tag.id === GblTag.EncryptionInit || tag.id === GblTag.EncryptedData;
     if (isEncrypted ? !rule.plain && !early : onlyEncrypted) {
-      const detail = isEncrypted ? 'it stands in the open in an encrypted file' : 'the header says that nothing is encrypted';
+      const detail = isEncrypted
+        ? 'it stands in the open in an encrypted file'
+        : 'the header says that nothing is encrypted';
       throw malformed(name, tag.at, detail);
     }
     order = own;
@@ -162,10 +169,9 @@ function readHeader(tag: Tag): number {
 
 // Contents
 
-function readContents(tags: readonly Tag[]): Pick<
-  Gbl,
-  'applicationInfo' | 'programs' | 'bootloader' | 'secureElement' | 'metadata'
-> {
+function readContents(
+  tags: readonly Tag[],
+): Pick<Gbl, 'applicationInfo' | 'programs' | 'bootloader' | 'secureElement' | 'metadata'> {
   const find = (id: number): Tag | undefined => tags.find((tag) => tag.id === id);
   const info = find(GblTag.ApplicationInfo);
   const bootloader = find(GblTag.Bootloader);
@@ -259,7 +265,8 @@ function readSecureElement(reader: ByteReader): GblSecureElement {
   const sizeBytes = reader.u32le();
   const version = reader.u32le();
   const blob = reader.rest();
-  if (sizeBytes > blob.length) throw new MalformedFrameError(`it announces ${sizeBytes} bytes, ${blob.length} are there`);
+  if (sizeBytes > blob.length)
+    throw new MalformedFrameError(`it announces ${sizeBytes} bytes, ${blob.length} are there`);
   return { version, blob: blob.subarray(0, sizeBytes) };
 }
 
@@ -267,7 +274,13 @@ function readCertificate(reader: ByteReader): GblCertificate {
   const signedBytes = reader.bytes.subarray(0, 72);
   const structVersion = reader.u8();
   reader.take(3);
-  return { structVersion, publicKey: reader.take(64), version: reader.u32le(), signature: reader.take(64), signedBytes };
+  return {
+    structVersion,
+    publicKey: reader.take(64),
+    version: reader.u32le(),
+    signature: reader.take(64),
+    signedBytes,
+  };
 }
 
 // Version dependencies: 8 bytes each, imageType u8, statement u8, reserved u16, version u32

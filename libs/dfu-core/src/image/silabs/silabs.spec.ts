@@ -155,12 +155,22 @@ describe('what is refused', () => {
     return reclosed(Uint8Array.from(body), () => undefined);
   }
   function swapped(): Uint8Array {
-    const body = [...PLAIN.subarray(0, 16), ...PLAIN.subarray(52, 80), ...PLAIN.subarray(16, 52), ...PLAIN.subarray(80)];
+    const body = [
+      ...PLAIN.subarray(0, 16),
+      ...PLAIN.subarray(52, 80),
+      ...PLAIN.subarray(16, 52),
+      ...PLAIN.subarray(80),
+    ];
     return reclosed(Uint8Array.from(body), () => undefined);
   }
 
   it('survives noise, and noise in the middle of real files', () => {
-    const files = [PLAIN, ENCRYPTED, makeGbl({ ...PARTS, privateKey: PRIVATE_KEY }), makeEbl({ programs: [{ address: 0, data: DATA }] })];
+    const files = [
+      PLAIN,
+      ENCRYPTED,
+      makeGbl({ ...PARTS, privateKey: PRIVATE_KEY }),
+      makeEbl({ programs: [{ address: 0, data: DATA }] }),
+    ];
     const judged = (bytes: Uint8Array): void => {
       try {
         describeArtifact(bytes);
@@ -244,7 +254,10 @@ describe('what is told of a file', () => {
     const found = describeArtifact(set);
     expect(found).toMatchObject({
       format: 'silabs-gbl-set',
-      images: [{ image: 0, member: 'apploader.gbl' }, { image: 1, member: 'application.gbl' }],
+      images: [
+        { image: 0, member: 'apploader.gbl' },
+        { image: 1, member: 'application.gbl' },
+      ],
     });
     expect(openGblSet(set)).toHaveLength(2);
     expect([...silabsPayloads(set).values()].map((bytes) => bytes.length)).toEqual([28, 92]);
@@ -274,10 +287,14 @@ describe('EBL', () => {
 
 describe('Bluegiga packages', () => {
   it('carry the bytes from 0x1000 on, or a .hex from which they are taken', () => {
-    const hex = [':020000040000FA', ':04100000DEADBEEFB4', ':041004000102030 4DE'.replace(' ', ''), ':00000001FF'].join('\n');
+    const hex = [':020000040000FA', ':04100000DEADBEEFB4', ':041004000102030 4DE'.replace(' ', ''), ':00000001FF'].join(
+      '\n',
+    );
     const file = makeBluegigaPackage({ generation: 'ble11x', image: new TextEncoder().encode(hex), fileName: 'p.hex' });
     expect(toHex(silabsPayloads(file).get('image:0')!)).toBe('deadbeef01020304');
-    expect(describeArtifact(makeBluegigaPackage({ generation: 'ble11x', image: DATA, version: '1.3.2' }))).toMatchObject({
+    expect(
+      describeArtifact(makeBluegigaPackage({ generation: 'ble11x', image: DATA, version: '1.3.2' })),
+    ).toMatchObject({
       format: 'bluegiga-ble11x',
       protocols: ['bgapi-dfu'],
       images: [{ version: '1.3.2', sizeBytes: 16 }],

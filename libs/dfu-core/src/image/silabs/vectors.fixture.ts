@@ -2,9 +2,7 @@
 import { fromHex } from '../../bytes/hex.js';
 
 /** Header and end: the smallest file. */
-export const SMALLEST = fromHex(
-  'eb 17 a6 03 08 00 00 00 00 00 00 03 00 00 00 00 fc 04 04 fc 04 00 00 00 e9 4c 9a e0',
-);
+export const SMALLEST = fromHex('eb 17 a6 03 08 00 00 00 00 00 00 03 00 00 00 00 fc 04 04 fc 04 00 00 00 e9 4c 9a e0');
 /** Application info (type 0x20, version 0x01020003, product 00..0f) and 00..0f at 0x4000. */
 export const PLAIN = fromHex(
   'eb 17 a6 03 08 00 00 00 00 00 00 03 00 00 00 00 f4 0a 0a f4 1c 00 00 00 20 00 00 00 03 00 02 01 00 00 00 00 ' +

@@ -53,7 +53,8 @@ export function refusalError(request: Request, result: number, lossy: boolean): 
     return new StartOverError('target.refused', { request, result: spellResult(result), detail: 'its buffer is full' });
   }
   const isChecksum = result === Result.ChecksumError || result === Result.ChecksumError2;
-  if (isChecksum && lossy) return new StartOverError('target.refused-image', { request, result: spellResult(result), detail });
+  if (isChecksum && lossy)
+    return new StartOverError('target.refused-image', { request, result: spellResult(result), detail });
   const code = ABOUT_THE_IMAGE.includes(result) ? 'target.refused-image' : 'target.refused';
   return new TargetRefusedError(request, spellResult(result), detail, code);
 }

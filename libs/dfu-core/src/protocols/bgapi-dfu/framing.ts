@@ -112,8 +112,7 @@ export class PacketFinder {
     }
     const length = HEADER_BYTES + bytes[at + 1]!;
     const isKnown = this.known.some(
-      (name) =>
-        name.isEvent === ((first & 0x80) !== 0) && name.classId === bytes[at + 2] && name.id === bytes[at + 3],
+      (name) => name.isEvent === ((first & 0x80) !== 0) && name.classId === bytes[at + 2] && name.id === bytes[at + 3],
     );
     if (!isKnown) return undefined;
     if (bytes.length - at < length) return 'incomplete';

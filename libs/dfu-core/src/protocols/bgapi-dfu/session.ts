@@ -29,11 +29,7 @@ function* update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>
   return yield* new UpdateWay(talk, request, new BgapiSteps(new BgapiPort(talk, options))).run();
 }
 
-function* prove(
-  link: LinkInfo,
-  request: UpdateRequest,
-  before: Identification | undefined,
-): Session<UpdateOutcome> {
+function* prove(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome> {
   const talk = new Talk(link);
   const options = failedBefore(() => readPortOptions(request.linkOptions ?? {}));
   if ('outcome' in options) return options;

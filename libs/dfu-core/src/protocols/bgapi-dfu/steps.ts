@@ -166,7 +166,10 @@ export class BgapiSteps implements Steps {
     if (started.side === 'application') return;
     if (started.side === 'bootloader') {
       if (!this.#verdictUnknown) return; // the sight of it decides
-      throw new StartOverError('link.timeout', { withinMs: FINISH_MS, detail: 'the end of the upload was not answered' });
+      throw new StartOverError('link.timeout', {
+        withinMs: FINISH_MS,
+        detail: 'the end of the upload was not answered',
+      });
     }
     const { returnWithinMs } = hooks.request;
     yield* this.port.speakTo('application');
@@ -198,4 +201,3 @@ export class BgapiSteps implements Steps {
     return this.port.talk.restoreLine();
   }
 }
-

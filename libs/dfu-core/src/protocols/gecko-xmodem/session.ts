@@ -27,11 +27,7 @@ function* update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>
   return yield* new UpdateWay(way.talk, request, new XmodemSteps(way)).run();
 }
 
-function* prove(
-  link: LinkInfo,
-  request: UpdateRequest,
-  before: Identification | undefined,
-): Session<UpdateOutcome> {
+function* prove(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome> {
   const way = failedBefore(() => openWay(new Talk(link), request.linkOptions ?? {}));
   if ('outcome' in way) return way;
   return yield* proveNow(way.talk, new XmodemSteps(way), request, before);

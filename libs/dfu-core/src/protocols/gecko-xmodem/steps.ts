@@ -121,7 +121,9 @@ export class XmodemSteps implements Steps {
     // At its own speed an application may say anything, or nothing.
     const failed = yield* this.#quietly(terminal.until(isBack, RUN_MS));
     if (failed) {
-      throw new DrydockError('target.in-bootloader', { detail: 'the bootloader says that it cannot start the application' });
+      throw new DrydockError('target.in-bootloader', {
+        detail: 'the bootloader says that it cannot start the application',
+      });
     }
     if (!application) return;
     const { returnWithinMs } = hooks.request;

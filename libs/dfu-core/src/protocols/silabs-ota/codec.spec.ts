@@ -5,7 +5,13 @@ import { fromHex, toHex } from '../../bytes/hex.js';
 import { DrydockError, MalformedFrameError } from '../../errors.js';
 import { StartOverError } from '../silabs/talk.js';
 import { spellBootloaderVersion } from '../silabs/versions.js';
-import { decodeLoaderVersion, decodeOtaVersion, decodeVersionWord, encodeControl, spellLoaderVersion } from './codec.js';
+import {
+  decodeLoaderVersion,
+  decodeOtaVersion,
+  decodeVersionWord,
+  encodeControl,
+  spellLoaderVersion,
+} from './codec.js';
 import { attErrorOf, refusalError } from './errors.js';
 import { Control, OTA_SERVICE } from './messages.js';
 

@@ -6,13 +6,7 @@
  */
 import { DrydockError, InvariantError } from '../../errors.js';
 import type { ArtifactDescription } from '../../image/description.js';
-import type {
-  FitOptions,
-  FitResult,
-  Identification,
-  UpdateOutcome,
-  UpdateRequest,
-} from '../../session/protocol.js';
+import type { FitOptions, FitResult, Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { MarkStep, Session } from '../../session/session.js';
 import { differentUnit, judge } from './judge.js';
 import { Payload } from './payload.js';
