@@ -4,7 +4,7 @@
  * Source: gecko_sdk 4.4.1, btl_comm_bgapi_common.c, sl_status.h; Blue Gecko SDK 2.x bg_errorcodes; mjbrown/bgapi,
  * cmd_def.py (BLE11x).
  */
-import { DrydockError, TargetRefusedError } from '../../errors.js';
+import { type DrydockError, TargetRefusedError } from '../../errors.js';
 import { StartOverError } from '../silabs/talk.js';
 import { Result } from './messages.js';
 
