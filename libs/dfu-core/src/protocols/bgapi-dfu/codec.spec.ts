@@ -116,8 +116,10 @@ describe('packets in what a UART delivers', () => {
     ['text', '52 65 61 64 79 0d 0a', hello],
   ])('are found behind %s', (_, junk, packet) => {
     const finder = new PacketFinder(DIALECTS.efr32, 'plain', NAMES(DIALECTS.efr32));
-    const found = [...fromHex(junk), ...packet].flatMap((byte) => finder.push(Uint8Array.of(byte)));
+    const wire = Uint8Array.of(...fromHex(junk), ...packet);
+    const found = [...wire].flatMap((byte) => finder.push(Uint8Array.of(byte)));
     expect(found.map(toHex)).toEqual([toHex(packet)]);
+    expect(finder.push(wire).map(toHex)).toEqual([toHex(packet)]);
   });
 
   it('are found in any pieces, in both framings', () => {

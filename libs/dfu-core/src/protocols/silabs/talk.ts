@@ -20,6 +20,7 @@ const QUERY_MS = 15_000;
 const BOOKKEEPING_MS = 15_000;
 /** A link calls bytes sent up to so long before the wire is done with them. */
 const DRAIN_MS = 30;
+const RESTORE_TRIES = 3;
 
 /** The session was asked to leave, and here it may. */
 export class LeaveError extends DrydockError {
@@ -155,9 +156,15 @@ export class Talk {
     if (this.#line.baud === own.baud) return;
     // A cancellation here changes nothing: the speed is set all the same.
     this.mayLeave = false;
-    if (this.isOpen) {
-      yield* this.sleep(DRAIN_MS);
-      yield* this.#perform({ kind: 'configure', line: own, withinMs: BOOKKEEPING_MS }, 'while restoring the speed');
+    for (let tries = 0; tries < RESTORE_TRIES && this.isOpen; tries++) {
+      try {
+        yield* this.sleep(DRAIN_MS);
+        yield* this.#perform({ kind: 'configure', line: own, withinMs: BOOKKEEPING_MS }, 'while restoring the speed');
+        break;
+      } catch (error) {
+        // Once more; a link that is gone or closed is opened at its own speed.
+        if (!(error instanceof DrydockError)) throw error;
+      }
     }
     this.#line = own;
   }

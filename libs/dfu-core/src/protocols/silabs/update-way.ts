@@ -244,12 +244,7 @@ export class UpdateWay implements Hooks {
   }
 
   *#leaveLink(): Session<void> {
-    try {
-      yield* this.steps.restore();
-      yield* this.talk.close();
-    } catch (error) {
-      if (!(error instanceof DrydockError)) throw error; // the link is gone, and its settings with it
-    }
+    yield* leaveLink(this.talk, this.steps);
   }
 }
 
@@ -261,24 +256,27 @@ export function* proveNow(
   before: Identification | undefined,
 ): Session<UpdateOutcome> {
   const known = before && { before };
-  const leave = function* (): Session<void> {
-    try {
-      yield* steps.restore();
-      yield* talk.close();
-    } catch (error) {
-      if (!(error instanceof DrydockError)) throw error;
-    }
-  };
   try {
     const after = yield* steps.identify(true);
-    yield* leave();
+    yield* leaveLink(talk, steps);
     const verdict = judge(before, after, request);
     return { ...verdict, ...known, after, sentBytes: 0, needsRescue: after.mode === 'bootloader' };
   } catch (error) {
-    yield* leave();
+    yield* leaveLink(talk, steps);
     if (error instanceof LeaveError) return { outcome: 'cancelled', ...known, sentBytes: 0, needsRescue: false };
     const { code, params } = error instanceof DrydockError ? error : unexpected(error);
     return { outcome: 'failed', code, params, ...known, sentBytes: 0, needsRescue: false };
+  }
+}
+
+/** Settings back to what they were, and closed; a link that is gone took its settings with it. */
+function* leaveLink(talk: Talk, steps: Pick<Steps, 'restore'>): Session<void> {
+  for (const step of [() => steps.restore(), () => talk.close()]) {
+    try {
+      yield* step();
+    } catch (error) {
+      if (!(error instanceof DrydockError)) throw error;
+    }
   }
 }
 
