@@ -6,7 +6,7 @@
  * apploader/btl_apploader_common.c; ATT errors from SimplicityConnect-android, ErrorCodes.kt (the library is closed).
  */
 import type { GattService } from '../../target.js';
-import { GblError } from './gbl-reader.js';
+import { GblError } from './gbl-tags.js';
 import { applicationServices, loaderServices, SilabsOtaUuid } from './ota-gatt.js';
 import { OtaRadio, type WriteAnswer } from './ota-radio.js';
 

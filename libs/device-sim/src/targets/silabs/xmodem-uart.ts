@@ -6,7 +6,7 @@
  */
 import { crc16Xmodem } from '../checksums.js';
 import { BgapiUart } from './bgapi-uart.js';
-import { GblError } from './gbl-reader.js';
+import { GblError } from './gbl-tags.js';
 import type { SilabsUnit } from './silabs-unit.js';
 import { UartSide } from './uart-side.js';
 
