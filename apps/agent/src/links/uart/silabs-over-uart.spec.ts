@@ -78,12 +78,6 @@ describe('Silicon Labs over the real serial library', () => {
       { baud: '921600' },
     ],
     [
-      'XMODEM',
-      geckoXmodem,
-      { access: 'xmodem', applicationSpeaksBgapi: true },
-      { application: 'bgapi', baud: '921600' },
-    ],
-    [
       'XMODEM with damaged blocks',
       geckoXmodem,
       { access: 'xmodem', applicationSpeaksBgapi: true, faults: { corruptToDevice: [12, 30] } },
