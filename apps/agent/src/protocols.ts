@@ -1,9 +1,12 @@
 /** The protocols that this agent speaks, by the names people type. */
 import {
+  bgapiDfu,
   DrydockError,
+  geckoXmodem,
   legacyDfu,
   legacySerial,
   secureDfu,
+  silabsOta,
   smp,
   tiOad,
   type Protocol,
@@ -12,7 +15,10 @@ import {
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
 export const PROTOCOLS: ProtocolRegistry = new Map(
-  [secureDfu, smp, legacyDfu, legacySerial, tiOad].map((protocol) => [protocol.name, protocol]),
+  [secureDfu, smp, legacyDfu, legacySerial, tiOad, silabsOta, bgapiDfu, geckoXmodem].map((protocol) => [
+    protocol.name,
+    protocol,
+  ]),
 );
 
 /** @throws DrydockError `gateway.no-protocol` */

@@ -21,3 +21,8 @@ export * from './protocols/legacy-dfu/index.js';
 export * from './protocols/legacy-serial/index.js';
 export * from './image/ti-oad/index.js';
 export * from './protocols/ti-oad/index.js';
+export * from './image/silabs/index.js';
+export * from './protocols/silabs-ota/index.js';
+export * from './protocols/bgapi-dfu/index.js';
+export * from './framing/xmodem.js';
+export * from './protocols/gecko-xmodem/index.js';

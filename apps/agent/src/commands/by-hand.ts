@@ -13,7 +13,8 @@ import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
-import { candidateProtocols, openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
+import { candidateProtocols } from './candidate-protocols.js';
+import { openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
 import { openProgress } from './progress.js';
 
 export const OPEN_MS = 30_000;

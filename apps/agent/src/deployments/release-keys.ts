@@ -9,11 +9,14 @@ import {
   MCUBOOT_FORMATS,
   openMcubootFile,
   openLegacyPackage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
   parseTiOadImage,
   sourceOf,
   TI_MCUBOOT_SLOT_FORMAT,
+  verifyGblSignature,
   verifyLegacySignature,
   verifyNordicSignature,
   verifyTiOadSignature,
@@ -75,6 +78,15 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyTiOadSignature(image, point);
+      });
+    }
+    case 'silabs-gbl':
+    case 'silabs-gbl-set': {
+      const bytes = wholeOf(sourceOf(file));
+      const files = format === 'silabs-gbl' ? [parseGbl(bytes)] : openGblSet(bytes);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && files.every((gbl) => verifyGblSignature(gbl, point));
       });
     }
     default:

@@ -8,6 +8,7 @@ import { looksLikeMcubootImage } from './mcuboot/parse.js';
 import { describeNordicPackage } from './nordic/describe-package.js';
 import { describeLegacyPackage } from './nordic-legacy/describe-package.js';
 import { looksLikeLegacyPackage } from './nordic-legacy/package.js';
+import { describeSilabsArtifact } from './silabs/describe.js';
 import { looksLikeClassicImage } from './ti-oad/classic.js';
 import { describeClassicImage, describeTiMcubootSlot, describeTiOadImage, isTiMcubootSlot } from './ti-oad/describe.js';
 import { looksLikeTiOadImage } from './ti-oad/parse.js';
@@ -32,6 +33,8 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
   const bytes = wholeOf(source);
   if (looksLikeIntelHex(head)) return describeMcubootFile(bytes);
   if (isZip && looksLikeLegacyPackage(bytes)) return describeLegacyPackage(bytes);
+  const silabs = describeSilabsArtifact(bytes);
+  if (silabs) return silabs;
   // Any other zip goes there: a broken package is told what is broken, and not that it is unknown.
   if (isZip) return describeNordicPackage(bytes);
   if (looksLikeTiOadImage(bytes)) return describeTiOadImage(bytes);
@@ -41,6 +44,6 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
     detail:
       bytes.length === 0
         ? 'it is empty'
-        : `it begins with ${start}; neither a package, nor an MCUboot image, nor a TI OAD image, nor Intel HEX`,
+        : `it begins with ${start}; neither a package, nor an MCUboot image, nor a TI OAD image, nor a GBL or EBL file, nor Intel HEX`,
   });
 }

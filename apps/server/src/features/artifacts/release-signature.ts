@@ -5,10 +5,13 @@ import {
   MCUBOOT_FORMATS,
   openMcubootFile,
   openLegacyPackage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
   parseTiOadImage,
   TI_MCUBOOT_SLOT_FORMAT,
+  verifyGblSignature,
   verifyLegacySignature,
   verifyNordicSignature,
   verifyTiOadSignature,
@@ -40,6 +43,9 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
       return nordicFault(bytes, keys);
     case 'nordic-legacy-zip':
       return legacyFault(bytes, keys);
+    case 'silabs-gbl':
+    case 'silabs-gbl-set':
+      return gblFault(bytes, format, keys);
     default:
       return `signatures of format ${format} cannot be checked`;
   }
@@ -79,6 +85,13 @@ function tiOadFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | und
   return pointsOf(keys).some((point) => verifyTiOadSignature(image, point))
     ? undefined
     : 'the image is not signed by a release key of the model';
+}
+
+function gblFault(bytes: Uint8Array, format: string, keys: readonly KeyObject[]): string | undefined {
+  const files = format === 'silabs-gbl' ? [parseGbl(bytes)] : openGblSet(bytes);
+  return pointsOf(keys).some((point) => files.every((gbl) => verifyGblSignature(gbl, point)))
+    ? undefined
+    : 'not every file is signed by a release key of the model';
 }
 
 /** Only P-256 keys can have signed such a file: these formats know no other signature. */
