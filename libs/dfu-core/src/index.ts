@@ -3,6 +3,7 @@ export * from './image/description.js';
 export * from './session/link.js';
 export * from './session/protocol.js';
 export * from './session/session.js';
+export * from './session/first-word.js';
 export * from './bytes/hex.js';
 export * from './bytes/byte-reader.js';
 export * from './bytes/byte-source.js';

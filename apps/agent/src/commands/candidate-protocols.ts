@@ -38,8 +38,26 @@ function speaksOptions(protocol: Protocol, options: Readonly<Record<string, stri
 
 const isList = (known: NonNullable<(typeof SPEAKERS)[string]>): known is readonly string[] => Array.isArray(known);
 
-/** On a shared line the one that speaks in plain lines goes first: what it says disturbs nobody, and it is answered soon. */
-const loudness = (protocol: Protocol): number => (protocol.name === 'smp' ? 0 : 1);
+/**
+ * On a serial port nothing tells who listens, and what is said to one is heard by whoever is there. So the first words
+ * are in this order, and each is harmless to those behind it:
+ * - a line end, at which a bootloader prints its menu. Any digit would choose from it (`2` starts the application, `1`
+ *   waits for a file), so everything that can hold digits comes later;
+ * - a console line of SMP: no byte of base64 can begin a packet of BGAPI, and SLIP forgets it at the next END;
+ * - SLIP of Nordic's bootloaders: for a console a line of noise, for BGAPI bytes that begin no packet;
+ * - BGAPI: what SLIP has half taken, it forgets at the next END;
+ * - the HCI packets of legacy bootloaders, at two speeds, of which one is noise to everybody.
+ *
+ * Sources: gecko_sdk 4.4.1, btl_comm_xmodem_common.c and btl_comm_bgapi_common.c; mcumgr serial transport (Zephyr
+ * `subsys/mgmt/mcumgr/transport/src/serial_util.c`); nRF5 SDK 17 `slip.c`, nRF5 SDK 11 `hci_slip.c`.
+ */
+const SERIAL_ORDER: readonly string[] = ['gecko-xmodem', 'smp', 'secure-dfu', 'bgapi-dfu', 'legacy-serial'];
+
+/** Those that are not listed come last. */
+const turnOf = ({ name }: Protocol): number => {
+  const turn = SERIAL_ORDER.indexOf(name);
+  return turn < 0 ? SERIAL_ORDER.length : turn;
+};
 
 /**
  * The protocols worth trying on a link: the named one, or all that use such a link and deliver the format.
@@ -52,8 +70,7 @@ export function candidateProtocols(link: string, name: string | undefined, forma
     (protocol) => protocol.links.includes(kind) && (format === undefined || protocol.formats.includes(format)),
   );
   const found = onLink.filter((protocol) => speaksOptions(protocol, options));
-  if (found.length > 0)
-    return kind === 'serial' ? [...found].sort((left, right) => loudness(left) - loudness(right)) : found;
+  if (found.length > 0) return kind === 'serial' ? found.sort((left, right) => turnOf(left) - turnOf(right)) : found;
   const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
   const why = onLink.length === 0 ? '' : '; the options of the link belong to other protocols, or to several at once';
   throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}${why}` });

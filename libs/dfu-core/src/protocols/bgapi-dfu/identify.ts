@@ -21,11 +21,17 @@ const ANSWER_MS = 1_000;
 const TRIES = 3;
 /** A bootloader that holds half a packet forgets it after 3 s. */
 const PROBE_MS = 1_500;
+/** Whoever is there and well answers four bytes within this, at 9600 baud too. */
+const SOON_MS = 300;
 
 /** @returns what the application says; undefined when none answers. The port then speaks to it. */
-export function* findApplication(port: BgapiPort, tries = TRIES): Session<Identification | undefined> {
+export function* findApplication(
+  port: BgapiPort,
+  tries = TRIES,
+  withinMs = ANSWER_MS,
+): Session<Identification | undefined> {
   yield* port.speakTo('application');
-  const hello = yield* port.ask(port.dialect.hello, ANSWER_MS, tries);
+  const hello = yield* port.ask(port.dialect.hello, withinMs, tries);
   if (!hello) return undefined;
   const version = yield* readVersion(port);
   const address = yield* readAddress(port);
@@ -44,21 +50,28 @@ export function* findApplication(port: BgapiPort, tries = TRIES): Session<Identi
 }
 
 /** @returns true when a bootloader answers. The port then speaks to it. */
-export function* findBootloader(port: BgapiPort, tries = TRIES): Session<boolean> {
+export function* findBootloader(port: BgapiPort, tries = TRIES, withinMs = PROBE_MS): Session<boolean> {
   yield* port.speakTo('bootloader');
   const { setAddress, dfuBoot } = port.dialect;
   for (let attempt = 0; attempt < tries; attempt++) {
     yield* port.sendBytes(encodeSetAddress(port.dialect));
-    if (yield* port.next([setAddress, dfuBoot], PROBE_MS)) return true;
+    if (yield* port.next([setAddress, dfuBoot], withinMs)) return true;
   }
   return false;
 }
 
+const PATIENT = { tries: TRIES, answerMs: ANSWER_MS, probeMs: PROBE_MS };
+const HURRIED_THEN_PATIENT = [{ tries: 1, answerMs: SOON_MS, probeMs: SOON_MS }, PATIENT];
+
 /** @throws LinkError `link.timeout` when neither answers. */
 export function* identify(port: BgapiPort): Session<Identification> {
-  const application = yield* findApplication(port);
-  if (application) return application;
-  if (yield* findBootloader(port)) return bootloaderFacts(port);
+  // Bytes of a bootloader inside other framing would put an application out of step: then only with patience.
+  const isHurried = port.options.framing === 'plain' && port.options.bootloaderFraming === 'plain';
+  for (const each of isHurried ? HURRIED_THEN_PATIENT : [PATIENT]) {
+    const application = yield* findApplication(port, each.tries, each.answerMs);
+    if (application) return application;
+    if (yield* findBootloader(port, each.tries, each.probeMs)) return bootloaderFacts(port);
+  }
   const { applicationLine } = port.options;
   throw new LinkError('link.timeout', { withinMs: TRIES * ANSWER_MS, detail: silence(applicationLine.baud) });
 }
