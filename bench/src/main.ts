@@ -16,6 +16,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   planning: () => import('./planning.js'),
   reads: () => import('./reads.js'),
   orders: () => import('./orders.js'),
+  vendors: () => import('./vendors.js'),
 };
 
 /** On a machine that others load as well, a million rows take longer to write: then more may be allowed. */

@@ -1,6 +1,6 @@
 /**
  * `npm run simulate -- legacy`: units with Nordic's legacy bootloaders, on Bluetooth and on a UART, with files of every
- * form for them, and the commands to try the agent on them by hand. Ends with Ctrl-C.
+ * form for them, and the commands to try the agent on them by hand.
  */
 import {
   createLegacyDfuDevice,
@@ -12,16 +12,16 @@ import {
   SimulatedController,
 } from '@drydock/device-sim';
 import { makeIntelHex, makeLegacyInitPacket, makeLegacyPackage } from '@drydock/dfu-core';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SimulatedFamily } from './simulate-family.js';
 
 const IMAGE_BYTES = 64 * 1024;
 const ADAFRUIT_DEVICE_TYPE = 0x52;
 const SOFTDEVICE = 0x64;
 
-export async function simulateLegacy(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'drydock-sim-'));
+/** @param folder where the files and the socket of the controller go. */
+export async function simulateLegacy(folder: string): Promise<SimulatedFamily> {
   const scheduler = new RealScheduler();
   const controller = new SimulatedController({ paced: true });
   const firmware = (version: string, seed: number): Uint8Array =>
@@ -63,29 +63,24 @@ export async function simulateLegacy(): Promise<void> {
   const adapter = `--adapter ${h4.adapter}`;
   const [beacon, old] = units;
   const serial = `serial:${port.path}?baud=115200`;
-  console.log(
-    [
-      'A beacon with the bootloader of nRF5 SDK 11, one with that of SDK 6.1, and an Adafruit board in its bootloader.',
-      'In another terminal, with "drydock-agent" for "node apps/agent/bin/drydock-agent.mjs":',
+  return {
+    what: 'A beacon with the bootloader of nRF5 SDK 11, one with that of SDK 6.1, and an Adafruit board in its bootloader.',
+    commands: [
+      `drydock-agent scan ${adapter} --seconds 3`,
       '',
-      `  drydock-agent scan ${adapter} --seconds 3`,
-      `  drydock-agent inspect ${zip}`,
-      `  drydock-agent identify --link '${beacon}' ${adapter}`,
-      `  drydock-agent update --file ${zip} --link '${beacon}' ${adapter} --expect-version 2.0.0`,
-      `  drydock-agent update --file ${hex} --init ${dat} --link '${old}' ${adapter} --expect-version 2.0.0`,
-      `  drydock-agent identify --link '${serial}' --protocol legacy-serial`,
-      `  drydock-agent update --file ${forBoard} --link '${serial}'`,
+      `drydock-agent inspect ${zip}`,
+      `drydock-agent identify --link '${beacon}' ${adapter}`,
+      `drydock-agent update --file ${zip} --link '${beacon}' ${adapter} --expect-version 2.0.0`,
       '',
-      'Ctrl-C ends it.',
-    ].join('\n'),
-  );
-  const end = async () => {
-    await h4.close();
-    await port.close();
-    scheduler.close();
-    rmSync(folder, { recursive: true, force: true });
-    process.exit(0);
+      `drydock-agent update --file ${hex} --init ${dat} --link '${old}' ${adapter} --expect-version 2.0.0`,
+      '',
+      `drydock-agent identify --link '${serial}'`,
+      `drydock-agent update --file ${forBoard} --link '${serial}'`,
+    ],
+    async close() {
+      await h4.close();
+      await port.close();
+      scheduler.close();
+    },
   };
-  process.on('SIGINT', () => void end());
-  process.on('SIGTERM', () => void end());
 }

@@ -1,72 +1,41 @@
 /**
- * `npm run simulate`: one simulated sensor on Bluetooth, one board on a UART, one Nordic bootloader on another, with
- * packages for them, and the commands to try the agent on them by hand; with `-- legacy` units with Nordic's legacy
- * bootloaders instead. Ends with Ctrl-C.
+ * `npm run simulate`: simulated units of one family, files for them, and the commands to try the agent on them by hand.
+ * `npm run simulate -- FAMILY` picks the family. Ends with Ctrl-C.
  */
-import { makeBoardPackage, makeReleaseKey, makeSensorPackage, openSimulatedSite } from '@drydock/e2e';
-import { createSecureDfuDevice, RealScheduler, serveSerial } from '@drydock/device-sim';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SimulatedFamily } from './simulate-family.js';
 
-if (process.argv[2] === 'legacy') {
-  await (await import('./simulate-legacy.js')).simulateLegacy();
-  // A signal ends it.
-  await new Promise<never>(() => undefined);
+const FAMILIES: Readonly<Record<string, () => Promise<(folder: string) => Promise<SimulatedFamily>>>> = {
+  site: async () => (await import('./simulate-site.js')).simulateSite,
+  legacy: async () => (await import('./simulate-legacy.js')).simulateLegacy,
+  ti: async () => (await import('./simulate-ti.js')).simulateTi,
+  silabs: async () => (await import('./simulate-silabs.js')).simulateSilabs,
+};
+
+const wanted = (process.argv[2] ?? 'site').replace(/^--/, '');
+const load = Object.hasOwn(FAMILIES, wanted) ? FAMILIES[wanted] : undefined;
+if (!load) {
+  console.error(`There is no family "${wanted}": npm run simulate -- ${Object.keys(FAMILIES).join(' | ')}`);
+  process.exit(2);
 }
-
-const IMAGE_BYTES = 64 * 1024;
+const simulate = await load();
 const folder = mkdtempSync(join(tmpdir(), 'drydock-sim-'));
-const sensorKey = makeReleaseKey();
-const boardKey = makeReleaseKey();
-const site = await openSimulatedSite({
-  name: 'bench',
-  folder,
-  sensors: [{ runs: { image: makeSensorPackage(1, sensorKey, IMAGE_BYTES).image, fwVersion: 1 } }],
-  boards: [{ runs: { image: makeBoardPackage(1, boardKey, IMAGE_BYTES).image } }],
-  sensorKeyPem: sensorKey.publicPem,
-  boardKeyPem: boardKey.publicPem,
-  paced: true,
-});
-const commands: string[] = [`drydock-agent scan --adapter ${site.adapter} --seconds 3`];
-for (const unit of site.units) {
-  const made = unit.device.ble
-    ? makeSensorPackage(2, sensorKey, IMAGE_BYTES)
-    : makeBoardPackage(2, boardKey, IMAGE_BYTES);
-  const file = join(folder, made.fileName);
-  writeFileSync(file, made.file);
-  const adapter = unit.device.ble ? ` --adapter ${site.adapter}` : '';
-  commands.push(
-    `drydock-agent inspect ${file}`,
-    `drydock-agent identify --link '${unit.linkName}'${adapter}`,
-    `drydock-agent update --file ${file} --link '${unit.linkName}'${adapter} --expect-version ${made.version}`,
-  );
-}
-// The sensor's chip once more, held in its bootloader, on a UART.
-const nordic = createSecureDfuDevice({
-  scheduler: new RealScheduler(),
-  transport: 'uart',
-  startsInBootloader: true,
-  application: makeSensorPackage(1, sensorKey, IMAGE_BYTES).image,
-  publicKey: sensorKey.publicPem,
-});
-const nordicPort = serveSerial(nordic.serial);
-const nordicFile = join(folder, makeSensorPackage(2, sensorKey, IMAGE_BYTES).fileName);
-commands.push(`drydock-agent update --file ${nordicFile} --link 'serial:${nordicPort.path}'`);
+const family = await simulate(folder);
 console.log(
   [
-    'One sensor (Nordic Secure DFU on Bluetooth) and one board (SMP on a UART console) are simulated,',
-    'and a Nordic bootloader on a UART (once updated it is silent, as its application is: start again for another try).',
+    family.what,
     'In another terminal, with "drydock-agent" for "node apps/agent/bin/drydock-agent.mjs":',
     '',
-    ...commands.map((command) => `  ${command}`),
+    ...family.commands.map((command) => (command === '' ? '' : `  ${command}`)),
     '',
     'Ctrl-C ends it.',
+    `Other families: npm run simulate -- ${Object.keys(FAMILIES).join(' | ')}`,
   ].join('\n'),
 );
 const end = async () => {
-  await site.close();
-  await nordicPort.close();
+  await family.close();
   rmSync(folder, { recursive: true, force: true });
   process.exit(0);
 };

@@ -1,10 +1,24 @@
 /** The protocols that this agent speaks, by the names people type. */
-import { DrydockError, legacyDfu, legacySerial, secureDfu, smp, type Protocol } from '@drydock/dfu-core';
+import {
+  bgapiDfu,
+  DrydockError,
+  geckoXmodem,
+  legacyDfu,
+  legacySerial,
+  secureDfu,
+  silabsOta,
+  smp,
+  tiOad,
+  type Protocol,
+} from '@drydock/dfu-core';
 
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
 export const PROTOCOLS: ProtocolRegistry = new Map(
-  [secureDfu, smp, legacyDfu, legacySerial].map((protocol) => [protocol.name, protocol]),
+  [secureDfu, smp, legacyDfu, legacySerial, tiOad, silabsOta, bgapiDfu, geckoXmodem].map((protocol) => [
+    protocol.name,
+    protocol,
+  ]),
 );
 
 /** @throws DrydockError `gateway.no-protocol` */

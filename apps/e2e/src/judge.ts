@@ -50,18 +50,23 @@ const ATTEMPTS = /* sql */ `
   from attempts a join devices d on d.id = a.device_id
   order by d.name, a.granted_at`;
 
-/** @returns every promise found broken, as sentences; empty = all hold. */
+/**
+ * @param runsAs where a unit's flash does not hold the image as the file names it (a container was unpacked): SHA-256 of
+ * the image, and of what then lies in flash.
+ * @returns every promise found broken, as sentences; empty = all hold.
+ */
 export async function judge(
   databaseUrl: string,
   sites: readonly JudgedSite[],
   agentStateDirs: readonly string[] = [],
+  runsAs: ReadonlyMap<string, string> = new Map(),
 ): Promise<string[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     return [
       ...(await judgeTouches(client, sites)),
-      ...(await judgeFlash(client, sites)),
+      ...(await judgeFlash(client, sites, runsAs)),
       ...(await judgeReports(client)),
       ...(await judgeSentReports(client, agentStateDirs)),
       ...(await judgeCounters(client)),
@@ -120,7 +125,11 @@ async function judgeTouches(client: pg.Client, sites: readonly JudgedSite[]): Pr
 }
 
 /** P1, P6: what the device really runs is what was proven, byte for byte. */
-async function judgeFlash(client: pg.Client, sites: readonly JudgedSite[]): Promise<string[]> {
+async function judgeFlash(
+  client: pg.Client,
+  sites: readonly JudgedSite[],
+  runsAs: ReadonlyMap<string, string>,
+): Promise<string[]> {
   const broken: string[] = [];
   const rows = await client.query<{ name: string; image: string; campaign: string }>(/* sql */ `
     select distinct on (d.id) d.name, a.description->'images'->0->>'sha256' as image, c.name as campaign
@@ -133,8 +142,9 @@ async function judgeFlash(client: pg.Client, sites: readonly JudgedSite[]): Prom
   const units = new Map(sites.flatMap((site) => site.units.map((unit) => [unit.serial, unit] as const)));
   for (const row of rows.rows) {
     const running = units.get(row.name)?.device.flash.runningImageSha256();
-    if (running !== row.image) {
-      broken.push(`P1: ${row.name} is proven in ${row.campaign} but runs ${running ?? 'nothing'}, not ${row.image}`);
+    const meant = runsAs.get(row.image) ?? row.image;
+    if (running !== meant) {
+      broken.push(`P1: ${row.name} is proven in ${row.campaign} but runs ${running ?? 'nothing'}, not ${meant}`);
     }
   }
   return broken;

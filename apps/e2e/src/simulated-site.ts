@@ -11,9 +11,8 @@ import {
   serveSerial,
   SimulatedController,
   type FaultPlan,
-  type SecureDfuDevice,
   type SerialService,
-  type SmpDevice,
+  type SimulatedDevice,
 } from '@drydock/device-sim';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +51,7 @@ export interface SimulatedUnit {
   readonly model: string;
   /** As the inventory names it: `ble-address` of a sensor, port path of a board. */
   readonly linkName: string;
-  readonly device: SecureDfuDevice | SmpDevice;
+  readonly device: SimulatedDevice;
 }
 
 export interface SimulatedSite {

@@ -19,6 +19,8 @@ export interface Advertisement {
   /** Advertised service UUIDs, spelled as in dfu-core `Channel`. */
   readonly services: readonly string[];
   readonly intervalMs: number;
+  /** LE Bluetooth Device Address (AD type 0x1b): the unit's own address, whatever address it sends from. */
+  readonly deviceAddress?: { readonly address: string; readonly addressType: 'public' | 'random' };
 }
 
 export interface GattCharacteristic {

@@ -1,11 +1,5 @@
 /** `identify` and `update`: what a person at the gateway does without any server. */
-import {
-  DrydockError,
-  describeArtifact,
-  type Identification,
-  type Protocol,
-  type UpdateOutcome,
-} from '@drydock/dfu-core';
+import { DrydockError, describeArtifact, type UpdateOutcome } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
@@ -13,11 +7,11 @@ import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
-import { candidateProtocols, openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
+import { candidateProtocols } from './candidate-protocols.js';
+import { openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
+import { findUnit, OPEN_MS } from './find-unit.js';
 import { openProgress } from './progress.js';
 
-export const OPEN_MS = 30_000;
-export const IDENTIFY_MS = 60_000;
 const RETURN_MS = 120_000;
 const UPDATE_MS = 4 * 3_600_000;
 
@@ -139,31 +133,6 @@ export async function update(options: UpdateOptions): Promise<number> {
     file?.close();
     await links.close();
   }
-}
-
-/** Asks the protocols, one after the other, until the unit answers one of them. `inDetail`: also what its slots hold. */
-export async function findUnit(
-  links: LinkFactory,
-  name: string,
-  protocols: readonly Protocol[],
-  inDetail = false,
-): Promise<{ found: Identification; protocol: Protocol; details: readonly string[] }> {
-  let last: unknown;
-  for (const protocol of protocols) {
-    const driver = new SessionDriver({ clock: realClock, link: await links.link(name, protocol), fences: NO_FENCES });
-    try {
-      const times = { openMs: OPEN_MS, limitMs: IDENTIFY_MS };
-      const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), times);
-      const { details } = protocol;
-      const lines = inDetail && details ? await driver.run((info) => details(info, linkOptionsOf(name)), times) : [];
-      return { found, protocol, details: lines };
-    } catch (error) {
-      last = error;
-    } finally {
-      await driver.close();
-    }
-  }
-  throw last;
 }
 
 /** The first signal asks the session to leave at a safe point; the second does not wait for it. */

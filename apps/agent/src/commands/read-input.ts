@@ -1,10 +1,8 @@
 /** Files that a person names. */
 import { readFile, stat } from 'node:fs/promises';
-import { DrydockError, joinLegacyFiles, sourceOf, wholeOf, type ByteSource, type Protocol } from '@drydock/dfu-core';
+import { DrydockError, joinLegacyFiles, sourceOf, wholeOf, type ByteSource } from '@drydock/dfu-core';
 import { parseReleaseKey, verifyReleaseSignature } from '../deployments/release-keys.js';
 import { ArtifactFile } from '../driver/artifact-file.js';
-import { parseLinkName } from '../links/parse-link.js';
-import { PROTOCOLS, requireProtocol } from '../protocols.js';
 
 /** No artifact of any format is larger. */
 export const MAX_ARTIFACT_BYTES = 64 * 1024 * 1024;
@@ -48,9 +46,6 @@ export async function requireSignature(file: ByteSource, format: string, keyPath
   verifyReleaseSignature(file, format, 'of --key', [parseReleaseKey(pem, '--key')]);
 }
 
-/** On a shared line the one that speaks in plain lines goes first: what it says disturbs nobody, and it is answered soon. */
-const loudness = (protocol: Protocol): number => (protocol.name === 'smp' ? 0 : 1);
-
 /** A firmware file, from disk or joined from two; the caller closes it. */
 export interface OpenFirmware extends ByteSource {
   close(): void;
@@ -71,20 +66,4 @@ export async function openFirmware(path: string, init: string | undefined): Prom
   } finally {
     file.close();
   }
-}
-
-/**
- * The protocols worth trying on a link: the named one, or all that use such a link and deliver the format.
- * @throws DrydockError `gateway.no-protocol`, `request.invalid`
- */
-export function candidateProtocols(link: string, name: string | undefined, format?: string): readonly Protocol[] {
-  const { kind } = parseLinkName(link);
-  if (name !== undefined) return [requireProtocol(name)];
-  const found = [...PROTOCOLS.values()].filter(
-    (protocol) => protocol.links.includes(kind) && (format === undefined || protocol.formats.includes(format)),
-  );
-  if (found.length > 0)
-    return kind === 'serial' ? [...found].sort((left, right) => loudness(left) - loudness(right)) : found;
-  const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
-  throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}` });
 }

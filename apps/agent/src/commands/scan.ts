@@ -2,8 +2,9 @@
 import { DrydockError } from '@drydock/dfu-core';
 import type { LinkFactory } from '../links/link-factory.js';
 import { PROTOCOLS, requireProtocol } from '../protocols.js';
-import { type CommonOptions, findUnit, linksFor } from './by-hand.js';
+import { type CommonOptions, linksFor } from './by-hand.js';
 import { imageInAWord, printJson, printLines, tellError } from './console-output.js';
+import { findUnit } from './find-unit.js';
 
 interface Recognised {
   readonly protocol: string;

@@ -4,7 +4,8 @@ import { realClock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { SessionDriver } from '../driver/session-driver.js';
 import { linkOptionsOf } from '../links/link-factory.js';
-import { linksFor, OPEN_MS } from './by-hand.js';
+import { linksFor } from './by-hand.js';
+import { OPEN_MS } from './find-unit.js';
 import { printJson, printLines, tellError } from './console-output.js';
 import type { DeviceCommandOptions } from './smp-words.js';
 

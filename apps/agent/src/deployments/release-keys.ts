@@ -9,11 +9,17 @@ import {
   MCUBOOT_FORMATS,
   openMcubootFile,
   openLegacyPackage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
+  parseTiOadImage,
   sourceOf,
+  TI_MCUBOOT_SLOT_FORMAT,
+  verifyGblSignature,
   verifyLegacySignature,
   verifyNordicSignature,
+  verifyTiOadSignature,
   wholeOf,
   type ByteSource,
   type McubootTrustedKey,
@@ -42,11 +48,11 @@ export function verifyReleaseSignature(
 }
 
 function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly KeyObject[]): boolean {
-  if (MCUBOOT_FORMATS.includes(format)) {
+  if (MCUBOOT_FORMATS.includes(format) || format === TI_MCUBOOT_SLOT_FORMAT) {
     const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
     try {
       // Every image of the file, or it throws.
-      return openMcubootFile(file, { trustedKeys, verifyRsaPss }).images.length > 0;
+      return openMcubootFile(file, { trustedKeys, verifyRsaPss, allowPadded: format === TI_MCUBOOT_SLOT_FORMAT }).images.length > 0;
     } catch (error) {
       if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
       throw error;
@@ -65,6 +71,22 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
       return keys.some((key) => {
         const point = p256Point(key);
         return point !== undefined && verifyLegacySignature(opened, point);
+      });
+    }
+    case 'ti-oad': {
+      const image = parseTiOadImage(wholeOf(sourceOf(file)));
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && verifyTiOadSignature(image, point);
+      });
+    }
+    case 'silabs-gbl':
+    case 'silabs-gbl-set': {
+      const bytes = wholeOf(sourceOf(file));
+      const files = format === 'silabs-gbl' ? [parseGbl(bytes)] : openGblSet(bytes);
+      return keys.some((key) => {
+        const point = p256Point(key);
+        return point !== undefined && files.every((gbl) => verifyGblSignature(gbl, point));
       });
     }
     default:

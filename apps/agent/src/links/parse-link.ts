@@ -4,8 +4,11 @@
  * - `ble:AA:BB:CC:DD:EE:FF?type=random`
  * - `udp:192.0.2.7:1337`, `udp:[2001:db8::7]:1337`
  *
- * `hwVersion=52`, `softDevice=0x0101`, `deviceType=82` and `deviceRevision=52840` (serial, ble) state what a unit with a Nordic bootloader cannot say of itself, so
- * that a file for another one is refused before the unit is touched.
+ * `hwVersion=52`, `softDevice=0x0101`, `deviceType=82` and `deviceRevision=52840` (serial, ble) state what a unit with a
+ * Nordic bootloader cannot say of itself, so that a file for another one is refused before the unit is touched.
+ *
+ * Silicon Labs: `generation`, `framing`, `bootbaud`, `bootframing`, `application` on a UART, `writes` and `apploader`
+ * over BLE; see docs/protocols/silabs.md.
  *
  * `identity=node-name` says that units of this kind each have a host name of their own, which then ties the unit;
  * otherwise the link itself does. `via=recovery` updates through the bootloader's serial recovery; `reset=force` resets
@@ -58,9 +61,13 @@ const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
     'entry',
     'via',
     'reset',
+    'generation',
+    'bootbaud',
+    'bootframing',
+    'application',
     ...STATED_HARDWARE,
   ],
-  ble: ['type', 'identity', 'reset', ...STATED_HARDWARE],
+  ble: ['type', 'identity', 'reset', 'apploader', 'writes', ...STATED_HARDWARE],
   udp: ['framing', 'identity', 'reset'],
 };
 
@@ -95,7 +102,18 @@ export function parseLinkName(name: string): ParsedLink {
     const value = oneOf(key, ['0', '1', 'on', 'off', 'true', 'false']);
     return value === undefined ? undefined : ['1', 'on', 'true'].includes(value);
   };
-  oneOf('framing', ['console', 'raw']);
+  oneOf('framing', kind === 'serial' ? ['console', 'raw', 'plain', 'packet', 'robust'] : ['console', 'raw']);
+  oneOf('generation', ['efr32', 'bt12x', 'ble11x']);
+  oneOf('bootframing', ['plain', 'packet']);
+  oneOf('application', ['bgapi']);
+  oneOf('writes', ['windowed', 'acknowledged']);
+  const { apploader, bootbaud } = options;
+  if (apploader !== undefined && !/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(apploader)) {
+    refuse('apploader must look like AA:BB:CC:DD:EE:FF');
+  }
+  if (bootbaud !== undefined && !(Number.isInteger(Number(bootbaud)) && Number(bootbaud) >= 50)) {
+    refuse(`bootbaud=${bootbaud} is no baud rate`);
+  }
   oneOf('identity', ['link', 'node-name']);
   oneOf('via', ['application', 'recovery']);
   oneOf('reset', ['ask', 'force']);

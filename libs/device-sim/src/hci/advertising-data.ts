@@ -12,6 +12,7 @@ const AD_COMPLETE_16 = 0x03;
 const AD_COMPLETE_128 = 0x07;
 const AD_SHORT_NAME = 0x08;
 const AD_COMPLETE_NAME = 0x09;
+const AD_DEVICE_ADDRESS = 0x1b;
 
 const element = (type: number, data: Uint8Array): Buffer => Buffer.concat([Buffer.from([data.length + 1, type]), data]);
 
@@ -39,6 +40,11 @@ export function encodeAdvertisingData(advertisement: Advertisement): { data: Buf
     if (sizeOf(parts) + name.length + 2 <= MAX_BYTES) parts.push(element(AD_COMPLETE_NAME, name));
     else if (name.length <= room) response.push(element(AD_COMPLETE_NAME, name));
     else if (room > 0) response.push(element(AD_SHORT_NAME, name.subarray(0, room)));
+  }
+  if (advertisement.deviceAddress) {
+    const { address, addressType } = advertisement.deviceAddress;
+    const bytes = address.split(':').map((part) => Number.parseInt(part, 16));
+    place(element(AD_DEVICE_ADDRESS, Buffer.from([...bytes.reverse(), addressType === 'random' ? 1 : 0])));
   }
   return { data: Buffer.concat(parts), scanResponse: Buffer.concat(response) };
 }

@@ -72,6 +72,7 @@ export class BlePort implements SimulatedPort {
       channels: [...this.#characteristics.keys()],
       identity: { kind: 'ble-address', value: advertisement?.address ?? '00:00:00:00:00:00' },
       ...(advertisement?.name === undefined ? {} : { name: advertisement.name }),
+      ...(advertisement?.deviceAddress === undefined ? {} : { deviceAddress: advertisement.deviceAddress.address }),
     };
   }
 

@@ -24,7 +24,11 @@ export const defaultLinkOf = (device: SimulatedDevice): LinkKind => (device.ble 
 export function matchesHint(seen: Advertisement, hint: ReconnectHint, own: string | undefined): boolean {
   const addresses = new Set((hint.addresses ?? []).map((address) => address.toLowerCase()));
   if (own !== undefined && !hint.notSameAddress) addresses.add(own);
-  const isMeant = addresses.has(seen.address) || (hint.name !== undefined && seen.name === hint.name);
+  const { deviceAddress } = seen;
+  const isMeant =
+    addresses.has(seen.address) ||
+    (deviceAddress !== undefined && addresses.has(deviceAddress.address)) ||
+    (hint.name !== undefined && seen.name === hint.name);
   return isMeant && (hint.serviceUuid === undefined || seen.services.includes(hint.serviceUuid));
 }
 

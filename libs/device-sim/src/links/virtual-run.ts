@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly payloads?: ReadonlyMap<string, Uint8Array>;
   /** Told of every `read` effect. */
   readonly onRead?: (offset: number, length: number) => void;
+  /** How long the source of the artifact takes for a `read`, which then may end in a timeout. Default 0. */
+  readonly sourceMs?: (offset: number, length: number, atMs: number) => number;
   /** The fence: asked at every mark, before the session goes on. Default: always go. */
   readonly onMark?: (step: MarkStep, atMs: number) => MarkVerdict;
   readonly onProgress?: (sentBytes: number, totalBytes: number, atMs: number) => void;
@@ -234,7 +236,8 @@ export class VirtualRun<Outcome> {
       this.#options.onProgress?.(effect.sentBytes, effect.totalBytes, scheduler.now());
       return answer({ kind: 'done' });
     }
-    if (effect.kind === 'read') return answer(this.#read(effect));
+    const sourceMs = this.#sourceMs(effect);
+    if (effect.kind === 'read' && sourceMs === 0) return answer(this.#read(effect));
 
     stopTimer = scheduler.after(effect.withinMs, () => answer({ kind: 'timeout' }));
     if (effect.kind === 'await') {
@@ -270,6 +273,15 @@ export class VirtualRun<Outcome> {
       return this.#closePort(find);
     }
     if (effect.kind === 'close') return this.#closePort(() => answer({ kind: 'done' }));
+    if (effect.kind === 'read') {
+      const stopDeadline = stopTimer;
+      const stopSource = scheduler.after(sourceMs, () => answer(this.#read(effect)));
+      stopTimer = () => {
+        stopDeadline();
+        stopSource();
+      };
+      return;
+    }
 
     const port = this.#port;
     if (!port || this.#portClosed) return answer({ kind: 'closed' });
@@ -318,6 +330,11 @@ export class VirtualRun<Outcome> {
     if (verdict !== 'go') return answer({ kind: 'failed', code: verdict.fail, params: verdict.params ?? {} });
     this.#marks.push({ step, atMs });
     answer({ kind: 'done' });
+  }
+
+  #sourceMs(effect: Effect): number {
+    if (effect.kind !== 'read') return 0;
+    return this.#options.sourceMs?.(effect.offset, effect.length, this.#options.scheduler.now()) ?? 0;
   }
 
   #read(effect: Extract<Effect, { kind: 'read' }>): Input {

@@ -18,6 +18,7 @@ interface Operation {
   /** @param share 1 when complete, less when torn. */
   readonly apply: (share: number) => void;
   readonly done: (() => void) | undefined;
+  readonly queuedAtMs: number;
 }
 
 export class FlashMemory {
@@ -26,6 +27,8 @@ export class FlashMemory {
   readonly #regions = new Map<string, Uint8Array>();
   readonly #queue: Operation[] = [];
   #running: { operation: Operation; startedAtMs: number; stop: Cancel } | undefined;
+  /** When the operations so far end: late timers of real time do not add up. */
+  #endsAtMs = 0;
 
   /** @param slow multiplies all durations. */
   constructor(scheduler: Scheduler, regions: Readonly<Record<string, number>>, timing: FlashTiming, slow = 1) {
@@ -109,6 +112,7 @@ export class FlashMemory {
   /** Reset or power loss: the operation under way is torn, what waits is forgotten. */
   interrupt(): void {
     this.#queue.length = 0;
+    this.#endsAtMs = 0;
     const running = this.#running;
     this.#running = undefined;
     if (!running) return;
@@ -118,20 +122,23 @@ export class FlashMemory {
     apply(Math.max(0, Math.min(1, share)));
   }
 
-  #add(operation: Operation): void {
-    this.#queue.push(operation);
+  #add(operation: Omit<Operation, 'queuedAtMs'>): void {
+    this.#queue.push({ ...operation, queuedAtMs: this.#scheduler.now() });
     if (!this.#running) this.#next();
   }
 
   #next(): void {
     const operation = this.#queue.shift();
     if (!operation) return;
-    const stop = this.#scheduler.after(operation.durationMs, () => {
+    const now = this.#scheduler.now();
+    const startedAtMs = Math.max(this.#endsAtMs, operation.queuedAtMs);
+    this.#endsAtMs = startedAtMs + operation.durationMs;
+    const stop = this.#scheduler.after(Math.max(0, this.#endsAtMs - now), () => {
       operation.apply(1);
       this.#running = undefined;
       this.#next();
       operation.done?.();
     });
-    this.#running = { operation, startedAtMs: this.#scheduler.now(), stop };
+    this.#running = { operation, startedAtMs, stop };
   }
 }

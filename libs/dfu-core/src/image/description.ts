@@ -40,7 +40,11 @@ export interface SignatureDescription {
 }
 
 export interface ArtifactDescription {
-  /** `nordic-secure-zip`, `mcuboot`, `mcuboot-hex`, `mcuboot-zip`. */
+  /**
+   * `nordic-secure-zip`, `nordic-legacy-zip`, `mcuboot`, `mcuboot-hex`, `mcuboot-zip`, `ti-oad`, `ti-oad-classic-on-chip`,
+   * `ti-oad-classic-off-chip`, `ti-mcuboot-slot`, `silabs-gbl`, `silabs-gbl-set`, `silabs-ebl`, `bluegiga-ble11x`,
+   * `bluegiga-bt12x`.
+   */
   readonly format: string;
   /** Folder name of the protocol(s) that can deliver it. */
   readonly protocols: readonly string[];

@@ -93,6 +93,8 @@ export interface Sighting {
   readonly name?: string;
   readonly services: readonly string[];
   readonly rssiDbm?: number;
+  /** As in `LinkInfo`. */
+  readonly deviceAddress?: string;
 }
 
 export interface FitOptions {

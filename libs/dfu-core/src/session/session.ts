@@ -41,7 +41,7 @@ export interface LineSettings {
 export interface ReconnectHint {
   /** Wait this long before looking: the target is known to be away. Default 0. */
   readonly afterMs?: number;
-  /** BLE: addresses the target may appear under, besides its own unless `notSameAddress`. */
+  /** BLE: addresses the target may appear under (or state as its own), besides its own unless `notSameAddress`. */
   readonly addresses?: readonly string[];
   readonly notSameAddress?: boolean;
   /** BLE: a peripheral with this advertised name is the target. */
@@ -94,6 +94,8 @@ export interface LinkInfo {
   readonly identity: Identity;
   /** BLE: advertised name, where known. */
   readonly name?: string;
+  /** BLE: the unit's own address, where its advertisement states one beside the address it sends from (AD type 0x1b). */
+  readonly deviceAddress?: string;
 }
 
 /**

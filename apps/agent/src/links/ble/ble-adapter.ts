@@ -60,7 +60,11 @@ export class BleAdapter implements BleHost {
     this.clock = clock;
     this.#tap = tap;
     this.#stack = stack;
-    this.#scanner = new BleScanner(stack, () => this.#inUse);
+    this.#scanner = new BleScanner(
+      stack,
+      () => this.#inUse,
+      (address) => tap.statedAddresses.of(address),
+    );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });

@@ -17,15 +17,24 @@ export class BleScanner {
   readonly #stack: NobleInstance;
   readonly #listeners = new Set<(found: FoundPeripheral) => void>();
   readonly #inUse: () => ReadonlySet<string>;
+  readonly #statedAddress: (address: string) => string | undefined;
   #pauses = 0;
   #scanning = false;
   #closed = false;
   #change: Promise<void> = Promise.resolve();
 
-  /** @param inUse ids that noble must not forget: connected, or about to be. */
-  constructor(stack: NobleInstance, inUse: () => ReadonlySet<string>) {
+  /**
+   * @param inUse ids that noble must not forget: connected, or about to be.
+   * @param statedAddress what the device at an address states as its own.
+   */
+  constructor(
+    stack: NobleInstance,
+    inUse: () => ReadonlySet<string>,
+    statedAddress: (address: string) => string | undefined,
+  ) {
     this.#stack = stack;
     this.#inUse = inUse;
+    this.#statedAddress = statedAddress;
     stack.noble.on('discover', (peripheral: NoblePeripheral) => this.#discovered(peripheral));
   }
 
@@ -88,6 +97,7 @@ export class BleScanner {
   #discovered(peripheral: NoblePeripheral): void {
     if (!peripheral.connectable) return;
     const { localName, serviceUuids } = peripheral.advertisement;
+    const deviceAddress = this.#statedAddress(peripheral.address);
     const found: FoundPeripheral = {
       peripheral,
       addressType: addressTypeOf(this.#stack.bindings._addresseTypes[peripheral.id]),
@@ -97,6 +107,7 @@ export class BleScanner {
         services: [...new Set((serviceUuids ?? []).map(channelOf))],
         ...(peripheral.rssi === RSSI_UNKNOWN ? {} : { rssiDbm: peripheral.rssi }),
         ...(localName === undefined ? {} : { name: localName }),
+        ...(deviceAddress === undefined ? {} : { deviceAddress }),
       },
     };
     for (const listener of [...this.#listeners]) listener(found);

@@ -30,6 +30,7 @@ import {
   PacketType,
 } from './hci-wire.js';
 import type { HciTransport } from './hci-transport.js';
+import { StatedAddresses } from './stated-addresses.js';
 import type { HciSocketClass } from './noble-types.js';
 
 /** ATT_MTU that fills one link packet of 251 bytes; noble would ask for 256, which needs two. */
@@ -66,6 +67,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
   readonly #awaited: AwaitedAnswer[] = [];
+  /** What advertisers state as their own address. */
+  readonly statedAddresses = new StatedAddresses();
   #toNoble: ((packet: Buffer) => void) | undefined;
   #acl = DEFAULT_ACL;
   #features = 0;
@@ -345,6 +348,9 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       const connection = decodeLeConnection(packet);
       this.#connections.set(connection.handle, connection);
       this.#negotiate(connection);
+    } else if (packet[3] === LeEvent.AdvertisingReport) {
+      // Before noble hears of it, and tells of the device.
+      this.statedAddresses.note(packet);
     } else if (packet[3] === LeEvent.DataLengthChange) {
       const connection = this.#connections.get(packet.readUInt16LE(4));
       if (connection) connection.linkPayloadBytes = packet.readUInt16LE(6);

@@ -32,7 +32,12 @@ export const EventCode = {
   LeMeta: 0x3e,
 } as const;
 
-export const LeEvent = { ConnectionComplete: 0x01, DataLengthChange: 0x07, PhyUpdateComplete: 0x0c } as const;
+export const LeEvent = {
+  ConnectionComplete: 0x01,
+  AdvertisingReport: 0x02,
+  DataLengthChange: 0x07,
+  PhyUpdateComplete: 0x0c,
+} as const;
 
 export const Cid = { Att: 0x0004, Signalling: 0x0005, Security: 0x0006 } as const;
 

@@ -57,6 +57,8 @@ describe('a reconnect hint', () => {
     ['another address only', { addresses: [next], notSameAddress: true }, sighting(own), false],
     ['a name', { name: 'DfuTarg' }, sighting('c0:00:00:00:00:77', 'DfuTarg'), true],
     ['a name, of somebody else', { name: 'DfuTarg' }, sighting('c0:00:00:00:00:77', 'Lamp'), false],
+    ['an address that it states as its own', {}, { ...sighting(next), deviceAddress: own }, true],
+    ['an address that it states, of somebody else', {}, { ...sighting(next), deviceAddress: next }, false],
     ['a service it must have', { addresses: [next], serviceUuid: 'FE59' }, sighting(next, undefined, ['fe59']), true],
     ['a service it lacks', { addresses: [next], serviceUuid: 'fe59' }, sighting(next), false],
     ['a service alone', { notSameAddress: true, serviceUuid: 'fe59' }, sighting(next, undefined, ['fe59']), true],

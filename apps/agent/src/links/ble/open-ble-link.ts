@@ -99,6 +99,7 @@ export class OpenBleLink implements OpenLink {
       channels: [...this.#characteristics.keys()],
       identity: { kind: 'ble-address', value: sighting.address },
       ...(sighting.name === undefined ? {} : { name: sighting.name }),
+      ...(sighting.deviceAddress === undefined ? {} : { deviceAddress: sighting.deviceAddress }),
     };
   }
 

@@ -2,7 +2,7 @@
 import { InvariantError, type ReconnectHint, type Sighting } from '@drydock/dfu-core';
 
 /**
- * A target is known by its address (its own unless `notSameAddress`, or one of the hint's) or by its name; where a
+ * A target is known by its address (its own unless `notSameAddress`, or one of the hint's), sent from or stated, or by its name; where a
  * service is named it must advertise that as well. With neither address nor name left, the service alone tells.
  *
  * @param ownAddress lower case, as `Sighting.address`.
@@ -20,6 +20,8 @@ export function matcherFor(ownAddress: string, hint: ReconnectHint): (sighting: 
     if (hint.notSameAddress && sighting.address === ownAddress) return false;
     if (service !== undefined && !sighting.services.includes(service)) return false;
     if (addresses.size === 0 && name === undefined) return true;
+    const { deviceAddress } = sighting;
+    if (deviceAddress !== undefined && addresses.has(deviceAddress)) return true;
     return addresses.has(sighting.address) || (name !== undefined && sighting.name === name);
   };
 }

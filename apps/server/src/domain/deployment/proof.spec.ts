@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DeploymentState, RunningImageFact } from '@drydock/contracts';
 import type { ArtifactProof, DeploymentFacts } from './deployment.js';
-import { canBeProven, whyNotRunning } from './proof.js';
+import { canBeProven, compareRunning, whyNotRunning } from './proof.js';
 import { correctByEvidence } from './running-evidence.js';
 
 const HASH = 'aa'.repeat(32);
@@ -15,6 +15,48 @@ describe('P1: a proof', () => {
     ['the hash', run({ hash: OTHER }), run({ hash: HASH }), hashed, undefined],
     ['the hash, although it ran before', run({ hash: HASH }), run({ hash: HASH }), hashed, undefined],
     ['no hash', run({}), run({ version: '2.0' }), hashed, 'image-not-readable'],
+    [
+      'no hash, but the version that a person said it would state',
+      run({ version: '1.0' }),
+      run({ version: '2.0' }),
+      { ...hashed, runningVersion: '2.0', versionProves: true },
+      undefined,
+    ],
+    [
+      'no hash, although it stated one before',
+      run({ version: '1.0', hash: OTHER }),
+      run({ version: '2.0' }),
+      { ...hashed, runningVersion: '2.0', versionProves: true },
+      'image-not-readable',
+    ],
+    [
+      'no hash, and the version that it stated before',
+      run({ version: '2.0' }),
+      run({ version: '2.0' }),
+      { ...hashed, runningVersion: '2.0', versionProves: true },
+      'version-unchanged',
+    ],
+    [
+      'no hash, and a version that others carry too',
+      run({ version: '1.0' }),
+      run({ version: '2.0' }),
+      { ...hashed, runningVersion: '2.0' },
+      'version-ambiguous',
+    ],
+    [
+      'no hash, and another version',
+      run({ version: '1.0' }),
+      run({ version: '1.5' }),
+      { ...hashed, runningVersion: '2.0', versionProves: true },
+      'image-differs',
+    ],
+    [
+      'another hash, whatever the version says',
+      run({ version: '1.0' }),
+      run({ version: '2.0', hash: OTHER }),
+      { ...hashed, runningVersion: '2.0', versionProves: true },
+      'image-differs',
+    ],
     ['a trial that is not confirmed', [], run({ hash: HASH, confirmed: false }), hashed, 'not-confirmed'],
     ['another image number', [], [{ image: 1, hash: HASH }], hashed, 'image-not-readable'],
     ['a version that changed', run({ version: '1.0' }), run({ version: '2.0' }), versioned, undefined],
@@ -98,5 +140,18 @@ describe('later evidence', () => {
     ['reverted', HASH, {}, undefined],
   ])('%s, then %s', (state, hash, fields, expected) => {
     expect(correctByEvidence(facts(state, fields), run({ hash }), hashed, 5)?.state).toBe(expected);
+  });
+});
+
+describe('what runs, compared with an artifact whose hash the device does not state', () => {
+  const known: ArtifactProof = { ...hashed, runningVersion: '2.0', versionProves: true };
+  it.each<[RunningImageFact[], ArtifactProof, string]>([
+    [run({ version: '2.0' }), known, 'same-by-version'],
+    [run({ version: '1.0' }), known, 'other'],
+    [run({ version: '2.0' }), hashed, 'unknown'],
+    [run({ version: '1.0', hash: HASH }), known, 'same-by-hash'],
+    [run({}), known, 'unknown'],
+  ])('%j', (running, artifact, expected) => {
+    expect(compareRunning(running, artifact)).toBe(expected);
   });
 });

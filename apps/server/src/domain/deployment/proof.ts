@@ -26,15 +26,14 @@ export function whyNotRunning(
   artifact: ArtifactProof,
 ): string | undefined {
   if (after.length === 0 || artifact.images.length === 0) return 'image-not-readable';
-  const byVersion = artifact.images.filter((image) => image.runningHash === undefined);
+  const byVersion: ArtifactProof['images'][number][] = [];
   for (const image of artifact.images) {
     const seen = after.find((running) => running.image === image.image);
     if (!seen) return 'image-not-readable';
     if (seen.confirmed === false) return 'not-confirmed';
-    if (image.runningHash !== undefined) {
-      if (seen.hash === undefined) return 'image-not-readable';
-      if (!hashesOf(artifact, image.image).has(seen.hash)) return 'image-differs';
-    }
+    if (isNamedByVersion(image, seen, before, artifact)) byVersion.push(image);
+    else if (seen.hash === undefined) return 'image-not-readable';
+    else if (!hashesOf(artifact, image.image).has(seen.hash)) return 'image-differs';
   }
   if (byVersion.length === 0) return undefined;
   // One version string names one image; further images that only a version could name were not read.
@@ -48,6 +47,21 @@ export function whyNotRunning(
   if (previous === version) return 'version-unchanged';
   if (!artifact.versionProves) return 'version-ambiguous';
   return undefined;
+}
+
+/**
+ * A file may know the hash of its image while the device states versions only (an MCUboot image over TI OAD); then the
+ * version names it, where a person has said what it is. A device that stated a hash before can state one now.
+ */
+function isNamedByVersion(
+  image: ArtifactProof['images'][number],
+  seen: RunningImageFact,
+  before: readonly RunningImageFact[],
+  artifact: ArtifactProof,
+): boolean {
+  if (image.runningHash === undefined) return true;
+  if (before.some((running) => running.image === image.image && running.hash !== undefined)) return false;
+  return seen.hash === undefined && seen.version !== undefined && artifact.runningVersion !== null;
 }
 
 /** Whether any device could ever be proven to run this artifact. */
@@ -69,7 +83,7 @@ export function compareRunning(
   let unknown = artifact.images.length === 0;
   for (const image of artifact.images) {
     const seen = running.find((candidate) => candidate.image === image.image);
-    if (image.runningHash !== undefined) {
+    if (image.runningHash !== undefined && !(seen && isNamedByVersion(image, seen, [], artifact))) {
       if (seen?.hash === undefined) unknown = true;
       else if (!hashesOf(artifact, image.image).has(seen.hash)) return 'other';
       else hashes++;

@@ -5,10 +5,16 @@ import {
   MCUBOOT_FORMATS,
   openMcubootFile,
   openLegacyPackage,
+  openGblSet,
   openNordicPackage,
+  parseGbl,
   parseMcubootPublicKey,
+  parseTiOadImage,
+  TI_MCUBOOT_SLOT_FORMAT,
+  verifyGblSignature,
   verifyLegacySignature,
   verifyNordicSignature,
+  verifyTiOadSignature,
   type McubootTrustedKey,
 } from '@drydock/dfu-core';
 
@@ -27,25 +33,32 @@ export function verifyRsaPss(publicKey: Uint8Array, message: Iterable<Uint8Array
  */
 export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: readonly string[]): string | undefined {
   const keys = pems.map((pem) => createPublicKey(pem));
-  if (MCUBOOT_FORMATS.includes(format)) return mcubootFault(bytes, keys);
+  if (MCUBOOT_FORMATS.includes(format)) return mcubootFault(bytes, keys, false);
   switch (format) {
+    case 'ti-oad':
+      return tiOadFault(bytes, keys);
+    case TI_MCUBOOT_SLOT_FORMAT:
+      return mcubootFault(bytes, keys, true);
     case 'nordic-secure-zip':
       return nordicFault(bytes, keys);
     case 'nordic-legacy-zip':
       return legacyFault(bytes, keys);
+    case 'silabs-gbl':
+    case 'silabs-gbl-set':
+      return gblFault(bytes, format, keys);
     default:
       return `signatures of format ${format} cannot be checked`;
   }
 }
 
-function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[], allowPadded: boolean): string | undefined {
   const trustedKeys = keys.flatMap((key): McubootTrustedKey[] => {
     const type = key.asymmetricKeyType === 'rsa' ? 'pkcs1' : 'spki';
     const parsed = parseMcubootPublicKey(key.export({ type, format: 'der' }));
     return parsed ? [parsed] : [];
   });
   try {
-    openMcubootFile(bytes, { trustedKeys, verifyRsaPss });
+    openMcubootFile(bytes, { trustedKeys, verifyRsaPss, allowPadded });
     return undefined;
   } catch (error) {
     if (error instanceof ArtifactError && error.code === 'artifact.signature') return String(error.params['detail']);
@@ -55,19 +68,35 @@ function mcubootFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | u
 
 function nordicFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
   const opened = openNordicPackage(bytes);
-  // Only P-256 keys can have signed it: the package knows no other signature.
-  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
-  return points.some((point) => verifyNordicSignature(opened, point))
+  return pointsOf(keys).some((point) => verifyNordicSignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model';
 }
 
 function legacyFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
   const opened = openLegacyPackage(bytes);
-  const points = keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
-  return points.some((point) => verifyLegacySignature(opened, point))
+  return pointsOf(keys).some((point) => verifyLegacySignature(opened, point))
     ? undefined
     : 'not every image of the package is signed by a release key of the model (legacy packages rarely are signed at all)';
+}
+
+function tiOadFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+  const image = parseTiOadImage(bytes);
+  return pointsOf(keys).some((point) => verifyTiOadSignature(image, point))
+    ? undefined
+    : 'the image is not signed by a release key of the model';
+}
+
+function gblFault(bytes: Uint8Array, format: string, keys: readonly KeyObject[]): string | undefined {
+  const files = format === 'silabs-gbl' ? [parseGbl(bytes)] : openGblSet(bytes);
+  return pointsOf(keys).some((point) => files.every((gbl) => verifyGblSignature(gbl, point)))
+    ? undefined
+    : 'not every file is signed by a release key of the model';
+}
+
+/** Only P-256 keys can have signed such a file: these formats know no other signature. */
+function pointsOf(keys: readonly KeyObject[]): Uint8Array[] {
+  return keys.filter((key) => key.asymmetricKeyDetails?.namedCurve === 'prime256v1').map(pointOf);
 }
 
 /** SEC1, uncompressed: the end of the SubjectPublicKeyInfo (RFC 5480). */

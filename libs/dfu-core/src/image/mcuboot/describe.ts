@@ -12,6 +12,7 @@ import {
   ImageFlag,
   IMAGE_HASHES,
   MCUBOOT_FORMAT,
+  MCUBOOT_IMAGE_PROTOCOLS,
   type McubootImage,
   type McubootVersion,
   TlvType,
@@ -210,7 +211,7 @@ export function describeMcubootImage(file: Uint8Array | ByteSource, checks: Mcub
   const image = describeImage(checked, { image: 0, kind: 'application' });
   return {
     format: MCUBOOT_FORMAT,
-    protocols: ['smp'],
+    protocols: MCUBOOT_IMAGE_PROTOCOLS,
     sha256: image.sha256,
     sizeBytes: image.sizeBytes,
     images: [image],

@@ -21,6 +21,7 @@ import {
   MAX_IMAGE_FILE_BYTES,
   MCUBOOT_FORMAT,
   MCUBOOT_HEX_FORMAT,
+  MCUBOOT_IMAGE_PROTOCOLS,
   MCUBOOT_PACKAGE_FORMAT,
   type McubootVersion,
 } from './format.js';
@@ -204,7 +205,7 @@ export function describeMcubootFile(file: Uint8Array | ByteSource, checks: Mcubo
   );
   return {
     format,
-    protocols: ['smp'],
+    protocols: format === MCUBOOT_FORMAT ? MCUBOOT_IMAGE_PROTOCOLS : ['smp'],
     // A plain image is the file.
     sha256: (images[0]?.bytes === source && described[0]?.sha256) || toHex(digestOf(source, 'sha256')),
     sizeBytes: source.length,

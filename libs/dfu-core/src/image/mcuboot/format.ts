@@ -8,6 +8,8 @@ import type { ByteSource } from '../../bytes/byte-source.js';
 
 /** One image as it is sent; the same in Intel HEX; several with their manifest (nRF Connect SDK). */
 export const MCUBOOT_FORMAT = 'mcuboot';
+/** What delivers a plain image; in other wrappings only SMP does. */
+export const MCUBOOT_IMAGE_PROTOCOLS: readonly string[] = ['smp', 'ti-oad'];
 export const MCUBOOT_HEX_FORMAT = 'mcuboot-hex';
 export const MCUBOOT_PACKAGE_FORMAT = 'mcuboot-zip';
 

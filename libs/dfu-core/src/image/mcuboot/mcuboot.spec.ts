@@ -74,7 +74,7 @@ describe('images from outside', () => {
     expect(toHex(makeMcubootImage({ body: BODY, version: VERSION_A }))).toBe(toHex(IMAGE_A));
     expect(describeMcubootImage(IMAGE_A)).toEqual({
       format: 'mcuboot',
-      protocols: ['smp'],
+      protocols: ['smp', 'ti-oad'],
       sha256: '0898b398c2999332b1bcb9e49a3659ddb780f361ca06973d2b789bcd84e6d2f2',
       sizeBytes: 88,
       images: [

@@ -5,7 +5,7 @@ import { fromHex, toHex } from '../../bytes/hex.js';
 import { MalformedFrameError } from '../../errors.js';
 import { decodeAcknowledgement, encodeMessage, encodePacket } from './codec.js';
 import { PacketType, UpdateMode } from './messages.js';
-import { encodeSlip, SlipDecoder } from './slip.js';
+import { SlipDecoder } from '../../framing/slip.js';
 
 const PACKETS = JSON.parse(readFileSync(new URL('./vectors/packets.json', import.meta.url), 'utf8')) as {
   name: string;
@@ -64,43 +64,6 @@ describe('what is no acknowledgement', () => {
         }
       }),
       { numRuns: 500 },
-    );
-  });
-});
-
-describe('SLIP', () => {
-  it('makes the round trip, however it is cut', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { maxLength: 5 }),
-        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 10 }),
-        (frames, cuts) => {
-          const stream = Uint8Array.from(frames.flatMap((frame) => [...encodeSlip(frame)]));
-          const decoder = new SlipDecoder(60);
-          const found: Uint8Array[] = [];
-          for (let at = 0, turn = 0; at < stream.length; turn++) {
-            const length = cuts[turn % cuts.length]!;
-            found.push(...decoder.push(stream.subarray(at, at + length)));
-            at += length;
-          }
-          expect(found.map(toHex)).toEqual(frames.map(toHex));
-        },
-      ),
-    );
-  });
-
-  it('drops what breaks the rules, and goes on at the next END', () => {
-    const decoder = new SlipDecoder(8);
-    expect(decoder.push(fromHex('C0 01 DB 02 03 C0 04 C0')).map(toHex)).toEqual(['04']);
-    expect(decoder.push(fromHex('C0 01 02 03 04 05 06 07 08 09 C0 0A C0')).map(toHex)).toEqual(['0a']);
-    expect(decoder.push(fromHex('C0 01 DB C0 02 C0')).map(toHex)).toEqual(['02']);
-  });
-
-  it('keeps nothing of endless noise', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
-        for (const frame of new SlipDecoder(64).push(bytes)) expect(frame.length).toBeLessThanOrEqual(64);
-      }),
     );
   });
 });

@@ -17,7 +17,7 @@ import { ByteWriter } from '../../bytes/byte-writer.js';
 import { InvariantError, MalformedFrameError } from '../../errors.js';
 import { crc16CcittFalse } from '../../framing/crc16-ccitt-false.js';
 import { type Message, PacketType, SEQUENCE_NUMBERS } from './messages.js';
-import { encodeSlip } from './slip.js';
+import { encodeSlipBetweenEnds } from '../../framing/slip.js';
 
 const VENDOR_PACKET = 14;
 const ACK_PACKET = 0;
@@ -66,7 +66,7 @@ export function encodePacket(sequenceNumber: number, payload: Uint8Array): Uint8
     .u8(-(first + second + third))
     .bytes(payload)
     .finish();
-  return encodeSlip(new ByteWriter().bytes(packet).u16le(crc16CcittFalse(packet)).finish());
+  return encodeSlipBetweenEnds(new ByteWriter().bytes(packet).u16le(crc16CcittFalse(packet)).finish());
 }
 
 /**

@@ -9,7 +9,7 @@ import { LinkError } from '../../errors.js';
 import { type Channel, type LinkInfo, SERIAL_CHANNEL, type Session } from '../../session/session.js';
 import { encodeWriteObject } from './codec.js';
 import { CONTROL_POINT, PACKET } from './messages.js';
-import { encodeSlip, SlipDecoder } from './slip.js';
+import { encodeSlip, SlipDecoder } from '../../framing/slip.js';
 
 /** Packets of more than this would not fit the 247-byte MTU, the largest that bootloaders agree to over BLE. */
 const MAX_BLE_PACKET_BYTES = 244;

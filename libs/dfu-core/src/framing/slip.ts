@@ -1,24 +1,36 @@
 /**
- * SLIP as Nordic's serial bootloaders speak it: one END behind each frame and none before it, because a leading one makes
- * the target process an empty packet.
+ * SLIP: frames on a serial line, parted by END; END and ESC inside become two bytes each.
  *
- * Source: nRF5 SDK 17, components/libraries/slip/slip.c; pc-nrfutil, nordicsemi/dfu/dfu_transport_serial.py.
+ * Source: RFC 1055; nRF5 SDK 17, components/libraries/slip/slip.c; nRF5 SDK 11, components/libraries/hci/hci_slip.c;
+ * pc-nrfutil, nordicsemi/dfu/dfu_transport_serial.py.
  */
 const END = 0xc0;
 const ESC = 0xdb;
 const ESC_END = 0xdc;
 const ESC_ESC = 0xdd;
 
-/** @returns the frame as it goes over the line, its END included. */
+/**
+ * One END behind the frame and none before it, as Nordic's secure bootloaders want it: a leading one makes them process
+ * an empty packet.
+ * @returns the frame as it goes over the line.
+ */
 export function encodeSlip(frame: Uint8Array): Uint8Array {
+  return Uint8Array.from([...escape(frame), END]);
+}
+
+/** END before the frame as well, which ends what noise has begun: HCI transports want it. */
+export function encodeSlipBetweenEnds(frame: Uint8Array): Uint8Array {
+  return Uint8Array.from([END, ...escape(frame), END]);
+}
+
+function escape(frame: Uint8Array): number[] {
   const bytes: number[] = [];
   for (const byte of frame) {
     if (byte === END) bytes.push(ESC, ESC_END);
     else if (byte === ESC) bytes.push(ESC, ESC_ESC);
     else bytes.push(byte);
   }
-  bytes.push(END);
-  return Uint8Array.from(bytes);
+  return bytes;
 }
 
 /**

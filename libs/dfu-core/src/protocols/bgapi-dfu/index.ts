@@ -1,0 +1,1 @@
+export { bgapiDfu } from './session.js';

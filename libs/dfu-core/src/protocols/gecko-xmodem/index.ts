@@ -1,0 +1,1 @@
+export { geckoXmodem } from './session.js';

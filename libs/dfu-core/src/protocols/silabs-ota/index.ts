@@ -1,0 +1,1 @@
+export { silabsOta } from './session.js';

@@ -1,0 +1,1 @@
+export { tiOad } from './session.js';
