@@ -6,7 +6,7 @@ import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
 import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
-import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
+import { exitStatusOfOutcome, imageInAWord, printJson, printLines, tellError } from './console-output.js';
 import { candidateProtocols } from './candidate-protocols.js';
 import { openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
 import { findUnit, OPEN_MS } from './find-unit.js';
@@ -121,7 +121,7 @@ export async function update(options: UpdateOptions): Promise<number> {
         { openMs: OPEN_MS, limitMs: UPDATE_MS },
       );
       progress.close();
-      return tellOutcome(outcome, (performance.now() - began) / 1000, json);
+      return tellOutcome(outcome, driver.touched, (performance.now() - began) / 1000, json);
     } finally {
       stop();
       progress.close();
@@ -152,7 +152,7 @@ function cancelOnSignals(driver: SessionDriver): () => void {
   };
 }
 
-function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): number {
+function tellOutcome(outcome: UpdateOutcome, touched: boolean, seconds: number, json: boolean): number {
   const code = outcome.outcome === 'failed' ? outcome.code : outcome.outcome === 'unproven' ? outcome.reason : null;
   // A person is told why it was skipped in one word; there is one reason.
   const word = outcome.outcome === 'skipped' ? outcome.reason : outcome.outcome;
@@ -179,15 +179,5 @@ function tellOutcome(outcome: UpdateOutcome, seconds: number, json: boolean): nu
     if (outcome.needsRescue)
       process.stderr.write('The device is without a running application: run the update again.\n');
   }
-  switch (outcome.outcome) {
-    case 'proven':
-    case 'skipped':
-      return EXIT.proven;
-    case 'unproven':
-      return EXIT.unproven;
-    case 'failed':
-      return outcome.sentBytes > 0 ? EXIT.failed : exitStatusOf(outcome.code);
-    default:
-      return EXIT.failed;
-  }
+  return exitStatusOfOutcome(outcome, touched);
 }

@@ -1,5 +1,5 @@
 /** What people and scripts at the gateway get to see: results on stdout, everything else on stderr. */
-import { DrydockError, type RunningImage } from '@drydock/dfu-core';
+import { DrydockError, type RunningImage, type UpdateOutcome } from '@drydock/dfu-core';
 
 /** Exit status of every command. */
 export const EXIT = { proven: 0, failed: 1, refused: 2, unproven: 3 } as const;
@@ -18,6 +18,24 @@ export function exitStatusOf(code: string): number {
   return refused || code === 'gateway.no-protocol' || code === 'gateway.no-release-key' || code === 'gateway.no-link'
     ? EXIT.refused
     : EXIT.failed;
+}
+
+/**
+ * @param touched whether the unit may have been changed: what it then refuses itself (another hardware, a foreign
+ * signature) is a failure, as it is perhaps no longer what it was.
+ */
+export function exitStatusOfOutcome(outcome: UpdateOutcome, touched: boolean): number {
+  switch (outcome.outcome) {
+    case 'proven':
+    case 'skipped':
+      return EXIT.proven;
+    case 'unproven':
+      return EXIT.unproven;
+    case 'failed':
+      return touched ? EXIT.failed : exitStatusOf(outcome.code);
+    default:
+      return EXIT.failed;
+  }
 }
 
 /** Tells an error in one line, or as JSON. @returns the exit status. */

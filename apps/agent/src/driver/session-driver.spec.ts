@@ -57,6 +57,14 @@ describe('session driver', () => {
     expect([link.opens, link.closes]).toEqual([1, 1]);
   });
 
+  it('says how long a frame was waited for', async () => {
+    const { driver, link, times, clock, settle } = setUp();
+    clock.after(30, () => link.say('late'));
+    const running = driver.run(session([awaitFrame]), times);
+    await clock.advance(30, settle);
+    expect(await running).toMatchObject([{ kind: 'frame', channel: SERIAL_CHANNEL, waitedMs: 30 }]);
+  });
+
   it('answers a silent link with a time-out and a lost one with closed, until it is opened again', async () => {
     const { driver, link, times, clock, settle } = setUp();
     link.onWrite = (text) => text === 'cut' && link.lose();

@@ -336,9 +336,12 @@ export class SessionDriver {
         return { kind: 'frame', channel: effect.channel, bytes };
       }
       case 'await': {
+        const { clock } = this.#options;
+        const sinceMs = clock.monotonicMs();
         const frame = await this.#guard(open.receive(effect.channels, withinMs), withinMs);
-        if (frame) this.#heard();
-        return frame ? { kind: 'frame', channel: frame.channel, bytes: frame.bytes } : { kind: 'timeout' };
+        if (!frame) return { kind: 'timeout' };
+        this.#heard();
+        return { kind: 'frame', ...frame, waitedMs: clock.monotonicMs() - sinceMs };
       }
     }
   }

@@ -48,6 +48,20 @@ const run = (
 };
 
 describe('effects', () => {
+  it('a frame says how long it was waited for', () => {
+    const { scheduler, device } = unit();
+    function* session(): Session<[waitedMs: number | undefined, ms: number]> {
+      yield { kind: 'subscribe', channel: CONTROL, withinMs: 1000 };
+      yield { kind: 'send', channel: CONTROL, bytes: Uint8Array.of(6, 1), acknowledged: false, withinMs: 1000 };
+      const sinceMs = scheduler.now();
+      const input = yield { kind: 'await', channels: [CONTROL], withinMs: 1000 };
+      return [input.kind === 'frame' ? input.waitedMs : undefined, scheduler.now() - sinceMs];
+    }
+    const [waitedMs, ms] = runInVirtualTime(session(), device, { scheduler }).outcome;
+    expect(ms).toBeGreaterThan(1);
+    expect(waitedMs).toBeCloseTo(ms, 3);
+  });
+
   it('every wait ends at its time', () => {
     const { answers, elapsedMs } = run([
       { kind: 'await', channels: [CONTROL], withinMs: 700 },

@@ -241,10 +241,11 @@ export class VirtualRun<Outcome> {
 
     stopTimer = scheduler.after(effect.withinMs, () => answer({ kind: 'timeout' }));
     if (effect.kind === 'await') {
+      const sinceMs = scheduler.now();
       const look = (): void => {
         const at = this.#frames.findIndex((frame) => effect.channels.includes(frame.channel));
         const found = at < 0 ? undefined : this.#frames.splice(at, 1)[0];
-        if (found) answer({ kind: 'frame', channel: found.channel, bytes: found.bytes });
+        if (found) answer({ kind: 'frame', ...found, waitedMs: scheduler.now() - sinceMs });
         else if (this.#portClosed || !this.#port) answer({ kind: 'closed' });
       };
       this.#waiting = {

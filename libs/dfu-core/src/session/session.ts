@@ -106,7 +106,8 @@ export interface LinkInfo {
  */
 export type Input =
   | { readonly kind: 'done' }
-  | { readonly kind: 'frame'; readonly channel: Channel; readonly bytes: Uint8Array }
+  /** `waitedMs`: of the effect's time, so much had gone by when the frame was there. Drivers of real and simulated links state it. */
+  | { readonly kind: 'frame'; readonly channel: Channel; readonly bytes: Uint8Array; readonly waitedMs?: number }
   | { readonly kind: 'data'; readonly bytes: Uint8Array }
   | { readonly kind: 'opened'; readonly link: LinkInfo }
   | { readonly kind: 'timeout' }

@@ -368,6 +368,11 @@ describe('after the activation', () => {
     expect(prove(NEW, first.outcome.before)).toMatchObject({ outcome: 'reverted' });
   });
 
+  it('a late proof of what ran before says so', () => {
+    const { identify, prove } = bench();
+    expect(prove(OLD, identify())).toMatchObject({ outcome: 'unproven', reason: 'version-unchanged' });
+  });
+
   it('a late proof confirms what is still on trial', () => {
     const { device, scheduler, update, prove } = bench();
     const before = bench().identify();

@@ -48,5 +48,5 @@ export class ControlPoint {
   }
 }
 
-const tooMuch = (): LinkError =>
+export const tooMuch = (): LinkError =>
   new LinkError('link.corrupt', { detail: `${MAX_STRAY_FRAMES} answers to nothing that was asked` });

@@ -49,6 +49,8 @@ export class LinkTalk {
   isOpen = true;
   /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
   mayLeave = true;
+  /** How long the last `receive` took, where something came. */
+  waitedMs = 0;
   #leaveAsked = false;
 
   constructor(public link: LinkInfo) {}
@@ -97,9 +99,11 @@ export class LinkTalk {
 
   /** @returns undefined when nothing came in time. */
   *receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined> {
+    this.waitedMs = 0;
     try {
       const input = yield* this.#perform({ kind: 'await', channels: [channel], withinMs }, 'while waiting');
       if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
+      this.waitedMs = input.waitedMs ?? 0;
       return input.bytes;
     } catch (error) {
       if (error instanceof LinkError && error.code === 'link.timeout') return undefined;

@@ -1,9 +1,10 @@
 /** Reads what runs and judges it: for a unit that was updated before. */
-import { DrydockError, InvariantError } from '../../errors.js';
+import { DrydockError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { applicationAddresses } from '../secure-dfu/identify.js';
 import { judge } from '../secure-dfu/judge.js';
+import { unexpected } from '../secure-dfu/update.js';
 import { identify } from './identify.js';
 import { LeaveError, LinkTalk } from './link-talk.js';
 
@@ -25,10 +26,7 @@ export function* proveNow(
     return { ...verdict, ...known, after, sentBytes: 0, needsRescue: inBootloader };
   } catch (error) {
     if (error instanceof LeaveError) return { outcome: 'cancelled', ...known, sentBytes: 0, needsRescue: inBootloader };
-    const { code, params } =
-      error instanceof DrydockError
-        ? error
-        : new InvariantError(error instanceof Error ? error.message : String(error));
+    const { code, params } = error instanceof DrydockError ? error : unexpected(error);
     return { outcome: 'failed', code, params, ...known, sentBytes: 0, needsRescue: inBootloader };
   }
 }

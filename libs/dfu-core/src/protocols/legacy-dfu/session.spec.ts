@@ -241,6 +241,101 @@ describe('an update, line by line', () => {
   });
 });
 
+describe('a neighbour whose application has the address of our bootloader', () => {
+  const neighbour = link(BOOT, [CP, PACKET, REVISION, '2a26']);
+  const lost: Line[] = [
+    ...identified,
+    ...checked,
+    ...entered,
+    revision('0800'),
+    ['subscribe control', { kind: 'closed' }],
+    [`reconnect ${APP} ${BOOT}`, opened(neighbour)],
+    revision('0100'),
+    ['close', done],
+  ];
+
+  it('is left alone, and our unit looked for again', () => {
+    const outcome = play(legacyDfu.update(application, REQUEST), [
+      ...lost,
+      [`reconnect ${APP} ${BOOT}`, opened(bootloader)],
+      revision('0800'),
+      ...announced,
+      ...sent,
+      ...activated.slice(0, 3),
+      [`reconnect ${APP} ${BOOT}`, opened(neighbour)],
+      revision('0100'),
+      ['close', done],
+      [`reconnect ${APP} ${BOOT}`, opened(application)],
+      revision('0100'),
+      ...proven,
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+  });
+
+  it('is not mistaken for our unit come back, should that never be found', () => {
+    const again: Line[] = [[`reconnect ${APP} ${BOOT}`, opened(neighbour)], revision('0100'), ['close', done]];
+    const outcome = play(legacyDfu.update(application, REQUEST), [
+      ...lost,
+      ...again,
+      ...again,
+      ...again,
+      ...again,
+      ...again,
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'failed', code: 'link.not-found', needsRescue: true });
+  });
+});
+
+describe('a target that talks without end', () => {
+  const receipts = (count: number, hex: string): Line[] =>
+    Array.from({ length: count }, (): Line => ['await control', frame(CP, hex)]);
+
+  it('is not listened to for ever after a reset', () => {
+    const outcome = play(legacyDfu.rescue(bootloader, RESCUE), [
+      revision('0800'),
+      ...checked,
+      revision('0800'),
+      ['subscribe control', done],
+      ['mark touched', done],
+      ...announced.slice(1, 4),
+      ['await control', frame(CP, '10 01 02')],
+      ['subscribe control', done],
+      ['write control 06', done],
+      ...receipts(64, '11 00 00 00 00'),
+      [`reconnect ${APP} ${BOOT}`, { kind: 'timeout' }],
+      // The way back to the application: not found.
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'failed', code: 'target.did-not-return' });
+  });
+
+  it('is not listened to for ever at the end of the image', () => {
+    const session = legacyDfu.rescue(bootloader, RESCUE);
+    let next = session.next();
+    let awaited = 0;
+    for (let turn = 0; !next.done && turn < 5000; turn++) {
+      const effect: Effect = next.value;
+      let input: Input = done;
+      if (effect.kind === 'query') input = frame(REVISION, '0800');
+      if (effect.kind === 'read') {
+        input = data(
+          legacyDfu
+            .payloads(FILE)
+            .get(effect.source!)!
+            .slice(effect.offset, effect.offset + effect.length),
+        );
+      }
+      if (effect.kind === 'reconnect') input = { kind: 'timeout' };
+      if (effect.kind === 'await') {
+        awaited += 1;
+        input = frame(CP, awaited === 1 ? '10 01 01' : awaited === 2 ? '10 02 01' : '11 10 00 00 00');
+      }
+      next = session.next(input);
+    }
+    expect(next.done).toBe(true);
+    expect(next.value).toMatchObject({ outcome: 'failed' });
+  });
+});
+
 describe('fences and cancellation', () => {
   it('writes nothing after a fence', () => {
     const outcome = play(legacyDfu.update(application, REQUEST), [

@@ -12,9 +12,9 @@ import { ArtifactError, type DrydockError, LinkError } from '../../errors.js';
 import type { ArtifactDescription } from '../../image/description.js';
 import type { Session } from '../../session/session.js';
 import { encodeApplicationSize, encodeSizes } from './codec.js';
-import { ControlPoint } from './control-point.js';
+import { ControlPoint, tooMuch } from './control-point.js';
 import { statusError } from './errors.js';
-import type { LinkTalk } from './link-talk.js';
+import { type LinkTalk, MAX_STRAY_FRAMES } from './link-talk.js';
 import { CONTROL_POINT, Opcode, PACKET, SIGNING_REVISION, Status } from './messages.js';
 import type { Pace } from './pace.js';
 import type { GrainCache, Payload } from './payload.js';
@@ -266,7 +266,7 @@ export class Transfer {
 
   /** The answer that the last byte is in flash. */
   *#awaitImage(payload: Payload, state: Interrupted): Session<void> {
-    for (;;) {
+    for (let notices = 0; notices < MAX_STRAY_FRAMES; notices++) {
       const notice = yield* this.#control.notice(FINISH_MS);
       if (notice?.kind === 'receipt') {
         const counted = this.#unwrapped(notice.receivedBytes, state);
@@ -283,6 +283,7 @@ export class Transfer {
       if (counted === payload.sizeBytes) return;
       throw lost(state.sent, counted);
     }
+    throw tooMuch();
   }
 
   #refusedData(status: number): Error {

@@ -8,15 +8,16 @@
 import { DrydockError, InvariantError, LinkError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { bootloaderAddress } from '../secure-dfu/addresses.js';
+import { bothFaces, isElsewhere } from '../secure-dfu/addresses.js';
 import { isOlder } from '../secure-dfu/fit.js';
 import { applicationAddresses, otherUnit } from '../secure-dfu/identify.js';
 import { judge } from '../secure-dfu/judge.js';
+import { unexpected } from '../secure-dfu/update.js';
 import { encodeRequest } from './codec.js';
 import { enterBootloader } from './entry.js';
 import { fit } from './fit.js';
 import { ADAFRUIT_NAME, identify, look, type Look } from './identify.js';
-import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk } from './link-talk.js';
+import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk, MAX_STRAY_FRAMES } from './link-talk.js';
 import { CONTROL_POINT, Opcode } from './messages.js';
 import { Pace } from './pace.js';
 import { Payload } from './payload.js';
@@ -87,6 +88,7 @@ export class Update {
     for (let reconnects = 0, stalls = 0; ;) {
       try {
         this.#seen = yield* look(this.#talk);
+        yield* this.#leaveStranger();
         if (this.#seen.mode === 'application') {
           // The last request was under way when the link went: it got through.
           if (this.#started) break;
@@ -243,15 +245,21 @@ export class Update {
 
   // Leaving and coming back
 
-  /** Both faces of the unit. */
-  #everyAddress(): readonly string[] {
-    return [...new Set([...this.#addresses, ...this.#addresses.map(bootloaderAddress)])];
+  /** @throws LinkError `link.not-found`, so that our unit is looked for again; nothing is written to another one. */
+  *#leaveStranger(): Session<void> {
+    if (!this.#isStranger) return;
+    yield* this.#close();
+    throw new LinkError('link.not-found', { link: this.#addresses.join(' or '), withinMs: FIND_MS });
+  }
+
+  get #isStranger(): boolean {
+    return this.#seen.mode === 'application' && isElsewhere(this.#talk.link, this.#addresses);
   }
 
   *#findAgain(stalls: number): Session<void> {
     const afterMs = (stalls - 1) * STALL_PAUSE_MS;
     try {
-      yield* this.#talk.reconnect({ afterMs, addresses: this.#everyAddress() }, FIND_MS + afterMs);
+      yield* this.#talk.reconnect({ afterMs, addresses: bothFaces(this.#addresses) }, FIND_MS + afterMs);
     } catch (error) {
       if (!isLinkTrouble(error)) throw error;
       // Not found this time: the next round meets a closed link, fails at once, and counts.
@@ -264,6 +272,7 @@ export class Update {
       const left = yield* this.#seesItLeave();
       yield* this.#reconnectWithin(this.request.returnWithinMs);
       this.#seen = yield* look(this.#talk);
+      yield* this.#leaveStranger();
       // A bootloader that never left has perhaps not restarted yet.
       if (left || this.#seen.mode === 'application' || tries === MAX_LOOKS) return;
     }
@@ -271,7 +280,7 @@ export class Update {
 
   *#reconnectWithin(returnWithinMs: number): Session<void> {
     try {
-      yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, returnWithinMs);
+      yield* this.#talk.reconnect({ addresses: bothFaces(this.#addresses) }, returnWithinMs);
     } catch (error) {
       if (!isLinkTrouble(error)) throw error;
       throw new DrydockError('target.did-not-return', { withinMs: returnWithinMs }, { cause: error });
@@ -300,6 +309,8 @@ export class Update {
   *#identifyPatiently(): Session<Identification> {
     for (let tries = 1; ; tries++) {
       try {
+        if (tries > 1) this.#seen = yield* look(this.#talk);
+        yield* this.#leaveStranger();
         return yield* identify(this.#talk, this.request.linkOptions ?? {}, true);
       } catch (error) {
         if (!isLinkTrouble(error) || tries === MAX_STALLS) throw error;
@@ -353,11 +364,11 @@ export class Update {
       yield* this.#close();
       return true;
     }
-    if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, FIND_MS);
+    if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: bothFaces(this.#addresses) }, FIND_MS);
     this.#seen = yield* look(this.#talk);
     if (this.#seen.mode === 'bootloader') yield* this.#reset(this.request.returnWithinMs);
     this.#seen = yield* look(this.#talk);
-    const needsRescue = this.#seen.mode === 'bootloader';
+    const needsRescue = this.#seen.mode === 'bootloader' || this.#isStranger;
     yield* this.#close();
     return needsRescue;
   }
@@ -367,8 +378,8 @@ export class Update {
       // Requests are refused while notifications are off, answer or no answer.
       yield* this.#talk.subscribe(CONTROL_POINT);
       yield* this.#talk.send(CONTROL_POINT, encodeRequest({ opcode: Opcode.Reset }), true);
-      for (;;) {
-        // Receipts of the transfer that was given up come before the link goes.
+      // Receipts of the transfer that was given up come before the link goes.
+      for (let strays = 0; strays < MAX_STRAY_FRAMES; strays++) {
         if (!(yield* this.#talk.receive(CONTROL_POINT, LEAVE_MS))) break;
       }
     } catch (error) {
@@ -384,8 +395,4 @@ export class Update {
       if (!isLinkTrouble(error)) throw error;
     }
   }
-}
-
-function unexpected(error: unknown): InvariantError {
-  return new InvariantError(error instanceof Error ? error.message : String(error));
 }

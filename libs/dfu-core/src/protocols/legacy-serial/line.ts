@@ -94,11 +94,14 @@ export class SerialLine {
   }
 
   *#acknowledgement(withinMs: number): Session<number | undefined> {
+    let leftMs = withinMs;
     for (let pieces = 0; pieces < MAX_PIECES; pieces++) {
       const known = this.#acknowledged.shift();
       if (known !== undefined) return known;
-      const bytes = yield* this.talk.receive(SERIAL_CHANNEL, withinMs);
+      if (leftMs <= 0) return undefined;
+      const bytes = yield* this.talk.receive(SERIAL_CHANNEL, leftMs);
       if (!bytes) return undefined;
+      leftMs -= this.talk.waitedMs;
       for (const frame of this.#decoder.push(bytes)) {
         try {
           this.#acknowledged.push(decodeAcknowledgement(frame));

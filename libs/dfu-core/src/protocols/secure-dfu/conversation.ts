@@ -54,6 +54,8 @@ export class Conversation {
   isOpen = true;
   /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
   mayLeave = true;
+  /** How long the last `receive` took, where something came. */
+  waitedMs = 0;
   #leaveAsked = false;
   /** Told of each receipt (or late checksum) that arrives while another answer is awaited. */
   onReceipt: ((report: AnswerTo<typeof Opcode.CalculateChecksum> | Refusal) => void) | undefined;
@@ -123,9 +125,11 @@ export class Conversation {
 
   /** @returns undefined when nothing came in time. */
   *receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined> {
+    this.waitedMs = 0;
     try {
       const input = yield* this.#perform({ kind: 'await', channels: [channel], withinMs }, 'while waiting');
       if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
+      this.waitedMs = input.waitedMs ?? 0;
       return input.bytes;
     } catch (error) {
       if (error instanceof LinkError && error.code === 'link.timeout') return undefined;

@@ -187,6 +187,54 @@ describe('an update, line by line', () => {
   });
 });
 
+describe('a neighbour whose application has the address of our bootloader', () => {
+  const neighbour: LinkInfo = { ...application, identity: { kind: 'ble-address', value: BOOT } };
+  const lost: Line[] = [
+    ...identified,
+    ...checked,
+    ...entered,
+    ['subscribe control', { kind: 'closed' }],
+    [`reconnect ${APP} ${BOOT}`, opened(neighbour)],
+    ['close', done],
+  ];
+
+  it('is left alone, and our unit looked for again', () => {
+    const outcome = play(secureDfu.update(application, REQUEST), [
+      ...lost,
+      [`reconnect ${APP} ${BOOT}`, opened(bootloader)],
+      ['subscribe control', done],
+      ...receiptsPerObject,
+      ...initPacketSent,
+      ...imageSelected,
+      ...imageSent,
+      ...ask('04', '60 04 01'),
+      ...returned.slice(0, 2),
+      [`reconnect ${APP} ${BOOT}`, opened(neighbour)],
+      ['close', done],
+      [`reconnect ${APP} ${BOOT}`, opened(application)],
+      ['query 2a26', text('2a26', '2.0.0')],
+      ['close', done],
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+  });
+
+  it('is not mistaken for our unit come back, should that never be found', () => {
+    const again: Line[] = [
+      [`reconnect ${APP} ${BOOT}`, opened(neighbour)],
+      ['close', done],
+    ];
+    const outcome = play(secureDfu.update(application, REQUEST), [
+      ...lost,
+      ...again,
+      ...again,
+      ...again,
+      ...again,
+      ...again,
+    ]);
+    expect(outcome).toMatchObject({ outcome: 'failed', code: 'link.not-found', needsRescue: true });
+  });
+});
+
 describe('resume', () => {
   const big = Uint8Array.from({ length: 8192 }, (_, i) => i & 0xff);
   const file = makeNordicPackage({ application: big, hwVersion: 52, fwVersion: 1, sdReq: [0x0101] });

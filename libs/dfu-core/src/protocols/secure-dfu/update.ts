@@ -9,7 +9,7 @@
 import { DrydockError, InvariantError, LinkError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { bootloaderAddress } from './addresses.js';
+import { bothFaces, isElsewhere } from './addresses.js';
 import { serialReturn, settleSerial } from './serial-return.js';
 import { Conversation, ForbiddenStepError, isLinkTrouble, LeaveError } from './conversation.js';
 import { enterBootloader } from './entry.js';
@@ -85,6 +85,7 @@ export class Update {
     if (skip) return skip;
     for (let reconnects = 0, stalls = 0; ;) {
       try {
+        yield* this.#leaveStranger();
         if (modeOf(this.#talk.link) === 'application') {
           // The last execute was under way when the link went: it got through.
           if (this.#started) break;
@@ -232,15 +233,21 @@ export class Update {
 
   // Leaving and coming back
 
-  /** Both faces of the unit. */
-  #everyAddress(): readonly string[] {
-    return [...new Set([...this.#addresses, ...this.#addresses.map(bootloaderAddress)])];
+  /** @throws LinkError `link.not-found`, so that our unit is looked for again; nothing is written to another one. */
+  *#leaveStranger(): Session<void> {
+    if (!this.#isStranger) return;
+    yield* this.#close();
+    throw new LinkError('link.not-found', { link: this.#addresses.join(' or '), withinMs: FIND_MS });
+  }
+
+  get #isStranger(): boolean {
+    return modeOf(this.#talk.link) === 'application' && isElsewhere(this.#talk.link, this.#addresses);
   }
 
   *#findAgain(stalls: number): Session<void> {
     const afterMs = (stalls - 1) * STALL_PAUSE_MS;
     try {
-      yield* this.#talk.reconnect({ afterMs, addresses: this.#everyAddress() }, FIND_MS + afterMs);
+      yield* this.#talk.reconnect({ afterMs, addresses: bothFaces(this.#addresses) }, FIND_MS + afterMs);
     } catch (error) {
       if (!isLinkTrouble(error)) throw error;
       // Not found this time: the next round meets a closed link, fails at once, and counts.
@@ -249,16 +256,17 @@ export class Update {
 
   /** The target restarts: sees it go, and waits for what comes back. */
   *#awaitReturn(): Session<void> {
-    if (this.#talk.isSerial) return yield* serialReturn(this.#talk, this.request.returnWithinMs);
+    const { returnWithinMs: withinMs } = this.request;
+    if (this.#talk.isSerial) return yield* serialReturn(this.#talk, withinMs);
     for (let tries = 1; ; tries++) {
       const left = yield* this.#seesItLeave();
-      const { returnWithinMs } = this.request;
       try {
-        yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, returnWithinMs);
+        yield* this.#talk.reconnect({ addresses: bothFaces(this.#addresses) }, withinMs);
       } catch (error) {
         if (!isLinkTrouble(error)) throw error;
-        throw new DrydockError('target.did-not-return', { withinMs: returnWithinMs }, { cause: error });
+        throw new DrydockError('target.did-not-return', { withinMs }, { cause: error });
       }
+      yield* this.#leaveStranger();
       // A bootloader that never left has perhaps not restarted yet.
       if (left || modeOf(this.#talk.link) === 'application' || tries === MAX_LOOKS) return;
     }
@@ -282,7 +290,7 @@ export class Update {
     const applicationFollows = this.request.artifact.images.at(-1)?.kind !== 'application';
     if (applicationFollows && modeOf(this.#talk.link) === 'bootloader') {
       const withinMs = CONTINUATION_MS + this.request.returnWithinMs;
-      yield* this.#talk.reconnect({ afterMs: CONTINUATION_MS, addresses: this.#everyAddress() }, withinMs);
+      yield* this.#talk.reconnect({ afterMs: CONTINUATION_MS, addresses: bothFaces(this.#addresses) }, withinMs);
     }
     const after = yield* this.#identifyPatiently();
     yield* this.#close();
@@ -294,6 +302,7 @@ export class Update {
   *#identifyPatiently(): Session<Identification> {
     for (let tries = 1; ; tries++) {
       try {
+        yield* this.#leaveStranger();
         return yield* identify(this.#talk, this.#options, true);
       } catch (error) {
         if (!isLinkTrouble(error) || tries === MAX_STALLS) throw error;
@@ -347,7 +356,7 @@ export class Update {
       yield* this.#close();
       return true;
     }
-    if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, FIND_MS);
+    if (!this.#talk.isOpen) yield* this.#talk.reconnect({ addresses: bothFaces(this.#addresses) }, FIND_MS);
     if (modeOf(this.#talk.link) === 'bootloader') {
       try {
         // Requests are refused while notifications are off, answer or no answer.
@@ -358,9 +367,9 @@ export class Update {
         if (!isLinkTrouble(error)) throw error;
       }
       if (this.#talk.isSerial) return yield* this.#isStillThere();
-      yield* this.#talk.reconnect({ addresses: this.#everyAddress() }, this.request.returnWithinMs);
+      yield* this.#talk.reconnect({ addresses: bothFaces(this.#addresses) }, this.request.returnWithinMs);
     }
-    const needsRescue = modeOf(this.#talk.link) === 'bootloader';
+    const needsRescue = modeOf(this.#talk.link) === 'bootloader' || this.#isStranger;
     yield* this.#close();
     return needsRescue;
   }

@@ -27,6 +27,8 @@ const MAX_PIECES = 256;
 export interface Talk {
   send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void>;
   receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined>;
+  /** How long the last `receive` took, where something came. */
+  readonly waitedMs: number;
 }
 
 export interface Wire {
@@ -107,11 +109,14 @@ class SerialWire implements Wire {
   }
 
   *answer(withinMs: number): Session<Uint8Array | undefined> {
+    let leftMs = withinMs;
     for (let pieces = 0; pieces < MAX_PIECES; pieces++) {
       const ready = this.#answers.shift();
       if (ready) return ready;
-      const bytes = yield* this.talk.receive(SERIAL_CHANNEL, withinMs);
+      if (leftMs <= 0) return undefined;
+      const bytes = yield* this.talk.receive(SERIAL_CHANNEL, leftMs);
       if (!bytes) return undefined;
+      leftMs -= this.talk.waitedMs;
       this.#answers.push(...this.#decoder.push(bytes));
     }
     throw new LinkError('link.corrupt', { detail: `${MAX_PIECES} pieces of the line, and no frame among them` });

@@ -39,6 +39,8 @@ export const USUAL: Patience = { withinMs: 2500, tries: 3 };
 const NOISE_BYTES_PER_MS = 100;
 /** The slowest UART in use, 9600 baud with base64 around the message. */
 const SLOWEST_MS_PER_BYTE = 1.5;
+/** The largest buffers in use (2475 bytes) on that line. */
+const LONGEST_ANSWER_MS = 5000;
 const BUSY_PAUSE_MS = 100;
 const BUSY_TRIES = 50;
 
@@ -190,6 +192,8 @@ export class SmpClient {
   /** The next message, damage or silence. What is no SMP at all (a log on the console) is passed over, within a bound. */
   *receive(withinMs: number): Step<Received> {
     let noise = 0;
+    let leftMs = withinMs;
+    let spareMs = LONGEST_ANSWER_MS;
     for (;;) {
       const event = this.#queue.shift();
       if (event) {
@@ -201,11 +205,15 @@ export class SmpClient {
           return { kind: 'damaged', detail: error.message };
         }
       }
-      if (noise > withinMs * NOISE_BYTES_PER_MS) return { kind: 'timeout' };
-      const input = yield* this.perform({ kind: 'await', channels: [this.#transport.channel], withinMs });
+      if (leftMs <= 0 || noise > withinMs * NOISE_BYTES_PER_MS) return { kind: 'timeout' };
+      const input = yield* this.perform({ kind: 'await', channels: [this.#transport.channel], withinMs: leftMs });
       if (input.kind === 'timeout') return input;
       if (input.kind !== 'frame') throw new InvariantError(`await was answered by ${input.kind}`);
       noise += input.bytes.length + 1;
+      // A log that goes on and on is no reason to wait on and on; a long answer on a slow line is given its bytes' time.
+      const underWayMs = Math.min(spareMs, input.waitedMs ?? 0, input.bytes.length * SLOWEST_MS_PER_BYTE);
+      spareMs -= underWayMs;
+      leftMs -= (input.waitedMs ?? 0) - underWayMs;
       this.#queue.push(...this.#transport.push(input.bytes));
     }
   }

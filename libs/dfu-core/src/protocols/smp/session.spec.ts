@@ -124,6 +124,48 @@ const ACTIVATED: Row[] = [
 const SWAPPED = listOf(entry(0, HASH, ['active', 'bootable']), entry(1, OLD_HASH, ['confirmed', 'bootable']));
 const KEPT = listOf(entry(0, HASH, ['active', 'bootable', 'confirmed']), entry(1, OLD_HASH, ['bootable']));
 
+describe('a target in mid-upload', () => {
+  const begun: Row[] = [...LOOK(listOf(OLD_RUNS)), ...PREPARED, ['ask', UPLOAD_FIRST, { off: 333 }]];
+
+  it.each<[string, Input]>([
+    ['answers to nothing that was asked', answerTo({ kind: 'params' }, 250, {}, UDP)],
+    ['pieces that are no messages', { kind: 'frame', channel: 'udp', bytes: Uint8Array.of(1, 2) }],
+  ])('that sends %s without end is given up', (_, frame) => {
+    const session = smp.update(UDP, REQUEST);
+    let step = play(session, UDP, begun);
+    for (let turn = 0; !step.done && turn < 50_000; turn++) {
+      const effect: Effect = step.value;
+      if (effect.kind === 'read') {
+        const bytes = FILE.slice(effect.offset, effect.offset + effect.length);
+        step = session.next({ kind: 'data', bytes });
+      } else step = session.next(effect.kind === 'await' ? frame : DONE);
+    }
+    expect(step).toMatchObject({ done: true, value: { outcome: 'failed', code: 'link.timeout' } });
+  });
+
+  it('that takes every byte and does not show the image in its slot has not got it', () => {
+    const end = play(smp.update(UDP, REQUEST), UDP, [
+      ...LOOK(listOf(OLD_RUNS)),
+      ...PREPARED,
+      ['ask', UPLOAD_FIRST, { off: FILE.length }],
+      ['effect', { kind: 'progress' }, DONE],
+      ['ask', { kind: 'list' }, listOf(OLD_RUNS)],
+    ]);
+    expect(end).toMatchObject({ done: true, value: { outcome: 'failed', code: 'target.digest-mismatch' } });
+  });
+
+  it('that wants a byte behind the end is not believed', () => {
+    const end = play(smp.update(UDP, REQUEST), UDP, [
+      ...begun,
+      ['effect', { kind: 'progress' }, DONE],
+      ['send', next(333, 709), DONE],
+      ['send', next(709, FILE.length), DONE],
+      ['told', next(333, 709), { seq: 7, off: FILE.length + 1 }],
+    ]);
+    expect(end).toMatchObject({ done: true, value: { outcome: 'failed', code: 'target.malformed-answer' } });
+  });
+});
+
 describe('the conversation, effect by effect', () => {
   it('identify asks six things and changes none', () => {
     const end = play(smp.identify(SERIAL, {}), SERIAL, [

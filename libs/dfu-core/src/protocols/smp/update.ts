@@ -78,6 +78,7 @@ export class Update {
     attempt.checkFit(found);
     if (found.mode === 'application' && goesThroughRecovery(attempt, found)) {
       if (this.#runsAll(found)) return yield* this.#alreadyRunning(found);
+      yield* openImages(attempt, [imageForRecovery(request.artifact)]);
       found = yield* enterRecovery(attempt);
     }
     return found.mode === 'bootloader' ? yield* this.#throughRecovery(found) : yield* this.#throughApplication(found);
@@ -94,13 +95,15 @@ export class Update {
     const { client, request } = attempt;
     requireList(first);
     if (this.#runsAll(first)) return yield* this.#alreadyRunning(first);
+    const sound = yield* openImages(attempt, this.#unsent(first));
     const found = yield* makeRoom(attempt, first, this.#missing(first));
     if (this.#runsAll(found)) return yield* this.#alreadyRunning(found);
     const missing = this.#missing(found);
-    const unsent = missing.filter(({ image, hash }) => !waitingImage(found.images, hash, image));
+    const unsent = this.#unsent(found);
     if (unsent.length > 0) {
       client.checkStop();
-      const readers = yield* openImages(attempt, unsent);
+      // After a restart another slot may be the free one, and the file for it another one.
+      const readers = found === first ? sound : yield* openImages(attempt, unsent);
       yield* attempt.touch();
       yield* deliver(attempt, found, readers);
     }
@@ -111,6 +114,11 @@ export class Update {
   #missing({ images }: Survey): readonly WantedImage[] {
     const wanted = chooseImages(this.#attempt.request.artifact, images);
     return wanted.filter(({ image, hash }) => activeImage(images, image)?.hash !== hash).reverse();
+  }
+
+  /** What lies in no slot yet. */
+  #unsent(found: Survey): readonly WantedImage[] {
+    return this.#missing(found).filter(({ image, hash }) => !waitingImage(found.images, hash, image));
   }
 
   /** It runs what we bring. What is on trial is confirmed, which is all that is left to do. */

@@ -39,7 +39,7 @@ const CHUNK_MS = 2000;
 const CHUNK_LONGEST_MS = 10_000;
 /** The last chunk: the target flushes and, where built so, hashes what it stored. Asking again too early is harmless. */
 const LAST_CHUNK_MS = 5000;
-/** The slowest UART in use: 9600 baud. */
+/** At 9600 baud. */
 const MS_PER_BYTE_UNDER_WAY = 1.2;
 const FAILURES_BEFORE_RECOVERY = 4;
 /** Recoveries (restart of the target, lost link, lost place) without a single new byte between them. */
@@ -52,6 +52,8 @@ const MISMATCHES = 2;
 const CLEAN_BEFORE_GROWTH = 16;
 const SMALLEST_LIMIT = 100;
 const LOSSES_BEFORE_SHORTER = 8;
+/** Answers to nothing that is under way, and pieces that are none: more of them in a row are worth no more than silence. */
+const STRANGERS_IN_A_ROW = 300;
 const BUSY_PAUSE_MS = 100;
 const BUSY_IN_A_ROW = 100;
 
@@ -166,13 +168,10 @@ export class Upload {
     for (let attempt = 0; attempt < FAILURES_BEFORE_RECOVERY; attempt++) {
       this.client.checkStop();
       const first = firstChunk(this.#chunks);
-      if (!first)
-        throw new TargetRefusedError(
-          'upload',
-          this.#limit,
-          'its messages are too short to upload an image',
-          'target.no-memory',
-        );
+      if (!first) {
+        const detail = 'its messages are too short to upload an image';
+        throw new TargetRefusedError('upload', this.#limit, detail, 'target.no-memory');
+      }
       const request = first.make(yield* this.plan.reader.read(0, first.length));
       sent.add(yield* this.client.send(request));
       const message = yield* awaitFirstAnswer(this.client, sent);
@@ -213,6 +212,7 @@ export class Upload {
     let failures = 0;
     let clean = 0;
     let window = this.#window;
+    let strangers = 0;
 
     while (this.#acknowledged < total) {
       const draining = rewindTo !== undefined || this.client.stopAsked;
@@ -235,16 +235,20 @@ export class Upload {
       yield* this.#show();
 
       const got = yield* this.client.receive(this.#waitMs(underWay, failures, total));
-      if (got.kind === 'damaged' && underWay.length > 1) {
+      if (got.kind === 'damaged' && underWay.length > 1 && strangers++ < STRANGERS_IN_A_ROW) {
         window = 1;
         continue; // the answer to a later request will tell what became of it
       }
-      if (got.kind !== 'message') {
+      const at = got.kind === 'message' ? this.#requestOf(got.message, underWay) : -1;
+      if (got.kind === 'message' && at < 0 && strangers++ < STRANGERS_IN_A_ROW) continue;
+      const chunk = underWay[at];
+      if (got.kind !== 'message' || !chunk) {
         if (this.client.stopAsked) throw new CancelledError();
         yield* this.client.settle();
         failures++;
         clean = 0;
         window = 1;
+        strangers = 0;
         underWay.length = 0;
         rewindTo = undefined;
         sendAt = this.#acknowledged;
@@ -255,9 +259,7 @@ export class Upload {
         continue;
       }
 
-      const at = underWay.findIndex(({ sequence }) => sequence === got.message.header.sequence);
-      const chunk = underWay[at];
-      if (!chunk || !this.client.answers(got.message, 'upload-next')) continue;
+      strangers = 0;
       if (at > 0) window = 1; // a request or an answer before this one was lost
       underWay.splice(0, at + 1);
 
@@ -295,10 +297,16 @@ export class Upload {
     return 'complete';
   }
 
+  /** -1 for what answers none of them. */
+  #requestOf(message: Message, underWay: readonly Outstanding[]): number {
+    if (!this.client.answers(message, 'upload-next')) return -1;
+    return underWay.findIndex(({ sequence }) => sequence === message.header.sequence);
+  }
+
   /** Lets the answers to what is under way go by. */
   *#drain(underWay: Outstanding[]): Step<'recover'> {
     this.#resetByError = false;
-    while (underWay.length > 0) {
+    for (let heard = 0; underWay.length > 0 && heard < STRANGERS_IN_A_ROW; heard++) {
       const got = yield* this.client.receive(CHUNK_MS);
       if (got.kind === 'timeout') break;
       if (got.kind === 'message') {
@@ -378,8 +386,8 @@ export class Upload {
   /** Tells how far it is, but not more than a few hundred times. */
   *#show(): Step<void> {
     const total = this.#totalBytes;
-    if (this.#acknowledged - this.#shownBytes < total / 200 && this.#acknowledged < total) return;
-    if (this.#acknowledged === this.#shownBytes) return;
+    const more = this.#acknowledged - this.#shownBytes;
+    if (more === 0 || (more < total / 200 && this.#acknowledged < total)) return;
     this.#shownBytes = this.#acknowledged;
     const { beforeBytes, totalBytes } = this.plan.progress;
     yield* this.client.progress(beforeBytes + this.#acknowledged, totalBytes);
