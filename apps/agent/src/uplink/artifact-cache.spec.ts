@@ -135,6 +135,8 @@ describe('artifact cache', () => {
     await expect(cache().obtain(ARTIFACT, 10_000)).rejects.toMatchObject({ code: 'server.blob-missing' });
     serve = (_, response) => void response.writeHead(200).write(BYTES.subarray(0, 10));
     await expect(cache().obtain(ARTIFACT, 100)).rejects.toMatchObject({ code: 'gateway.download' });
+    serve = (_, response) => void response.writeHead(503).end();
+    await expect(cache().obtain(ARTIFACT, 2_500)).rejects.toMatchObject({ code: 'server.unavailable' });
     const abort = new AbortController();
     const waiting = cache().obtain(ARTIFACT, 10_000, abort.signal);
     abort.abort();

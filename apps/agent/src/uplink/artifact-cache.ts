@@ -28,6 +28,8 @@ interface Job {
   readonly done: Promise<string>;
   readonly abort: AbortController;
   waiters: number;
+  /** Code of the last try that failed. */
+  failed: ErrorCode | undefined;
 }
 
 const MAX_RETRY_MS = 30_000;
@@ -80,7 +82,7 @@ export class ArtifactCache {
 
   /**
    * @returns the path of the complete file, its digest checked.
-   * @throws DrydockError `gateway.download`, `artifact.digest`, `server.blob-missing`, `gateway.disk-full`;
+   * @throws DrydockError `gateway.download`, `server.unavailable`, `artifact.digest`, `server.blob-missing`, `gateway.disk-full`;
    *   `order.withdrawn` when the signal ends the wait.
    */
   async obtain(
@@ -103,8 +105,11 @@ export class ArtifactCache {
       job.waiters += 1;
       return await Promise.race([
         job.done,
-        aborted(timeout.signal, 'gateway.download', { detail: `not complete within ${withinMs} ms` }),
-        ...(signal ? [aborted(signal, 'order.withdrawn', {})] : []),
+        // Whose fault it is, the last failure tells: a server that is away makes no gateway sick.
+        aborted(timeout.signal, () => job?.failed ?? 'gateway.download', {
+          detail: `not complete within ${withinMs} ms`,
+        }),
+        ...(signal ? [aborted(signal, () => 'order.withdrawn' as const, {})] : []),
       ]);
     } finally {
       callOff();
@@ -127,8 +132,8 @@ export class ArtifactCache {
     const abort = new AbortController();
     // A job that nobody waits for any more may still be closing the file: the next one goes after it.
     const before = this.#last.get(artifact.sha256) ?? Promise.resolve();
-    const done = before.then(() => this.#download(artifact, abort.signal));
-    const job: Job = { abort, waiters: 0, done };
+    const done = before.then(() => this.#download(artifact, abort.signal, (code) => (job.failed = code)));
+    const job: Job = { abort, waiters: 0, done, failed: undefined };
     const ended = done.then(
       () => undefined,
       () => undefined,
@@ -147,7 +152,11 @@ export class ArtifactCache {
     return job;
   }
 
-  async #download(artifact: { sha256: string; sizeBytes: number }, signal: AbortSignal): Promise<string> {
+  async #download(
+    artifact: { sha256: string; sizeBytes: number },
+    signal: AbortSignal,
+    failed: (code: ErrorCode) => void,
+  ): Promise<string> {
     const { clock, log, retryMs = 1000 } = this.#options;
     let wrongDigests = 0;
     let refusals = 0;
@@ -159,6 +168,7 @@ export class ArtifactCache {
       } catch (error) {
         const said = error instanceof DrydockError ? error : diskError(error);
         if (signal.aborted) throw said;
+        failed(said.code);
         if (said.code === 'artifact.digest' && ++wrongDigests >= MAX_WRONG_DIGESTS) throw said;
         if (said.code === 'server.blob-missing' && ++refusals >= MAX_REFUSALS) throw said;
         if (said.code === 'gateway.disk-full' || said.code === 'settings.invalid') throw said;
@@ -236,7 +246,7 @@ function offsetOf(response: IncomingMessage, have: number): number | DrydockErro
   const start = /^bytes (\d+)-/.exec(response.headers['content-range'] ?? '')?.[1];
   if (status === 206 && Number(start) === have) return have;
   if (status === 403 || status === 404) return new DrydockError('server.blob-missing', { status });
-  return new DrydockError('gateway.download', { detail: `HTTP ${status}` });
+  return new DrydockError(status >= 500 ? 'server.unavailable' : 'gateway.download', { detail: `HTTP ${status}` });
 }
 
 async function receive(
@@ -307,9 +317,9 @@ async function sizeOf(path: string): Promise<number | undefined> {
   );
 }
 
-function aborted(signal: AbortSignal, code: ErrorCode, params: ErrorParams): Promise<never> {
+function aborted(signal: AbortSignal, code: () => ErrorCode, params: ErrorParams): Promise<never> {
   return new Promise((_, reject) => {
-    const end = (): void => reject(new DrydockError(code, params));
+    const end = (): void => reject(new DrydockError(code(), params));
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });

@@ -4,7 +4,7 @@
  */
 import { ERROR_CODES, type Blame, type ErrorCode } from '@drydock/contracts';
 
-/** Families of the brake: which test a failure feeds. Gateway and site tests hear of every family besides. */
+/** Families of the brake: which test a failure feeds. Gateway and site tests hear of every blame but the server's. */
 export type BrakeFamily = 'firmware' | 'transport' | 'site';
 
 /** A bad radio must not stop good firmware, nor a full disk. */
@@ -76,7 +76,8 @@ export function countEvent(event: TrialEvent, transportWeight = 0): EventCounts 
 }
 
 function countFailure(event: { blame: Blame; attemptsLeft: boolean }, transportWeight: number): EventCounts {
-  const failed = { ...TRIAL, place: 1, final: !event.attemptsLeft };
+  // A server that was away says nothing of the gateways behind it.
+  const failed = { ...TRIAL, place: event.blame === 'server' ? 0 : 1, final: !event.attemptsLeft };
   switch (FAMILY_OF_BLAME[event.blame]) {
     case 'firmware':
       // At once and for good, even if a retry succeeds.

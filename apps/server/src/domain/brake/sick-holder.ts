@@ -1,5 +1,5 @@
 /**
- * The sick gateway, and the sick site: its own failures of every family against what the others show. As the
+ * The sick gateway, and the sick site: its own failures, of whatever blame but the server's, against what the others show. As the
  * others' share is estimated, the level is nominal (simulated, not proved). Because the limit follows the others,
  * bad firmware does not look like sick gateways.
  */
