@@ -8,8 +8,8 @@ const names = (link: string, format?: string): string[] =>
 describe('protocols worth trying', () => {
   it('on a link whose options belong to one family: only that one', () => {
     expect(names('serial:/dev/x?framing=console')).toEqual(['smp']);
-    expect(names('serial:/dev/x?baud=115200&framing=robust')).toEqual(['gecko-xmodem', 'bgapi-dfu']);
-    expect(names('serial:/dev/x?generation=ble11x')).toEqual(['gecko-xmodem', 'bgapi-dfu']);
+    expect(names('serial:/dev/x?baud=115200&framing=robust')).toEqual(['bgapi-dfu', 'gecko-xmodem']);
+    expect(names('serial:/dev/x?generation=ble11x')).toEqual(['bgapi-dfu', 'gecko-xmodem']);
     expect(names('serial:/dev/x?application=bgapi')).toEqual(['gecko-xmodem']);
     expect(names('serial:/dev/x?framing=raw')).toEqual(['smp']);
     expect(names('serial:/dev/x?via=recovery')).toEqual(['smp']);
