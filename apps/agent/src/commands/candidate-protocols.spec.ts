@@ -25,7 +25,9 @@ describe('protocols worth trying', () => {
   });
 
   it('options of two families at once leave nobody', () => {
-    expect(() => names('serial:/dev/x?entry=touch&framing=raw')).toThrow(/options of the link belong/);
+    expect(() => names('serial:/dev/x?entry=touch&framing=raw')).toThrow(
+      /options of the link belong to no protocol that is spoken over serial, or to several at once/,
+    );
   });
 
   it('on a link that says nothing: all that use it, and deliver the file', () => {

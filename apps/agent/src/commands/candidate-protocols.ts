@@ -77,7 +77,9 @@ export function candidateProtocols(link: string, name: string | undefined, forma
   const found = onLink.filter((protocol) => speakers.every((names) => names.includes(protocol.name)));
   const turnOf = turnIn(speakers[0] ?? SERIAL_ORDER);
   if (found.length > 0) return kind === 'serial' ? found.sort((left, right) => turnOf(left) - turnOf(right)) : found;
-  const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
-  const why = onLink.length === 0 ? '' : '; the options of the link belong to other protocols, or to several at once';
-  throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}${why}` });
+  const detail =
+    onLink.length > 0
+      ? `the options of the link belong to no protocol that ${format === undefined ? '' : `delivers ${format} and `}is spoken over ${kind}, or to several at once`
+      : `no protocol of this agent ${format === undefined ? 'is spoken' : `delivers ${format}`} over ${kind}`;
+  throw new DrydockError('request.invalid', { detail });
 }
