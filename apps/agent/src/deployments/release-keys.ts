@@ -52,7 +52,10 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
     const trustedKeys = keys.map(mcubootKey).filter((key) => key !== undefined);
     try {
       // Every image of the file, or it throws.
-      return openMcubootFile(file, { trustedKeys, verifyRsaPss, allowPadded: format === TI_MCUBOOT_SLOT_FORMAT }).images.length > 0;
+      return (
+        openMcubootFile(file, { trustedKeys, verifyRsaPss, allowPadded: format === TI_MCUBOOT_SLOT_FORMAT }).images
+          .length > 0
+      );
     } catch (error) {
       if (error instanceof DrydockError && error.code === 'artifact.signature') return false;
       throw error;
