@@ -1,5 +1,5 @@
 /** `identify` and `update`: what a person at the gateway does without any server. */
-import { DrydockError, describeArtifact, type UpdateOutcome } from '@drydock/dfu-core';
+import { DrydockError, describeArtifact, type UnprovenReason, type UpdateOutcome } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
@@ -73,6 +73,16 @@ export interface UpdateOptions extends CommonOptions {
   readonly allowDowngrade?: boolean;
   readonly key?: string;
 }
+
+/** What a person may do about it, or has to know. */
+const WHY_UNPROVEN: Readonly<Record<UnprovenReason, string>> = {
+  'version-not-readable': 'Nobody on this link says what runs now.',
+  'version-unchanged': 'The application called itself the same before, so its version proves nothing.',
+  'version-ambiguous': 'Say what the application calls itself when this file runs: --expect-version.',
+  'image-not-readable': 'Not every image of the file can be read back from the device.',
+  'identity-not-readable': 'The device that answers no longer says which unit it is.',
+  'did-not-see-it-leave': 'Nobody saw the device restart into it.',
+};
 
 const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, bytesPerSecond: 0 };
 
@@ -176,6 +186,7 @@ function tellOutcome(outcome: UpdateOutcome, touched: boolean, seconds: number, 
     ]);
     if (outcome.outcome === 'failed')
       process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);
+    if (outcome.outcome === 'unproven') process.stderr.write(`Delivered. ${WHY_UNPROVEN[outcome.reason]}\n`);
     if (outcome.needsRescue)
       process.stderr.write('The device is without a running application: run the update again.\n');
   }

@@ -3,6 +3,7 @@ import { DrydockError, type Protocol } from '@drydock/dfu-core';
 import { parseLinkName } from '../links/parse-link.js';
 import { PROTOCOLS, requireProtocol } from '../protocols.js';
 
+/** An application in packet mode or robust frames takes the line end that wakes a menu for the length of what follows. */
 const BGAPI = ['bgapi-dfu', 'gecko-xmodem'];
 const NORDIC = ['secure-dfu', 'legacy-dfu', 'legacy-serial'];
 
@@ -28,11 +29,12 @@ const SPEAKERS: Readonly<Record<string, readonly string[] | Readonly<Record<stri
   writes: ['silabs-ota'],
 };
 
-function speaksOptions(protocol: Protocol, options: Readonly<Record<string, string>>): boolean {
-  return Object.entries(options).every(([option, value]) => {
+/** Who knows the options that were given, a list for each that not all know; within a list in the order of asking. */
+function speakersOf(options: Readonly<Record<string, string>>): readonly (readonly string[])[] {
+  return Object.entries(options).flatMap(([option, value]) => {
     const known = Object.hasOwn(SPEAKERS, option) ? SPEAKERS[option] : undefined;
     const names = known === undefined || isList(known) ? known : known[value];
-    return names === undefined || names.includes(protocol.name);
+    return names === undefined ? [] : [names];
   });
 }
 
@@ -54,10 +56,12 @@ const isList = (known: NonNullable<(typeof SPEAKERS)[string]>): known is readonl
 const SERIAL_ORDER: readonly string[] = ['gecko-xmodem', 'smp', 'secure-dfu', 'bgapi-dfu', 'legacy-serial'];
 
 /** Those that are not listed come last. */
-const turnOf = ({ name }: Protocol): number => {
-  const turn = SERIAL_ORDER.indexOf(name);
-  return turn < 0 ? SERIAL_ORDER.length : turn;
-};
+const turnIn =
+  (order: readonly string[]) =>
+  ({ name }: Protocol): number => {
+    const turn = order.indexOf(name);
+    return turn < 0 ? order.length : turn;
+  };
 
 /**
  * The protocols worth trying on a link: the named one, or all that use such a link and deliver the format.
@@ -69,9 +73,13 @@ export function candidateProtocols(link: string, name: string | undefined, forma
   const onLink = [...PROTOCOLS.values()].filter(
     (protocol) => protocol.links.includes(kind) && (format === undefined || protocol.formats.includes(format)),
   );
-  const found = onLink.filter((protocol) => speaksOptions(protocol, options));
+  const speakers = speakersOf(options);
+  const found = onLink.filter((protocol) => speakers.every((names) => names.includes(protocol.name)));
+  const turnOf = turnIn(speakers[0] ?? SERIAL_ORDER);
   if (found.length > 0) return kind === 'serial' ? found.sort((left, right) => turnOf(left) - turnOf(right)) : found;
-  const what = format === undefined ? `over ${kind}` : `${format} over ${kind}`;
-  const why = onLink.length === 0 ? '' : '; the options of the link belong to other protocols, or to several at once';
-  throw new DrydockError('request.invalid', { detail: `no protocol of this agent delivers ${what}${why}` });
+  const detail =
+    onLink.length > 0
+      ? `the options of the link belong to no protocol that ${format === undefined ? '' : `delivers ${format} and `}is spoken over ${kind}, or to several at once`
+      : `no protocol of this agent ${format === undefined ? 'is spoken' : `delivers ${format}`} over ${kind}`;
+  throw new DrydockError('request.invalid', { detail });
 }

@@ -24,7 +24,7 @@ const firmware = makeDemoFirmware({ model: 'unit', version: '1.0.0', sizeBytes: 
 const image = makeMcubootImage({ body: firmware, version: { major: 1, minor: 0, revision: 0, build: 0 } });
 
 type Make = (scheduler: RealScheduler) => SimulatedDevice;
-const FAMILIES: readonly (readonly [what: string, protocol: string, mode: string, make: Make])[] = [
+const FAMILIES: readonly (readonly [what: string, protocol: string, mode: string, make: Make, options?: string])[] = [
   ['an SMP board', 'smp', 'application', (scheduler) => createSmpDevice({ scheduler, transport: 'console', image })],
   [
     'a menu with XMODEM',
@@ -40,6 +40,20 @@ const FAMILIES: readonly (readonly [what: string, protocol: string, mode: string
   ],
   ['a BGAPI bootloader', 'bgapi-dfu', 'bootloader', (scheduler) => createSilabsDevice({ scheduler, access: 'bgapi' })],
   [
+    'a BLE11x in packet mode',
+    'bgapi-dfu',
+    'application',
+    (scheduler) =>
+      createSilabsDevice({
+        scheduler,
+        access: 'bgapi',
+        generation: 'ble11x',
+        framing: 'packet',
+        application: firmware,
+      }),
+    '?generation=ble11x&framing=packet',
+  ],
+  [
     "Nordic's secure bootloader",
     'secure-dfu',
     'bootloader',
@@ -51,7 +65,7 @@ const FAMILIES: readonly (readonly [what: string, protocol: string, mode: string
 describe('a serial port of which nothing is known', () => {
   it.each(FAMILIES)(
     '%s is found as %s',
-    async (_, protocol, mode, make) => {
+    async (_, protocol, mode, make, options = '') => {
       const scheduler = new RealScheduler();
       const device = make(scheduler);
       const port = serveSerial(device.serial!, { pacing: 'unpaced' });
@@ -61,7 +75,7 @@ describe('a serial port of which nothing is known', () => {
         () => port.close(),
         () => links.close(),
       );
-      const link = `serial:${port.path}`;
+      const link = `serial:${port.path}${options}`;
       const found = await findUnit(links, link, candidateProtocols(link, undefined));
       expect(found.found).toMatchObject({ protocol, mode });
       expect(device.touches.filter(({ what }) => what !== 'booted')).toEqual([]);

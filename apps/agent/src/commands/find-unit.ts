@@ -7,6 +7,8 @@ import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { parseLinkName } from '../links/parse-link.js';
 
 export const OPEN_MS = 30_000;
+/** A port that is not there within this was misspelt; only Bluetooth units may take their time to be seen. */
+const OPEN_PORT_MS = 5_000;
 export const IDENTIFY_MS = 60_000;
 /**
  * Whoever is there and well says its first word within this, at 9600 baud too. Round by round of full patience a port
@@ -66,7 +68,8 @@ async function ask(
   { isHurried, inDetail }: { isHurried: boolean; inDetail: boolean },
 ): Promise<FoundUnit> {
   const options = linkOptionsOf(name);
-  const times = { openMs: OPEN_MS, limitMs: IDENTIFY_MS };
+  const openMs = parseLinkName(name).kind === 'ble' ? OPEN_MS : OPEN_PORT_MS;
+  const times = { openMs, limitMs: IDENTIFY_MS };
   const driver = new SessionDriver({ clock: realClock, link: await links.link(name, protocol), fences: NO_FENCES });
   try {
     const found = await driver.run((info) => {

@@ -129,8 +129,8 @@ describe('telling them apart', () => {
 
   it('scan knows them by what they advertise', () => {
     const seen = (variant: TiOadVariant, options: Partial<TiOadOptions> = {}): string | undefined => {
-      const { address, services } = unit(variant, options).device.ble.advertisement()!;
-      return tiOad.recognise({ link: 'ble', address, services });
+      const { address, name = '', services } = unit(variant, options).device.ble.advertisement()!;
+      return tiOad.recognise({ link: 'ble', address, name, services });
     };
     expect(VARIANTS.map((variant) => seen(variant))).toEqual(VARIANTS.map(() => 'application'));
     expect(seen('e1-on-chip', { image: undefined })).toBe('bootloader');
