@@ -19,3 +19,6 @@ export * from './framing/crc16-ccitt-false.js';
 export * from './image/nordic-legacy/index.js';
 export * from './protocols/legacy-dfu/index.js';
 export * from './protocols/legacy-serial/index.js';
+export * from './framing/bcsp/index.js';
+export * from './image/csr-dfu/index.js';
+export * from './protocols/csr-dfu/index.js';

@@ -5,7 +5,7 @@ import { fromHex, toHex } from '../../bytes/hex.js';
 import { MalformedFrameError } from '../../errors.js';
 import { decodeAcknowledgement, encodeMessage, encodePacket } from './codec.js';
 import { PacketType, UpdateMode } from './messages.js';
-import { encodeSlip, SlipDecoder } from './slip.js';
+import { encodeSlip, SlipDecoder } from '../../framing/slip.js';
 
 const PACKETS = JSON.parse(readFileSync(new URL('./vectors/packets.json', import.meta.url), 'utf8')) as {
   name: string;

@@ -17,7 +17,7 @@ import { ByteWriter } from '../../bytes/byte-writer.js';
 import { InvariantError, MalformedFrameError } from '../../errors.js';
 import { crc16CcittFalse } from '../../framing/crc16-ccitt-false.js';
 import { type Message, PacketType, SEQUENCE_NUMBERS } from './messages.js';
-import { encodeSlip } from './slip.js';
+import { encodeSlip } from '../../framing/slip.js';
 
 const VENDOR_PACKET = 14;
 const ACK_PACKET = 0;

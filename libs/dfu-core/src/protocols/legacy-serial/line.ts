@@ -12,7 +12,7 @@ import { SERIAL_CHANNEL, type Session } from '../../session/session.js';
 import type { LinkTalk } from '../legacy-dfu/link-talk.js';
 import { decodeAcknowledgement, encodeMessage, encodePacket } from './codec.js';
 import { FIRST_SEQUENCE_NUMBER, type Message, PacketType, SEQUENCE_NUMBERS } from './messages.js';
-import { SlipDecoder } from './slip.js';
+import { SlipDecoder } from '../../framing/slip.js';
 
 /** An acknowledgement has four bytes; what is longer is not for us. */
 const MAX_FRAME_BYTES = 64;

@@ -1,7 +1,7 @@
 /**
- * SLIP as the HCI transport uses it: a frame begins and ends with C0; C0 and DB inside become DB DC and DB DD.
+ * SLIP as Nordic's HCI transport and BCSP use it: a frame begins and ends with C0; C0 and DB inside become DB DC and DB DD.
  *
- * Source: RFC 1055; nRF5 SDK 11, components/libraries/hci/hci_slip.c.
+ * Source: RFC 1055; nRF5 SDK 11, components/libraries/hci/hci_slip.c; BlueZ, tools/ubcsp.c.
  */
 const END = 0xc0;
 const ESCAPE = 0xdb;
