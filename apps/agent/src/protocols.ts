@@ -1,10 +1,10 @@
 /** The protocols that this agent speaks, by the names people type. */
-import { DrydockError, legacyDfu, legacySerial, secureDfu, smp, type Protocol } from '@drydock/dfu-core';
+import { csrDfu, DrydockError, legacyDfu, legacySerial, secureDfu, smp, type Protocol } from '@drydock/dfu-core';
 
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
 export const PROTOCOLS: ProtocolRegistry = new Map(
-  [secureDfu, smp, legacyDfu, legacySerial].map((protocol) => [protocol.name, protocol]),
+  [secureDfu, smp, legacyDfu, legacySerial, csrDfu].map((protocol) => [protocol.name, protocol]),
 );
 
 /** @throws DrydockError `gateway.no-protocol` */
