@@ -70,6 +70,7 @@ function program(done: (status: number) => void): Command {
     .option('--expect-version <version>', 'what the application calls itself when this file runs')
     .option('--allow-downgrade', 'take a file that is older than what runs')
     .option('--key <pem>', 'public key that must have signed the file')
+    .option('--loader-codec <module>', 'path or package with the loader codec (BC127)')
     .option('--adapter <name>', 'Bluetooth adapter')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')

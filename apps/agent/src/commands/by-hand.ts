@@ -13,6 +13,8 @@ import { SessionDriver } from '../driver/session-driver.js';
 import { createLinkFactory, linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { createLogger } from '../logger.js';
 import { EXIT, exitStatusOf, imageInAWord, printJson, printLines, tellError } from './console-output.js';
+import { PROTOCOLS } from '../protocols.js';
+import { loadLoaderCodec, protocolsWith } from '../site/loader-codec.js';
 import { candidateProtocols, openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
 import { openProgress } from './progress.js';
 
@@ -78,6 +80,8 @@ export interface UpdateOptions extends CommonOptions {
   readonly expectVersion?: string;
   readonly allowDowngrade?: boolean;
   readonly key?: string;
+  /** Module with the loader codec for BC127. */
+  readonly loaderCodec?: string;
 }
 
 const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, bytesPerSecond: 0 };
@@ -90,7 +94,13 @@ export async function update(options: UpdateOptions): Promise<number> {
     file = await openFirmware(options.file, options.init);
     const artifact = describeArtifact(file);
     if (options.key !== undefined) await requireSignature(file, artifact.format, options.key);
-    const candidates = candidateProtocols(options.link, options.protocol, artifact.format);
+    const protocols =
+      options.loaderCodec === undefined
+        ? PROTOCOLS
+        : protocolsWith(await loadLoaderCodec(options.loaderCodec, process.cwd()));
+    const candidates = candidateProtocols(options.link, options.protocol, artifact.format).map(
+      (candidate) => protocols.get(candidate.name) ?? candidate,
+    );
     const unfit = candidates.find((protocol) => !protocol.formats.includes(artifact.format));
     if (unfit)
       throw new DrydockError('request.invalid', { detail: `${unfit.name} does not deliver ${artifact.format}` });
