@@ -1,7 +1,7 @@
 /**
  * `npm run simulate`: one simulated sensor on Bluetooth, one board on a UART, one Nordic bootloader on another, with
  * packages for them, and the commands to try the agent on them by hand; with `-- legacy` units with Nordic's legacy
- * bootloaders instead. Ends with Ctrl-C.
+ * bootloaders instead, with `-- bc127` a BC127. Ends with Ctrl-C.
  */
 import { makeBoardPackage, makeReleaseKey, makeSensorPackage, openSimulatedSite } from '@drydock/e2e';
 import { createSecureDfuDevice, RealScheduler, serveSerial } from '@drydock/device-sim';
@@ -12,6 +12,11 @@ import { join } from 'node:path';
 if (process.argv[2] === 'legacy') {
   await (await import('./simulate-legacy.js')).simulateLegacy();
   // A signal ends it.
+  await new Promise<never>(() => undefined);
+}
+
+if (process.argv[2] === 'bc127') {
+  await (await import('./simulate-bc127.js')).simulateBc127();
   await new Promise<never>(() => undefined);
 }
 
