@@ -76,6 +76,16 @@ function program(done: (status: number) => void): Command {
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
 
+  command
+    .command('raw-port')
+    .description("give a BC127 in DFU mode to the vendor's tool, over one connection of this machine, for a while")
+    .requiredOption('--link <link>', 'serial:PATH?variant=standard')
+    .requiredOption('--listen <address>', '127.0.0.1:PORT')
+    .option('--minutes <n>', 'how long at most, up to 60', '20')
+    .option('--json', 'print JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options) => done(await (await import('./commands/raw-port.js')).rawPort(options)));
+
   addBonds(command);
   addPack(command);
   addKeys(command);
