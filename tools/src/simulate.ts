@@ -11,6 +11,7 @@ const FAMILIES: Readonly<Record<string, () => Promise<(folder: string) => Promis
   site: async () => (await import('./simulate-site.js')).simulateSite,
   legacy: async () => (await import('./simulate-legacy.js')).simulateLegacy,
   ti: async () => (await import('./simulate-ti.js')).simulateTi,
+  bc127: async () => (await import('./simulate-bc127.js')).simulateBc127,
   silabs: async () => (await import('./simulate-silabs.js')).simulateSilabs,
 };
 

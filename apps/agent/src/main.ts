@@ -70,10 +70,21 @@ function program(done: (status: number) => void): Command {
     .option('--expect-version <version>', 'what the application calls itself when this file runs')
     .option('--allow-downgrade', 'take a file that is older than what runs')
     .option('--key <pem>', 'public key that must have signed the file')
+    .option('--loader-codec <module>', 'path or package with the loader codec (BC127)')
     .option('--adapter <name>', 'Bluetooth adapter')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/by-hand.js')).update(options)));
+
+  command
+    .command('raw-port')
+    .description("give a BC127 in DFU mode to the vendor's tool, over one connection of this machine, for a while")
+    .requiredOption('--link <link>', 'serial:PATH?variant=standard')
+    .requiredOption('--listen <address>', '127.0.0.1:PORT')
+    .option('--minutes <n>', 'how long at most, up to 60', '20')
+    .option('--json', 'print JSON')
+    .option('--verbose', 'log to stderr')
+    .action(async (options) => done(await (await import('./commands/raw-port.js')).rawPort(options)));
 
   addBonds(command);
   addPack(command);

@@ -1,6 +1,7 @@
 /** The protocols that this agent speaks, by the names people type. */
 import {
   bgapiDfu,
+  csrDfu,
   DrydockError,
   geckoXmodem,
   legacyDfu,
@@ -15,7 +16,7 @@ import {
 export type ProtocolRegistry = ReadonlyMap<string, Protocol>;
 
 export const PROTOCOLS: ProtocolRegistry = new Map(
-  [secureDfu, smp, legacyDfu, legacySerial, tiOad, silabsOta, bgapiDfu, geckoXmodem].map((protocol) => [
+  [secureDfu, smp, legacyDfu, legacySerial, tiOad, silabsOta, bgapiDfu, geckoXmodem, csrDfu].map((protocol) => [
     protocol.name,
     protocol,
   ]),

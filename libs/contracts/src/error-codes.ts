@@ -89,6 +89,11 @@ export const ERROR_CODES = {
   'target.reverted': row('firmware', 'none', 'The device fell back to its former image.'),
   'target.not-confirmed': row('firmware', 'retry', 'The new image runs but could not be confirmed: {detail}.'),
   'target.in-bootloader': row('device', 'retry', 'The device stayed in its bootloader: {detail}.'),
+  'target.settings-lost': row(
+    'firmware',
+    'none',
+    'The new firmware runs, but {count} settings were lost and could not be put back: {detail}.',
+  ),
   // Fences and orders.
   'fence.start-by': row('gateway', 'retry', 'The grant ended before the device was touched.'),
   'fence.finish-by': row('link', 'retry', 'The time for this attempt ran out: nothing may be written after it.'),
@@ -111,6 +116,11 @@ export const ERROR_CODES = {
     'operator',
     'none',
     'The artifact carries no signature of the release key kept for model {model}.',
+  ),
+  'gateway.no-loader-codec': row(
+    'gateway',
+    'none',
+    'This gateway cannot speak to the boot loader ({protocol}): {detail}.',
   ),
   'gateway.journal': row('gateway', 'retry', 'The journal of the gateway cannot be written: {detail}.'),
   // Server and people.

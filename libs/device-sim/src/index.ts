@@ -40,3 +40,6 @@ export * from './targets/legacy-dfu/legacy-dfu-device.js';
 export * from './targets/legacy-serial/options.js';
 export * from './targets/legacy-serial/legacy-serial-device.js';
 export * from './links/floor-nordic-legacy.js';
+export * from './targets/csr-bc127/options.js';
+export * from './targets/csr-bc127/csr-bc127-device.js';
+export * from './links/floor-csr.js';

@@ -3,6 +3,8 @@
  * through the simulated Bluetooth controller. Targets know nothing of the link's implementation.
  */
 
+import type { LineSettings } from '@drydock/dfu-core';
+
 /** Time as targets and simulated links see it: virtual in tests, real when paced. Milliseconds. */
 export interface Scheduler {
   now(): number;
@@ -101,6 +103,8 @@ export interface SerialPeripheral {
   onBytes(bytes: Uint8Array): void;
   /** Baud rate the device listens at now; a paced link uses it. */
   readonly baud: number;
+  /** All settings of its end, where parity matters: a link that can tell delivers noise when the host's differ. */
+  readonly line?: LineSettings;
 }
 
 /** Flash as an outside observer sees it; tests compare it with the artifact. */

@@ -27,3 +27,6 @@ export * from './protocols/silabs-ota/index.js';
 export * from './protocols/bgapi-dfu/index.js';
 export * from './framing/xmodem.js';
 export * from './protocols/gecko-xmodem/index.js';
+export * from './framing/bcsp/index.js';
+export * from './image/csr-dfu/index.js';
+export * from './protocols/csr-dfu/index.js';

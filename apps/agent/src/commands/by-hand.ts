@@ -9,6 +9,8 @@ import { createLogger } from '../logger.js';
 import { exitStatusOfOutcome, imageInAWord, printJson, printLines, tellError } from './console-output.js';
 import { candidateProtocols } from './candidate-protocols.js';
 import { openFirmware, requireSignature, type OpenFirmware } from './read-input.js';
+import { PROTOCOLS } from '../protocols.js';
+import { loadLoaderCodec, protocolsWith } from '../site/loader-codec.js';
 import { findUnit, OPEN_MS } from './find-unit.js';
 import { openProgress } from './progress.js';
 
@@ -72,6 +74,8 @@ export interface UpdateOptions extends CommonOptions {
   readonly expectVersion?: string;
   readonly allowDowngrade?: boolean;
   readonly key?: string;
+  /** Module with the loader codec for BC127. */
+  readonly loaderCodec?: string;
 }
 
 /** What a person may do about it, or has to know. */
@@ -94,7 +98,13 @@ export async function update(options: UpdateOptions): Promise<number> {
     file = await openFirmware(options.file, options.init);
     const artifact = describeArtifact(file);
     if (options.key !== undefined) await requireSignature(file, artifact.format, options.key);
-    const candidates = candidateProtocols(options.link, options.protocol, artifact.format);
+    const protocols =
+      options.loaderCodec === undefined
+        ? PROTOCOLS
+        : protocolsWith(await loadLoaderCodec(options.loaderCodec, process.cwd()));
+    const candidates = candidateProtocols(options.link, options.protocol, artifact.format).map(
+      (candidate) => protocols.get(candidate.name) ?? candidate,
+    );
     const unfit = candidates.find((protocol) => !protocol.formats.includes(artifact.format));
     if (unfit)
       throw new DrydockError('request.invalid', { detail: `${unfit.name} does not deliver ${artifact.format}` });

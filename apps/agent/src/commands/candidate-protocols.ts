@@ -27,6 +27,8 @@ const SPEAKERS: Readonly<Record<string, readonly string[] | Readonly<Record<stri
   application: ['gecko-xmodem'],
   apploader: ['silabs-ota'],
   writes: ['silabs-ota'],
+  variant: ['csr-dfu'],
+  loader: ['csr-dfu'],
 };
 
 /** Who knows the options that were given, a list for each that not all know; within a list in the order of asking. */

@@ -1,10 +1,12 @@
 /** `drydock-agent run`: the daemon. */
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve as resolvePath } from 'node:path';
 import { DrydockError } from '@drydock/dfu-core';
 import { startAgent } from '../agent.js';
 import { realClock, sleep } from '../clock.js';
 import { createLogger, RepeatedLine } from '../logger.js';
 import { PROTOCOLS } from '../protocols.js';
+import { loadLoaderCodec, protocolsWith } from '../site/loader-codec.js';
 import { EMPTY_SITE, readSiteFile } from '../site/site-file.js';
 import { tellError } from './console-output.js';
 import { preferSpeed } from './small-memory.js';
@@ -41,12 +43,18 @@ export async function run(options: RunOptions): Promise<number> {
     }
     const log = createLogger(level);
     const site = options.site === undefined ? EMPTY_SITE : await readSiteFile(options.site, [...PROTOCOLS.keys()]);
+    const codec =
+      site.loaderCodec === undefined
+        ? undefined
+        : await loadLoaderCodec(site.loaderCodec, dirname(resolvePath(options.site ?? '.')));
+    if (codec) log.info({ loaderCodec: codec.id, provenance: codec.provenance }, 'loader codec added');
     const lines = new RepeatedLine();
     for (let pauseMs = ENROL_RETRY_MS; !stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, MAX_ENROL_RETRY_MS)) {
       try {
         const agent = await startAgent({
           stateDir: options.state,
           site,
+          ...(codec && { protocols: protocolsWith(codec) }),
           serverUrl: options.server,
           token: () => readToken(options.tokenFile),
           log,

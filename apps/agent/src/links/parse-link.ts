@@ -14,6 +14,8 @@
  * otherwise the link itself does. `via=recovery` updates through the bootloader's serial recovery; `reset=force` resets
  * also an application that keeps saying that it is busy. `entry=touch`: a board that enters its
  * bootloader when its port is opened at 1200 baud.
+ *
+ * `variant=hd` or `variant=standard` states which BC127 it is; `loader=simulated` is for simulated ones alone.
  */
 import { DrydockError, type LineSettings, type LinkKind } from '@drydock/dfu-core';
 
@@ -65,6 +67,8 @@ const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
     'bootbaud',
     'bootframing',
     'application',
+    'variant',
+    'loader',
     ...STATED_HARDWARE,
   ],
   ble: ['type', 'identity', 'reset', 'apploader', 'writes', ...STATED_HARDWARE],
@@ -118,6 +122,8 @@ export function parseLinkName(name: string): ParsedLink {
   oneOf('via', ['application', 'recovery']);
   oneOf('reset', ['ask', 'force']);
   oneOf('entry', ['touch']);
+  oneOf('variant', ['hd', 'standard']);
+  oneOf('loader', ['simulated']);
 
   if (kind === 'serial') {
     const dataBits = oneOf('dataBits', ['7', '8']);

@@ -69,6 +69,8 @@ export const SiteFile = z.strictObject({
   models: z.record(ModelName, Model).default({}),
   devices: z.array(Device).max(256).default([]),
   discover: z.array(Discover).max(32).default([]),
+  /** Module with the loader codec for BC127: a path from here, or a package that is installed here. */
+  loaderCodec: z.string().min(1).max(400).optional(),
 });
 export type SiteFile = z.infer<typeof SiteFile>;
 

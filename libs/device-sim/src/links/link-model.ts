@@ -1,4 +1,5 @@
 /** How a simulated link behaves in virtual time. All fields have defaults. */
+import type { LineSettings } from '@drydock/dfu-core';
 import type { Phy } from './ble-air.js';
 
 export interface BleLinkModel {
@@ -26,6 +27,8 @@ export interface BleLinkModel {
 export interface SerialLinkModel {
   /** Baud rate of the host's end; default: the device's. With unequal rates only noise arrives. */
   readonly baud?: number;
+  /** All settings of the host's end, with parity; instead of `baud`. */
+  readonly line?: LineSettings;
   /** Extra delay each way, milliseconds. Default 0. */
   readonly latencyMs: number;
   /** Probability, per byte, of a flipped bit. Default 0. */

@@ -59,7 +59,7 @@ export function openSimulatedPort(
         return opened(new UdpPort(scheduler, peripheral, completeUdpModel(place.model.udp), place.portName, events));
       }
       const model = completeSerialModel(place.model.serial);
-      const line = hint.line ? { ...model, baud: hint.line.baud } : model;
+      const line = hint.line ? { ...model, line: hint.line } : model;
       opened(new SerialPort(scheduler, peripheral, line, place.portName, events));
     });
     return () => {

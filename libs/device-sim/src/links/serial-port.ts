@@ -1,11 +1,13 @@
-/** A UART (10 bits a byte, both directions at once) or a UDP path to a device, in virtual time. */
+/** A UART (10 bits a byte, 11 with parity, both directions at once) or a UDP path to a device, in virtual time. */
 import { SERIAL_CHANNEL, UDP_CHANNEL, type Channel, type LineSettings, type LinkInfo } from '@drydock/dfu-core';
 import { seededRandom } from '../scheduler/seeded-random.js';
 import type { Scheduler, SerialPeripheral } from '../target.js';
 import type { SerialLinkModel, UdpLinkModel } from './link-model.js';
 import { PORT_OK, portFailure, type PortDone, type PortEvents, type SimulatedPort } from './simulated-port.js';
 
-const BITS_PER_BYTE = 10;
+const bitsPerByte = ({ parity = 'none', stopBits = 1 }: LineSettings): number =>
+  9 + stopBits + (parity === 'none' ? 0 : 1);
+const lineOf = (peripheral: SerialPeripheral): LineSettings => peripheral.line ?? { baud: peripheral.baud };
 
 /** One direction of the line: bytes leave one after the other, and arrive in pieces. */
 class LineDirection {
@@ -19,23 +21,23 @@ class LineDirection {
   ) {}
 
   /** @returns milliseconds until the last byte has left. */
-  push(bytes: Uint8Array, baud: number, sameBaud: boolean): number {
+  push(bytes: Uint8Array, line: LineSettings, isSameLine: boolean): number {
     const now = this.scheduler.now();
     let atMs = Math.max(now, this.#freeAtMs);
     for (let from = 0; from < bytes.length; from += this.model.pieceBytes) {
       const piece = bytes.slice(from, from + this.model.pieceBytes);
-      atMs += (piece.length * BITS_PER_BYTE * 1000) / baud;
+      atMs += (piece.length * bitsPerByte(line) * 1000) / line.baud;
       if (this.model.lossRate > 0 && this.random() < this.model.lossRate) continue;
-      this.#spoil(piece, sameBaud);
+      this.#spoil(piece, isSameLine);
       this.scheduler.after(atMs - now + this.model.latencyMs, () => this.deliver(piece));
     }
     this.#freeAtMs = atMs;
     return atMs - now;
   }
 
-  #spoil(piece: Uint8Array, sameBaud: boolean): void {
+  #spoil(piece: Uint8Array, isSameLine: boolean): void {
     for (let i = 0; i < piece.length; i++) {
-      if (!sameBaud) piece[i] = Math.floor(this.random() * 256);
+      if (!isSameLine) piece[i] = Math.floor(this.random() * 256);
       else if (this.model.bitErrorsPerByte > 0 && this.random() < this.model.bitErrorsPerByte) {
         piece[i] = (piece[i] ?? 0) ^ (1 << Math.floor(this.random() * 8));
       }
@@ -48,7 +50,7 @@ export class SerialPort implements SimulatedPort {
   readonly #scheduler: Scheduler;
   readonly #peripheral: SerialPeripheral;
   readonly #toDevice: LineDirection;
-  #hostBaud: number;
+  #hostLine: LineSettings;
   #open = true;
 
   constructor(
@@ -60,13 +62,13 @@ export class SerialPort implements SimulatedPort {
   ) {
     this.#scheduler = scheduler;
     this.#peripheral = peripheral;
-    this.#hostBaud = model.baud ?? peripheral.baud;
+    this.#hostLine = model.line ?? (model.baud === undefined ? lineOf(peripheral) : { baud: model.baud });
     const random = seededRandom(model.seed);
     this.#toDevice = new LineDirection(scheduler, model, random, (bytes) => peripheral.onBytes(bytes));
     const toHost = new LineDirection(scheduler, model, random, (bytes) => {
       if (this.#open) events.frame(SERIAL_CHANNEL, bytes);
     });
-    peripheral.attach((bytes) => toHost.push(bytes, peripheral.baud, peripheral.baud === this.#hostBaud));
+    peripheral.attach((bytes) => toHost.push(bytes, lineOf(peripheral), this.#isSameLine()));
     this.info = {
       kind: 'serial',
       maxWriteBytes: model.maxWriteBytes,
@@ -77,7 +79,7 @@ export class SerialPort implements SimulatedPort {
 
   send(channel: Channel, bytes: Uint8Array, _acknowledged: boolean, done: PortDone): void {
     if (channel !== SERIAL_CHANNEL) return done(portFailure('link.no-such-channel', { channel }));
-    const leavesInMs = this.#toDevice.push(bytes, this.#hostBaud, this.#hostBaud === this.#peripheral.baud);
+    const leavesInMs = this.#toDevice.push(bytes, this.#hostLine, this.#isSameLine());
     this.#scheduler.after(leavesInMs, () => done(PORT_OK));
   }
 
@@ -90,13 +92,20 @@ export class SerialPort implements SimulatedPort {
   }
 
   configure(line: LineSettings, done: PortDone): void {
-    this.#hostBaud = line.baud;
+    this.#hostLine = line;
     done(PORT_OK);
   }
 
   close(done: () => void): void {
     this.#open = false;
     done();
+  }
+
+  /** Parity counts only for devices that state theirs. */
+  #isSameLine(): boolean {
+    const theirs = lineOf(this.#peripheral);
+    if (theirs.baud !== this.#hostLine.baud) return false;
+    return this.#peripheral.line === undefined || (theirs.parity ?? 'none') === (this.#hostLine.parity ?? 'none');
   }
 }
 

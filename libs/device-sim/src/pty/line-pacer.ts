@@ -1,10 +1,10 @@
 /**
- * Lets bytes pass at the rate of a UART, in real time: 10 bits a byte, counted on an absolute clock
+ * Lets bytes pass at the rate of a UART, in real time: 10 bits a byte (11 with parity), counted on an absolute clock
  * so that late timers do not add up.
  */
 import { performance } from 'node:perf_hooks';
+import type { LineSettings } from '@drydock/dfu-core';
 
-const BITS_PER_BYTE = 10;
 /** Pieces that are handed on while more follow. */
 const PIECE_BYTES = 64;
 
@@ -15,20 +15,21 @@ interface Waiting {
 }
 
 export class LinePacer {
-  readonly #baud: () => number;
+  readonly #line: () => LineSettings;
   readonly #deliver: (bytes: Uint8Array) => void;
   readonly #queue: Waiting[] = [];
   #lineFreeMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
-  constructor(baud: () => number, deliver: (bytes: Uint8Array) => void) {
-    this.#baud = baud;
+  constructor(line: () => LineSettings, deliver: (bytes: Uint8Array) => void) {
+    this.#line = line;
     this.#deliver = deliver;
   }
 
   push(bytes: Uint8Array): void {
-    const msPerByte = (BITS_PER_BYTE * 1000) / this.#baud();
+    const { baud, parity = 'none' } = this.#line();
+    const msPerByte = ((parity === 'none' ? 10 : 11) * 1000) / baud;
     this.#lineFreeMs = Math.max(this.#lineFreeMs, performance.now());
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       const piece = bytes.slice(at, at + PIECE_BYTES);

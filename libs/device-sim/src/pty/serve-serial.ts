@@ -28,11 +28,11 @@ export function serveSerial(peripheral: SerialPeripheral, options: ServeSerialOp
   const pair = openPtyPair();
   const isPaced = (options.pacing ?? 'baud') === 'baud';
   const toHost = new LinePacer(
-    () => peripheral.baud,
+    () => peripheral.line ?? { baud: peripheral.baud },
     (bytes) => void pair.write(bytes),
   );
   const toDevice = new LinePacer(
-    () => peripheral.baud,
+    () => peripheral.line ?? { baud: peripheral.baud },
     (bytes) => peripheral.onBytes(bytes),
   );
   peripheral.attach((bytes) => {

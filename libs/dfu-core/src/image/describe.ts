@@ -2,6 +2,8 @@
 import { ArtifactError } from '../errors.js';
 import type { ArtifactDescription } from './description.js';
 import { type ByteSource, sourceOf, wholeOf } from '../bytes/byte-source.js';
+import { describeCsrDfu } from './csr-dfu/describe-file.js';
+import { looksLikeCsrDfu } from './csr-dfu/parse.js';
 import { looksLikeIntelHex } from './intel-hex/index.js';
 import { describeMcubootFile, isMcubootPackage } from './mcuboot/file.js';
 import { looksLikeMcubootImage } from './mcuboot/parse.js';
@@ -31,6 +33,7 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
   }
   if (isZip && isMcubootPackage(source)) return describeMcubootFile(source);
   const bytes = wholeOf(source);
+  if (looksLikeCsrDfu(head)) return describeCsrDfu(bytes);
   if (looksLikeIntelHex(head)) return describeMcubootFile(bytes);
   if (isZip && looksLikeLegacyPackage(bytes)) return describeLegacyPackage(bytes);
   const silabs = describeSilabsArtifact(bytes);
@@ -44,6 +47,6 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
     detail:
       bytes.length === 0
         ? 'it is empty'
-        : `it begins with ${start}; neither a package, nor an MCUboot image, nor a TI OAD image, nor a GBL or EBL file, nor Intel HEX`,
+        : `it begins with ${start}; neither a package, nor an MCUboot image, nor a TI OAD image, nor a GBL or EBL file, nor a CSR .dfu, nor Intel HEX`,
   });
 }

@@ -42,7 +42,20 @@ const TOUCH_BAUD = 1200;
 
 type Port = SerialPortClass;
 
+/** A pseudo-terminal has no parity, and says so in its own way; on a wire that would be a wrong setting. */
+const isTerminalWithoutParity = (path: string, line: LineSettings, error: unknown): boolean =>
+  path.startsWith('/dev/pts/') && (line.parity ?? 'none') !== 'none' && /EINVAL|invalid/i.test(String(error));
+
 async function openPort(path: string, line: LineSettings): Promise<Port> {
+  try {
+    return await openPortAs(path, line);
+  } catch (error) {
+    if (!isTerminalWithoutParity(path, line, error)) throw error;
+    return openPortAs(path, { ...line, parity: 'none' });
+  }
+}
+
+async function openPortAs(path: string, line: LineSettings): Promise<Port> {
   const { SerialPort } = await import('serialport');
   return new Promise((resolve, reject) => {
     const port: Port = new SerialPort(
@@ -101,8 +114,7 @@ export class UartLink implements Link {
       if (hint.afterMs) await sleep(this.#clock, Math.min(hint.afterMs, withinMs));
       const port = open.release();
       if (port?.isOpen) {
-        const line = hint.line ?? open.line;
-        const next = await OpenUart.over(port, this.#options, line, this.#clock);
+        const next = await OpenUart.over(port, this.#options, open.line, this.#clock);
         if (hint.line) await next.configure(hint.line, withinMs);
         return next;
       }
@@ -120,6 +132,11 @@ function openError(link: string, withinMs: number, detail: string): LinkError {
   return new LinkError('link.open-failed', { link, detail });
 }
 
+const isSameFraming = (left: LineSettings, right: LineSettings): boolean =>
+  (left.parity ?? 'none') === (right.parity ?? 'none') &&
+  (left.dataBits ?? 8) === (right.dataBits ?? 8) &&
+  (left.stopBits ?? 1) === (right.stopBits ?? 1);
+
 class OpenUart implements OpenLink {
   readonly info: LinkInfo;
   readonly closed: Promise<void>;
@@ -136,7 +153,6 @@ class OpenUart implements OpenLink {
   readonly #onError = (error: Error): void => this.#gone(error.message);
 
   private constructor(port: Port, path: string, line: LineSettings, clock: Clock) {
-    this.#port = port;
     this.line = line;
     this.#clock = clock;
     this.info = {
@@ -146,9 +162,7 @@ class OpenUart implements OpenLink {
       identity: { kind: 'port-path', value: path },
     };
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
-    port.on('data', this.#onData);
-    port.on('close', this.#onClose);
-    port.on('error', this.#onError);
+    this.#listen(port);
   }
 
   static async over(port: Port, options: UartLinkOptions, line: LineSettings, clock: Clock): Promise<OpenUart> {
@@ -197,14 +211,45 @@ class OpenUart implements OpenLink {
   async configure(line: LineSettings, withinMs: number): Promise<void> {
     const port = this.#port;
     if (!port?.isOpen) throw new LinkError('link.lost', { detail: 'the port is closed' });
-    // The library can only change the speed of an open port; other settings come with the next opening.
-    if (line.baud !== this.line.baud) {
+    if (!isSameFraming(line, this.line)) await this.#openAgain(port, line, withinMs);
+    else if (line.baud !== this.line.baud) {
       await this.#within(withinMs, 'setting the speed', (done) =>
         port.update({ baudRate: line.baud }, (error) => done(error ?? undefined)),
       );
     }
     this.line = line;
     this.#lineFreeAtMs = 0;
+  }
+
+  /**
+   * The library changes the speed of an open port, and nothing else: parity and the like take another opening. What was
+   * written leaves with the old settings first; what arrives in between is lost.
+   */
+  async #openAgain(port: Port, line: LineSettings, withinMs: number): Promise<void> {
+    await this.#within(withinMs, 'emptying the line', (done) => port.drain((error) => done(error ?? undefined)));
+    this.#silence(port);
+    await new Promise<void>((resolve) => port.close(() => resolve()));
+    try {
+      this.#listen(await openPort(this.info.identity.value, line));
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#gone(`the port could not be opened with other settings: ${detail}`);
+      throw openError(`serial:${this.info.identity.value}`, withinMs, detail);
+    }
+  }
+
+  #listen(port: Port): void {
+    this.#port = port;
+    port.on('data', this.#onData);
+    port.on('close', this.#onClose);
+    port.on('error', this.#onError);
+  }
+
+  #silence(port: Port): void {
+    port.off('data', this.#onData);
+    port.off('close', this.#onClose);
+    port.off('error', this.#onError);
+    port.on('error', () => undefined);
   }
 
   async receive(
@@ -238,10 +283,7 @@ class OpenUart implements OpenLink {
     const port = this.#port;
     if (!port) return undefined;
     this.#gone('the link was closed');
-    port.off('data', this.#onData);
-    port.off('close', this.#onClose);
-    port.off('error', this.#onError);
-    port.on('error', () => undefined);
+    this.#silence(port);
     return port;
   }
 

@@ -1,0 +1,113 @@
+/**
+ * `raw-port`: a BC127 for the vendor's own tool. Reads what runs, sends the module to DFU mode, gives the port to one
+ * connection of this machine for a bounded time, takes it back, and reads what runs then: the only proof there is.
+ *
+ * The port is locked all the while, so that the daemon does not use it.
+ */
+import {
+  createCsrDfu,
+  DFU_LINE,
+  DrydockError,
+  enterCsrDfuMode,
+  returnToMelody,
+  type Identification,
+  type LinkInfo,
+  type Session,
+} from '@drydock/dfu-core';
+import { realClock } from '../clock.js';
+import { NO_FENCES } from '../driver/fences.js';
+import { SessionDriver } from '../driver/session-driver.js';
+import { linkOptionsOf } from '../links/link-factory.js';
+import { parseLinkName } from '../links/parse-link.js';
+import { bridgeRawPort } from '../links/uart/raw-bridge.js';
+import { UartLink } from '../links/uart/uart-link.js';
+import { linksFor, type CommonOptions } from './by-hand.js';
+import { IDENTIFY_MS, OPEN_MS } from './find-unit.js';
+import { EXIT, printJson, printLines, tellError } from './console-output.js';
+
+export interface RawPortOptions extends CommonOptions {
+  readonly link: string;
+  /** `HOST:PORT` of this machine. */
+  readonly listen: string;
+  readonly minutes: string;
+  /** Told where it listens. */
+  readonly listening?: (port: number) => void;
+}
+
+const MAX_MINUTES = 60;
+const RETURN_MS = 300_000;
+
+const spell = ({ mode, running }: Identification): string =>
+  mode === 'application' ? (running[0]?.version ?? 'unknown') : 'none (in its boot loader)';
+
+/** @returns 0 when Melody runs another version than before, 3 when the same, 1 when none runs or anything failed. */
+export async function rawPort(options: RawPortOptions): Promise<number> {
+  const json = options.json ?? false;
+  const links = linksFor(options);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    const parsed = parseLinkName(options.link);
+    if (parsed.kind !== 'serial') throw new DrydockError('request.invalid', { detail: '--link: only serial: links' });
+    const minutes = Number(options.minutes);
+    if (!(minutes > 0 && minutes <= MAX_MINUTES)) {
+      throw new DrydockError('request.invalid', { detail: `--minutes: more than 0, at most ${MAX_MINUTES}` });
+    }
+    const listen = /^(127\.0\.0\.1|\[::1\]):(\d{1,5})$/.exec(options.listen);
+    if (!listen || Number(listen[2]) > 65_535) {
+      throw new DrydockError('request.invalid', { detail: '--listen: 127.0.0.1:PORT or [::1]:PORT, never a network' });
+    }
+    const protocol = createCsrDfu();
+    const sessionOptions = linkOptionsOf(options.link);
+    const perform = async <T>(session: (info: LinkInfo) => Session<T>, limitMs: number): Promise<T> => {
+      const driver = new SessionDriver({
+        clock: realClock,
+        link: await links.link(options.link, protocol),
+        fences: NO_FENCES,
+      });
+      try {
+        return await driver.run(session, { openMs: OPEN_MS, limitMs });
+      } finally {
+        await driver.close();
+      }
+    };
+    const before = await perform((info) => enterCsrDfuMode(info, sessionOptions), IDENTIFY_MS);
+    const port = new UartLink({ name: options.link, path: parsed.path, line: DFU_LINE });
+    const open = await port.open({}, OPEN_MS);
+    let bridge;
+    try {
+      bridge = await bridgeRawPort(open, {
+        host: listen[1]!.replace(/[[\]]/g, ''),
+        port: Number(listen[2]),
+        limitMs: minutes * 60_000,
+        signal: stopping.signal,
+        listening: (number) => {
+          options.listening?.(number);
+          process.stderr.write(`The module is in DFU mode (115200 8E1); its port is at ${listen[1]}:${number}.\n`);
+        },
+      });
+    } finally {
+      await open.close();
+    }
+    const after = await perform((info) => returnToMelody(info, sessionOptions), RETURN_MS);
+    if (json) printJson({ before, after, ...bridge });
+    else {
+      printLines([
+        `before      ${spell(before)}`,
+        `after       ${spell(after)}`,
+        `ended by    ${bridge.endedBy}`,
+        `bytes       ${bridge.toDevice} to the module, ${bridge.toTool} to the tool`,
+      ]);
+    }
+    if (after.mode !== 'application') return EXIT.failed;
+    return spell(after) === spell(before) ? EXIT.unproven : 0;
+  } catch (error) {
+    return tellError(error, json);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    await links.close();
+  }
+}

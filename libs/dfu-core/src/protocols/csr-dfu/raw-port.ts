@@ -1,0 +1,61 @@
+/**
+ * Before and after somebody else's tool updates a module through the same port: into DFU mode, where such a tool begins,
+ * and back to Melody, whose version is the only proof.
+ *
+ * Source: BC127_firmware_update_passthrough (ipaq3115) and BC127_Firmware (Tympan): `DFU`, 500 ms, 115200 8E1.
+ */
+import { DrydockError } from '../../errors.js';
+import type { Identification } from '../../session/protocol.js';
+import type { LinkInfo, Session } from '../../session/session.js';
+import { LinkTalk } from '../legacy-dfu/link-talk.js';
+import { BcspLine } from './bcsp-line.js';
+import { find, findOrFail } from './identify.js';
+import { DFU_LINE } from './lines.js';
+import { coldReset } from './loader.js';
+import { MelodyCli } from './melody.js';
+
+const AFTER_DFU_MS = 500;
+const ESTABLISH_MS = 10_000;
+const LOOK_MS = 2_000;
+const LOOKS = 10;
+
+/** @returns what ran before; the module is in DFU mode or in its loader afterwards, and nothing else was done to it. */
+export function* enterCsrDfuMode(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification> {
+  const talk = new LinkTalk(link);
+  const { identification, cli } = yield* findOrFail(talk, options);
+  if (cli) {
+    const melody = new MelodyCli(talk);
+    yield* melody.listenAt(cli.line);
+    yield* talk.mark('touched');
+    yield* melody.tell('DFU');
+    yield* talk.sleep(AFTER_DFU_MS);
+  }
+  yield* talk.close();
+  return identification;
+}
+
+/**
+ * Waits for Melody; a module that is still in DFU mode is reset once.
+ * @returns who answers in the end: Melody, or a loader without application.
+ * @throws DrydockError `target.did-not-return`
+ */
+export function* returnToMelody(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification> {
+  const talk = new LinkTalk(link);
+  let wasReset = false;
+  let last: Identification | undefined;
+  for (let looks = 0; looks < LOOKS; looks++) {
+    const found = yield* find(talk, options);
+    last = found?.identification ?? last;
+    if (found?.cli) return found.identification;
+    if (found && wasReset) return found.identification;
+    if (found) {
+      wasReset = true;
+      yield* talk.configure(DFU_LINE);
+      const line = new BcspLine(talk);
+      if (yield* line.establish(ESTABLISH_MS)) yield* coldReset(line);
+    }
+    yield* talk.sleep(LOOK_MS);
+  }
+  if (last) return last;
+  throw new DrydockError('target.did-not-return', { withinMs: LOOKS * LOOK_MS });
+}
