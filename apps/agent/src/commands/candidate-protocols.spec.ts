@@ -31,7 +31,15 @@ describe('protocols worth trying', () => {
   });
 
   it('on a link that says nothing: all that use it, and deliver the file', () => {
-    expect(names('serial:/dev/x')).toEqual(['gecko-xmodem', 'smp', 'secure-dfu', 'bgapi-dfu', 'legacy-serial']);
+    expect(names('serial:/dev/x')).toEqual([
+      'gecko-xmodem',
+      'smp',
+      'secure-dfu',
+      'bgapi-dfu',
+      'legacy-serial',
+      'csr-dfu',
+    ]);
+    expect(names('serial:/dev/x?variant=hd')).toEqual(['csr-dfu']);
     expect(names('serial:/dev/x', 'silabs-gbl')).toEqual(['gecko-xmodem', 'bgapi-dfu']);
     expect(names('ble:AA:BB:CC:DD:EE:FF', 'silabs-gbl')).toEqual(['silabs-ota']);
     expect(() => names('udp:host:1', 'silabs-gbl')).toThrow(/no protocol/);

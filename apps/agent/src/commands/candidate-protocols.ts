@@ -50,12 +50,13 @@ const isList = (known: NonNullable<(typeof SPEAKERS)[string]>): known is readonl
  * - a console line of SMP: no byte of base64 can begin a packet of BGAPI, and SLIP forgets it at the next END;
  * - SLIP of Nordic's bootloaders: for a console a line of noise, for BGAPI bytes that begin no packet;
  * - BGAPI: what SLIP has half taken, it forgets at the next END;
- * - the HCI packets of legacy bootloaders, at two speeds, of which one is noise to everybody.
+ * - the HCI packets of legacy bootloaders, at two speeds, of which one is noise to everybody;
+ * - the command line of a BC127 and BCSP, the latter with a parity of its own that nobody else understands.
  *
  * Sources: gecko_sdk 4.4.1, btl_comm_xmodem_common.c and btl_comm_bgapi_common.c; mcumgr serial transport (Zephyr
  * `subsys/mgmt/mcumgr/transport/src/serial_util.c`); nRF5 SDK 17 `slip.c`, nRF5 SDK 11 `hci_slip.c`.
  */
-const SERIAL_ORDER: readonly string[] = ['gecko-xmodem', 'smp', 'secure-dfu', 'bgapi-dfu', 'legacy-serial'];
+const SERIAL_ORDER: readonly string[] = ['gecko-xmodem', 'smp', 'secure-dfu', 'bgapi-dfu', 'legacy-serial', 'csr-dfu'];
 
 /** Those that are not listed come last. */
 const turnIn =
