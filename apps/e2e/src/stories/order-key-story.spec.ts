@@ -83,8 +83,8 @@ describe('a new order key', () => {
     await command('rotate-order-key', '--root-key', rootKey, '--overlap-hours', '0');
     await world.server.crash();
     await world.server.restart();
-    await until('the agent to drop the stolen key', 60_000, () =>
+    await until('the agent to drop the stolen key', 150_000, () =>
       Promise.resolve(rootOfAgent().version === 4 && rootOfAgent().orderKeys.length === 1),
     );
-  }, 240_000);
+  }, 360_000);
 });

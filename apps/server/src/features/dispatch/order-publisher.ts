@@ -76,7 +76,8 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     this.broker.onClientConnected((gateway) => this.publishStored(gateway));
   }
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
+    await this.overtakeOtherKeys();
     this.timers = [
       setInterval(() => this.kick(), POLL_MS),
       setInterval(() => void this.sweep().catch((error: unknown) => this.complain(error)), SWEEP_MS),
@@ -87,6 +88,19 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);
     await this.running;
+  }
+
+  /**
+   * Orders that another key signed are issued anew: a gateway that meets a key it does not know asks for the root's
+   * statement, so it learns of a change also where its connection to the broker outlives this server.
+   */
+  private async overtakeOtherKeys(): Promise<void> {
+    const rows = await queryRows<{ gateway_id: string; header: string }>(
+      this.source.manager,
+      `select gateway_id, split_part(jws, '.', 1) as header from orders where jws is not null`,
+    );
+    const others = rows.filter(({ header }) => kidOf(header) !== this.keys.orderKey.kid).map((row) => row.gateway_id);
+    if (others.length > 0) await inTransaction(this.source, (tx) => bumpOrders(tx, others, true));
   }
 
   /** Looks now instead of at the next poll. */
@@ -283,4 +297,9 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
   private complain(error: unknown): void {
     if (!this.stopped) this.log.error(`orders could not be published: ${String(error)}`);
   }
+}
+
+/** Key that signed, from the first part of a JWS. */
+function kidOf(header: string): unknown {
+  return (JSON.parse(Buffer.from(header, 'base64url').toString('utf8')) as { kid?: unknown }).kid;
 }
