@@ -146,6 +146,12 @@ describe('packets in what a UART delivers', () => {
     expect(finder.push(Uint8Array.of(...damaged, ...encodeRobust(dfuBoot))).map(toHex)).toEqual([toHex(dfuBoot)]);
   });
 
+  it('a robust frame whose content is no whole packet is noise, also where it has no CRC-8', () => {
+    const finder = new PacketFinder(DIALECTS.efr32, 'robust', NAMES(DIALECTS.efr32));
+    const tooLong = encodeRobust(Uint8Array.of(...hello, 0), false);
+    expect(finder.push(Uint8Array.of(...tooLong, ...encodeRobust(dfuBoot))).map(toHex)).toEqual([toHex(dfuBoot)]);
+  });
+
   it('any noise survives: packets or nothing, and a bounded rest', () => {
     fc.assert(
       fc.property(

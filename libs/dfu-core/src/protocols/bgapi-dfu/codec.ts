@@ -37,6 +37,11 @@ export function encodeUpload(dialect: Dialect, data: Uint8Array): Uint8Array {
   return encodePacket(dialect, dialect.upload, Uint8Array.of(data.length, ...data));
 }
 
+/** How many bytes the packet has that begins with this header, the header included. */
+export function packetLength(header: Uint8Array): number {
+  return HEADER_BYTES + (((header[0]! & 0x07) << 8) | header[1]!);
+}
+
 /**
  * @param bytes one whole packet.
  * @throws MalformedFrameError when it is none.

@@ -8,7 +8,7 @@
  * robustconnector.py; jrowberg/bglib, Arduino/BGLib.cpp (packet mode).
  */
 import { InvariantError } from '../../errors.js';
-import { HEADER_BYTES, MAX_PAYLOAD_BYTES } from './codec.js';
+import { HEADER_BYTES, MAX_PAYLOAD_BYTES, packetLength } from './codec.js';
 import { type Dialect, type Framing, type MessageName } from './messages.js';
 
 const PREAMBLE = 0x5a;
@@ -132,6 +132,8 @@ function robustAt(bytes: Uint8Array, at: number): { packet: Uint8Array; length: 
   if (packetBytes < HEADER_BYTES || packetBytes > MAX_PACKET_BYTES) return undefined;
   if (bytes.length - at < length) return 'incomplete';
   const packet = bytes.slice(at + ROBUST_HEADER_BYTES, at + ROBUST_HEADER_BYTES + packetBytes);
+  // Four bits of check let noise through, and a frame without CRC-8 has no others: what is framed must be one packet.
+  if (packetLength(packet) !== packetBytes) return undefined;
   if (hasCrc && crc8(packet) !== bytes[at + length - 1]) return undefined;
   return { packet, length };
 }
