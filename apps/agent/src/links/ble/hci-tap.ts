@@ -16,7 +16,7 @@ import { LinkError } from '@drydock/dfu-core';
 import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS } from './connection-commands.js';
 import { ConnectionSecurity } from './connection-security.js';
 import { OwnPackets } from './own-packets.js';
-import type { PairingParties } from './pairing-functions.js';
+import type { PairingParties } from './pairing/legacy-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
   AttOpcode,
@@ -303,7 +303,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         if (!connection) return undefined;
         this.#connections.delete(handle);
         if (connection.holdsOurs) this.#own.freed();
-        this.security.ended(handle);
+        this.security.ended(handle, packet.readUInt8(6));
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));

@@ -40,6 +40,10 @@ export class TappedConnection {
     return this.#held.length + this.#handedOver;
   }
 
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
   get holdsOurs(): boolean {
     return this.#held.includes(true);
   }
