@@ -95,11 +95,11 @@ export interface PairingTraits {
 /** The peripheral's security manager, as far as its firmware decides. */
 export interface PeripheralPairing {
   /** Whether a pairing request is taken now; a bonded bootloader takes none. */
-  accepts(): boolean;
+  accepts: () => boolean;
   /** By address of the central, lower case. Outlives connections and resets. */
   readonly bonds: Map<string, PeripheralBond>;
   /** Default: legacy pairing by Just Works. */
-  readonly traits?: PairingTraits | undefined;
+  traits?: PairingTraits | undefined;
 }
 
 /** A Bluetooth LE peripheral. One connection at a time. */

@@ -19,7 +19,7 @@ export function aesCmac(key: Buffer, message: Buffer): Buffer {
   const k1 = shifted(e(key, ZERO));
   const k2 = shifted(k1);
   const blocks = Math.max(1, Math.ceil(message.length / 16));
-  let x = ZERO;
+  let x: Buffer = ZERO;
   for (let i = 0; i < blocks; i += 1) {
     const block = message.subarray(16 * i, 16 * i + 16);
     if (i < blocks - 1) x = e(key, xor(x, block));
