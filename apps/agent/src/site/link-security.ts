@@ -22,6 +22,7 @@ const MODE_OF_OTHERS = 0o077;
  * @param ofModel, ofDevice what is said of both; the device's word counts.
  * @param sitePath the site file itself.
  * @param refuse makes the error of a field; never with the digits.
+ * @param isDevice false: of a model alone, whose devices may have a passkey each.
  * @returns undefined when nothing is said.
  */
 export async function linkSecurityOf(
@@ -29,13 +30,14 @@ export async function linkSecurityOf(
   ofDevice: LinkSecurity | undefined,
   sitePath: string,
   refuse: (field: string, detail: string) => never,
+  isDevice = true,
 ): Promise<SecurityPolicy | undefined> {
   if (!ofModel && !ofDevice) return undefined;
   const { level = 'unencrypted', pairing = 'by-hand', passkey: said } = { ...ofModel, ...ofDevice };
   if (pairing === 'when-needed' && level === 'unencrypted') {
     refuse('pairing', 'when-needed: without a level nothing is ever needed');
   }
-  if (pairing !== 'by-hand' && level === 'authenticated' && said === undefined) {
+  if (isDevice && pairing !== 'by-hand' && level === 'authenticated' && said === undefined) {
     refuse('passkey', `${pairing}: without a passkey the agent can pair with nobody as authenticated`);
   }
   if (said !== undefined && pairing === 'by-hand') {

@@ -204,10 +204,8 @@ async function readSecurity(
   const byModel = new Map<string, SecurityPolicy | undefined>();
   for (const [model, { security }] of Object.entries(file.models)) {
     const at = ['models', model, 'security'];
-    byModel.set(
-      model,
-      await linkSecurityOf(security, undefined, path, (field, detail) => refuse([...at, field], detail)),
-    );
+    const refuseField = (field: string, detail: string): never => refuse([...at, field], detail);
+    byModel.set(model, await linkSecurityOf(security, undefined, path, refuseField, false));
   }
   const byLane = new Map<string, SecurityPolicy | undefined>();
   for (const [index, { link, model, security }] of file.devices.entries()) {

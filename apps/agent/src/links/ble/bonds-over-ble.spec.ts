@@ -28,6 +28,8 @@ import { PayloadStore } from '../../driver/payload-store.js';
 import { SessionDriver } from '../../driver/session-driver.js';
 import { BleAdapter } from './ble-adapter.js';
 import { type BondStore, openBondStore } from './bond-store.js';
+import { Passkey } from './pairing/passkey.js';
+import { personWith } from './pairing/person.js';
 
 const ADDRESS = 'c0:11:22:33:44:50';
 let dir: string;
@@ -191,4 +193,45 @@ describe('any other device', () => {
     await adapter.bond(ADDRESS, {}, 10_000);
     expect(await update(adapter, smp, file)).toMatchObject({ outcome: 'proven' });
   }, 30_000);
+
+  it('that wants its passkey and comes back under another private address is the same one, and proven', async () => {
+    const scheduler = new WallClock();
+    const irk = Buffer.from('ec0234a357c8ad05341010a60a397d9b', 'hex');
+    const device = createSmpDevice({
+      scheduler,
+      transport: 'ble',
+      address: ADDRESS,
+      needsPairing: 'authenticated',
+      rotatesAddress: true,
+      pairing: {
+        secureConnections: 'only',
+        io: 'display-only',
+        mitm: true,
+        passkey: () => 4711,
+        identity: { irk, address: ADDRESS, addressType: 'random' },
+      },
+      image: makeFactoryImage({ body: makeDemoFirmware({ model: 'demo-board', version: '1.0.0' }), version: '1.0.0' }),
+      slotBytes: 256 * 1024,
+      flash: { eraseMsPerPage: 0.5, writeUsPerWord: 1 },
+      resetDelayMs: 50,
+      rebootMs: 50,
+      swapMs: 50,
+    });
+    const controller = new SimulatedController({ scheduler, supervisionMs: 300 });
+    controller.host(device.ble!);
+    const adapter = await adapterOver(controller);
+    const first = device.ble!.advertisement()!.address;
+    await expect(adapter.bond(first, {}, 30_000)).rejects.toMatchObject({ code: 'link.passkey-required' });
+    const person = personWith(Passkey.parse('004711', 'test'));
+    const second = device.ble!.advertisement()!.address;
+    expect(second).not.toBe(first);
+    const paired = await adapter.bond(second, {}, 30_000, { minimum: 'authenticated', person });
+    expect(paired.address).toBe(ADDRESS);
+    const file = makeMcubootImage({
+      body: makeDemoFirmware({ model: 'demo-board', version: '2.0.0', sizeBytes: 20_000, seed: 2 }),
+      version: { major: 2, minor: 0, revision: 0, build: 0 },
+    });
+    expect(await update(adapter, smp, file)).toMatchObject({ outcome: 'proven' });
+    expect([first, second]).not.toContain(device.ble!.advertisement()!.address);
+  }, 60_000);
 });
