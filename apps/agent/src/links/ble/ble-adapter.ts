@@ -177,8 +177,13 @@ export class BleAdapter implements BleHost {
     }
   }
 
-  secure({ sighting }: FoundPeripheral, connection: TappedConnection, policy: SecurityPolicy): Promise<SecuredLink> {
-    return this.#security.secure(connection, sighting.address, policy);
+  secure(
+    { sighting }: FoundPeripheral,
+    connection: TappedConnection,
+    policy: SecurityPolicy,
+    withinMs: number,
+  ): Promise<SecuredLink> {
+    return this.#security.secure(connection, sighting.address, policy, withinMs);
   }
 
   /** Ends scanning and all links, and lets the controller go. Nothing of it is left. */

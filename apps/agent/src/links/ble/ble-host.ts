@@ -27,7 +27,12 @@ export interface BleHost {
   /** Registers what the adapter's `close` has to end. @returns a function that takes it back. */
   onClose(close: () => Promise<void>): () => void;
   /** Secures a new connection as its device and the site want. @throws LinkError as `LinkSecurity.secure`. */
-  secure(found: FoundPeripheral, connection: TappedConnection, policy: SecurityPolicy): Promise<SecuredLink>;
+  secure(
+    found: FoundPeripheral,
+    connection: TappedConnection,
+    policy: SecurityPolicy,
+    withinMs: number,
+  ): Promise<SecuredLink>;
   /** ACL packets one link may keep in flight, beside the other links. */
   readonly window: number;
   /** ACL packets of an ATT message of that size. */

@@ -69,7 +69,7 @@ export class BleLink implements Link {
           // A bootloader under another address has no bond to be asked for.
           const isItself = found.sighting.address === this.address;
           const policy = (isItself && this.options.security) || NO_DEMANDS;
-          link.secured = await this.adapter.secure(found, connection, policy);
+          link.secured = await this.adapter.secure(found, connection, policy, left());
           await link.start((gone) => discover(found.peripheral, this.options.services ?? [], gone), left());
           return link;
         } catch (error) {

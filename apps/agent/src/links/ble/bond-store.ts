@@ -157,7 +157,10 @@ class FileBondStore implements BondStore {
       } catch (error) {
         // What was not written is not kept in memory either.
         this.#seen = UNREAD;
-        throw error;
+        if (error instanceof DrydockError) throw error;
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code === 'ENOSPC' || code === 'EDQUOT') throw new DrydockError('gateway.disk-full', {}, { cause: error });
+        throw new DrydockError('settings.invalid', { field: this.path, detail: message }, { cause: error });
       } finally {
         await rm(lock, { force: true });
       }

@@ -13,6 +13,8 @@ import { pairingFailed } from './pairing/pairing-errors.js';
 import type { TappedConnection } from './tapped-connection.js';
 
 const ENCRYPT_WITHIN_MS = 6_000;
+/** Twice as long as a person may take for one answer, and some. */
+const PAIR_WITHIN_MS = 90_000;
 /** A device does not send more at once; what it says without being asked is not kept for ever. */
 const MAX_WAITING = 16;
 
@@ -64,8 +66,13 @@ export class ConnectionSecurity {
     });
   }
 
-  /** Pairs and encrypts. @returns what is to be kept. @throws LinkError as `pair`. */
-  async pair(connection: TappedConnection, wish: PairingWish): Promise<PairingResult> {
+  /**
+   * Pairs and encrypts. @returns what is to be kept. @throws LinkError as `pair`.
+   * @param withinMs for all of it: a device may take its time for each message, and there are many.
+   */
+  async pair(connection: TappedConnection, wish: PairingWish, withinMs = PAIR_WITHIN_MS): Promise<PairingResult> {
+    const deadline = this.clock.monotonicMs() + Math.min(withinMs, PAIR_WITHIN_MS);
+    const left = (mostMs: number): number => Math.max(1, Math.min(mostMs, deadline - this.clock.monotonicMs()));
     const conversation = this.#conversationOf(connection);
     const parties = this.port.parties(connection);
     if (!parties) throw pairingFailed('the adapter does not tell its own address');
@@ -74,8 +81,8 @@ export class ConnectionSecurity {
       {
         parties,
         send: (message) => this.port.sendSecurity(connection, message),
-        receive: (withinMs) => this.#receive(conversation, withinMs),
-        ask: (withinMs, question) => this.#ask(conversation, withinMs, question),
+        receive: (mostMs) => this.#receive(conversation, left(mostMs)),
+        ask: (mostMs, question) => this.#ask(conversation, left(mostMs), question),
         encrypt: async (ltk, ediv, rand) => {
           // Keys that came before the link was encrypted could be anybody's.
           conversation.messages.length = 0;

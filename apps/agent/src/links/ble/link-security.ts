@@ -72,12 +72,19 @@ export class LinkSecurity {
   /**
    * Brings a new connection to the level that the site asks for, and as far as there is a bond beyond that.
    * @param device address of the identity.
+   * @param withinMs for a pairing, where one is made.
    * @throws LinkError `link.security-level`, `link.bond-lost`, those of `pair`, `link.timeout`, `link.lost`.
    */
-  async secure(connection: TappedConnection, device: string, policy: SecurityPolicy): Promise<SecuredLink> {
+  async secure(
+    connection: TappedConnection,
+    device: string,
+    policy: SecurityPolicy,
+    withinMs?: number,
+  ): Promise<SecuredLink> {
     const bond = await this.bonds?.get(device);
     if (!isAtLeast(levelOf(bond), policy.level)) {
-      if (policy.pairing === 'when-needed' && this.bonds) return this.#pairUnattended(connection, device, policy);
+      if (policy.pairing === 'when-needed' && this.bonds)
+        return this.#pairUnattended(connection, device, policy, withinMs);
       throw new LinkError('link.security-level', {
         expected: policy.level,
         actual: levelOf(bond),
@@ -92,7 +99,7 @@ export class LinkSecurity {
       if (!(error instanceof LinkError) || error.code !== 'link.bond-lost' || connection.isOver) throw error;
       if (policy.pairing !== 'by-hand') {
         this.log(`${device}: ${error.message} The site allows to pair again.`);
-        return this.#pairUnattended(connection, device, policy);
+        return this.#pairUnattended(connection, device, policy, withinMs);
       }
       if (policy.level !== 'unencrypted') throw error;
       // What needs no encryption still works; what does is refused by the device, in its words.
@@ -111,6 +118,7 @@ export class LinkSecurity {
     connection: TappedConnection,
     device: string,
     { minimum, person }: Pick<PairingWish, 'minimum' | 'person'>,
+    withinMs?: number,
   ): Promise<PairedDevice> {
     const { bonds } = this;
     if (!bonds) throw pairingFailed('this agent keeps no bonds: it has no folder for them');
@@ -121,7 +129,7 @@ export class LinkSecurity {
     const known = await bonds.get(device);
     let result: PairingResult;
     try {
-      result = await this.channel.pair(connection, { minimum, known, person });
+      result = await this.channel.pair(connection, { minimum, known, person }, withinMs);
     } catch (error) {
       // A link that was lost says nothing, unless somebody learned a bit of the passkey by it.
       const isLink = error instanceof LinkError && (error.code === 'link.lost' || error.code === 'link.timeout');
@@ -135,6 +143,7 @@ export class LinkSecurity {
     connection: TappedConnection,
     device: string,
     { level, passkey }: SecurityPolicy,
+    withinMs: number | undefined,
   ): Promise<SecuredLink> {
     const failures = (await this.bonds?.pairingPause(device))?.failures ?? 0;
     if (failures >= MAX_UNATTENDED_FAILURES) {
@@ -142,7 +151,7 @@ export class LinkSecurity {
     }
     const minimum = level === 'authenticated' ? 'authenticated' : 'encrypted';
     const person: PairingPerson | undefined = passkey && personWith(passkey);
-    const { bond } = await this.pair(connection, device, { minimum, person });
+    const { bond } = await this.pair(connection, device, { minimum, person }, withinMs);
     this.log(`${device}: paired, ${describeBond(bond)}`);
     return { level: levelOf(bond), bondLost: false };
   }

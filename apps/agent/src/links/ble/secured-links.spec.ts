@@ -99,19 +99,23 @@ describe('a device that asks', () => {
   it.each<[string, PairingTraits]>([
     ['Secure Connections', LABELLED],
     ['legacy pairing', { ...LABELLED, secureConnections: 'no' }],
-  ])('for authentication is told apart, and served after a pairing with its passkey, by %s', async (_, traits) => {
-    unit({ pairing: traits, secretNeeds: 'authenticated' });
-    await adapter.bond(ADDRESS, {}, 30_000);
-    expect(await secretRefusal(await open())).toBe('link.security-level');
-    // What it was bonded with is no obstacle for more.
-    await adapter.bond(ADDRESS, {}, 30_000, WITH_LABEL);
-    const link = await open();
-    expect(link.secured.level).toBe('authenticated');
-    expect(await secretRefusal(link)).toBeUndefined();
-    await expect(adapter.bond(ADDRESS, {}, 30_000)).rejects.toMatchObject({ code: 'link.passkey-required' });
-    // The better bond is still there.
-    expect((await bonds.get(ADDRESS))?.authenticated).toBe(true);
-  }, 60_000);
+  ])(
+    'for authentication is told apart, and served after a pairing with its passkey, by %s',
+    async (_, traits) => {
+      unit({ pairing: traits, secretNeeds: 'authenticated' });
+      await adapter.bond(ADDRESS, {}, 30_000);
+      expect(await secretRefusal(await open())).toBe('link.security-level');
+      // What it was bonded with is no obstacle for more.
+      await adapter.bond(ADDRESS, {}, 30_000, WITH_LABEL);
+      const link = await open();
+      expect(link.secured.level).toBe('authenticated');
+      expect(await secretRefusal(link)).toBeUndefined();
+      await expect(adapter.bond(ADDRESS, {}, 30_000)).rejects.toMatchObject({ code: 'link.passkey-required' });
+      // The better bond is still there.
+      expect((await bonds.get(ADDRESS))?.authenticated).toBe(true);
+    },
+    60_000,
+  );
 
   it('to compare numbers shows the same ones', async () => {
     const there: number[] = [];
@@ -120,12 +124,37 @@ describe('a device that asks', () => {
       pairing: { secureConnections: 'only', io: 'display-yes-no', mitm: true, confirms: (d) => there.push(d) > 0 },
       secretNeeds: 'authenticated',
     });
-    const present = { showPasskey: () => undefined, compare: (digits: string) => Promise.resolve(here.push(digits) > 0) };
+    const present = {
+      showPasskey: () => undefined,
+      compare: (digits: string) => Promise.resolve(here.push(digits) > 0),
+    };
     const person = { enterPasskey: () => Promise.reject(new Error('not asked for')), present };
     await adapter.bond(ADDRESS, {}, 30_000, { minimum: 'authenticated', person });
     expect(here.map(Number)).toEqual(there);
     expect(here[0]).toHaveLength(6);
     expect(await secretRefusal(await open())).toBeUndefined();
+  }, 60_000);
+});
+
+describe('radios with short packets', () => {
+  it('carry public keys in pieces, in both directions, between what noble sends meanwhile', async () => {
+    await adapter.close();
+    controller = new SimulatedController({
+      scheduler: new WallClock(),
+      supervisionMs: 300,
+      aclBytes: 27,
+      aclPackets: 3,
+      maxLinkPayloadBytes: 27,
+    });
+    adapter = await BleAdapter.overPort('memory', memoryPort(controller), { bonds });
+    const device = unit({ pairing: LABELLED, secretNeeds: 'authenticated', maxLinkPayloadBytes: 27 });
+    const policy = level('authenticated', { pairing: 'when-needed', passkey: PASSKEY });
+    const link = await open(policy);
+    expect(link.info.maxWriteBytes).toBe(244);
+    await link.send(GenericUuid.commands, new Uint8Array(244).fill(3), { acknowledged: true, withinMs: 30_000 });
+    expect(device.writtenBytes).toBe(244);
+    expect(await secretRefusal(link)).toBeUndefined();
+    expect(controller.statistics.overruns).toBe(0);
   }, 60_000);
 });
 
