@@ -90,7 +90,10 @@ it('repeats a change under the same key when the connection broke or the server 
 it('does not repeat what has no key', async () => {
   const { baseUrl, requests } = await serve(breakOff, json(200, {}));
   const error: unknown = await answerOf(
-    makeApiClient({ baseUrl }).PATCH('/api/v1/people/{id}', { params: { path: { id: ID }, header: { 'If-Match': '"1"' } }, body: { name: 'x' } }),
+    makeApiClient({ baseUrl }).PATCH('/api/v1/people/{id}', {
+      params: { path: { id: ID }, header: { 'If-Match': '"1"' } },
+      body: { name: 'x' },
+    }),
   ).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(ApiUnreachableError);
   expect(error).toMatchObject({ outcome: 'unknown', idempotencyKey: undefined });

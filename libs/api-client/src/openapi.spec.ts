@@ -8,9 +8,7 @@ const text = readFileSync(new URL('../openapi.json', import.meta.url), 'utf8');
 async function lint(source: string): Promise<string[]> {
   const config = await createConfig({ extends: ['recommended'] });
   const problems = await lintFromString({ source, absoluteRef: 'openapi.json', config });
-  return problems.map(
-    ({ ruleId, message, location }) => `${ruleId} ${String(location[0]?.pointer ?? '')}: ${message}`,
-  );
+  return problems.map(({ ruleId, message, location }) => `${ruleId} ${String(location[0]?.pointer ?? '')}: ${message}`);
 }
 
 it('has no errors and no warnings', async () => {
