@@ -23,10 +23,6 @@ export class OidcController {
   /** For anybody: the sign-in page's button. */
   @Get()
   @Public()
-  @ApiResponse({
-    status: 303,
-    description: 'On to the provider, to the page asked for, or to the sign-in page with the reason.',
-  })
   async begin(@Query('returnTo') returnTo: unknown, @Res() response: Response): Promise<void> {
     await this.leading(response, async () => {
       const { url, browserSecret } = await this.oidc.begin(typeof returnTo === 'string' ? returnTo : '/');
@@ -38,10 +34,6 @@ export class OidcController {
   /** For anybody: the provider sends the browser here; state, nonce, PKCE and the cookie are compared. */
   @Get('callback')
   @Public()
-  @ApiResponse({
-    status: 303,
-    description: 'On to the provider, to the page asked for, or to the sign-in page with the reason.',
-  })
   async callback(@Req() request: RequestWithId, @Res() response: Response): Promise<void> {
     await this.leading(response, async () => {
       const at = request.originalUrl.indexOf('?');
