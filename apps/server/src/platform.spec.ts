@@ -1,5 +1,5 @@
 /** The whole server, once: what every route promises, people and tokens, the audit trail, health, the queue. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Module, RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, ModulesContainer, Reflector } from '@nestjs/core';
@@ -9,6 +9,8 @@ import { PUBLIC_KEY, ROLES_KEY } from './features/access/actor.js';
 import { isCredentialLive, SignIn } from './features/access/sign-in.js';
 import { FailureLimiter } from './http/failure-limiter.js';
 import { startTestServer, type TestServer } from './testing.js';
+
+jest.setTimeout(60_000);
 
 let server: TestServer;
 beforeAll(async () => {
