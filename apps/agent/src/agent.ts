@@ -69,7 +69,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
   const links =
-    options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+    options.links ??
+    createLinkFactory({
+      clock,
+      log,
+      adapter: site.bluetooth?.adapter,
+      stateDir: options.stateDir,
+      security: (address, model) => site.security(address, model),
+    });
   const key = await importSigningKey(state.key);
 
   const uplink: Uplink = new Uplink({

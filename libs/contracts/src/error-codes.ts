@@ -54,11 +54,24 @@ export const ERROR_CODES = {
   'link.auth-required': row(
     'operator',
     'none',
-    'The device wants pairing or encryption for {channel}; no bond exists.',
+    'The device wants pairing or encryption for {channel}; there is no bond, or it is not enough.',
   ),
   'link.no-such-channel': row('device', 'none', 'The device does not offer {channel}.'),
   'link.corrupt': row('link', 'resume', 'The link delivers damaged frames: {detail}.'),
   'link.ble-unavailable': row('gateway', 'none', 'Bluetooth is not available on this machine: {detail}.'),
+  'link.bond-lost': row(
+    'operator',
+    'none',
+    'The device and this gateway hold no common bond any more: {detail}. Forget the bond, and pair again.',
+  ),
+  'link.pairing-failed': row('operator', 'none', 'Pairing failed: {detail}.'),
+  'link.passkey-required': row('operator', 'none', 'The device must be paired with its passkey: {detail}.'),
+  'link.security-level': row('operator', 'none', 'The link must be {expected}, and is {actual}: {detail}.'),
+  'link.downgrade': row(
+    'device',
+    'none',
+    'The device offers less security than it is bonded with: {detail}. If it was reset, forget its bond first.',
+  ),
   // Targets: what a device answered.
   'target.refused': row('device', 'retry', 'The device refused {request} with result {result}: {detail}.'),
   'target.refused-image': row(
