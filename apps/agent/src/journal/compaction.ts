@@ -153,10 +153,7 @@ function stillCovered(kept: ReadonlySet<Entry>, all: readonly Entry[], ledger: L
     !told.has(attemptKey(record.report.ref));
   const pruned = all.filter((entry) => !kept.has(entry) && tells(entry));
   // A report may tell of an attempt of its own epoch or of any before it.
-  const lost = Math.max(
-    -1,
-    ...pruned.map(({ record }) => (record.t === 'report' ? order.indexOf(record.epoch) : -1)),
-  );
+  const lost = Math.max(-1, ...pruned.map(({ record }) => (record.t === 'report' ? order.indexOf(record.epoch) : -1)));
   const whole = [...ledger.starts].filter((epoch) => order.indexOf(epoch) > lost);
   return new Set(whole.slice(-MAX_STARTS));
 }

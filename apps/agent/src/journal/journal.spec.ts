@@ -203,7 +203,6 @@ describe('journal', () => {
     const journal = await openJournal({ maxBytes: 60_000 });
     while (!journal.trouble) await journal.append(draft(touched(grant())));
     expect(journal.trouble.code).toBe('gateway.journal');
-    await expect(journal.append(draft(downloading(grant())))).rejects.toMatchObject({ code: 'gateway.journal' });
     const full = async (what: typeof touched): Promise<number> => {
       for (let taken = 0; ; taken += 1) {
         const error = await journal.append(draft(what(grant()))).then(
@@ -215,6 +214,7 @@ describe('journal', () => {
         return taken;
       }
     };
+    await full(downloading);
     expect(await full(touched)).toBeGreaterThan(0);
     // How things ended still finds room, and so does what makes room again.
     expect(await full(ended)).toBeGreaterThan(0);

@@ -12,7 +12,14 @@ import { Ledger, type AttemptBook, type EpochBook, type LastWord, type RecordPla
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
 import { parseRecord } from './parse-record.js';
 import { keepCopy, readJournal } from './read-journal.js';
-import { attemptKey, roomOf, TROUBLE_SHARE, type JournalEntry, type JournalRecord, type ReportDraft } from './records.js';
+import {
+  attemptKey,
+  roomOf,
+  TROUBLE_SHARE,
+  type JournalEntry,
+  type JournalRecord,
+  type ReportDraft,
+} from './records.js';
 
 export interface JournalOptions {
   readonly dir: string;
