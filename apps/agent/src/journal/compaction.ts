@@ -37,7 +37,9 @@ export function compacted(all: readonly Entry[], ledger: Ledger, epoch: Epoch, m
   if (isTight()) {
     // With the last word its grant goes, and before it, as they lie: alone it would look like one that was never started.
     const over = endsIn(kept.filter(isHistory));
-    const unsaid = endsIn(kept.filter((entry) => !isHistory(entry)));
+    const unsaid = new Set(
+      kept.filter((entry) => entry.record.t === 'report' && !isHistory(entry)).map(({ record }) => keyOf(record)),
+    );
     drop(({ record }) => {
       const key = keyOf(record);
       return key !== undefined && over.has(key) && !unsaid.has(key);

@@ -92,7 +92,13 @@ describe('journal', () => {
     await first.append(draft(downloading(grant())));
     const whole = await readFile(join(dir, 'journal'));
     const next = encodeRecord(99, Buffer.from('{"t":"reign","reign":9}'));
-    for (const tail of [next.subarray(0, 1), next.subarray(0, 10), next.subarray(0, 25), Buffer.alloc(40)]) {
+    for (const tail of [
+      next.subarray(0, 1),
+      next.subarray(0, 10),
+      next.subarray(0, 25),
+      Buffer.alloc(40),
+      zeroed(next, 12),
+    ]) {
       await writeFile(join(dir, 'journal'), Buffer.concat([whole, tail]));
       const second = await openJournal();
       expect([second.found, second.reign]).toEqual(['intact', 0]);
@@ -223,6 +229,9 @@ describe('journal', () => {
     expect(journal.trouble).toBeUndefined();
   });
 });
+
+/** As long as it was to be, and zeros from a point on: its length was on disk before its bytes. */
+const zeroed = (bytes: Buffer, from: number): Buffer => Buffer.from(bytes).fill(0, from);
 
 const bound = (value: unknown, to: object): unknown =>
   typeof value === 'function' ? (value.bind(to) as unknown) : value;
