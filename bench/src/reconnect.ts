@@ -36,7 +36,7 @@ export async function run(): Promise<Record<string, number>> {
     const filledAt = performance.now();
     const fleet = await writeReturningFleet(client, count, each);
     console.error(`${count} gateways with ${count * each} devices written in ${round(seconds(filledAt))} s`);
-    const returns: Returns = { connected: 0, committed: 0, failedTries: 0, why: {}, postponed: 0, sentAgain: 0 };
+    const returns: Returns = { connected: 0, committed: 0, failedTries: 0, sentAway: 0, postponed: 0, sentAgain: 0 };
     const target = server;
     gateways = fleet.gateways.map((_, at) => new ReturningGateway(target, fleet, at, REPORTS_EACH, each, returns));
     const api = new BenchApi(server.baseUrl, server.adminToken!);
@@ -67,6 +67,7 @@ export async function run(): Promise<Record<string, number>> {
       seconds: round(took, 1),
       serverIdleRssMiB: idleRssMiB,
       failedTries: returns.failedTries,
+      sentAway: returns.sentAway,
       postponed: returns.postponed,
       sentAgain: returns.sentAgain,
     };

@@ -20,9 +20,16 @@ export interface Returns {
   committed: number;
   /** Tries to connect that failed, and batches that the server sent back until later. */
   failedTries: number;
-  readonly why: Record<string, number>;
+  /** Logins that the server answered with a later time. */
+  sentAway: number;
   postponed: number;
   sentAgain: number;
+}
+
+class LaterError extends Error {
+  constructor(readonly retryAfterMs: number) {
+    super('later');
+  }
 }
 
 export class ReturningGateway {
@@ -39,13 +46,15 @@ export class ReturningGateway {
 
   /** Resolves when its reports are committed, however often it has to try; the connection stays. */
   async comeBack(): Promise<void> {
+    let floorMs = 0;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
-      await after(pauseMs * (0.5 + Math.random() / 2));
+      await after(Math.max(floorMs * (1 + Math.random() / 5), pauseMs * (0.5 + Math.random() / 2)));
       try {
         return await this.#once();
       } catch (error) {
-        this.returns.failedTries += 1;
-        this.returns.why[(error as Error).message] = (this.returns.why[(error as Error).message] ?? 0) + 1;
+        floorMs = error instanceof LaterError ? error.retryAfterMs : 0;
+        if (error instanceof LaterError) this.returns.sentAway += 1;
+        else this.returns.failedTries += 1;
         this.close();
       }
     }
@@ -126,6 +135,8 @@ export class ReturningGateway {
           response.on('end', () => {
             const parsed = response.statusCode === 200 ? LoginResponse.safeParse(JSON.parse(answer)) : undefined;
             if (parsed?.success) resolve(parsed.data.token);
+            else if (response.statusCode === 503)
+              reject(new LaterError(Number(response.headers['retry-after'] ?? 0) * 1_000));
             else reject(new Error(`HTTP ${response.statusCode}`));
           });
         },
