@@ -56,13 +56,21 @@ export class SmpBle implements BlePeripheral, TransportSide {
     return {
       address: this.#currentAddress(),
       addressType: options.addressType ?? 'random',
-      name: options.name ?? options.model ?? 'demo-board',
+      name: this.#name(),
       services: [SmpUuid.service],
       intervalMs: options.advertisingIntervalMs ?? 100,
     };
   }
 
+  /** The loader goes by the name that it was given. */
+  #name(): string {
+    const { options, personality, loaderName } = this.#unit;
+    return (personality === 'loader' ? loaderName : undefined) ?? options.name ?? options.model ?? 'demo-board';
+  }
+
   #currentAddress(): string {
+    // The loader is another program, with an identity of its own.
+    if (this.#unit.personality === 'loader') return `${this.#address.slice(0, 2)}:10:ad:e5:00:01`;
     if (!(this.#unit.options.changesAddress ?? false)) return this.#address;
     const last = (Number.parseInt(this.#address.slice(-2), 16) + this.#unit.boots) & 0xff;
     return `${this.#address.slice(0, -2)}${last.toString(16).padStart(2, '0')}`;
@@ -126,7 +134,7 @@ export class SmpBle implements BlePeripheral, TransportSide {
 
   onRead(characteristic: string): Uint8Array | AttRefusal {
     if (characteristic !== '2a00') return { attError: ATT_READ_NOT_PERMITTED };
-    return new TextEncoder().encode(this.#unit.options.name ?? this.#unit.options.model ?? 'demo-board');
+    return new TextEncoder().encode(this.#name());
   }
 
   send(message: Uint8Array): void {
