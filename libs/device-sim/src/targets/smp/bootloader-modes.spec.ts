@@ -71,6 +71,50 @@ describe.each<[Mode, string, { outcome: string; steps: string; set: readonly str
   });
 });
 
+describe.each<[Mode, string]>([
+  [1, 'swap using scratch'],
+  [2, 'overwrite only'],
+  [3, 'swap using move'],
+  [4, 'direct-XIP'],
+  [5, 'direct-XIP with revert'],
+  [6, 'RAM load'],
+  [9, 'swap using offset'],
+])('two images, mode %i: %s', (mode) => {
+  const SECOND_OLD = firmware(0, 12_000);
+  const SECOND_NEW = firmware(6, 14_001);
+  const both = makeMcubootPackage([
+    { image: 0, file: 'app.bin', bytes: NEW },
+    { image: 1, file: 'second.bin', bytes: SECOND_NEW },
+  ]);
+  const options: Partial<SmpOptions> = { mode, secondImage: { image: SECOND_OLD } };
+  const running = (device: SmpDevice) => device.unit.images.map((slots) => device.unit.imageSha256(slots));
+
+  it('both run, each is named and confirmed, and once more is nothing to do', () => {
+    const { device, update } = bench(options);
+    const result = update(both);
+    expect(result.outcome).toMatchObject({ outcome: 'proven', needsRescue: false });
+    expect(result.outcome.after?.running).toMatchObject([
+      { image: 0, hash: hashOf(NEW), confirmed: true },
+      { image: 1, hash: hashOf(SECOND_NEW), confirmed: true },
+    ]);
+    expect(running(device)).toEqual([fileHash(NEW), fileHash(SECOND_NEW)]);
+    expect(update(both).outcome).toMatchObject({ outcome: 'skipped', reason: 'already-running', sentBytes: 0 });
+    // Once more: nothing may fall back at the next boot.
+    device.powerCut(100);
+    expect(update(both).outcome).toMatchObject({ outcome: 'skipped' });
+  });
+
+  it('one of them refused by the bootloader: the update has failed', () => {
+    const { device, update } = bench(options);
+    const forged = makeMcubootPackage([
+      { image: 0, file: 'app.bin', bytes: NEW },
+      { image: 1, file: 'second.bin', bytes: firmware(6, 14_001, FORGER) },
+    ]);
+    expect(update(forged).outcome).toMatchObject({ outcome: 'failed', code: 'target.wrong-image-runs' });
+    expect(running(device)[1]).toBe(fileHash(SECOND_OLD));
+  });
+});
+
 describe('swap using offset', () => {
   it('has a page less room, and says so', () => {
     const { update } = bench({ mode: 9, slotBytes: 10 * 4096 });

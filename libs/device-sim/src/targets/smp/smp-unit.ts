@@ -97,14 +97,21 @@ export class SmpUnit extends PoweredUnit {
       : mode === FIRMWARE_LOADER
         ? new LoaderSlots(this.memory)
         : new ImageSlots(this.memory, 0, true, mode === SWAP_OFFSET ? 1 : 0);
-    this.images = second ? [this.slots, new ImageSlots(this.memory, 1, !options.networkCore)] : [this.slots];
+    this.images = second ? [this.slots, this.#secondSlots(inPlace)] : [this.slots];
     this.#install(this.slots, options.image);
-    if (this.slots instanceof InPlaceSlots) this.slots.confirmFactoryImage();
     if (this.slots instanceof LoaderSlots && options.loader) {
       this.memory.preset(this.slots.secondary, 0, options.loader);
     }
     if (second && this.images[1]) this.#install(this.images[1], second.image);
+    for (const slots of this.images) if (slots instanceof InPlaceSlots) slots.confirmFactoryImage();
     this.boot();
+  }
+
+  #secondSlots(inPlace: boolean): ImageSlots {
+    const { mode, networkCore } = this.options;
+    return inPlace && !networkCore
+      ? new InPlaceSlots(this.memory, mode === DIRECT_XIP_REVERT, 1)
+      : new ImageSlots(this.memory, 1, !networkCore);
   }
 
   #install(slots: ImageSlots, image: Uint8Array | undefined): void {
@@ -175,9 +182,11 @@ export class SmpUnit extends PoweredUnit {
     const moves = this.images.flatMap((slots) => this.#moveOf(slots) ?? []);
     this.#order = [];
     if (moves.length > 0) return this.#moveThenBoot(moves);
-    const { active } = this.slots;
-    this.slots.chooseAtBoot(this.#key);
-    if (this.slots.active !== active) this.#wasSwapped = true;
+    for (const slots of this.images) {
+      const { active } = slots;
+      slots.chooseAtBoot(this.#key);
+      if (slots.active !== active) this.#wasSwapped = true;
+    }
     this.#bootActive();
   }
 
