@@ -2,6 +2,7 @@ export * from './error-codes.js';
 export * from './ids.js';
 export * from './lifecycles.js';
 export * from './problem.js';
+export * from './proof.js';
 export * from './reason-codes.js';
 export * from './signing.js';
 export * from './topics.js';
