@@ -6,6 +6,7 @@
  */
 import { createPostgresBackend, Queue, Worker, withBackend, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
+import { CalmClient } from '../database/calm-client.js';
 
 /** Injection token of {@link Queues}. */
 export const QUEUES = Symbol('Queues');
@@ -203,12 +204,13 @@ export class Queues {
         migrate: true,
         max: 2,
         application_name: 'drydock-queue',
+        Client: CalmClient,
       };
       queueOpened = new PgQueue(entry.name, { connection }) as unknown as QueueLike;
       workerOpened = new PgWorker(entry.name, run, { connection, ...worker }) as unknown as WorkerLike;
     }
     const failed = (error: Error) => {
-      if (this.running) this.options.warn({ err: error, queue: entry.name }, 'the queue reports an error');
+      if (this.running) this.options.warn({ reason: error.message, queue: entry.name }, 'the queue reports an error');
     };
     queueOpened.on('error', failed);
     workerOpened.on('error', failed);

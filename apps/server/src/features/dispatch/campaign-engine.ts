@@ -39,6 +39,7 @@ import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
+import { preemptOthers } from './preempt.js';
 
 export type TickResult = 'done' | 'busy';
 
@@ -96,6 +97,7 @@ export class CampaignEngine {
         } else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
+      if (await this.preempt(tx, campaign, say)) changed.orders = true;
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
       const hasMore = started > 0 && started < room;
       await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
@@ -233,6 +235,26 @@ export class CampaignEngine {
     const params = { reason, ...(await promiseExposure(tx, campaign)), ...(evidence && { evidence }) };
     await this.auditMove(tx, campaign, `campaign.${to}`, params);
     await say(`campaign.${to}`, params);
+    return true;
+  }
+
+  /** Grants of others where devices of an urgent campaign wait since it began; the number grows with the campaign's. */
+  private async preempt(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+  ): Promise<boolean> {
+    if (!campaign.policy.urgent) return false;
+    const [row] = await queryRows(tx, `select 1 from campaigns where id = $1 and state = 'running'`, [campaign.id]);
+    const count = row ? await preemptOthers(tx, campaign.id, 'open') : 0;
+    if (count === 0) return false;
+    await queryRows(tx, 'update campaigns set preempted = coalesce(preempted, 0) + $2 where id = $1', [
+      campaign.id,
+      count,
+    ]);
+    const params = { preempted: count };
+    await this.auditMove(tx, campaign, 'grants.preempted', params);
+    await say('grants.preempted', params);
     return true;
   }
 
