@@ -12,3 +12,30 @@ export class CalmClient extends pg.Client {
     this.on('error', () => undefined);
   }
 }
+
+const REFUSED_AFTER_MS = 500;
+
+/**
+ * One that could not connect says so only after a while. BullMQ's workers ask again at once whenever they are refused for
+ * another reason than a closed port ("the database system is starting up"), as fast as the refusals come.
+ */
+export class PatientClient extends CalmClient {
+  override connect(): Promise<this>;
+  override connect(callback: ((error: Error) => void) | ((error: null, client: pg.Client) => void)): void;
+  override connect(callback?: unknown): Promise<this> | void {
+    const tried = super.connect().then(
+      () => this,
+      async (error: unknown) => {
+        await new Promise((resolve) => setTimeout(resolve, REFUSED_AFTER_MS));
+        throw error;
+      },
+    );
+    if (typeof callback !== 'function') return tried;
+    const tell = callback as (error: unknown, client?: pg.Client) => void;
+    tried.then(
+      () => tell(null, this),
+      (error: unknown) => tell(error),
+    );
+    return undefined;
+  }
+}

@@ -33,9 +33,9 @@ export class Step {
 
 const place = (world: EngineWorld, at: number): Place => world.places[at]!;
 const NAMES = ['north', 'south', 'east'];
-const CAMPAIGNS = ['A', 'B'];
+const CAMPAIGNS = ['A', 'B', 'C', 'U'];
 const gatewayAt = fc.nat(2);
-const campaignAt = fc.nat(1);
+const campaignAt = fc.oneof({ weight: 4, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.constant(2) });
 const serverAt = fc.nat(1);
 const endings: readonly Ending[] = ['well', 'with a failed link', 'without an application', 'with a lie', 'unproven'];
 const ending = fc.oneof(
@@ -264,6 +264,12 @@ const PERSON_STEPS = [
     async (at, world) => String(await world.resume(at)),
   ),
   step(
+    1,
+    fc.constant(0),
+    () => 'two people approve the urgent campaign U',
+    async (_, world) => String(await world.beginUrgent()),
+  ),
+  step(
     2,
     fc.constant(0),
     () => 'a person approves the gate of campaign A',
@@ -272,11 +278,11 @@ const PERSON_STEPS = [
   step(
     2,
     fc.tuple(campaignAt, fc.nat(7), fc.constantFrom('before-start', 'safe-point')),
-    ([at, device, mode]) => `a person cancels device ${'ab'[at]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
+    ([at, device, mode]) => `a person cancels device ${'ab'[at % 2]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
     async ([at, device, mode], world) =>
       String(
         await world.act(
-          `/api/v1/campaigns/${world.campaigns[at]!}/devices/${world.devices[at * 4 + (device % 4)]!.id}/cancel`,
+          `/api/v1/campaigns/${world.campaigns[at]!}/devices/${world.devices[(at % 2) * 4 + (device % 4)]!.id}/cancel`,
           { reason: 'because', mode },
         ),
       ),
