@@ -196,12 +196,12 @@ function advanceStage(
 
   const decisions: Decision[] = [];
   let deadlineAtMs = stage.deadlineAtMs;
+  const endless = last && staysOpen(policy);
   if (stage.state === 'pending') {
-    const endless = last && staysOpen(policy);
     deadlineAtMs = endless && campaignDeadlineAtMs !== null ? campaignDeadlineAtMs : nowMs + rules.deadlineMs;
     decisions.push({ kind: 'open-stage', stage: stage.index, deadlineAtMs });
   }
-  if (stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
+  if (!endless && stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
     // Nobody in it to judge: the gate of the stage before it is the one that counts.
     decisions.push({ kind: 'pass-stage', stage: stage.index, note: 'no devices' });
     return { ...shut, decisions, passed: true };
@@ -212,9 +212,9 @@ function advanceStage(
     decisions.push({ kind: 'fail-stage', stage: stage.index, note });
     return { ...shut, decisions, failed: note };
   }
+  // Whatever is known now, those who join later go through the same gate: it may fail, and passes with the campaign.
+  if (endless) return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
   if (verdict.kind === 'cannot-tell') {
-    // Those who join later may still tell.
-    if (last && staysOpen(policy)) return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
     const note = whyShut(stage, rules, verdict.known, policy);
     decisions.push({ kind: last ? 'fail-stage' : 'hold-stage', stage: stage.index, note });
     return { ...shut, decisions };
