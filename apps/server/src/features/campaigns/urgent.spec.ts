@@ -152,7 +152,7 @@ describe('an urgent campaign', () => {
     await gateway.grantOf(third!);
   });
 
-  it('takes back what others were granted since it began, as soon as its own devices wait there', async () => {
+  it('takes back what others were granted since it began, where its own devices find no room', async () => {
     const { site, gateway, devices, artifact, model } = await makeScene(server, 1);
     const beside = await ScriptedGateway.start(server, site);
     const [second, third] = await beside.sees(2, model);
@@ -162,6 +162,7 @@ describe('an urgent campaign', () => {
         artifact,
         {
           urgent: { advisory: cve },
+          limits: { perGateway: 1 },
           stages: [
             { name: 'canary', filter: `device==${devices[0]!.id}`, gate: { maxFailureShare: 0 } },
             { name: 'all', gate: { maxFailureShare: 1 } },

@@ -57,9 +57,27 @@ export async function observe(world: EngineWorld): Promise<string[]> {
   broken.push(...gaps.map((row) => `P4: epoch ${row.epoch} is acknowledged up to ${row.cursor}, ${row.n} are kept`));
 
   broken.push(...(await judgeProofs(world)), ...(await judgeGates(world)), ...(await judgeWhys(world)));
-  broken.push(...judgePairs(world), ...(await judgeGrants(world)));
+  broken.push(...judgePairs(world), ...(await judgeGrants(world)), ...(await judgeAcks(world)));
   await readPauses(world);
   return broken;
+}
+
+/** P4: what a gateway was told to be committed is. */
+async function judgeAcks(world: EngineWorld): Promise<string[]> {
+  // A restored server has forgotten what it said; gateways are told by its reign.
+  if (world.restored) return [];
+  const rows = await world.database.query<{ epoch: string; cursor: number }>(
+    'select epoch, cursor::float8 as cursor from report_cursors',
+  );
+  const kept = new Map(rows.map((row) => [row.epoch, row.cursor]));
+  return world.places.flatMap(({ name, cards }) =>
+    cards.flatMap((card) =>
+      [...card.cursors].flatMap(([epoch, said]) => {
+        const cursor = kept.get(epoch) ?? 0;
+        return said > cursor ? [`P4: ${name} was acknowledged ${said} reports, ${cursor} are committed`] : [];
+      }),
+    ),
+  );
 }
 
 /** P1: what counts as proven did run. */

@@ -104,11 +104,17 @@ async function twiceOvertakenAndDying(world: EngineWorld): Promise<void> {
   await life.offer(2);
   await world.deliver(place);
   await world.check();
-  for (let statement = 1; statement <= 14; statement++) await world.talk(place, statement % 2, statement);
+  for (let statement = 1; statement <= 14; statement++) {
+    await world.talk(place, statement % 2, statement);
+    await world.check();
+  }
   await say();
   expectThat(world, life.unsent === 0, `P4: ${life.unsent} reports are not taken`);
   while (life.has(device)) life.workOn(device, 'with a failed link');
-  for (let statement = 1; statement <= 24; statement++) await world.talk(place, 0, statement);
+  for (let statement = 1; statement <= 24; statement++) {
+    await world.talk(place, 0, statement);
+    await world.check();
+  }
   await say();
   await life.inventory();
   await say();
@@ -234,6 +240,8 @@ async function together(world: EngineWorld): Promise<void> {
   for (let turn = 0; turn < 3; turn++) {
     await world.advance(2_500);
     await world.tickTogether(turn % 2 === 0 ? 1 : 2, turn % 2 === 0 ? 2 : 1);
+    await world.check();
+    await world.tickTogether(1, 1);
     await world.check();
   }
 }
