@@ -39,7 +39,7 @@ import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
-import { preemptOthers } from './preempt.js';
+import { preemptSince } from './preempt.js';
 
 export type TickResult = 'done' | 'busy';
 
@@ -209,8 +209,6 @@ export class CampaignEngine {
         }
         return true;
       case 'stop-stratum':
-        await applyFinding(tx, campaign, decision, say);
-        return true;
       case 'quarantine':
         await applyFinding(tx, campaign, decision, say);
         return true;
@@ -244,15 +242,9 @@ export class CampaignEngine {
     campaign: CampaignRow,
     say: (kind: string, params: Record<string, unknown>) => Promise<void>,
   ): Promise<boolean> {
-    if (!campaign.policy.urgent) return false;
-    const [row] = await queryRows(tx, `select 1 from campaigns where id = $1 and state = 'running'`, [campaign.id]);
-    const count = row ? await preemptOthers(tx, campaign.id, 'open') : 0;
-    if (count === 0) return false;
-    await queryRows(tx, 'update campaigns set preempted = coalesce(preempted, 0) + $2 where id = $1', [
-      campaign.id,
-      count,
-    ]);
-    const params = { preempted: count };
+    const preempted = campaign.policy.urgent ? await preemptSince(tx, campaign.id) : 0;
+    if (preempted === 0) return false;
+    const params = { preempted };
     await this.auditMove(tx, campaign, 'grants.preempted', params);
     await say('grants.preempted', params);
     return true;

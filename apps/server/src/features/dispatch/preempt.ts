@@ -53,3 +53,16 @@ export async function preemptOthers(tx: Queryable, campaignId: string, whose: 'a
   );
   return taken.length;
 }
+
+/** What others were granted since an urgent campaign began; its number grows with it. @returns how many. */
+export async function preemptSince(tx: Queryable, campaignId: string): Promise<number> {
+  const running = await queryRows(tx, `select 1 from campaigns where id = $1 and state = 'running'`, [campaignId]);
+  const count = running.length > 0 ? await preemptOthers(tx, campaignId, 'open') : 0;
+  if (count > 0) {
+    await queryRows(tx, 'update campaigns set preempted = coalesce(preempted, 0) + $2 where id = $1', [
+      campaignId,
+      count,
+    ]);
+  }
+  return count;
+}

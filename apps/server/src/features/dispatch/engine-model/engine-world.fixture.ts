@@ -7,26 +7,8 @@ import { ModelDevice, TouchBook, type Firmware } from './model-device.fixture.js
 import { Card, Life, type Ending } from './model-gateway.fixture.js';
 import { ModelServer } from './model-server.fixture.js';
 import { freshEyes, observe, type Seen } from './observers.fixture.js';
+import { GATEWAYS, PAIRS, SEEN_BY, type Place } from './topology.fixture.js';
 import { VirtualDatabase } from './virtual-database.fixture.js';
-
-const GATEWAYS = ['north', 'south', 'east'] as const;
-/** Which gateways see a device; the pair of the same group hangs elsewhere. */
-const SEEN_BY: Record<'a' | 'b', readonly number[][]> = {
-  a: [[0], [0], [0, 1], [2]],
-  b: [[1], [2], [1], [2]],
-};
-const PAIRS = 4;
-
-export interface Place {
-  readonly name: string;
-  readonly gateway: TestGateway;
-  /** The first is the machine itself; more are copies of its card. */
-  lives: Life[];
-  retained: string | undefined;
-  /** Copies of the card that were made in this run. */
-  cards: Card[];
-  devices: ModelDevice[];
-}
 
 export class EngineWorld {
   readonly book = new TouchBook(() => this.database.nowMs);

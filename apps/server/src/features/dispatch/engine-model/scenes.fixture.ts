@@ -2,7 +2,8 @@
  * For the engine's model test: short histories that lead straight to where one rule decides, so that each rule is tried
  * in every run. Judged by the same observers after every step. Campaigns A and B have begun.
  */
-import type { EngineWorld, Place } from './engine-world.fixture.js';
+import type { EngineWorld } from './engine-world.fixture.js';
+import type { Place } from './topology.fixture.js';
 import type { ModelDevice } from './model-device.fixture.js';
 import { keyOf, type Ending, type Life } from './model-gateway.fixture.js';
 

@@ -1,6 +1,7 @@
 /** For the engine's model test: everything that can happen, each told in a sentence. */
 import fc from 'fast-check';
-import type { EngineWorld, Place } from './engine-world.fixture.js';
+import type { EngineWorld } from './engine-world.fixture.js';
+import type { Place } from './topology.fixture.js';
 import { liveOn } from './live-on.fixture.js';
 import type { Ending } from './model-gateway.fixture.js';
 
@@ -278,7 +279,8 @@ const PERSON_STEPS = [
   step(
     2,
     fc.tuple(campaignAt, fc.nat(7), fc.constantFrom('before-start', 'safe-point')),
-    ([at, device, mode]) => `a person cancels device ${'ab'[at % 2]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
+    ([at, device, mode]) =>
+      `a person cancels device ${'ab'[at % 2]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
     async ([at, device, mode], world) =>
       String(
         await world.act(
