@@ -153,8 +153,9 @@ async function updateAttempts(tx: Queryable, changes: readonly DeploymentChange[
 }
 
 async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
-  const rows = changes.flatMap(({ before, next, device, endKnown }) =>
-    device?.running || device?.needsRescue !== undefined || endKnown || before.state !== next.state
+  const rows = changes.flatMap(({ before, next, device, endKnown }) => {
+    const out = outOfService(before, next);
+    return device?.running || device?.needsRescue !== undefined || endKnown || out !== null
       ? [
           {
             id: next.deviceId,
@@ -166,11 +167,11 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
             needs_rescue: device?.needsRescue ?? null,
             end_known: endKnown ?? false,
             late_for: device?.late ? next.id : null,
-            out_of_service: outOfService(before, next),
+            out_of_service: out,
           },
         ]
-      : [],
-  );
+      : [];
+  });
   if (rows.length === 0) return;
   await queryRows(
     tx,

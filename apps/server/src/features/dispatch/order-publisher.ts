@@ -11,13 +11,14 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { signEnvelope, type OrdersBody } from '@drydock/contracts';
+import type { OrdersBody } from '@drydock/contracts';
 import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.port.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { composeOrder } from '../../domain/order/compose-order.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
+import { signEnvelopeFast } from '../reports/envelope-verifier.js';
 import { nowOf } from './campaign-row.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { BETWEEN_ORDERS_MS, bumpOrders } from './order-book.js';
@@ -221,7 +222,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
         ...(order.settle.length > 0 && { settle: order.settle }),
         prefetch: order.prefetch,
       };
-      const jws = await signEnvelope(
+      const jws = signEnvelopeFast(
         {
           v: 1,
           purpose: 'orders',
