@@ -28,6 +28,9 @@ drop index deployments_device;
 alter table attempts add column gateway_rank bigint, add column site_rank bigint;
 drop index deployments_tried_gateway, deployments_tried_site;
 alter table devices set (fillfactor = 80);
+-- the outbox in the order in which it is sent
+create index orders_due on orders (withdraws desc, published_at nulls first) where dirty;
+drop index orders_dirty;
 alter table attempts set (fillfactor = 85);
 alter table gateways set (fillfactor = 70);
 alter table report_cursors set (fillfactor = 70);
@@ -40,6 +43,8 @@ alter table report_cursors reset (fillfactor);
 alter table gateways reset (fillfactor);
 alter table attempts reset (fillfactor);
 alter table devices reset (fillfactor);
+create index orders_dirty on orders (publish_after) where dirty;
+drop index orders_due;
 create index deployments_tried_site on deployments (campaign_id, site_id, ordinal) where ordinal is not null;
 create index deployments_tried_gateway on deployments (campaign_id, gateway_id, ordinal) where ordinal is not null;
 alter table attempts drop column gateway_rank, drop column site_rank;

@@ -151,6 +151,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     await sending;
   }
 
+  /** What takes something back goes first, then whoever has nothing yet, then whoever has waited longest. */
   private async prepare(tx: EntityManager): Promise<Outgoing[]> {
     const due = await queryRows<DueRow>(
       tx,
@@ -158,7 +159,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
          o.jws, o.built_epoch
        from orders o join gateways g on g.id = o.gateway_id
        where o.dirty and coalesce(o.publish_after, clock_timestamp()) <= clock_timestamp() and (g.online or o.withdraws)
-       order by o.publish_after nulls first limit ${BATCH} for update of o skip locked`,
+       order by o.withdraws desc, o.published_at nulls first limit ${BATCH} for update of o skip locked`,
     );
     const held = due.filter((row) => this.isHeld(row)).map((row) => row.gateway_id);
     if (held.length > 0) {
