@@ -9,11 +9,17 @@ import { Deployments } from './deployments/deployments.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
+import { attemptKey } from './journal/records.js';
 import { Lanes } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
-import type { Logger } from './logger.js';
+import { SILENT, type Logger } from './logger.js';
+import { LogHistory } from './log/log-history.js';
+import { LogLevelSwitch } from './log/log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import type { Site } from './site/site-file.js';
+import type { AgentStatus } from './status/agent-status.js';
+import { collectStatus, type DaemonLog } from './status/collect-status.js';
+import { PlaceWatch } from './status/place-watch.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { requireSafeUrl } from './uplink/http-client.js';
@@ -31,6 +37,8 @@ export interface AgentOptions {
   /** Asked for only while the gateway is not enrolled. */
   readonly token?: (() => Promise<string | undefined>) | undefined;
   readonly log: Logger;
+  /** What the status tells of the log; nothing without it. */
+  readonly daemonLog?: DaemonLog;
   readonly clock?: Clock;
   readonly protocols?: ProtocolRegistry;
   readonly links?: LinkFactory;
@@ -46,12 +54,18 @@ export interface RunningAgent {
   readonly deployments: Deployments;
   readonly uplink: Uplink;
   readonly journal: Journal;
-  /** Stops at a safe point. */
+  status(): AgentStatus;
+  /** Stops at a safe point, within `STOP_MS` and what it takes to say goodbye. */
   stop(): Promise<void>;
 }
 
+const SILENT_DAEMON_LOG: DaemonLog = {
+  history: new LogHistory(),
+  level: new LogLevelSwitch({ ...SILENT, level: 'silent' }, realClock),
+  lostLines: () => 0,
+};
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
-const STOP_MS = 60_000;
+export const STOP_MS = 60_000;
 const JOURNAL_RETRY_MS = 60_000;
 const PROGRESS_MS = 1000;
 const MAX_PROGRESS_ITEMS = 64;
@@ -105,6 +119,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     log,
     openArtifact: (sha256, offset, signal) => uplink.openArtifact(sha256, offset, signal),
   });
+  const totals = new Map<string, number>();
   const progress = new ProgressMessages(clock, (items) => uplink.progress({ v: 1, items }));
   const releaseKeys = releaseKeysOf(site, state.enrolment);
   const deployments: Deployments = new Deployments({
@@ -118,12 +133,22 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     releaseKeys,
-    working: () => options.working?.(),
+    working: (attempt) => {
+      const { grant } = attempt;
+      log.info({ attempt: attempt.key, device: grant.device, links: grant.links }, 'attempt begins');
+      options.working?.();
+    },
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
     reported: () => uplink.reports.kick(),
     held: () => uplink.announce(),
-    progress: (ref, sentBytes, totalBytes) => progress.add(ref, sentBytes, totalBytes),
-    ended: (attempt) => inventory.look(attempt.grant.links),
+    progress: (ref, sentBytes, totalBytes) => {
+      totals.set(attemptKey(ref), totalBytes);
+      progress.add(ref, sentBytes, totalBytes);
+    },
+    ended: (attempt) => {
+      totals.delete(attempt.key);
+      inventory.look(attempt.grant.links);
+    },
   });
   const inventory: Inventory = new Inventory({
     clock,
@@ -152,6 +177,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   uplink.start();
   await deployments.recover();
   inventory.start();
+  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
+  places.start();
   let troubled = false;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
     const was = journal.trouble?.code;
@@ -173,9 +200,24 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     deployments,
     uplink,
     journal,
+    status: () =>
+      collectStatus(
+        {
+          enrolment: state.enrolment,
+          journal,
+          time,
+          uplink,
+          attempts: deployments.attempts,
+          links: inventory.presenceLinks(),
+          totals,
+          nowMs: clock.monotonicMs(),
+        },
+        options.daemonLog ?? SILENT_DAEMON_LOG,
+      ),
     stop: async () => {
       stopRetry();
       progress.stop();
+      await places.stop();
       await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
       await cache.stop();
       await uplink.stop();

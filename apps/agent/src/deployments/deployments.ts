@@ -28,7 +28,7 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   readonly cache: Pick<ArtifactCache, 'open' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
   /** An attempt takes its link. */
-  working?(): void;
+  working?(attempt: Attempt): void;
   /** Whether the server has committed the report of this epoch with that number. */
   heard(seq: number): boolean;
   /** Reports were written: the sender may go on. */
@@ -291,7 +291,7 @@ export class Deployments {
     const free = lanes.tryTake(attempt.lanes);
     if (!free) return;
     attempt.phase = 'running';
-    this.#options.working?.();
+    this.#options.working?.(attempt);
     this.#background(this.#run(attempt).finally(free));
   }
 
