@@ -20,4 +20,14 @@ export function addRunning(program: Command, done: (status: number) => void): vo
     .option('--follow', 'then go on with what is said from now on, until Ctrl-C')
     .option('--json', 'print the lines as they are: JSON')
     .action(async (options) => done(await (await import('./logs.js')).logs(options)));
+
+  program
+    .command('doctor')
+    .description('what is wrong here, and the command that mends it; status 1 when something failed')
+    .requiredOption('--state <dir>', 'folder of the agent')
+    .option('--site <file>', 'site file')
+    .option('--server <url>', 'address of the server, where the gateway is not enrolled')
+    .option('--allow-plaintext', 'as the agent is run')
+    .option('--json', 'print JSON')
+    .action(async (options) => done(await (await import('./doctor.js')).doctor(options)));
 }
