@@ -55,7 +55,10 @@ export interface RunningAgent {
   readonly uplink: Uplink;
   readonly journal: Journal;
   status(): AgentStatus;
-  /** Stops at a safe point, within `STOP_MS` and what it takes to say goodbye. */
+  /**
+   * Stops at a safe point, within `STOP_MS` and what it takes to say goodbye; a device between erase and proof is waited
+   * for until its session ends (at the latest at its grant's `finishBy`).
+   */
   stop(): Promise<void>;
 }
 
@@ -180,6 +183,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
   places.start();
   let troubled = false;
+  let stoppingSinceMs: number | undefined;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
     const was = journal.trouble?.code;
     if (was === undefined && !troubled) return;
@@ -211,10 +215,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           links: inventory.presenceLinks(),
           totals,
           nowMs: clock.monotonicMs(),
+          stoppingSinceMs,
         },
         options.daemonLog ?? SILENT_DAEMON_LOG,
       ),
     stop: async () => {
+      stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
       await places.stop();

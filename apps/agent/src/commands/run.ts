@@ -34,10 +34,11 @@ const WATCHED: ReadonlySet<string> = new Set(['connected', 'disconnected', 'not 
 const ENROL_RETRY_MS = 1000;
 const MAX_ENROL_RETRY_MS = 60_000;
 
-/** A stop ends by itself after this, whatever does not settle. `TimeoutStopSec` of the unit is above it. */
+/** A stop ends by itself after this, whatever does not settle, unless a device is between erase and proof. */
 const LONGEST_STOP_MS = STOP_MS + 15_000;
 /** After a second signal sessions may write down where they are, and no more. */
 const HURRIED_STOP_MS = 2000;
+const LOOK_MS = 1000;
 
 /** @returns the exit status, when a signal ended the daemon or it could not start. */
 export async function run(options: RunOptions): Promise<number> {
@@ -152,18 +153,35 @@ async function startUntilEnrolled(
   return undefined;
 }
 
-/** What was touched and cannot be left now goes on at the next start: the journal shows where it is. */
+/**
+ * The first signal: everything that runs leaves at its next safe point; a device between erase and proof is waited for.
+ * The second: at once; what was touched goes on at the next start, and the journal shows where it is. The third: dead.
+ */
 async function stopWithin(agent: RunningAgent, hurry: Promise<void>, log: Logger): Promise<number> {
-  log.info({ withinMs: LONGEST_STOP_MS }, 'stopping at a safe point');
+  const { atRisk } = agent.deployments;
+  log.info(
+    { withinMs: LONGEST_STOP_MS, ...(atRisk.length > 0 && { betweenEraseAndProof: atRisk.map(({ key }) => key) }) },
+    'stopping at a safe point',
+  );
   const ended = new AbortController();
   const stopped = agent.stop().then(() => 'stopped' as const);
   const hurried = hurry.then(() => sleep(realClock, HURRIED_STOP_MS, ended.signal)).then(() => 'hurried' as const);
-  const late = sleep(realClock, LONGEST_STOP_MS, ended.signal).then(() => 'late' as const);
-  const how = await Promise.race([stopped, hurried, late]);
+  const how = await Promise.race([stopped, hurried, lateUnlessAtRisk(agent, ended.signal)]);
   ended.abort();
-  if (how === 'stopped') log.info({}, 'stopped');
-  else log.warn({ how }, 'stopped without waiting for everything');
-  return how === 'stopped' ? 0 : 130;
+  if (how === 'stopped') {
+    log.info({}, 'stopped');
+    return 0;
+  }
+  const left = agent.deployments.atRisk.map(({ key }) => key);
+  log.warn({ how, ...(left.length > 0 && { betweenEraseAndProof: left }) }, 'stopped without waiting for everything');
+  return 130;
+}
+
+/** Whatever does not settle ends the wait, but for devices that nobody else would bring back. */
+async function lateUnlessAtRisk(agent: RunningAgent, ended: AbortSignal): Promise<'late'> {
+  await sleep(realClock, LONGEST_STOP_MS, ended);
+  while (agent.deployments.atRisk.length > 0 && !ended.aborted) await sleep(realClock, LOOK_MS, ended);
+  return 'late';
 }
 
 /** The log, its history from before this start, and the level that can be changed. */

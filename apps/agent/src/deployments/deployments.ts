@@ -143,11 +143,18 @@ export class Deployments {
     }
   }
 
+  /** Running attempts whose device is between erase (or activation) and proof: only its session brings it out of that. */
+  get atRisk(): readonly Attempt[] {
+    return [...this.#attempts.values()].filter((attempt) => attempt.phase === 'running' && attempt.isAtRisk);
+  }
+
   /**
    * Starts nothing more and asks what runs to leave at its next safe point. What was touched is left as
-   * the journal shows it, and goes on at the next start.
+   * the journal shows it, and goes on at the next start. A device between erase and proof is waited for past `withinMs`:
+   * its session ends by its own limits, at the latest at `finishBy`.
+   * @param forced not even for those.
    */
-  async stop(withinMs: number): Promise<void> {
+  async stop(withinMs: number, forced = false): Promise<void> {
     this.#stopping = true;
     this.#stopListening();
     this.#tick?.();
@@ -157,7 +164,13 @@ export class Deployments {
     }
     const { clock } = this.#options;
     let callOff: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (callOff = clock.after(withinMs, resolve)));
+    const late = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (forced || this.atRisk.length === 0) return resolve();
+        callOff = clock.after(TICK_MS, look);
+      };
+      callOff = clock.after(withinMs, look);
+    });
     await Promise.race([Promise.allSettled([...this.#runs, this.#work]), late]);
     callOff();
   }

@@ -98,10 +98,10 @@ async function adapterOf(adapter: string, machine: Machine, daemon: AgentStatus)
   const told = daemon.links.find(({ link }) => link === `adapter:${adapter}`);
   if (daemon.running && told?.state === 'up') return [ok(`adapter ${adapter}`, 'is used by the agent')];
   const findings = await checkAdapter(adapter, machine);
-  if (!daemon.running || (told?.note ?? null) === null || findings.some(({ state }) => state === 'fail'))
-    return findings;
+  const note = told?.note ?? null;
+  if (!daemon.running || note === null || findings.some(({ state }) => state === 'fail')) return findings;
   const mend = 'drydock-agent logs --level warn; if it hangs, unplug it and plug it in again';
-  return [...findings, fail(`adapter ${adapter}`, `the agent cannot use it: ${told.note}`, mend)];
+  return [...findings, fail(`adapter ${adapter}`, `the agent cannot use it: ${note}`, mend)];
 }
 
 function userName(): string {

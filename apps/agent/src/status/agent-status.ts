@@ -16,6 +16,8 @@ export const AgentStatus = z.object({
   pid: z.number().nullable(),
   /** By the gateway's own clock. */
   startedAt: z.string().nullable(),
+  /** Since when it stops; it waits for work that is between erase and proof. */
+  stoppingSince: z.string().nullable(),
   epoch: z.string().nullable(),
   gateway: z.object({ id: z.string(), name: z.string(), site: z.string(), server: z.string() }).nullable(),
   connection: z.object({
@@ -43,6 +45,8 @@ export const AgentStatus = z.object({
       phase: z.string(),
       /** The newest point of no return that is behind it. */
       step: z.string().nullable(),
+      /** Between erase (or activation) and proof: its device may have no running application until this work is done. */
+      atRisk: z.boolean(),
       percent: z.number().nullable(),
       since: z.string().nullable(),
       /** When its grant ends: `startBy` until it has started, then `finishBy`; the server's clock. */

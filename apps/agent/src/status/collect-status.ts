@@ -26,6 +26,7 @@ export interface StatusParts {
   readonly totals: ReadonlyMap<string, number>;
   /** `monotonicMs` of the clock that stamps attempts. */
   readonly nowMs: number;
+  readonly stoppingSinceMs?: number | undefined;
 }
 
 /** Parts of the status that are known before the gateway is enrolled. */
@@ -36,6 +37,7 @@ export function bareStatus(log: DaemonLog, detail: string | null): AgentStatus {
     version: AGENT_VERSION,
     pid: process.pid,
     startedAt: isoOf(Date.now() - performance.now()),
+    stoppingSince: null,
     epoch: null,
     gateway: null,
     connection: { state: 'enrolling', since: null, heardAt: null, detail },
@@ -59,6 +61,7 @@ export function collectStatus(parts: StatusParts, log: DaemonLog): AgentStatus {
   const waiting = journal.epochs().filter(({ cursor, lastSeq }) => cursor < lastSeq);
   return {
     ...bareStatus(log, null),
+    stoppingSince: isoOf(parts.stoppingSinceMs),
     epoch: journal.epoch,
     gateway: {
       id: enrolment.gateway.id,
@@ -102,6 +105,7 @@ function workOf(attempt: Attempt, parts: StatusParts): AgentStatus['work'][numbe
     link: grant.links[0] ?? '',
     phase: attempt.phase,
     step: [...attempt.steps].at(-1) ?? null,
+    atRisk: attempt.isAtRisk,
     percent:
       total === undefined || total <= 0 ? null : Math.min(100, Math.round((attempt.sentBytes / total) * 1000) / 10),
     since: isoOf(sinceMs),

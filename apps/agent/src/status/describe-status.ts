@@ -12,6 +12,10 @@ export function describeStatus(status: AgentStatus): string[] {
       ? `${status.version} runs as process ${status.pid} since ${status.startedAt}`
       : 'does not run; this is what its state folder shows',
   );
+  if (status.stoppingSince !== null) {
+    const risky = status.work.filter(({ atRisk }) => atRisk).length;
+    say('stopping', `since ${status.stoppingSince}${risky > 0 ? `, waits for ${risky} between erase and proof` : ''}`);
+  }
   say('gateway', gateway ? `${gateway.name} at ${gateway.site}, under ${gateway.server}` : 'not enrolled');
   say(
     'connection',
@@ -54,6 +58,8 @@ export function describeStatus(status: AgentStatus): string[] {
       item.percent === null ? '' : `${item.percent} %`,
       `${item.device} (${item.model}, ${item.protocol}) on ${item.link}`,
       item.step && `after ${item.step}`,
+      item.atRisk &&
+        (status.running ? 'BETWEEN ERASE AND PROOF' : 'LEFT BETWEEN ERASE AND PROOF, finished first at the next start'),
       item.since && `since ${item.since}`,
       `until ${item.until}`,
       `attempt ${item.attempt}`,

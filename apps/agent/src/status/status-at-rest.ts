@@ -29,6 +29,7 @@ export async function statusAtRest(stateDir: string): Promise<AgentStatus> {
     version: null,
     pid: null,
     startedAt: null,
+    stoppingSince: null,
     epoch: epochs.at(-1)?.epoch ?? null,
     gateway: enrolment
       ? {
@@ -57,6 +58,7 @@ export async function statusAtRest(stateDir: string): Promise<AgentStatus> {
         link: book.link ?? book.grant.links[0] ?? '',
         phase: book.state,
         step: [...book.steps].at(-1) ?? null,
+        atRisk: book.steps.has('erased') || book.steps.has('activating'),
         percent: null,
         since: null,
         until: isoOf(book.state === 'touched' ? book.grant.finishBy : book.grant.startBy) ?? '',
