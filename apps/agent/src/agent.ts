@@ -15,6 +15,7 @@ import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
 import { SILENT, type Logger } from './logger.js';
 import { LogHistory } from './log/log-history.js';
 import { LogLevelSwitch } from './log/log-level.js';
+import { RemoteLogLevel } from './log/remote-log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import type { Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
@@ -89,6 +90,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
   const key = await importSigningKey(state.key);
 
+  const { level } = options.daemonLog ?? SILENT_DAEMON_LOG;
+  const remoteLevel = new RemoteLogLevel(level, () => time.estimateMs());
   const uplink: Uplink = new Uplink({
     state,
     stateFile,
@@ -105,12 +108,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
       links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
     }),
-    order: (order) => void deployments.take(order),
+    order: (order) => {
+      if (order.body) remoteLevel.take(order.body);
+      void deployments.take(order);
+    },
     refused: (of, seqs) => {
       if (of === epoch) deployments.refuse(seqs);
     },
     committed: () => deployments.pump(),
     changed: () => {
+      remoteLevel.look();
       deployments.pump();
       if (uplink.online) inventory.connected();
     },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readStatus } from '../commands/status.js';
 import { LogHistory } from '../log/log-history.js';
 import { LogLevelSwitch } from '../log/log-level.js';
+import { RemoteLogLevel } from '../log/remote-log-level.js';
 import type { Logger } from '../logger.js';
 import { EMPTY_SITE } from '../site/site-file.js';
 import { spawnAgent, type SpawnedAgent } from '../testing.js';
@@ -138,4 +139,22 @@ it('another log level ends by itself', async () => {
   level.set('info', 0);
   expect(log.level).toBe('info');
   expect(new LogHistory().lines).toEqual([]);
+});
+
+it('the order of a server sets the level until its time is over, or an order without it comes', () => {
+  const said: string[] = [];
+  let now: number | null = null;
+  const remote = new RemoteLogLevel({ set: (level, forMs) => void said.push(`${level} ${forMs}`) }, () => now);
+  const wish = { settings: { logLevel: { level: 'debug' as const, untilMs: 100_000 } } };
+  remote.take({ reign: 0, revision: 2, ...wish });
+  expect(said).toEqual([]); // without a time nobody knows whether it is over
+  now = 40_000;
+  remote.look();
+  remote.look();
+  remote.take({ reign: 0, revision: 3, ...wish });
+  expect(said).toEqual(['debug 60000']);
+  remote.take({ reign: 0, revision: 1 }); // late
+  expect(said).toHaveLength(1);
+  remote.take({ reign: 1, revision: 1 });
+  expect(said).toEqual(['debug 60000', ' 0']);
 });

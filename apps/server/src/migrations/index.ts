@@ -4,6 +4,7 @@ import { DeviceFacts1700000000002 } from './0002-device-facts.js';
 import { WebhooksAdvisories1700000000003 } from './0003-webhooks-advisories.js';
 import { CampaignEngine1700000000004 } from './0004-campaign-engine.js';
 import { LargeCampaigns1700000000006 } from './0006-large-campaigns.js';
+import { GatewayLogLevel1700000000008 } from './0008-gateway-log-level.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -11,4 +12,5 @@ export const MIGRATIONS = [
   WebhooksAdvisories1700000000003,
   CampaignEngine1700000000004,
   LargeCampaigns1700000000006,
+  GatewayLogLevel1700000000008,
 ];
