@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { AttemptRef } from '@drydock/contracts';
 import { importSigningKey } from '@drydock/contracts';
-import { DrydockError } from '@drydock/dfu-core';
+import { AGENT_MODEL, DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
@@ -21,6 +21,7 @@ import type { Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
+import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { requireSafeUrl } from './uplink/http-client.js';
@@ -45,6 +46,13 @@ export interface AgentOptions {
   readonly links?: LinkFactory;
   /** Allows plain HTTP and MQTT to other machines. */
   readonly allowPlaintext?: boolean;
+  /** A launcher started this agent: it is a device of its own, and can be upgraded. */
+  readonly self?: {
+    /** Bundle that runs (SHA-256); undefined for what is installed beside the launcher. */
+    readonly bundle: string | undefined;
+    /** Stops the agent as a signal would, and has it started again. */
+    restart(why: string): void;
+  };
   /** Called whenever an attempt takes its link: from now on there is work to do. */
   readonly working?: () => void;
 }
@@ -79,15 +87,18 @@ const MAX_PROGRESS_ITEMS = 64;
  * @throws DrydockError `enrolment.token`, `settings.invalid`, `gateway.journal`, `server.unavailable` (only while not enrolled)
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { log, site, clock = realClock, protocols = PROTOCOLS, allowPlaintext = false } = options;
+  const { log, clock = realClock, allowPlaintext = false } = options;
+  const site = options.self ? siteWithSelf(options.site) : options.site;
+  const protocols = options.self ? protocolsWithSelf(options.protocols ?? PROTOCOLS) : (options.protocols ?? PROTOCOLS);
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
   const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
-  const links =
+  const outside =
     options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+  const links = options.self ? linksWithSelf(outside, () => self!) : outside;
   const key = await importSigningKey(state.key);
 
   const { level } = options.daemonLog ?? SILENT_DAEMON_LOG;
@@ -143,6 +154,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     releaseKeys,
+    mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
       const { grant } = attempt;
       log.info({ attempt: attempt.key, device: grant.device, links: grant.links }, 'attempt begins');
@@ -172,6 +184,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     linksChanged: () => uplink.announce(),
   });
 
+  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
+  const self: SelfUpgrade | undefined =
+    options.self &&
+    new SelfUpgrade({
+      ...options.self,
+      stateDir: options.stateDir,
+      gateway: state.enrolment.gateway.id,
+      clock,
+      log,
+      keys: () => releaseKeys(AGENT_MODEL),
+      facts: () => ({
+        online: uplink.online,
+        acknowledged: journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0,
+        links: inventory.presenceLinks(),
+        missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
+      }),
+      proven: () => deployments.pump(),
+    });
+
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
   await journal.append({
     t: 'draft',
@@ -187,8 +218,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   uplink.start();
   await deployments.recover();
   inventory.start();
-  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
   places.start();
+  self?.start();
   let troubled = false;
   let stoppingSinceMs: number | undefined;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
@@ -230,7 +261,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
-      await places.stop();
+      await Promise.all([places.stop(), self?.stop()]);
       await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
       await cache.stop();
       await uplink.stop();

@@ -14,6 +14,7 @@ import { EMPTY_SITE, readSiteFile } from '../site/site-file.js';
 import { bareStatus, type DaemonLog } from '../status/collect-status.js';
 import { openControlSocket } from '../status/control-socket.js';
 import { logPath } from '../status/state-folder.js';
+import { RESTART_STATUS } from '../upgrade/launcher-state.js';
 import { tellError } from './console-output.js';
 import { preferSpeed } from './small-memory.js';
 
@@ -56,6 +57,8 @@ export async function run(options: RunOptions): Promise<number> {
         : await loadLoaderCodec(site.loaderCodec, dirname(resolvePath(options.site ?? '.')));
     if (codec) log.info({ loaderCodec: codec.id, provenance: codec.provenance }, 'loader codec added');
     let agent: RunningAgent | undefined;
+    let askRestart!: (why: string) => void;
+    const restart = new Promise<string>((resolve) => (askRestart = resolve));
     let waitsFor: string | null = null;
     const control = await openControlSocket(
       options.state,
@@ -78,11 +81,16 @@ export async function run(options: RunOptions): Promise<number> {
             daemonLog,
             allowPlaintext: options.allowPlaintext ?? false,
             working: preferSpeed,
+            ...(process.env['DRYDOCK_LAUNCHER'] === '1' && {
+              self: { bundle: process.env['DRYDOCK_BUNDLE'], restart: askRestart },
+            }),
           }),
       );
       if (!agent) return 0;
-      await signals.stop;
-      return await stopWithin(agent, signals.hurry, log);
+      const asked = await Promise.race([signals.stop.then(() => undefined), restart]);
+      if (asked !== undefined) log.warn({ why: asked }, 'the agent starts again');
+      const status = await stopWithin(agent, signals.hurry, log);
+      return asked === undefined || signals.stopping.aborted ? status : RESTART_STATUS;
     } finally {
       await control.close();
       daemonLog.level.stop();

@@ -29,6 +29,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   readonly lanes: Lanes;
   /** An attempt takes its link. */
   working?(attempt: Attempt): void;
+  /** Whether an attempt that is ready may take its turn, beside the others; any may where this is left out. */
+  mayStart?(attempt: Attempt, all: readonly Attempt[]): boolean;
   /** Whether the server has committed the report of this epoch with that number. */
   heard(seq: number): boolean;
   /** Reports were written: the sender may go on. */
@@ -129,8 +131,9 @@ export class Deployments {
         if (attempt.resumed) this.#background(this.#giveUp(attempt));
         else this.#background(this.#withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
-      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt))
-        this.#tryStart(attempt);
+      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) {
+        if (this.#options.mayStart?.(attempt, this.attempts) ?? true) this.#tryStart(attempt);
+      }
     }
     this.#wake();
   }

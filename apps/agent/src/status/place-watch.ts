@@ -55,7 +55,7 @@ export class PlaceWatch {
   }
 
   /** Places that are missing now. */
-  get missing(): readonly { readonly what: string; readonly sinceMs: number }[] {
+  get missing(): readonly { readonly what: string; readonly links: readonly string[]; readonly sinceMs: number }[] {
     return this.#places.filter(({ there }) => there === false);
   }
 
