@@ -110,9 +110,7 @@ const archive = makeAgentBundle({
 });
 const archivePath = join(values.out, `drydock-agent-${version}.zip`);
 writeFileSync(archivePath, archive);
-for (const name of ['deploy/agent/drydock-agent.service', 'deploy/agent/Dockerfile']) {
-  cpSync(join(here, '../..', name), join(folder, name.split('/').at(-1)));
-}
+cpSync(join(here, '../../deploy/drydock-agent.service'), join(folder, 'drydock-agent.service'));
 process.stdout.write(
   `${JSON.stringify({
     version,

@@ -14,6 +14,7 @@ import { EMPTY_SITE, readSiteFile } from '../site/site-file.js';
 import { bareStatus, type DaemonLog } from '../status/collect-status.js';
 import { openControlSocket } from '../status/control-socket.js';
 import { logPath } from '../status/state-folder.js';
+import { Systemd } from '../systemd.js';
 import { RESTART_STATUS } from '../upgrade/launcher-state.js';
 import { tellError } from './console-output.js';
 import { preferSpeed } from './small-memory.js';
@@ -65,7 +66,9 @@ export async function run(options: RunOptions): Promise<number> {
       { status: () => agent?.status() ?? bareStatus(daemonLog, waitsFor) },
       log,
     );
+    const systemd = new Systemd({ env: process.env, clock: realClock, log });
     try {
+      systemd.ready();
       agent = await startUntilEnrolled(
         signals.stopping,
         (error) => (waitsFor = error.message),
@@ -89,9 +92,11 @@ export async function run(options: RunOptions): Promise<number> {
       if (!agent) return 0;
       const asked = await Promise.race([signals.stop.then(() => undefined), restart]);
       if (asked !== undefined) log.warn({ why: asked }, 'the agent starts again');
+      systemd.stopping(() => (agent?.deployments.atRisk.length ?? 0) > 0);
       const status = await stopWithin(agent, signals.hurry, log);
       return asked === undefined || signals.stopping.aborted ? status : RESTART_STATUS;
     } finally {
+      systemd.close();
       await control.close();
       daemonLog.level.stop();
     }
