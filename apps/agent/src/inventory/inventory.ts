@@ -42,7 +42,7 @@ interface Unit {
 }
 
 /** A port is there or not; a Bluetooth device has to be heard first. */
-const OPEN_MS = { serial: 3000, udp: 3000, ble: 20_000 } as const;
+const OPEN_MS = { serial: 3000, udp: 3000, agent: 3000, ble: 20_000 } as const;
 const IDENTIFY_MS = 60_000;
 /** Several units that were read at about the same time go in one message. */
 const GATHER_MS = 250;

@@ -77,6 +77,8 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
       });
     }
     switch (parsed.kind) {
+      case 'agent':
+        throw new DrydockError('gateway.no-link', { detail: 'this agent was started without its launcher' });
       case 'serial': {
         const { UartLink } = await import('./uart/uart-link.js');
         return new UartLink({

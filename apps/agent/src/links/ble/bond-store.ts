@@ -10,7 +10,7 @@ import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs
 import { basename, dirname, join } from 'node:path';
 import { DrydockError } from '@drydock/dfu-core';
 import { realClock, sleep } from '../../clock.js';
-import { syncFolder, writeDurably } from '../../journal/journal-file.js';
+import { syncFolder, writeDurably } from '../../journal/disk.js';
 import { type BondFile, emptyBondFile, encodeBondFile, MAX_BONDS, MAX_FAILURES, parseBondFile } from './bond-file.js';
 import { freshRandomAddress } from './connection-commands.js';
 import type { Bond } from './pairing/bond.js';

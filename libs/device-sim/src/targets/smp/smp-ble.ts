@@ -61,13 +61,21 @@ export class SmpBle implements BlePeripheral, TransportSide {
     return {
       address: this.#currentAddress(),
       addressType: options.rotatesAddress ? 'random' : (options.addressType ?? 'random'),
-      name: options.name ?? options.model ?? 'demo-board',
+      name: this.#name(),
       services: [SmpUuid.service],
       intervalMs: options.advertisingIntervalMs ?? 100,
     };
   }
 
+  /** The loader goes by the name that it was given. */
+  #name(): string {
+    const { options, personality, loaderName } = this.#unit;
+    return (personality === 'loader' ? loaderName : undefined) ?? options.name ?? options.model ?? 'demo-board';
+  }
+
   #currentAddress(): string {
+    // The loader is another program, with an identity of its own.
+    if (this.#unit.personality === 'loader') return `${this.#address.slice(0, 2)}:10:ad:e5:00:01`;
     const { rotatesAddress = false, pairing } = this.#unit.options;
     if (rotatesAddress && pairing?.identity) {
       return resolvableAddress(pairing.identity.irk, 0x12345 * (this.#unit.boots + 1) + this.#rotations);
@@ -138,7 +146,7 @@ export class SmpBle implements BlePeripheral, TransportSide {
 
   onRead(characteristic: string): Uint8Array | AttRefusal {
     if (characteristic !== '2a00') return { attError: ATT_READ_NOT_PERMITTED };
-    return new TextEncoder().encode(this.#unit.options.name ?? this.#unit.options.model ?? 'demo-board');
+    return new TextEncoder().encode(this.#name());
   }
 
   send(message: Uint8Array): void {
