@@ -175,7 +175,10 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
       );
       broken.push(...found.map((sentence) => `round ${round}: ${sentence}`));
     }
-    if (startedBehindCut === 0) broken.push('Nobody who was cut off began anything: these rounds show nothing of P2.');
+    // One round may have none by chance.
+    if (options.rounds >= 3 && startedBehindCut === 0) {
+      broken.push('Nobody who was cut off began anything: these rounds show nothing of P2.');
+    }
   } finally {
     await fleet.close();
   }

@@ -30,13 +30,19 @@ async function canary(world: EngineWorld): Promise<void> {
 async function canaryIsLost(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   held.life.workOn(held.device, 'well');
+  held.life.workOn(held.device, 'well');
   await world.talk(held.place);
   await world.cutOff(held.place);
   await world.deliver(held.place);
   await deal(world, 400_000);
   for (let turn = 0; turn < 3; turn++) await deal(world, 60_000);
   await approve(world);
-  for (let turn = 0; turn < 2; turn++) await deal(world, 8_000);
+  // It is there again, without its device: whose pair has to stay.
+  await world.comeBack(held.place);
+  for (let turn = 0; turn < 6; turn++) {
+    await deal(world, 8_000);
+    for (const other of heldOf(world, 1)) await finish(world, other, 'well');
+  }
 }
 
 async function halfKnown(world: EngineWorld): Promise<void> {
