@@ -58,8 +58,9 @@ async function untilOver(fleet: Fleet, id: string, what: string): Promise<string
     what,
     END_WITHIN_MS,
     async () => {
-      const { state, quarantines } = await fleet.operator.campaign(id);
-      if (state === 'completed' || state === 'halted' || state === 'aborted') return state;
+      const { state, stateReason, quarantines } = await fleet.operator.campaign(id);
+      if (state === 'completed' || state === 'aborted') return state;
+      if (state === 'halted') return `halted (${stateReason ?? 'no reason'})`;
       // What fails while servers are dead counts against the gateway that could not reach them: a person has looked.
       for (const each of quarantines) {
         await fleet.operator.call('POST', `/api/v1/campaigns/${id}/quarantines/${each.id}/lift`, { reason: 'a crash' });

@@ -28,6 +28,7 @@ async function canary(world: EngineWorld): Promise<void> {
 }
 
 async function canaryIsLost(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(1, 'pause');
   const held = await untilHeld(world, 0);
   held.life.workOn(held.device, 'well');
   held.life.workOn(held.device, 'well');
@@ -39,6 +40,7 @@ async function canaryIsLost(world: EngineWorld): Promise<void> {
   await approve(world);
   // It is there again, without its device: whose pair has to stay.
   await world.comeBack(held.place);
+  await world.resume(1);
   for (let turn = 0; turn < 6; turn++) {
     await deal(world, 8_000);
     for (const other of heldOf(world, 1)) await finish(world, other, 'well');
