@@ -1,7 +1,18 @@
 /** For the engine's model test: scenes of silence, pauses, repeated messages, copies, restores and two servers at once. */
 import { CLOCK_MARGIN_MS } from '../../../domain/clock-margin.js';
 import type { EngineWorld } from './engine-world.fixture.js';
-import { deal, expectThat, finish, goTo, heldOf, look, stateOf, untilHeld, type Held, type Scene } from './scenes.fixture.js';
+import {
+  deal,
+  expectThat,
+  finish,
+  goTo,
+  heldOf,
+  look,
+  stateOf,
+  untilHeld,
+  type Held,
+  type Scene,
+} from './scenes.fixture.js';
 
 /** A gateway is cut off and noticed to be. */
 async function cut(world: EngineWorld, { place }: Held): Promise<void> {
@@ -131,6 +142,11 @@ async function copyOfTheCard(world: EngineWorld): Promise<void> {
   life.connected = false;
   await copy.connect(place.retained);
   for (let turn = 0; turn < 2; turn++) await deal(world);
+  const order = JSON.parse(Buffer.from(place.retained!.split('.')[1]!, 'base64url').toString('utf8')) as {
+    body: { settle?: { deployment: string }[] };
+  };
+  const isAsked = order.body.settle?.some(({ deployment }) => held.key.startsWith(deployment)) === true;
+  expectThat(world, !isAsked, `P3: a copy of ${place.name} is asked about what the original was heard to hold`);
   life.workOn(device, 'well');
   await world.check();
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
@@ -201,7 +217,11 @@ async function olderAttempt(world: EngineWorld): Promise<void> {
     [device!.id],
   );
   for (const row of rows) {
-    expectThat(world, !row.heard, `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`);
+    expectThat(
+      world,
+      !row.heard,
+      `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`,
+    );
   }
   await world.check();
 }
