@@ -121,9 +121,8 @@ describe('a canary that cannot be proven', () => {
     const after = await play(campaign, artifact, new Map([[gateway, others]]), (now) => now.state === 'completed');
     expect(after.policy.acceptUnproven).toBe(true);
     expect(after.counts).toMatchObject({ unproven: 1, proven: 2 });
-    expect((await decisionsOf(campaign)).find(({ kind }) => kind === 'campaign.resumed')?.params).toMatchObject({
-      acceptUnproven: true,
-    });
+    const resumed = (await decisionsOf(campaign)).filter(({ kind }) => kind === 'campaign.resumed');
+    expect(resumed.map(({ params }) => params['acceptUnproven'])).toEqual([undefined, true]);
   });
 });
 
