@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CAMPAIGN_LIFECYCLE, mayMove, Policy, STAGE_LIFECYCLE } from '@drydock/contracts';
-import type { ArtifactProof } from '../deployment/deployment.js';
+import { CAMPAIGN_LIFECYCLE, mayMove, Policy, STAGE_LIFECYCLE, type ArtifactProof } from '@drydock/contracts';
 import { judgeGate } from '../stage-gate/stage-gate.js';
 import { sumsOf } from '../sums/sums.js';
 import { checkPolicy, checkStageSizes, stageBounds } from './check-policy.js';
