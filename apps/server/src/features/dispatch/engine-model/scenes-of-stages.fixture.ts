@@ -43,7 +43,11 @@ async function canaryIsLost(world: EngineWorld): Promise<void> {
   await world.resume(1);
   for (let turn = 0; turn < 6; turn++) {
     await deal(world, 8_000);
-    for (const other of heldOf(world, 1)) await finish(world, other, 'well');
+    for (const other of heldOf(world, 1)) {
+      const isPair = other.device.group === held.device.group;
+      expectThat(world, !isPair, `pairs: ${other.device.name} is granted, and nobody knows what became of its pair`);
+      await finish(world, other, 'well');
+    }
   }
 }
 
