@@ -149,8 +149,13 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
     for (let round = 1; round <= options.rounds; round++) {
       const startedMs = Date.now();
       const id = await startCampaign(fleet, round, 6_000);
-      await until('devices to be touched', 60_000, () =>
-        Promise.resolve(fleet.units.some((unit) => (unit.touches.at(-1)?.atMs ?? 0) > startedMs)),
+      // Those behind the cut have the file by then: what they hold they can begin without anybody.
+      await until('devices behind the cut to be touched', 60_000, () =>
+        Promise.resolve(
+          fleet.units.some(
+            ({ serial, touches }) => fleet.behindCut.has(serial) && (touches.at(-1)?.atMs ?? 0) > startedMs,
+          ),
+        ),
       );
       await new Promise((resolve) => setTimeout(resolve, random() * 2_000));
       fleet.ground.cutOff(true);
