@@ -190,7 +190,8 @@ async function write(
     gateway_rank: row.gatewayRank,
     site_rank: row.siteRank,
   }));
-  // The attempt's row is made from what the update gives back, so both carry the same number.
+  // The attempt's row is made from what the update gives back, so both carry the same number. Its ends count from the
+  // beginning of the look; the grant itself is stamped now, after every end that the look has seen (P3 can be read off).
   const moved = await queryRows<{ stage_idx: number; n: number }>(
     tx,
     `with x as (select * from jsonb_to_recordset($1::jsonb) as x(id uuid, gateway_id uuid, epoch text, ordinal bigint,
@@ -199,7 +200,7 @@ async function write(
        update deployments d set state = 'granted', attempt = d.attempt + 1, reign = (select reign from installation),
          gateway_id = x.gateway_id, epoch = x.epoch, ordinal = coalesce(d.ordinal, x.ordinal),
          stratum_ordinal = coalesce(d.stratum_ordinal, x.stratum_ordinal), not_before = null,
-         granted_at = ${timeOf('$2::float8')}, start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
+         granted_at = (select clock_timestamp()), start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
          touched_at = null, heard = false, preempted = false, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id

@@ -5,12 +5,10 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool, PoolClient } from 'pg';
-import { Policy, type CampaignState } from '@drydock/contracts';
+import { Policy, type CampaignState, provableImages, type ArtifactProof } from '@drydock/contracts';
 import { PG_POOL } from '../../adapters/database/database.js';
 import type { Part } from '../../adapters/database/one-statement.js';
 import type { Queryable } from '../../adapters/database/rows.js';
-import type { ArtifactProof } from '../../domain/deployment/deployment.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { judgeBatch } from '../../domain/report-cursor/cursor.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
@@ -255,7 +253,7 @@ export class ReportCommitter {
       for (const row of rows) {
         this.campaigns.set(row.id, {
           policy: Policy.parse(row.policy),
-          images: imagesOf(row.description),
+          images: provableImages(row.description),
           runningVersion: row.running_version,
           requires: row.requires.runningVersions ?? [],
         });
