@@ -16,6 +16,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   planning: () => import('./planning.js'),
   reads: () => import('./reads.js'),
   orders: () => import('./orders.js'),
+  reconnect: () => import('./reconnect.js'),
   vendors: () => import('./vendors.js'),
   'host-cpu': () => import('./host-cpu-figures.js'),
 };

@@ -25,6 +25,7 @@ export * from './http/insight-api.js';
 export * from './http/rehearsal-api.js';
 export * from './http/audit-api.js';
 export * from './http/access-api.js';
+export * from './http/sign-in-api.js';
 export * from './http/webhooks-api.js';
 export * from './http/advisories-api.js';
 export * from './http/system-api.js';

@@ -9,6 +9,7 @@ import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 
 /**
  * A byte channel of a link.
+ * - The agent that updates itself has one: `AGENT_CHANNEL`.
  * - UART and UDP links have exactly one: `SERIAL_CHANNEL` / `UDP_CHANNEL`.
  * - BLE links have one per GATT characteristic, named by the characteristic's UUID: lower case,
  *   16-bit UUIDs as 4 hex digits (`fe59`-style), 128-bit ones as 32 hex digits without dashes.
@@ -17,7 +18,10 @@ export type Channel = string;
 export const SERIAL_CHANNEL: Channel = 'serial';
 export const UDP_CHANNEL: Channel = 'udp';
 
-export type LinkKind = 'ble' | 'serial' | 'udp';
+export const AGENT_CHANNEL: Channel = 'agent';
+
+/** `agent`: the gateway's agent itself, which is a device like others where it can be upgraded. */
+export type LinkKind = 'ble' | 'serial' | 'udp' | 'agent';
 
 /**
  * What ties a unit: read from hardware where it can be, else the path by which it is reached.

@@ -1,6 +1,6 @@
 /** Everything that can be set on a simulated SMP / MCUboot unit. */
 import type { KeyObject } from 'node:crypto';
-import type { FaultPlan, Scheduler } from '../../target.js';
+import type { FaultPlan, PairingTraits, Scheduler } from '../../target.js';
 import type { FlashTiming } from '../flash-memory.js';
 
 export type SmpTransport = 'console' | 'raw' | 'ble' | 'udp';
@@ -109,7 +109,11 @@ export interface SmpOptions {
   readonly advertisingIntervalMs?: number;
   /** BLE: another random address after each boot. Default false. */
   readonly changesAddress?: boolean;
-  /** BLE: the characteristic wants authenticated pairing. Default false. */
-  readonly needsPairing?: boolean;
+  /** BLE: the characteristic wants an encrypted link, or one that was paired with a passkey. Default false. */
+  readonly needsPairing?: boolean | 'authenticated';
+  /** BLE: how it pairs, where it needs that. Default: legacy pairing by Just Works. */
+  readonly pairing?: PairingTraits;
+  /** BLE: a new private address after each boot and each connection; `pairing` names its identity. Default false. */
+  readonly rotatesAddress?: boolean;
   readonly faults?: FaultPlan;
 }
