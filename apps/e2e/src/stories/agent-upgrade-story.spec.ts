@@ -47,8 +47,11 @@ function forge(file: Uint8Array, version: string, key: KeyObject, change: (main:
   });
 }
 
+let next: Uint8Array;
+
 beforeAll(async () => {
   const { installed } = bundle('0.1.0');
+  next = bundle('0.2.0').file;
   world = await openWorld({
     imageBytes: 16 * 1024,
     sites: [{ name: 'north', sensors: [], boards: [{}] }],
@@ -85,7 +88,7 @@ async function campaign(file: Uint8Array, version: string): Promise<string> {
   const draft = await world.operator.createCampaign({
     name: `agent-${version}-${artifact.sha256.slice(0, 8)}`,
     artifactId: artifact.id,
-    policy: { stages: [{ name: 'all', percent: 100 }], timeouts: QUICK, retry: { attempts: 1 } },
+    policy: { stages: [{ name: 'all', percent: 100 }], timeouts: QUICK },
   });
   await world.operator.startCampaign(draft.id);
   return draft.id;
@@ -104,7 +107,7 @@ async function ended(id: string): Promise<{ state: string; code: string | null; 
 describe('a campaign for agents', () => {
   it('pauses with a number, then proves the new version once it is connected, acknowledged and has its links', async () => {
     await runs('0.1.0');
-    const id = await campaign(bundle('0.2.0').file, '0.2.0');
+    const id = await campaign(next, '0.2.0');
     const answer = await world.operator.pauseCampaign(id, 'not during the audit');
     await until('nothing may start any more', answer.noneAfter - Date.now() + 30_000, async () => {
       const { exposure } = await world.operator.campaign(id);
@@ -119,8 +122,7 @@ describe('a campaign for agents', () => {
   }, 240_000);
 
   it('falls back from a version that does not come up, says why, and still has its journal', async () => {
-    const { file } = bundle('0.2.0');
-    const bad = forge(file, '0.3.0', privateKey, (main) =>
+    const bad = forge(next, '0.3.0', privateKey, (main) =>
       main
         .replaceAll('"0.2.0"', '"0.3.0"')
         .replace(
@@ -141,7 +143,7 @@ describe('a campaign for agents', () => {
   }, 240_000);
 
   it('takes no bundle that the release key did not sign, whoever uploads it', async () => {
-    const forged = forge(bundle('0.2.0').file, '0.4.0', stranger, (main) => main.replaceAll('"0.2.0"', '"0.4.0"'));
+    const forged = forge(next, '0.4.0', stranger, (main) => main.replaceAll('"0.2.0"', '"0.4.0"'));
     await expect(campaign(forged, '0.4.0')).rejects.toBeInstanceOf(RefusedByServer);
     // A server that forgot its keys, or was taken over: the gateway has its own.
     const model = (await world.operator.call('GET', `/api/v1/models/${AGENT_MODEL}`)) as { revision: number };
