@@ -97,7 +97,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
   const outside =
-    options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+    options.links ??
+    createLinkFactory({
+      clock,
+      log,
+      adapter: site.bluetooth?.adapter,
+      stateDir: options.stateDir,
+      security: (address, model) => site.security(address, model),
+    });
   const links = options.self ? linksWithSelf(outside, () => self!) : outside;
   const key = await importSigningKey(state.key);
 

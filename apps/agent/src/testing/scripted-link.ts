@@ -138,6 +138,7 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
       { kind: 'mark', step: 'touched', withinMs: 1000 },
       send('touch'),
       { kind: 'await', channels: [SERIAL_CHANNEL], withinMs: 1000 },
+      { kind: 'answered', withinMs: 0 },
       { kind: 'sleep', withinMs: times.transferMs },
       send('data'),
       { kind: 'mark', step: 'complete', withinMs: 1000 },

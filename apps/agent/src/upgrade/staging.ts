@@ -5,7 +5,7 @@ import { mkdir, open, readFile, readdir, rename, rm, type FileHandle } from 'nod
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { AGENT_MAIN, AGENT_MODEL, DrydockError, openAgentBundle, type AgentBundle } from '@drydock/dfu-core';
-import { syncFolder, writeDurably } from '../journal/journal-file.js';
+import { syncFolder, writeDurably } from '../journal/disk.js';
 import { bundleDir, versionsDir, type BundleRef } from './launcher-state.js';
 
 const TRY_MS = 60_000;

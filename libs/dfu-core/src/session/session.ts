@@ -84,6 +84,11 @@ export type Effect = { readonly withinMs: number } & (
   | { readonly kind: 'sleep' }
   /** Fences are checked and the journal written here. Answered by `done`, or `failed` / `cancel`. */
   | { readonly kind: 'mark'; readonly step: MarkStep }
+  /**
+   * Serial and UDP: what came is an answer of the target, in its own language, to something sent after `touched`. Given once.
+   * Always answered by `done`. Over BLE the driver sees for itself that the target answers.
+   */
+  | { readonly kind: 'answered' }
   | { readonly kind: 'progress'; readonly sentBytes: number; readonly totalBytes: number }
 );
 
@@ -103,7 +108,7 @@ export interface LinkInfo {
 }
 
 /**
- * Answers. `done` answers send, subscribe, close, configure, sleep, mark and progress.
+ * Answers. `done` answers send, subscribe, close, configure, sleep, mark, answered and progress.
  * `timeout`, `failed`, `closed` and `cancel` may answer any effect; after `closed` only `reconnect`
  * can help. `cancel` means: leave the target at the next safe point and return; it is given once.
  * Whether the effect that it answers was performed is not known to the session.
