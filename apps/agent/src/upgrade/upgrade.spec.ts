@@ -6,10 +6,10 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AGENT_CHANNEL, AGENT_MODEL, makeAgentBundle } from '@drydock/dfu-core';
+import { AGENT_CHANNEL, AGENT_MODEL, makeAgentBundle, sourceOf, type AgentWho } from '@drydock/dfu-core';
 import { Attempt } from '../deployments/attempt.js';
 import { SILENT } from '../logger.js';
-import { VirtualClock } from '../testing/virtual-clock.js';
+import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import {
   bundleDir,
   chooseStart,
@@ -26,6 +26,7 @@ import { SelfLink } from './self-link.js';
 import { mayTakeTurn, platform } from './self-upgrade.js';
 import { Staging } from './staging.js';
 import { Trial, waitsFor, type TrialFacts } from './trial.js';
+import { UnreadOrder } from './unread-order.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -291,4 +292,63 @@ it('the link to the agent answers every request, and any bytes with a refusal', 
   for (const bad of [Uint8Array.of(1), { ask: 'stage', sha256: '../..', sizeBytes: 1 }, null, { ask: 'else' }]) {
     expect(await ask(bad)).toMatchObject({ ok: false });
   }
+});
+
+describe('an order that cannot be read', () => {
+  const upgrade = { version: '9.0.0', sha256: B as never, sizeBytes: 3 };
+  async function world(who: Partial<AgentWho> = {}) {
+    const clock = new VirtualClock();
+    const done: string[] = [];
+    const it = { busy: false, clock, done, settle: () => turns(20) };
+    const unread = new UnreadOrder({
+      clock,
+      log: SILENT,
+      isBusy: () => it.busy,
+      cache: {
+        obtain: () => Promise.resolve(''),
+        open: () => Promise.resolve({ ...sourceOf(Uint8Array.of(1, 2, 3)), close: () => undefined }),
+      },
+      self: {
+        who: () => ({ gateway: 'gw', version: '1.0.0', platform: platform(), ...who }),
+        stage: (_, sizeBytes) => Promise.resolve(void done.push(`stage ${sizeBytes}`)),
+        write: (bytes) => Promise.resolve(void done.push(`write ${bytes.length}`)),
+        check: () => Promise.resolve(void done.push('check')),
+        activate: () => done.push('activate'),
+        fallBack: () => undefined,
+      },
+    });
+    cleanups.push(() => unread.stop());
+    return { ...it, unread, setBusy: (busy: boolean) => (it.busy = busy) };
+  }
+
+  it('still brings a newer agent, when nothing is open', async () => {
+    const { unread, done, clock, settle, setBusy } = await world();
+    setBusy(true);
+    unread.take(upgrade);
+    unread.take(upgrade);
+    await clock.advance(60_000, settle);
+    expect(done).toEqual(['stage 3', 'write 3', 'check']);
+    setBusy(false);
+    await clock.advance(2000, settle);
+    expect(done.at(-1)).toBe('activate');
+  });
+
+  it('is obeyed neither after it was taken back, nor too late, nor for what runs or fell back', async () => {
+    for (const end of ['taken back', 'too late'] as const) {
+      const { unread, done, clock, settle, setBusy } = await world();
+      setBusy(true);
+      unread.take(upgrade);
+      await clock.advance(end === 'too late' ? 11 * 60_000 : 5000, settle);
+      if (end === 'taken back') unread.take(undefined);
+      setBusy(false);
+      await clock.advance(60_000, settle);
+      expect(done).not.toContain('activate');
+    }
+    for (const who of [{ sha256: B }, { fellBack: { sha256: B, why: 'it crashed' } }]) {
+      const { unread, done, clock, settle } = await world(who);
+      unread.take(upgrade);
+      await clock.advance(5000, settle);
+      expect(done).toEqual([]);
+    }
+  });
 });

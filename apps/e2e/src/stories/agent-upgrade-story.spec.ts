@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { AGENT_MODEL, makeAgentBundle, openAgentBundle } from '@drydock/dfu-core';
 import { RefusedByServer, until } from '../operator.js';
 import { openWorld, type World } from '../world.js';
@@ -83,6 +84,19 @@ const runs = (version: string) =>
 const launcherState = (): unknown =>
   JSON.parse(readFileSync(join(world.agents[0]!.options.stateDir, 'versions', 'launcher.json'), 'utf8'));
 
+/** What the envelope of the gateway's newest order says of an upgrade. */
+async function namedUpgrade(): Promise<{ sizeBytes: number } | undefined> {
+  const client = new pg.Client({ connectionString: await world.server.databaseUrl() });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ jws: string }>('select jws from orders where jws is not null');
+    const payload = Buffer.from(rows[0]?.jws.split('.')[1] ?? '', 'base64url').toString();
+    return payload === '' ? undefined : (JSON.parse(payload) as { upgrade?: { sizeBytes: number } }).upgrade;
+  } finally {
+    await client.end();
+  }
+}
+
 async function campaign(file: Uint8Array, version: string): Promise<string> {
   const artifact = await world.operator.upload({ bytes: file, name: `${version}.zip`, model: AGENT_MODEL, version });
   const draft = await world.operator.createCampaign({
@@ -116,6 +130,8 @@ describe('a campaign for agents', () => {
     const [paused] = await world.operator.deployments(id);
     if (answer.mayStillStart === 0) expect(paused!.state).toBe('planned');
     await world.operator.resumeCampaign(id, 'the audit is over');
+    // An agent too old to read the body would still learn of it: the envelope names it in a form that never changes.
+    await until('the order to name the upgrade', 60_000, async () => (await namedUpgrade())?.sizeBytes === next.length);
     expect(await ended(id)).toEqual({ state: 'proven', code: null, params: null });
     await runs('0.2.0');
     expect(launcherState()).toMatchObject({ good: { version: '0.2.0' }, trial: null, fellBack: null });
