@@ -25,6 +25,7 @@ import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSel
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { requireSafeUrl } from './uplink/http-client.js';
+import { UnreadOrder } from './upgrade/unread-order.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
 import { Uplink } from './uplink/uplink.js';
@@ -128,6 +129,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     }),
     order: (order) => {
       if (order.body) remoteLevel.take(order.body);
+      unread?.take(order.upgrade);
       void deployments.take(order);
     },
     refused: (of, seqs) => {
@@ -210,6 +212,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       proven: () => deployments.pump(),
     });
 
+  const unread =
+    self && new UnreadOrder({ self, cache, clock, log, isBusy: () => deployments.attempts.length > 0 || self.onTrial });
+
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
   await journal.append({
     t: 'draft',
@@ -268,7 +273,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
-      await Promise.all([places.stop(), self?.stop()]);
+      await Promise.all([places.stop(), unread?.stop(), self?.stop()]);
       await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
       await cache.stop();
       await uplink.stop();

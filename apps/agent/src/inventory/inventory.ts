@@ -176,6 +176,7 @@ export class Inventory {
     try {
       const found = await this.#identify(unit.device, yielding);
       unit.facts = this.#describe(unit, found, evidence);
+      if (unit.state === 'down') log.info({ link: unit.device.link }, 'identified again');
       unit.state = 'up';
       unit.note = undefined;
       unit.failures = 0;
@@ -285,6 +286,7 @@ export class Inventory {
     try {
       const adapter = await this.#options.links.bluetooth();
       await adapter.scan(withinMs, (sighting) => this.#saw(sighting), this.#stop.signal);
+      if (was !== undefined) this.#options.log.info({}, 'Bluetooth again');
       this.#adapterNote = undefined;
     } catch (error) {
       this.#adapterNote = (error as Error).message.slice(0, 256);
