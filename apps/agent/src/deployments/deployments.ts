@@ -10,14 +10,16 @@ import { DrydockError, type UpdateOutcome } from '@drydock/dfu-core';
 import type { Journal } from '../journal/journal.js';
 import { attemptKey } from '../journal/records.js';
 import type { Lanes } from '../links/lanes.js';
-import { parseLinkName } from '../links/parse-link.js';
+import { Signals } from '../links/signals.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { ReceivedOrder } from '../uplink/uplink.js';
+import { AirTime } from './air-time.js';
 import { Attempt } from './attempt.js';
 import { AttemptEnds } from './attempt-ends.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { failedOutcome, isWithoutApplication } from './ended-report.js';
 import { neverStarted } from './never-started.js';
+import { Turns } from './turns.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
   readonly journal: Pick<
@@ -26,6 +28,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   >;
   readonly cache: Pick<ArtifactCache, 'open' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
+  /** How strongly devices are heard. */
+  readonly signals?: Signals;
   /** An attempt takes its link. */
   working?(): void;
   /** Whether the server has committed the report of this epoch with that number. */
@@ -53,11 +57,16 @@ export class Deployments {
   #tick: (() => void) | undefined;
   #stopping = false;
   readonly #ends: AttemptEnds;
+  readonly #turns: Turns;
+  /** What updates take here, and how long links were held. */
+  readonly airTime = new AirTime();
   readonly #stopListening: () => void;
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
     this.#ends = new AttemptEnds(options, this.#attempts);
+    const signals = options.signals ?? new Signals(() => options.clock.monotonicMs());
+    this.#turns = new Turns({ ...options, airTime: this.airTime, signals });
     this.#stopListening = options.lanes.onFree(() => this.pump());
   }
 
@@ -115,8 +124,8 @@ export class Deployments {
   pump(): void {
     if (this.#stopping) return;
     const { time } = this.#options;
-    const byStart = [...this.#attempts.values()].sort((a, b) => a.grant.startBy - b.grant.startBy);
-    for (const attempt of byStart) {
+    const ready: Attempt[] = [];
+    for (const attempt of [...this.#attempts.values()].sort((a, b) => a.grant.startBy - b.grant.startBy)) {
       if (attempt.phase === 'done' || attempt.phase === 'running') continue;
       if (attempt.phase === 'withdrawn') {
         this.#background(this.#ends.owe(attempt));
@@ -127,9 +136,9 @@ export class Deployments {
         if (attempt.resumed) this.#background(this.#ends.giveUp(attempt));
         else this.#background(this.#ends.withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
-      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt))
-        this.#tryStart(attempt);
+      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) ready.push(attempt);
     }
+    this.#start(ready);
     this.#wake();
   }
 
@@ -269,28 +278,27 @@ export class Deployments {
     this.pump();
   }
 
-  #tryStart(attempt: Attempt): void {
-    const { lanes, journal, clock, site } = this.#options;
-    if (journal.trouble) {
-      if (!attempt.resumed)
-        this.#background(
-          this.#ends.end(
-            attempt,
-            failedOutcome(attempt, new DrydockError(journal.trouble.code, { detail: journal.trouble.detail })),
-            0,
-          ),
-        );
+  #start(ready: readonly Attempt[]): void {
+    const { journal, site, working } = this.#options;
+    const { trouble } = journal;
+    if (trouble) {
+      const error = new DrydockError(trouble.code, { detail: trouble.detail });
+      for (const attempt of ready) {
+        if (!attempt.resumed) this.#background(this.#ends.end(attempt, failedOutcome(attempt, error), 0));
+      }
       return;
     }
-    if (clock.monotonicMs() < attempt.notBeforeMs) return;
-    const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running');
-    if (running.length >= site.limits.parallel) return;
-    if (usesBluetooth(attempt) && running.filter(usesBluetooth).length >= site.limits.parallelBluetooth) return;
-    const free = lanes.tryTake(attempt.lanes);
-    if (!free) return;
-    attempt.phase = 'running';
-    this.#options.working?.();
-    this.#background(this.#run(attempt).finally(free));
+    const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running').length;
+    const waiting = new Set(ready);
+    for (let room = site.limits.parallel - running; room > 0; room -= 1) {
+      const turn = this.#turns.next([...waiting]);
+      if (!turn) return;
+      const { attempt, free } = turn;
+      waiting.delete(attempt);
+      attempt.phase = 'running';
+      working?.();
+      this.#background(this.#run(attempt).finally(free));
+    }
   }
 
   async #run(attempt: Attempt): Promise<void> {
@@ -321,7 +329,11 @@ export class Deployments {
       { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
       'session over',
     );
-    await this.#settle(attempt, outcome, clock.monotonicMs() - began, overdue);
+    const durationMs = clock.monotonicMs() - began;
+    this.airTime.used(attempt.grant, durationMs);
+    // Only what carried the whole file tells how long that takes.
+    if (outcome.outcome === 'proven' && !attempt.resumed) this.airTime.took(attempt.grant, durationMs);
+    await this.#settle(attempt, outcome, durationMs, overdue);
     this.pump();
   }
 
@@ -337,7 +349,7 @@ export class Deployments {
     if (!attempt.started) {
       if (code === 'fence.start-by' || code === 'fence.finish-by')
         return this.#ends.withdraw(attempt, 'start-by-passed');
-      if (code === 'fence.no-time') {
+      if (code === 'fence.no-time' || code === 'link.no-room') {
         attempt.phase = 'ready';
         return;
       }
@@ -384,8 +396,4 @@ export class Deployments {
 
 function isNewer(a: { reign: number; revision: number }, b: { reign: number; revision: number }): boolean {
   return a.reign > b.reign || (a.reign === b.reign && a.revision > b.revision);
-}
-
-function usesBluetooth(attempt: Attempt): boolean {
-  return attempt.grant.links.some((name) => parseLinkName(name).kind === 'ble');
 }
