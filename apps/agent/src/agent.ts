@@ -9,8 +9,9 @@ import { Deployments } from './deployments/deployments.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
-import { Lanes } from './links/lanes.js';
+import { ADAPTER_LANE, Lanes, lanesBehind } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
+import { Signals } from './links/signals.js';
 import type { Logger } from './logger.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import type { Site } from './site/site-file.js';
@@ -67,9 +68,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const epoch = randomBytes(16).toString('hex');
   const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
   const time = new TrustedTime(clock);
-  const lanes = new Lanes();
+  const lanes = new Lanes({ behind: lanesBehind });
+  lanes.setCapacity(ADAPTER_LANE, site.limits.parallelBluetooth);
+  const signals = new Signals(() => clock.monotonicMs());
   const links =
-    options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+    options.links ??
+    createLinkFactory({
+      clock,
+      log,
+      adapter: site.bluetooth?.adapter,
+      stateDir: options.stateDir,
+      adapterChanged: ({ connections = Number.POSITIVE_INFINITY }) => {
+        lanes.setCapacity(ADAPTER_LANE, Math.min(connections, site.limits.parallelBluetooth));
+        uplink.announce();
+      },
+    });
   const key = await importSigningKey(state.key);
 
   const uplink: Uplink = new Uplink({
@@ -117,6 +130,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     protocols,
     site,
     lanes,
+    signals,
     releaseKeys,
     working: () => options.working?.(),
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
@@ -131,6 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     links,
     lanes,
+    signals,
     protocols,
     evidence: () => ({ lastSeq: journal.lastSeq, heardMs: uplink.heardMs }),
     publish: (body) => uplink.inventory(body),

@@ -349,20 +349,20 @@ export class Deployments {
     if (!attempt.started) {
       if (code === 'fence.start-by' || code === 'fence.finish-by')
         return this.#ends.withdraw(attempt, 'start-by-passed');
-      if (code === 'fence.no-time' || code === 'link.no-room') {
-        attempt.phase = 'ready';
-        return;
-      }
+      if (code === 'fence.no-time' || code === 'link.no-room') return this.#again(attempt, code);
     } else if (attempt.resumed && code?.startsWith('link.')) {
       // The device does not answer (yet): it is looked for until the time is over.
-      attempt.phase = 'ready';
-      attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
-      return;
+      return this.#again(attempt, code);
     } else if (attempt.resumed && code === 'fence.no-time') {
-      attempt.phase = 'ready';
-      return;
+      return this.#again(attempt, code);
     }
     await this.#ends.end(attempt, outcome, durationMs, overdue);
+  }
+
+  /** Its turn comes again: where a link stood in the way, after a pause. */
+  #again(attempt: Attempt, code: string | undefined): void {
+    attempt.phase = 'ready';
+    if (code?.startsWith('link.')) attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
   }
 
   /**

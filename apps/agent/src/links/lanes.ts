@@ -8,6 +8,14 @@
  * place until it is opened again; who has one keeps it.
  */
 
+/** All connections of the Bluetooth adapter together. */
+export const ADAPTER_LANE = 'adapter';
+
+/** A Bluetooth device is reached through the adapter. */
+export function lanesBehind(lane: string): readonly string[] {
+  return lane.startsWith('ble:') ? [ADAPTER_LANE] : [];
+}
+
 interface Holder {
   /** Set for one that only borrowed: how it is asked to give way. */
   readonly giveWay: (() => void) | undefined;

@@ -162,7 +162,7 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
 
   return {
     name: 'smp',
-    links: ['serial'],
+    links: ['serial', 'ble'],
     services: [],
     formats: ['mcuboot'],
     recognise: () => undefined,

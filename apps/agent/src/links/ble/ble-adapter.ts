@@ -25,12 +25,16 @@ export interface BleAdapterOptions extends TapOptions {
   readonly log?: (message: string) => void;
   /** The keys of devices that this gateway paired with; their links are encrypted as soon as they are up. */
   readonly bonds?: BondStore;
+  /** The controller refused one more connection beside so many that it has. */
+  readonly onFull?: (connections: number) => void;
 }
 
 const POWER_ON_WITHIN_MS = 5000;
 /** A device that was just heard answers within a few of its advertising intervals. */
 const CONNECT_WITHIN_MS = 4000;
 const CANCEL_WITHIN_MS = 2000;
+/** The longest supervision timeout is 32 s; ours are 4. A connection that should have ended by then never will. */
+const ENDS_WITHIN_MS = 20_000;
 
 export class BleAdapter implements BleHost {
   readonly name: string;
@@ -45,6 +49,9 @@ export class BleAdapter implements BleHost {
   readonly #closers = new Set<() => Promise<void>>();
   readonly #goneListeners = new Set<() => void>();
   #connecting: Promise<void> = Promise.resolve();
+  #probing: Promise<void> | undefined;
+  /** How many connections there were whenever one more was refused while one was being made. */
+  #refusals: number[] = [];
   #gone: string | undefined;
   #resolveClosed: () => void = () => undefined;
 
@@ -55,6 +62,7 @@ export class BleAdapter implements BleHost {
     clock: Clock,
     private readonly bonds: BondStore | undefined,
     private readonly log: (message: string) => void,
+    private readonly onFull: ((connections: number) => void) | undefined,
   ) {
     this.name = name;
     this.clock = clock;
@@ -64,11 +72,21 @@ export class BleAdapter implements BleHost {
       stack,
       () => this.#inUse,
       (address) => tap.statedAddresses.of(address),
+      () => void this.#probe(),
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     tap.once('closed', (detail) => this.#lost(detail));
+    tap.on('full', (connections) => {
+      this.#refusals.push(connections);
+      this.onFull?.(connections);
+    });
+  }
+
+  /** Why the adapter is gone; undefined while it is there. */
+  get goneBecause(): string | undefined {
+    return this.#gone;
   }
 
   /**
@@ -105,7 +123,7 @@ export class BleAdapter implements BleHost {
       await tap.prepare();
       stack = loadNoble(tap.socketClass(), log, deviceId);
       await powerOn(stack);
-      return new BleAdapter(name, tap, stack, options.clock ?? realClock, bonds, log);
+      return new BleAdapter(name, tap, stack, options.clock ?? realClock, bonds, log, options.onFull);
     } catch (cause) {
       stack?.dispose();
       await tap.close();
@@ -249,10 +267,13 @@ export class BleAdapter implements BleHost {
 
   release({ peripheral }: FoundPeripheral, connection: TappedConnection): void {
     const free = (): void => {
+      callOff();
       this.#inUse.delete(peripheral.id);
     };
+    let callOff: () => void = () => undefined;
     if (this.#tap.connectionTo(connection.address) !== connection) return free();
     // noble mixes up two connections of one address: the next begins when the controller has ended this one.
+    callOff = this.clock.after(ENDS_WITHIN_MS, () => this.#lost('the controller does not end a connection'));
     connection.watch({ gone: free, room: () => undefined, refused: () => undefined });
   }
 
@@ -279,6 +300,7 @@ export class BleAdapter implements BleHost {
     const outcome = new Promise<Error | null | undefined>((resolve) => {
       settle = resolve;
     });
+    this.#refusals = [];
     const callOff = this.clock.after(withinMs, () => settle(new LinkError('link.timeout', { withinMs, detail: link })));
     peripheral.connect(this.#tap.connectOptions, (error) => settle(error));
     const forget = this.#onGone(() => settle(new Error('the adapter is gone')));
@@ -287,6 +309,8 @@ export class BleAdapter implements BleHost {
     forget();
     if (!error) return;
     if (error instanceof LinkError) await this.#cancel(peripheral);
+    const [connections] = this.#refusals;
+    if (connections !== undefined) throw new LinkError('link.no-room', { connections });
     if (error instanceof DrydockError) throw error;
     throw new LinkError('link.open-failed', { link, detail: error.message }, { cause: error });
   }
@@ -306,6 +330,15 @@ export class BleAdapter implements BleHost {
     const late = this.#tap.connectionTo(peripheral.address.toLowerCase());
     if (late) this.#tap.disconnect(late.handle);
     if (!ended) this.#lost('the controller does not end a connection attempt');
+  }
+
+  /** Something was not answered: a controller that answers nothing at all is given up, and then opened anew. */
+  #probe(): Promise<void> {
+    this.#probing ??= (async () => {
+      if (this.#gone !== undefined || (await this.#tap.answers()) || (await this.#tap.answers())) return;
+      this.#lost('the controller answers nothing');
+    })().finally(() => (this.#probing = undefined));
+    return this.#probing;
   }
 
   async pause(ms: number, signal?: AbortSignal): Promise<void> {
@@ -338,7 +371,11 @@ export class BleAdapter implements BleHost {
     this.#gone = detail;
     this.#stack.dispose();
     for (const listener of [...this.#goneListeners]) listener();
-    this.#resolveClosed();
+    // Whoever opens it again finds it free.
+    void this.#tap
+      .close()
+      .catch(() => undefined)
+      .then(this.#resolveClosed);
   }
 }
 

@@ -27,6 +27,7 @@ import {
   encodeWords,
   EventCode,
   LeEvent,
+  NO_ROOM_STATUSES,
   Opcode,
   PacketType,
 } from './hci-wire.js';
@@ -57,7 +58,8 @@ export interface TapOptions {
 const IGNORED = 'ignored';
 type Verdict = typeof IGNORED | undefined;
 
-export class HciTap extends EventEmitter<{ closed: [string] }> {
+/** `full`: the controller refused a further connection, beside so many that it has. */
+export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   readonly #transport: HciTransport;
   readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
@@ -175,6 +177,11 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     this.#transport.send(encodeCommand(Opcode.Disconnect, Buffer.from([handle & 0xff, handle >> 8, 0x13])));
   }
 
+  /** Whether the controller answers a command that changes nothing. */
+  async answers(): Promise<boolean> {
+    return (await this.#commands.request(Opcode.ReadBdAddr)) !== undefined;
+  }
+
   async close(): Promise<void> {
     this.#toNoble = undefined;
     await this.#transport.close();
@@ -271,8 +278,12 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       case EventCode.EncryptionKeyRefresh:
         this.security.changed(packet.readUInt16LE(4), packet.readUInt8(3));
         return IGNORED;
-      case EventCode.CommandStatus:
-        return this.#commands.settle(packet.readUInt16LE(5), packet.subarray(3, 4)) ? IGNORED : undefined;
+      case EventCode.CommandStatus: {
+        const opcode = packet.readUInt16LE(5);
+        const connects = opcode === Opcode.LeCreateConnection || opcode === Opcode.LeExtendedCreateConnection;
+        if (connects) this.#noteRefusal(packet.readUInt8(3));
+        return this.#commands.settle(opcode, packet.subarray(3, 4)) ? IGNORED : undefined;
+      }
       case EventCode.DisconnectionComplete: {
         if (packet.readUInt8(3) !== 0) return IGNORED;
         const handle = packet.readUInt16LE(4);
@@ -318,6 +329,8 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       const connection = decodeLeConnection(packet);
       this.#connections.set(connection.handle, connection);
       this.#negotiate(connection);
+    } else if (packet[3] === LeEvent.ConnectionComplete) {
+      this.#noteRefusal(packet.readUInt8(4));
     } else if (packet[3] === LeEvent.AdvertisingReport) {
       // Before noble hears of it, and tells of the device.
       this.statedAddresses.note(packet);
@@ -331,6 +344,10 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       return IGNORED;
     }
     return undefined;
+  }
+
+  #noteRefusal(status: number): void {
+    if (NO_ROOM_STATUSES.has(status)) this.emit('full', this.#connections.size);
   }
 
   #negotiate({ handle }: TappedConnection): void {
