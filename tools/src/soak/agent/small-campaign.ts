@@ -57,6 +57,7 @@ export class SmallCampaign {
   readonly #members: Member[];
   readonly #read = new Map<string, number>();
   readonly broken: string[] = [];
+  readonly #beganMs = performance.now();
   #epoch: string | null = null;
   #inventories = 0;
   #dirty = true;
@@ -158,18 +159,22 @@ export class SmallCampaign {
       member.touchedAttempts += 1;
     }
     if (report.kind === 'withdrawn') {
-      member.history.push(`withdrawn:${report.why}`);
+      member.history.push(`${this.#atSeconds()} withdrawn:${report.why}`);
       if (member.touched) this.broken.push(`${model}: withdrawn after it was touched`);
       this.#over(member);
     }
     if (report.kind !== 'ended') return;
     const said = `${report.outcome}${report.code ? `:${report.code}` : ''}${report.reason ? `:${report.reason}` : ''}`;
-    member.history.push(said);
+    member.history.push(`${this.#atSeconds()} ${said}${report.params ? ` ${JSON.stringify(report.params)}` : ''}`);
     this.#judge(member, report, said);
     this.#over(member);
     member.rescue = report.needsRescue ?? false;
     const good = ['proven', 'unproven', 'skipped'].includes(report.outcome ?? '');
     if (good || member.touchedAttempts >= MAX_TOUCHED) member.final = said;
+  }
+
+  #atSeconds(): string {
+    return `${((performance.now() - this.#beganMs) / 1000).toFixed(1)} s`;
   }
 
   #judge(member: Member, report: AttemptReport, said: string): void {

@@ -199,8 +199,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
         broken.push(`${unit.family.model} ended ${final}: ${history.join(', ')}`);
       }
     }
-    if (broken.length > 0 || campaign.broken.length > 0) {
-      for (const line of agent?.log.slice(-40) ?? []) options.say(JSON.stringify(line));
+    if (broken.length > 0 || campaign.broken.length > 0 || process.env['DRYDOCK_SOAK_LOG'] !== undefined) {
+      for (const line of agent?.log.slice(-30000) ?? []) options.say(JSON.stringify(line));
     }
     return {
       broken: [...new Set([...broken, ...campaign.broken])],
