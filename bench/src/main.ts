@@ -17,6 +17,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   reads: () => import('./reads.js'),
   orders: () => import('./orders.js'),
   vendors: () => import('./vendors.js'),
+  links: () => import('./links.js'),
 };
 
 /** On a machine that others load as well, a million rows take longer to write: then more may be allowed. */

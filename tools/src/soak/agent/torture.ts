@@ -38,6 +38,8 @@ export interface TortureResult {
 const FAULTS = fileURLToPath(new URL('../../../dist/soak/agent/process-faults.js', import.meta.url));
 const SEEN_MS = 120_000;
 const STEP_MS = 100;
+/** Between the start of an agent and its end by force, at most twice. */
+const WORKING_MS = 4000;
 const HOUR_MS = 3_600_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -109,7 +111,19 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
 
   const someone = () => units[Math.floor(random() * units.length)]!;
   const troubles: readonly (readonly [name: string, weight: number, harm: () => Promise<void>])[] = [
-    ['kill -9', 3, () => kill(between(0, 800))],
+    [
+      'kill -9',
+      3,
+      async () => {
+        // Anywhere in its work: one that is killed as soon as it is there would never do any.
+        const seen = server.presences.length;
+        for (let waited = 0; waited < WORKING_MS && server.presences.length === seen; waited += STEP_MS) {
+          await pause(STEP_MS);
+        }
+        await pause(between(0, WORKING_MS));
+        await kill(between(0, 800));
+      },
+    ],
     ['power cut', 4, async () => someone().device.powerCut(between(50, 1500))],
     ['link drop', 6, async () => someone().dropLink(random() < 0.5 ? 'graceful' : 'silent')],
     [
@@ -200,7 +214,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       }
     }
     if (broken.length > 0 || campaign.broken.length > 0 || process.env['DRYDOCK_SOAK_LOG'] !== undefined) {
-      for (const line of agent?.log.slice(-30000) ?? []) options.say(JSON.stringify(line));
+      for (const line of agent?.log.slice(-60) ?? []) options.say(JSON.stringify(line));
     }
     return {
       broken: [...new Set([...broken, ...campaign.broken])],
