@@ -7,7 +7,7 @@ import type { Grant } from '@drydock/contracts';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
 
 /** Bytes per second where nothing was measured yet. */
-const USUAL = { ble: 5000, serial: 8000, udp: 20_000 } as const;
+const USUAL = { ble: 5000, serial: 8000, udp: 20_000, agent: 1_000_000 } as const;
 /** An attempt takes that long even for an empty file: finding, opening, restarting, asking. */
 const AROUND_MS = 5000;
 /** Share of the newest measurement in the mean. */

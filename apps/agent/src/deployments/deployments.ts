@@ -13,6 +13,7 @@ import type { Lanes } from '../links/lanes.js';
 import { Signals } from '../links/signals.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { ReceivedOrder } from '../uplink/uplink.js';
+import { afterSession } from './after-session.js';
 import { AirTime } from './air-time.js';
 import { Attempt } from './attempt.js';
 import { AttemptEnds } from './attempt-ends.js';
@@ -31,7 +32,9 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   /** How strongly devices are heard. */
   readonly signals?: Signals;
   /** An attempt takes its link. */
-  working?(): void;
+  working?(attempt: Attempt): void;
+  /** Whether an attempt that is ready may take its turn, beside the others; any may where this is left out. */
+  mayStart?(attempt: Attempt, all: readonly Attempt[]): boolean;
   /** Whether the server has committed the report of this epoch with that number. */
   heard(seq: number): boolean;
   /** Reports were written: the sender may go on. */
@@ -150,11 +153,18 @@ export class Deployments {
     }
   }
 
+  /** Running attempts whose device is between erase (or activation) and proof: only its session brings it out of that. */
+  get atRisk(): readonly Attempt[] {
+    return [...this.#attempts.values()].filter((attempt) => attempt.phase === 'running' && attempt.isAtRisk);
+  }
+
   /**
    * Starts nothing more and asks what runs to leave at its next safe point. What was touched is left as
-   * the journal shows it, and goes on at the next start.
+   * the journal shows it, and goes on at the next start. A device between erase and proof is waited for past `withinMs`:
+   * its session ends by its own limits, at the latest at `finishBy`.
+   * @param forced not even for those.
    */
-  async stop(withinMs: number): Promise<void> {
+  async stop(withinMs: number, forced = false): Promise<void> {
     this.#stopping = true;
     this.#stopListening();
     this.#tick?.();
@@ -164,7 +174,13 @@ export class Deployments {
     }
     const { clock } = this.#options;
     let callOff: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (callOff = clock.after(withinMs, resolve)));
+    const late = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (forced || this.atRisk.length === 0) return resolve();
+        callOff = clock.after(TICK_MS, look);
+      };
+      callOff = clock.after(withinMs, look);
+    });
     await Promise.race([Promise.allSettled([...this.#runs, this.#work]), late]);
     callOff();
   }
@@ -279,7 +295,7 @@ export class Deployments {
   }
 
   #start(ready: readonly Attempt[]): void {
-    const { journal, site, working } = this.#options;
+    const { journal, site, working, mayStart } = this.#options;
     const { trouble } = journal;
     if (trouble) {
       const error = new DrydockError(trouble.code, { detail: trouble.detail });
@@ -288,15 +304,16 @@ export class Deployments {
       }
       return;
     }
-    const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running').length;
     const waiting = new Set(ready);
-    for (let room = site.limits.parallel - running; room > 0; room -= 1) {
-      const turn = this.#turns.next([...waiting]);
+    for (;;) {
+      const running = this.attempts.filter(({ phase }) => phase === 'running').length;
+      if (running >= site.limits.parallel) return;
+      const turn = this.#turns.next([...waiting].filter((attempt) => mayStart?.(attempt, this.attempts) ?? true));
       if (!turn) return;
       const { attempt, free } = turn;
       waiting.delete(attempt);
       attempt.phase = 'running';
-      working?.();
+      working?.(attempt);
       this.#background(this.#run(attempt).finally(free));
     }
   }
@@ -337,32 +354,13 @@ export class Deployments {
     this.pump();
   }
 
-  /** What a session's end means for the attempt. */
   async #settle(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue: boolean): Promise<void> {
     if (attempt.phase !== 'running') return; // withdrawn while it had not touched anything
-    const code = outcome.outcome === 'failed' ? outcome.code : undefined;
-    const left = outcome.outcome === 'cancelled' && this.#stopping && !attempt.cancelWanted;
-    if (left || (this.#stopping && !attempt.started)) {
-      attempt.phase = 'ready';
-      return;
-    }
-    if (!attempt.started) {
-      if (code === 'fence.start-by' || code === 'fence.finish-by')
-        return this.#ends.withdraw(attempt, 'start-by-passed');
-      if (code === 'fence.no-time' || code === 'link.no-room') return this.#again(attempt, code);
-    } else if (attempt.resumed && code?.startsWith('link.')) {
-      // The device does not answer (yet): it is looked for until the time is over.
-      return this.#again(attempt, code);
-    } else if (attempt.resumed && code === 'fence.no-time') {
-      return this.#again(attempt, code);
-    }
-    await this.#ends.end(attempt, outcome, durationMs, overdue);
-  }
-
-  /** Its turn comes again: where a link stood in the way, after a pause. */
-  #again(attempt: Attempt, code: string | undefined): void {
+    const next = afterSession(attempt, outcome, this.#stopping);
+    if (next === 'end') return this.#ends.end(attempt, outcome, durationMs, overdue);
+    if (next === 'start-by-passed') return this.#ends.withdraw(attempt, next);
     attempt.phase = 'ready';
-    if (code?.startsWith('link.')) attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
+    if (next === 'later') attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
   }
 
   /**

@@ -4,13 +4,16 @@ import type { Clock } from '../clock.js';
 import type { ReopeningLink } from '../driver/session-driver.js';
 import type { Logger } from '../logger.js';
 import { AdapterKeeper, type AdapterState } from './adapter-keeper.js';
-import type { BleAdapter } from './ble/index.js';
+import type { BleAdapter, SecurityPolicy } from './ble/index.js';
 import { KeptBleLink } from './kept-ble-link.js';
 import { parseLinkName } from './parse-link.js';
 
 export interface LinkFactory {
-  /** @throws DrydockError for a name that is none, or a kind that the protocol does not use. */
-  link(name: string, protocol: Protocol): Promise<ReopeningLink>;
+  /**
+   * @param model of the device, as far as known: its Bluetooth links may have to be secured.
+   * @throws DrydockError for a name that is none, or a kind that the protocol does not use.
+   */
+  link(name: string, protocol: Protocol, model?: string): Promise<ReopeningLink>;
   /** The Bluetooth adapter. @throws LinkError `link.ble-unavailable` */
   bluetooth(): Promise<BleAdapter>;
   /** What became of the adapter; undefined before anybody wanted it. */
@@ -34,6 +37,8 @@ export interface LinkFactoryOptions {
   readonly stateDir?: string | undefined;
   /** The adapter went, came back or carries fewer connections than was thought. */
   readonly adapterChanged?: ((state: AdapterState) => void) | undefined;
+  /** What the site asks of the Bluetooth link to an address (lower case) of a device of that model. */
+  readonly security?: (address: string, model: string | undefined) => SecurityPolicy | undefined;
 }
 
 export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
@@ -63,7 +68,7 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
     return keeper.adapter();
   }
 
-  async function link(name: string, protocol: Protocol): Promise<Link> {
+  async function link(name: string, protocol: Protocol, model?: string): Promise<Link> {
     const parsed = parseLinkName(name);
     if (!protocol.links.includes(parsed.kind)) {
       throw new DrydockError('gateway.no-link', {
@@ -71,6 +76,8 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
       });
     }
     switch (parsed.kind) {
+      case 'agent':
+        throw new DrydockError('gateway.no-link', { detail: 'this agent was started without its launcher' });
       case 'serial': {
         const { UartLink } = await import('./uart/uart-link.js');
         return new UartLink({
@@ -91,6 +98,7 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
         return new KeptBleLink(keeper, clock, name, (current) =>
           current.link(parsed.address, {
             services: protocol.services,
+            security: options.security?.(parsed.address, model),
             ...(parsed.addressType && { addressType: parsed.addressType }),
           }),
         );

@@ -9,7 +9,9 @@ import { IdentityFact, ModelName, SlugName } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { z } from 'zod';
 import { parseReleaseKey } from '../deployments/release-keys.js';
+import type { SecurityPolicy } from '../links/ble/security-policy.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import { LinkSecurity, linkSecurityOf } from './link-security.js';
 
 const link = z.string().superRefine((text, context) => {
   try {
@@ -26,6 +28,8 @@ const Model = z.strictObject({
   releaseKeys: z.array(z.string().min(1).max(4000)).max(8).default([]),
   /** What the running application calls itself, by the SHA-256 of the artifact. */
   expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
+  /** Of the Bluetooth links to its devices. */
+  security: LinkSecurity.optional(),
 });
 
 const Device = z.strictObject({
@@ -34,6 +38,8 @@ const Device = z.strictObject({
   link,
   protocol: z.string().max(64).optional(),
   identity: IdentityFact.optional(),
+  /** Of its Bluetooth link; what is not said here is as for the model. */
+  security: LinkSecurity.optional(),
 });
 
 const Discover = z.strictObject({
@@ -87,6 +93,11 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   readonly releaseKeys: ReadonlyMap<string, readonly KeyObject[]>;
   /** @returns what the application calls itself when this artifact runs on the model. */
   expectVersion(model: string, sha256: string): string | undefined;
+  /**
+   * What is asked of the Bluetooth link to an address; of a device that is not in the file, as its model says.
+   * @param address lower case.
+   */
+  security(address: string, model: string | undefined): SecurityPolicy | undefined;
 }
 
 /** A gateway without a site file. */
@@ -95,6 +106,7 @@ export const EMPTY_SITE: Site = {
   devices: [],
   releaseKeys: new Map(),
   expectVersion: () => undefined,
+  security: () => undefined,
 };
 
 /**
@@ -152,6 +164,7 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     }
     releaseKeys.set(model, keys);
   }
+  const security = await readSecurity(file, path, refuse);
 
   const lanes = new Set<string>();
   const devices = file.devices.map((device, index): SiteDevice => {
@@ -171,7 +184,41 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     devices,
     releaseKeys,
     expectVersion: (model, sha256) => file.models[model]?.expectVersions[sha256],
+    security: (address, model) =>
+      security.byLane.has(`ble:${address}`)
+        ? security.byLane.get(`ble:${address}`)
+        : model === undefined
+          ? undefined
+          : security.byModel.get(model),
   };
+}
+
+async function readSecurity(
+  file: SiteFile,
+  path: string,
+  refuse: (at: readonly PropertyKey[], detail: string) => never,
+): Promise<{
+  readonly byLane: ReadonlyMap<string, SecurityPolicy | undefined>;
+  readonly byModel: ReadonlyMap<string, SecurityPolicy | undefined>;
+}> {
+  const byModel = new Map<string, SecurityPolicy | undefined>();
+  for (const [model, { security }] of Object.entries(file.models)) {
+    const at = ['models', model, 'security'];
+    const refuseField = (field: string, detail: string): never => refuse([...at, field], detail);
+    byModel.set(model, await linkSecurityOf(security, undefined, path, refuseField, false));
+  }
+  const byLane = new Map<string, SecurityPolicy | undefined>();
+  for (const [index, { link, model, security }] of file.devices.entries()) {
+    const at = ['devices', index, 'security'];
+    const lane = linkLane(link);
+    if (!lane.startsWith('ble:')) {
+      if (security) refuse(at, 'only Bluetooth links are secured');
+      continue;
+    }
+    const ofModel = file.models[model]?.security;
+    byLane.set(lane, await linkSecurityOf(ofModel, security, path, (field, detail) => refuse([...at, field], detail)));
+  }
+  return { byLane, byModel };
 }
 
 function checkProtocol(name: string | undefined, known: readonly string[], refuse: (detail: string) => void): void {

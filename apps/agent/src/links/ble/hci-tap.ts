@@ -17,7 +17,7 @@ import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS
 import { ConnectionSecurity } from './connection-security.js';
 import { OwnCommands } from './own-commands.js';
 import { OwnPackets } from './own-packets.js';
-import type { PairingParties } from './pairing-functions.js';
+import type { PairingParties } from './pairing/legacy-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
   AttOpcode,
@@ -40,6 +40,7 @@ const ATT_MTU = 247;
 /** ATT error codes on which noble 1.9.2-26 starts pairing (05, 08, 0f) or never goes on (04). */
 const STALLING_ERRORS = new Set([0x04, 0x05, 0x08, 0x0f]);
 const UNLIKELY_ERROR = 0x0e;
+const CONNECTING: ReadonlySet<number> = new Set([Opcode.LeCreateConnection, Opcode.LeExtendedCreateConnection]);
 /** Used until the controller tells (LE Read Buffer Size). */
 const DEFAULT_ACL = { bytes: 27, packets: 4 };
 
@@ -63,7 +64,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   readonly #transport: HciTransport;
   readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
-  readonly #commands: OwnCommands;
+  readonly #commands = new OwnCommands((packet) => this.#transport.send(packet));
   /** What advertisers state as their own address. */
   readonly statedAddresses = new StatedAddresses();
   #toNoble: ((packet: Buffer) => void) | undefined;
@@ -74,6 +75,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   readonly #own = new OwnPackets(
     (packet) => this.#transport.send(packet),
     (connection) => this.#connections.get(connection.handle) === connection,
+    () => this.#acl.bytes,
   );
   readonly security = new ConnectionSecurity({
     enableEncryption: (handle, rand, ediv, key) => {
@@ -91,7 +93,6 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   ) {
     super();
     this.#transport = transport;
-    this.#commands = new OwnCommands((packet) => transport.send(packet));
     this.#options = { intervalMs: 15, phy2m: true, dataLength: true, ...options };
     transport.onPacket((packet) => this.#fromController(packet));
     transport.onClose((detail) => {
@@ -228,8 +229,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
       if (opcode === AttOpcode.MtuRequest && packet.length >= 12) packet.writeUInt16LE(ATT_MTU, 10);
       if (opcode === AttOpcode.WriteCommand) connection.commandLeft();
     }
-    connection.sent();
-    this.#transport.send(packet);
+    this.#own.pass(connection, packet);
   }
 
   #fromController(packet: Buffer): void {
@@ -280,8 +280,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
         return IGNORED;
       case EventCode.CommandStatus: {
         const opcode = packet.readUInt16LE(5);
-        const connects = opcode === Opcode.LeCreateConnection || opcode === Opcode.LeExtendedCreateConnection;
-        if (connects) this.#noteRefusal(packet.readUInt8(3));
+        if (CONNECTING.has(opcode)) this.#noteRefusal(packet.readUInt8(3));
         return this.#commands.settle(opcode, packet.subarray(3, 4)) ? IGNORED : undefined;
       }
       case EventCode.DisconnectionComplete: {
@@ -291,7 +290,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
         if (!connection) return undefined;
         this.#connections.delete(handle);
         if (connection.holdsOurs) this.#own.freed();
-        this.security.ended(handle);
+        this.security.ended(handle, packet.readUInt8(6));
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
@@ -359,14 +358,15 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
     const handle = packet.readUInt16LE(1) & 0x0fff;
     const connection = this.#connections.get(handle);
     if (!connection) return IGNORED;
+    const message = connection.securityFrames.take(packet);
+    if (message !== 'other') {
+      if (message !== 'more') this.security.received(handle, message);
+      return IGNORED;
+    }
     const starts = packet.readUInt16LE(1) >> 12 === 2;
     if (!starts || packet.length < 10) return undefined;
     const cid = packet.readUInt16LE(7);
     if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
-    if (cid === Cid.Security) {
-      this.security.received(handle, packet.subarray(9, 9 + packet.readUInt16LE(5)));
-      return IGNORED;
-    }
     if (cid !== Cid.Att) return undefined;
     if (packet[9] === AttOpcode.Error && packet.length >= 14) {
       const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };
