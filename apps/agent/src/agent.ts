@@ -94,7 +94,20 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
-  const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
+  const journal = await Journal.open({
+    dir: options.stateDir,
+    epoch,
+    maxBytes: site.limits.journalMiB * 1024 * 1024,
+    first: (found, note) => [
+      {
+        kind: 'epoch-started',
+        atMs: null,
+        agentVersion: AGENT_VERSION,
+        journal: found,
+        ...(note !== undefined && { journalNote: note }),
+      },
+    ],
+  });
   const time = new TrustedTime(clock);
   const lanes = new Lanes({ behind: lanesBehind });
   lanes.setCapacity(ADAPTER_LANE, site.limits.parallelBluetooth);
@@ -220,16 +233,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     });
 
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
-  await journal.append({
-    t: 'draft',
-    report: {
-      kind: 'epoch-started',
-      atMs: null,
-      agentVersion: AGENT_VERSION,
-      journal: journal.found,
-      ...(journal.note !== undefined && { journalNote: journal.note }),
-    },
-  });
   // The connection takes longest, so it is begun first; nothing starts before the recovery below is through.
   uplink.start();
   await deployments.recover();
