@@ -97,7 +97,7 @@ switch (positionals[0]) {
     for (let round = 0; round < wanted; round += 1) {
       const result = await torture({
         seed: seed + round,
-        imageBytes: 48 * 1024,
+        imageBytes: 24 * 1024,
         stormMs: 60_000,
         troubleEveryMs: 500,
         calmMs: 400_000,

@@ -5,4 +5,3 @@ export * from './simulated-site.js';
 export * from './chaos.js';
 export * from './fleet/fleet-ground.js';
 export * from './fleet/fleet-run.js';
-export { makeFamilies, type Family, type Release } from './mixed-site.js';

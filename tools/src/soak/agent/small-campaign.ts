@@ -97,6 +97,11 @@ export class SmallCampaign {
     return this.#members.filter(({ identity }) => identity !== undefined).length;
   }
 
+  /** Attempts that have touched their device and have not ended. */
+  get underWay(): number {
+    return this.#members.filter(({ touched }) => touched).length;
+  }
+
   get isOver(): boolean {
     return this.#members.every(({ final }) => final !== undefined);
   }

@@ -14,7 +14,7 @@ import {
   type SimulatedDevice,
 } from '@drydock/device-sim';
 import { makeGbl, makeMcubootImage } from '@drydock/dfu-core';
-import { makeFamilies, type Family } from '@drydock/e2e';
+import { makeFamilies, type Family } from '@drydock/e2e/mixed-site';
 import { join } from 'node:path';
 
 export interface TortureUnit {

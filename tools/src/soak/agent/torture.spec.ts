@@ -7,9 +7,9 @@ it('a dozen devices come through a short storm, and no image byte is wrong (P1, 
   console.log(`torture of the agent: seed ${seed}`);
   const { broken, members } = await torture({
     seed,
-    imageBytes: 12 * 1024,
-    stormMs: 12_000,
-    troubleEveryMs: 300,
+    imageBytes: 24 * 1024,
+    stormMs: 10_000,
+    troubleEveryMs: 200,
     calmMs: 180_000,
     say: (line) => console.log(line),
   });

@@ -135,7 +135,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
         bitErrors = false;
       },
     ],
-    ['uplink loss', 2, () => cutUplink(between(300, 2500))],
+    ['uplink loss', 1, () => cutUplink(between(300, 2500))],
     [
       'disk full',
       1,
@@ -193,6 +193,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
         kills,
       };
     }
+    // Trouble begins when there is something to trouble.
+    await stepUntil(() => campaign.underWay > 1 || campaign.isOver, SEEN_MS);
     const began = performance.now();
     let nextMs = began + between(0, 2 * options.troubleEveryMs);
     await stepUntil(
