@@ -4,7 +4,7 @@
  *
  * The built agent runs as a process of its own, enrolled, against a broker and a small HTTP server in this process.
  */
-import { makeNordicPackage } from '@drydock/dfu-core';
+import { describeArtifact, makeNordicPackage } from '@drydock/dfu-core';
 import { createSecureDfuDevice, makeDemoFirmware, serveH4, SimulatedController, WallClock } from '@drydock/device-sim';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const RUNS = 5;
 /** Memory is read after this much idling: the start's garbage is gone or will stay. */
 const IDLE_MS = 5000;
 const UNITS = 8;
-const IMAGE_BYTES = 400_000;
+const IMAGE_BYTES = 240_000;
 const SAMPLE_MS = 200;
 const MODEL = 'demo-sensor';
 
@@ -69,7 +69,7 @@ async function whileTransferring(server: ScriptedServer, dir: string): Promise<n
   });
   const application = makeDemoFirmware({ model: MODEL, version: '2.0.0', sizeBytes: IMAGE_BYTES, seed: 2 });
   const file = makeNordicPackage({ application, hwVersion: 52, fwVersion: 2, sdReq: [0x0101] });
-  const artifact = { ...server.addArtifact(file), format: 'nordic-secure' };
+  const artifact = { ...server.addArtifact(file), format: describeArtifact(file).format };
   const agent = await spawnAgent({
     stateDir: dir,
     // JSON is YAML too.
