@@ -10,8 +10,9 @@ import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
 import { attemptKey } from './journal/records.js';
-import { Lanes } from './links/lanes.js';
+import { ADAPTER_LANE, Lanes, lanesBehind } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
+import { Signals } from './links/signals.js';
 import { SILENT, type Logger } from './logger.js';
 import { LogHistory } from './log/log-history.js';
 import { LogLevelSwitch } from './log/log-level.js';
@@ -94,9 +95,24 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
-  const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
+  const journal = await Journal.open({
+    dir: options.stateDir,
+    epoch,
+    maxBytes: site.limits.journalMiB * 1024 * 1024,
+    first: (found, note) => [
+      {
+        kind: 'epoch-started',
+        atMs: null,
+        agentVersion: AGENT_VERSION,
+        journal: found,
+        ...(note !== undefined && { journalNote: note }),
+      },
+    ],
+  });
   const time = new TrustedTime(clock);
-  const lanes = new Lanes();
+  const lanes = new Lanes({ behind: lanesBehind });
+  lanes.setCapacity(ADAPTER_LANE, site.limits.parallelBluetooth);
+  const signals = new Signals(() => clock.monotonicMs());
   const outside =
     options.links ??
     createLinkFactory({
@@ -105,6 +121,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       adapter: site.bluetooth?.adapter,
       stateDir: options.stateDir,
       security: (address, model) => site.security(address, model),
+      adapterChanged: ({ connections = Number.POSITIVE_INFINITY }) => {
+        lanes.setCapacity(ADAPTER_LANE, Math.min(connections, site.limits.parallelBluetooth));
+        uplink.announce();
+      },
     });
   const links = options.self ? linksWithSelf(outside, () => self!) : outside;
   const key = await importSigningKey(state.key);
@@ -162,6 +182,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     protocols,
     site,
     lanes,
+    signals,
     releaseKeys,
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
@@ -187,6 +208,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     links,
     lanes,
+    signals,
     protocols,
     evidence: () => ({ lastSeq: journal.lastSeq, heardMs: uplink.heardMs }),
     publish: (body) => uplink.inventory(body),
@@ -216,16 +238,6 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     self && new UnreadOrder({ self, cache, clock, log, isBusy: () => deployments.attempts.length > 0 || self.onTrial });
 
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
-  await journal.append({
-    t: 'draft',
-    report: {
-      kind: 'epoch-started',
-      atMs: null,
-      agentVersion: AGENT_VERSION,
-      journal: journal.found,
-      ...(journal.note !== undefined && { journalNote: journal.note }),
-    },
-  });
   // The connection takes longest, so it is begun first; nothing starts before the recovery below is through.
   uplink.start();
   await deployments.recover();

@@ -10,6 +10,7 @@ import { SessionDriver } from '../driver/session-driver.js';
 import type { Lanes } from '../links/lanes.js';
 import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import type { Signals } from '../links/signals.js';
 import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
 import type { Site, SiteDevice } from '../site/site-file.js';
@@ -20,6 +21,8 @@ export interface InventoryOptions {
   readonly site: Site;
   readonly links: LinkFactory;
   readonly lanes: Lanes;
+  /** Told how strongly devices are heard. */
+  readonly signals?: Pick<Signals, 'hear'>;
   readonly protocols: ProtocolRegistry;
   /** Number of the newest report of this epoch, and the newest moment of the server's clock that is known. */
   evidence(): { readonly lastSeq: number; readonly heardMs: number | undefined };
@@ -104,13 +107,17 @@ export class Inventory {
 
   /** What presence says of links. */
   presenceLinks(): PresenceBody['links'] {
-    const { bluetooth } = this.#options.site;
+    const { links, site } = this.#options;
+    const { bluetooth } = site;
+    const kept = links.adapterState;
+    const isUp = this.#adapterNote === undefined && kept?.state !== 'down';
+    const note = (kept?.note ?? this.#adapterNote)?.slice(0, 256);
     const adapter = bluetooth
       ? [
           {
             link: `adapter:${bluetooth.adapter}`,
-            state: this.#adapterNote === undefined ? ('up' as const) : ('down' as const),
-            ...(this.#adapterNote !== undefined && { note: this.#adapterNote }),
+            state: isUp ? ('up' as const) : ('down' as const),
+            ...(note !== undefined && { note }),
           },
         ]
       : [];
@@ -298,6 +305,7 @@ export class Inventory {
   #saw(sighting: Sighting): void {
     const address = sighting.address.toLowerCase();
     const lane = `ble:${address}`;
+    if (sighting.rssiDbm !== undefined) this.#options.signals?.hear(lane, sighting.rssiDbm);
     const known = this.#units.get(lane);
     if (known) {
       known.rssiDbm = sighting.rssiDbm;
