@@ -6,6 +6,7 @@ import { importSigningKey } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
+import { LocalRules } from './deployments/local-rules.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
@@ -13,9 +14,11 @@ import { Lanes } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
 import type { Logger } from './logger.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
+import { LiveSite } from './site/live-site.js';
 import type { Site } from './site/site-file.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
+import { DownloadPace } from './uplink/download-pace.js';
 import { requireSafeUrl } from './uplink/http-client.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
@@ -26,6 +29,8 @@ export interface AgentOptions {
   /** Folder of the agent's state: key, journal, artifacts. */
   readonly stateDir: string;
   readonly site: Site;
+  /** Where the site came from: looked at while the agent runs. */
+  readonly siteFile?: string | undefined;
   /** Needed until the gateway is enrolled. */
   readonly serverUrl?: string | undefined;
   /** Asked for only while the gateway is not enrolled. */
@@ -61,11 +66,32 @@ const MAX_PROGRESS_ITEMS = 64;
  * @throws DrydockError `enrolment.token`, `settings.invalid`, `gateway.journal`, `server.unavailable` (only while not enrolled)
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { log, site, clock = realClock, protocols = PROTOCOLS, allowPlaintext = false } = options;
+  const { log, clock = realClock, protocols = PROTOCOLS, allowPlaintext = false } = options;
+  const live = new LiveSite({
+    site: options.site,
+    path: options.siteFile,
+    knownProtocols: [...protocols.keys()],
+    clock,
+    log,
+  });
+  const { site } = live;
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
-  const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
+  const journal = await Journal.open({
+    dir: options.stateDir,
+    epoch,
+    maxBytes: site.limits.journalMiB * 1024 * 1024,
+    first: (found, note) => [
+      {
+        kind: 'epoch-started',
+        atMs: null,
+        agentVersion: AGENT_VERSION,
+        journal: found,
+        ...(note !== undefined && { journalNote: note }),
+      },
+    ],
+  });
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
   const links =
@@ -86,7 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     presence: () => ({
       held: deployments.holds,
       // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
-      links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
+      links: [...journalTrouble(journal), ...siteTrouble(live), ...inventory.presenceLinks()].slice(0, 64),
     }),
     order: (order) => void deployments.take(order),
     refused: (of, seqs) => {
@@ -100,13 +126,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   const cache = new ArtifactCache({
     dir: join(options.stateDir, 'artifacts'),
-    maxBytes: site.limits.cacheMiB * 1024 * 1024,
+    get maxBytes() {
+      return site.limits.cacheMiB * 1024 * 1024;
+    },
     clock,
     log,
+    pace: new DownloadPace({ clock, time, downloads: () => site.downloads }),
     openArtifact: (sha256, offset, signal) => uplink.openArtifact(sha256, offset, signal),
   });
   const progress = new ProgressMessages(clock, (items) => uplink.progress({ v: 1, items }));
   const releaseKeys = releaseKeysOf(site, state.enrolment);
+  const rules = new LocalRules({ site, clock, time, changed: () => deployments.pump() });
   const deployments: Deployments = new Deployments({
     clock,
     log,
@@ -117,6 +147,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     protocols,
     site,
     lanes,
+    rules,
     releaseKeys,
     working: () => options.working?.(),
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
@@ -138,20 +169,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
 
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
-  await journal.append({
-    t: 'draft',
-    report: {
-      kind: 'epoch-started',
-      atMs: null,
-      agentVersion: AGENT_VERSION,
-      journal: journal.found,
-      ...(journal.note !== undefined && { journalNote: journal.note }),
-    },
-  });
   // The connection takes longest, so it is begun first; nothing starts before the recovery below is through.
   uplink.start();
   await deployments.recover();
   inventory.start();
+  live.onChange = () => {
+    inventory.siteChanged();
+    uplink.announce();
+    deployments.pump();
+  };
+  live.start();
   let troubled = false;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
     const was = journal.trouble?.code;
@@ -176,7 +203,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     stop: async () => {
       stopRetry();
       progress.stop();
-      await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
+      await Promise.all([deployments.stop(STOP_MS), inventory.stop(), rules.stop(), live.stop()]);
       await cache.stop();
       await uplink.stop();
       await links.close();
@@ -239,6 +266,10 @@ function releaseKeysOf(site: Site, enrolment: Enrolment): (model: string) => Ret
 function journalTrouble(journal: Journal): { link: string; state: 'down'; note: string }[] {
   const { trouble } = journal;
   return trouble ? [{ link: 'journal', state: 'down', note: `${trouble.code}: ${trouble.detail}`.slice(0, 256) }] : [];
+}
+
+function siteTrouble(live: LiveSite): { link: string; state: 'down'; note: string }[] {
+  return live.note === undefined ? [] : [{ link: 'site-file', state: 'down', note: live.note }];
 }
 
 function every(clock: Clock, periodMs: number, work: () => void): () => void {

@@ -54,6 +54,7 @@ export async function run(options: RunOptions): Promise<number> {
         const agent = await startAgent({
           stateDir: options.state,
           site,
+          siteFile: options.site,
           ...(codec && { protocols: protocolsWith(codec) }),
           serverUrl: options.server,
           token: () => readToken(options.tokenFile),

@@ -1,5 +1,5 @@
 /** One attempt that this agent holds, from grant to end. */
-import type { AttemptRef, Epoch, Grant } from '@drydock/contracts';
+import type { AttemptRef, Epoch, ErrorCode, Grant } from '@drydock/contracts';
 import type { Identification } from '@drydock/dfu-core';
 import type { Fences } from '../driver/fences.js';
 import type { SessionDriver } from '../driver/session-driver.js';
@@ -7,6 +7,7 @@ import type { Step } from '../journal/ledger.js';
 import { attemptKey, refOf, type ReportDraft } from '../journal/records.js';
 import { linkLane } from '../links/parse-link.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
+import type { ShutRule } from './local-rules.js';
 
 /**
  * - `waiting`: wants its artifact; `downloading`: gets it; `ready`: wants its turn; `running`: has the link.
@@ -44,6 +45,10 @@ export class Attempt {
   overdue = false;
   /** Number of the report that the grant is held. */
   takenSeq: number | undefined;
+  /** The rule of the site that kept it from starting when it was looked at last. */
+  shut: ShutRule | undefined;
+  /** What failed beside the update: hooks of the site. */
+  alsoFailed: { code: ErrorCode; detail: string }[] = [];
   /** A report that could not be written down yet. */
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */

@@ -18,6 +18,7 @@ import type { ReceivedOrder } from '../uplink/uplink.js';
 import { Attempt } from './attempt.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
+import type { LocalRules, ShutRule } from './local-rules.js';
 import { neverStarted } from './never-started.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
@@ -27,6 +28,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   >;
   readonly cache: Pick<ArtifactCache, 'open' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
+  /** What the site allows, and its hooks. */
+  readonly rules: Pick<LocalRules, 'shut' | 'before' | 'after' | 'forget'>;
   /** An attempt takes its link. */
   working?(): void;
   /** Whether the server has committed the report of this epoch with that number. */
@@ -127,6 +130,8 @@ export class Deployments {
       const remaining = time.remainingMs(attempt.endsAtMs);
       if (remaining !== undefined && remaining <= 0) {
         if (attempt.resumed) this.#background(this.#giveUp(attempt));
+        // A rule of the site stayed shut: then that is why, and nothing was tried.
+        else if (attempt.shut) this.#background(this.#end(attempt, failedOutcome(attempt, ruleError(attempt.shut)), 0));
         else this.#background(this.#withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
       else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt))
@@ -288,6 +293,8 @@ export class Deployments {
     const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running');
     if (running.length >= site.limits.parallel) return;
     if (usesBluetooth(attempt) && running.filter(usesBluetooth).length >= site.limits.parallelBluetooth) return;
+    attempt.shut = this.#options.rules.shut(attempt);
+    if (attempt.shut) return;
     const free = lanes.tryTake(attempt.lanes);
     if (!free) return;
     attempt.phase = 'running';
@@ -296,7 +303,7 @@ export class Deployments {
   }
 
   async #run(attempt: Attempt): Promise<void> {
-    const { clock, log, cache } = this.#options;
+    const { clock, log, cache, rules } = this.#options;
     const release = cache.hold(attempt.grant.artifact.sha256);
     const began = clock.monotonicMs();
     attempt.startedAtMs = began;
@@ -307,6 +314,7 @@ export class Deployments {
         ...this.#options,
         progress: (_, sent, total) => this.#options.progress(attempt.ref, sent, total),
       };
+      await rules.before(attempt);
       outcome = await runAttempt(attempt, {
         ...ports,
         journal: {
@@ -318,6 +326,11 @@ export class Deployments {
       outcome = failedOutcome(attempt, error);
     } finally {
       release();
+    }
+    const failed = await rules.after(attempt, outcome);
+    if (failed) {
+      attempt.alsoFailed = [failed];
+      log.warn({ attempt: attempt.key, ...failed }, 'hook failed');
     }
     log.info(
       { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
@@ -342,8 +355,8 @@ export class Deployments {
         attempt.phase = 'ready';
         return;
       }
-    } else if (attempt.resumed && code?.startsWith('link.')) {
-      // The device does not answer (yet): it is looked for until the time is over.
+    } else if (attempt.resumed && (code?.startsWith('link.') || code === 'site.hook-before')) {
+      // The device does not answer (yet), or the site does not give it free: it is looked for until the time is over.
       attempt.phase = 'ready';
       attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
       return;
@@ -381,6 +394,7 @@ export class Deployments {
       return;
     }
     this.#attempts.delete(attempt.key);
+    this.#options.rules.forget(attempt);
     attempt.unclaim();
     this.#options.ended(attempt);
   }
@@ -458,6 +472,10 @@ export class Deployments {
 
 function isNewer(a: { reign: number; revision: number }, b: { reign: number; revision: number }): boolean {
   return a.reign > b.reign || (a.reign === b.reign && a.revision > b.revision);
+}
+
+function ruleError({ code, detail }: ShutRule): DrydockError {
+  return new DrydockError(code, { detail });
 }
 
 function usesBluetooth(attempt: Attempt): boolean {

@@ -21,7 +21,10 @@ import {
 } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { TrustedTime } from '../uplink/trusted-time.js';
+import type { CallResult } from '../site/make-call.js';
+import type { Call } from '../site/site-rules.js';
 import { Deployments } from './deployments.js';
+import { LocalRules } from './local-rules.js';
 
 const IMAGE = makeMcubootImage({ body: new Uint8Array(64), version: { major: 2, minor: 0, revision: 0, build: 0 } });
 const SHA256 = sha256Hex(IMAGE);
@@ -101,6 +104,13 @@ export class World {
       protocols,
       site: this.site,
       lanes: this.lanes,
+      rules: new LocalRules({
+        site: this.site,
+        clock: this.clock,
+        time: this.time,
+        changed: () => this.deployments.pump(),
+        call: (call, facts) => this.answerCall(call, facts),
+      }),
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
       heard: () => this.serverHears,
       reported: () => undefined,
@@ -110,6 +120,19 @@ export class World {
     });
     await this.deployments.recover();
     await this.settle();
+  }
+
+  /** What is run or called for the site, with the facts it was told; tests put the answers in. */
+  readonly calls: { readonly call: Call; readonly facts: Readonly<Record<string, string>> }[] = [];
+  answers: (call: Call, facts: Readonly<Record<string, string>>) => CallResult | Promise<CallResult> = () => ({
+    kind: 'ended',
+    status: 0,
+    said: '',
+  });
+
+  async answerCall(call: Call, facts: Readonly<Record<string, string>>): Promise<CallResult> {
+    this.calls.push({ call, facts });
+    return this.answers(call, facts);
   }
 
   linkOf(name: string): ScriptedLink {

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { SessionDriver } from '../driver/session-driver.js';
 import type { Lanes } from '../links/lanes.js';
+import { wrongHardware } from '../deployments/unit-checks.js';
 import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
 import type { Logger } from '../logger.js';
@@ -32,6 +33,9 @@ export interface InventoryOptions {
 interface Unit {
   readonly device: SiteDevice;
   readonly lane: string;
+  /** Named by the site file, not found by a rule of it. */
+  readonly listed: boolean;
+  triedMs: number;
   dueMs: number;
   failures: number;
   state: 'unknown' | 'up' | 'down';
@@ -71,7 +75,7 @@ export class Inventory {
 
   constructor(options: InventoryOptions) {
     this.#options = options;
-    for (const device of options.site.devices) this.#add(device);
+    for (const device of options.site.devices) this.#add(device, true);
     this.#stopListening = options.lanes.onFree(() => this.#pump());
   }
 
@@ -102,6 +106,22 @@ export class Inventory {
     this.#pump();
   }
 
+  /** The site file is another: units it no longer names are let go, new ones are looked at. */
+  siteChanged(): void {
+    const listed = new Map(this.#options.site.devices.map((device) => [linkLane(device.link), device]));
+    for (const [lane, unit] of this.#units) {
+      const next = listed.get(lane);
+      const stays = next ? JSON.stringify(next) === JSON.stringify(unit.device) : !unit.listed;
+      if (stays) listed.delete(lane);
+      else {
+        this.#units.delete(lane);
+        this.#changed.delete(unit);
+      }
+    }
+    for (const device of listed.values()) this.#add(device, true);
+    this.#pump();
+  }
+
   /** What presence says of links. */
   presenceLinks(): PresenceBody['links'] {
     const { bluetooth } = this.#options.site;
@@ -124,11 +144,13 @@ export class Inventory {
     return [...adapter, ...units].slice(0, MAX_PRESENCE_LINKS);
   }
 
-  #add(device: SiteDevice): Unit {
+  #add(device: SiteDevice, listed: boolean): Unit {
     const lane = linkLane(device.link);
     const unit: Unit = {
       device,
       lane,
+      listed,
+      triedMs: Number.NEGATIVE_INFINITY,
       dueMs: 0,
       failures: 0,
       state: 'unknown',
@@ -173,8 +195,11 @@ export class Inventory {
     const { clock, log, site } = this.#options;
     const evidence = this.#options.evidence();
     const was = `${unit.state} ${unit.note}`;
+    unit.triedMs = clock.monotonicMs();
     try {
       const found = await this.#identify(unit.device, yielding);
+      if (this.#units.get(unit.lane) !== unit) return; // the site file no longer names it like this
+      this.#tellChange(unit, found);
       unit.facts = this.#describe(unit, found, evidence);
       unit.state = 'up';
       unit.note = undefined;
@@ -195,6 +220,18 @@ export class Inventory {
         log.info({ link: unit.device.link, detail: (error as Error).message }, 'not identified');
     }
     if (was !== `${unit.state} ${unit.note}`) this.#options.linksChanged();
+  }
+
+  /** What is another than at the last look: for people, in the log. */
+  #tellChange(unit: Unit, found: Identification): void {
+    if (!unit.facts) return;
+    const { identity, mode, running } = unit.facts;
+    const was = { identity, mode, running: [...running] };
+    const now = { identity: found.identity, mode: found.mode, running: [...found.running].slice(0, 8) };
+    const changed = (['identity', 'mode', 'running'] as const).filter(
+      (field) => JSON.stringify(was[field]) !== JSON.stringify(now[field]),
+    );
+    if (changed.length > 0) this.#options.log.info({ link: unit.device.link, changed, was, now }, 'device changed');
   }
 
   async #identify(device: SiteDevice, yielding: AbortSignal): Promise<Identification> {
@@ -230,6 +267,8 @@ export class Inventory {
       (expected.kind !== found.identity.kind || expected.value !== found.identity.value);
     if (stranger)
       this.#options.log.warn({ link: device.link, found: found.identity }, 'another unit than the site file says');
+    const wrong = found.mode === 'application' ? wrongHardware(found, device.hardware) : undefined;
+    if (wrong) this.#options.log.warn({ link: device.link, detail: wrong }, 'other hardware than the site file says');
     const model = found.model ?? (stranger ? undefined : device.model);
     return {
       identity: found.mode === 'bootloader' && expected ? expected : found.identity,
@@ -298,6 +337,7 @@ export class Inventory {
     const known = this.#units.get(lane);
     if (known) {
       known.rssiDbm = sighting.rssiDbm;
+      this.#lookSooner(known, sighting);
       return;
     }
     const protocol = [...this.#options.protocols.values()].find((each) => each.recognise(sighting) === 'bootloader');
@@ -321,14 +361,29 @@ export class Inventory {
     if (!rule || this.#units.size >= MAX_UNITS) return;
     const link = `ble:${address.toUpperCase()}`;
     parseLinkName(link); // what is advertised becomes a name only if it is an address
-    const unit = this.#add({
-      name: sighting.name?.slice(0, 128),
-      model: rule.model,
-      link,
-      protocol: rule.protocol,
-      identity: undefined,
-    });
+    const unit = this.#add(
+      {
+        name: sighting.name?.slice(0, 128),
+        model: rule.model,
+        link,
+        protocol: rule.protocol,
+        identity: undefined,
+      },
+      false,
+    );
     unit.rssiDbm = sighting.rssiDbm;
+    this.#pump();
+  }
+
+  /** It is heard again, or advertises as another than it was: worth a look before that is due. */
+  #lookSooner(unit: Unit, sighting: Sighting): void {
+    const recognised = this.#options.protocols.get(unit.device.protocol)?.recognise(sighting);
+    const changed = recognised === 'bootloader' && unit.facts?.mode === 'application';
+    if (unit.reading || (unit.state !== 'down' && !changed)) return;
+    // What advertises and then does not answer is not asked at every advertisement.
+    const due = Math.max(this.#options.clock.monotonicMs(), unit.triedMs + RETRY_MS);
+    if (due >= unit.dueMs) return;
+    unit.dueMs = due;
     this.#pump();
   }
 }

@@ -1,6 +1,6 @@
 /** The journal on disks that lose power, fill up, break, and rot. Each run is drawn by fast-check and can be repeated. */
 import { describe, expect, it } from '@jest/globals';
-import type { Epoch, Grant, Report } from '@drydock/contracts';
+import { DeploymentId, type Epoch, type Grant, type Report } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import fc from 'fast-check';
 import { PowerCut, SimulatedDisk } from '../testing/simulated-disk.js';
@@ -73,7 +73,7 @@ function entriesOf(move: Move, witness: Witness, journal: Journal, pick: number)
   const open = grants.filter(({ deployment }) => !witness.over.has(deployment));
   const one = open[pick % Math.max(1, open.length)];
   if (move === 'grant' || !one) {
-    const made = grant({ deployment: `00000000-0000-4000-8000-${grants.length.toString(16).padStart(12, '0')}` });
+    const made = grant({ deployment: DeploymentId.parse(`00000000-0000-4000-8000-${grants.length.toString(16).padStart(12, '0')}`) });
     grants.push(made);
     return [{ t: 'grant', epoch: journal.epoch, grant: made }];
   }

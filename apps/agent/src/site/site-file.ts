@@ -10,6 +10,7 @@ import { DrydockError } from '@drydock/dfu-core';
 import { z } from 'zod';
 import { parseReleaseKey } from '../deployments/release-keys.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import { Downloads, Hooks, Rules } from './site-rules.js';
 
 const link = z.string().superRefine((text, context) => {
   try {
@@ -26,6 +27,8 @@ const Model = z.strictObject({
   releaseKeys: z.array(z.string().min(1).max(4000)).max(8).default([]),
   /** What the running application calls itself, by the SHA-256 of the artifact. */
   expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
+  /** Around each update of its devices, unless a device has its own. */
+  hooks: Hooks.optional(),
 });
 
 const Device = z.strictObject({
@@ -34,6 +37,9 @@ const Device = z.strictObject({
   link,
   protocol: z.string().max(64).optional(),
   identity: IdentityFact.optional(),
+  /** What the unit must say of its hardware, by the names that its protocol gives these facts. */
+  hardware: z.record(z.string().max(64), z.union([z.string().max(256), z.number()])).default({}),
+  hooks: Hooks.optional(),
 });
 
 const Discover = z.strictObject({
@@ -69,6 +75,8 @@ export const SiteFile = z.strictObject({
   models: z.record(ModelName, Model).default({}),
   devices: z.array(Device).max(256).default([]),
   discover: z.array(Discover).max(32).default([]),
+  rules: Rules.prefault({}),
+  downloads: Downloads.prefault({}),
   /** Module with the loader codec for BC127: a path from here, or a package that is installed here. */
   loaderCodec: z.string().min(1).max(400).optional(),
 });
@@ -80,6 +88,9 @@ export interface SiteDevice {
   readonly link: string;
   readonly protocol: string;
   readonly identity: z.infer<typeof IdentityFact> | undefined;
+  /** What the unit must say of its hardware. */
+  readonly hardware?: Readonly<Record<string, string | number>>;
+  readonly hooks?: Hooks;
 }
 
 export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
@@ -87,6 +98,8 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   readonly releaseKeys: ReadonlyMap<string, readonly KeyObject[]>;
   /** @returns what the application calls itself when this artifact runs on the model. */
   expectVersion(model: string, sha256: string): string | undefined;
+  /** @returns what is to be called around an update of this model on this link. */
+  hooksOf(model: string, link: string): Hooks | undefined;
 }
 
 /** A gateway without a site file. */
@@ -95,6 +108,7 @@ export const EMPTY_SITE: Site = {
   devices: [],
   releaseKeys: new Map(),
   expectVersion: () => undefined,
+  hooksOf: () => undefined,
 };
 
 /**
@@ -161,7 +175,10 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     const lane = linkLane(device.link);
     if (lanes.has(lane)) refuse(['devices', index, 'link'], `${lane} is named twice`);
     lanes.add(lane);
-    return { name: device.name, model: device.model, link: device.link, protocol, identity: device.identity };
+    const { name, model, link: spelt, identity, hardware } = device;
+    const hooks = device.hooks ?? file.models[model]?.hooks;
+    const known = Object.keys(hardware).length > 0;
+    return { name, model, link: spelt, protocol, identity, ...(known && { hardware }), ...(hooks && { hooks }) };
   });
   for (const [index, rule] of file.discover.entries()) {
     checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));
@@ -171,6 +188,10 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     devices,
     releaseKeys,
     expectVersion: (model, sha256) => file.models[model]?.expectVersions[sha256],
+    hooksOf: (model, name) => {
+      const lane = linkLane(name);
+      return devices.find((device) => linkLane(device.link) === lane)?.hooks ?? file.models[model]?.hooks;
+    },
   };
 }
 
