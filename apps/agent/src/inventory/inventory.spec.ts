@@ -4,7 +4,7 @@ import { LinkError, type OpenLink } from '@drydock/dfu-core';
 import { Lanes } from '../links/lanes.js';
 import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
-import { EMPTY_SITE, type Site } from '../site/site-file.js';
+import { EMPTY_SITE, type Site, type SiteDevice } from '../site/site-file.js';
 import { ScriptedLink, scriptedProtocol } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { Inventory } from './inventory.js';
@@ -15,7 +15,7 @@ const LANE = linkLane(LINK);
 function setUp(link: ScriptedLink, clock: VirtualClock) {
   const lanes = new Lanes();
   const told: InventoryBody[] = [];
-  const site: Site = {
+  const site: Omit<Site, 'devices'> & { devices: readonly SiteDevice[] } = {
     ...EMPTY_SITE,
     devices: [{ name: 'one', model: 'demo', link: LINK, protocol: 'smp', identity: undefined }],
   };
@@ -38,7 +38,7 @@ function setUp(link: ScriptedLink, clock: VirtualClock) {
     linksChanged: () => undefined,
   });
   const advance = (ms: number) => clock.advance(ms, () => turns(8));
-  return { lanes, told, inventory, advance };
+  return { lanes, told, inventory, advance, site };
 }
 
 describe('inventory', () => {
@@ -101,6 +101,40 @@ describe('inventory', () => {
     expect([searching, lanes.isBusy(LANE)]).toEqual([true, true]);
     await advance(200);
     expect([searching, lanes.isBusy(LANE)]).toEqual([false, false]);
+    await inventory.stop();
+  });
+
+  it('follows the site file: new units are looked at, others are let go', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const { told, inventory, advance, site } = setUp(link, clock);
+    inventory.start();
+    await advance(6000);
+    expect([link.opens, told.length]).toEqual([1, 1]);
+    const [first] = site.devices;
+    site.devices = [first!, { ...first!, name: 'two', link: 'serial:/dev/d2?baud=115200' }];
+    inventory.siteChanged();
+    await advance(6000);
+    // The first is as it was, so it is looked at when that is due.
+    expect([link.opens, told.at(-1)!.devices.map(({ name }) => name)]).toEqual([2, ['two']]);
+    site.devices = [site.devices[1]!];
+    inventory.siteChanged();
+    expect(inventory.presenceLinks().map((each) => each.link)).toEqual(['serial:/dev/d2?baud=115200']);
+    await advance(4000_000);
+    expect(told.slice(2).flatMap(({ devices }) => devices.map(({ name }) => name))).toEqual(['two']);
+    await inventory.stop();
+  });
+
+  it('says nothing of a unit that the site file let go while it was read', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const { told, inventory, advance, site } = setUp(link, clock);
+    inventory.start();
+    await advance(1000);
+    site.devices = [];
+    inventory.siteChanged();
+    await advance(20_000);
+    expect([link.opens, told.length]).toEqual([1, 0]);
     await inventory.stop();
   });
 });

@@ -73,7 +73,7 @@ export class LiveSite {
     try {
       const bytes = await readFile(path);
       const seen = createHash('sha256').update(bytes).digest('hex');
-      if (seen === this.#seen) return;
+      if (seen === this.#seen && was === undefined) return;
       const first = this.#seen === undefined;
       // Read once more by its own reader: what is half written now will be another file at the next look.
       const next = await readSiteFile(path, knownProtocols);
