@@ -13,6 +13,8 @@ export interface SiteWatchOptions {
   readonly site: Site;
   /** Undefined: there is none, and nothing is watched. */
   readonly path: string | undefined;
+  /** What is added to each reading of the file. */
+  readonly dress?: (site: Site) => Site;
   readonly knownProtocols: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -67,7 +69,7 @@ export class LiveSite {
   }
 
   async #once(): Promise<void> {
-    const { path, knownProtocols, log } = this.options;
+    const { path, knownProtocols, log, dress = (site: Site) => site } = this.options;
     if (path === undefined || this.#stopped) return;
     const was = this.#note;
     try {
@@ -76,7 +78,7 @@ export class LiveSite {
       if (seen === this.#seen && was === undefined) return;
       const first = this.#seen === undefined;
       // Read once more by its own reader: what is half written now will be another file at the next look.
-      const next = await readSiteFile(path, knownProtocols);
+      const next = dress(await readSiteFile(path, knownProtocols));
       this.#seen = seen;
       this.#note = undefined;
       const before = this.#current;

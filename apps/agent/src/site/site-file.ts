@@ -9,8 +9,10 @@ import { IdentityFact, ModelName, SlugName } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { z } from 'zod';
 import { parseReleaseKey } from '../deployments/release-keys.js';
+import type { SecurityPolicy } from '../links/ble/security-policy.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
 import { Downloads, Hooks, Rules } from './site-rules.js';
+import { LinkSecurity, linkSecurityOf } from './link-security.js';
 
 const link = z.string().superRefine((text, context) => {
   try {
@@ -29,6 +31,8 @@ const Model = z.strictObject({
   expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
   /** Around each update of its devices, unless a device has its own. */
   hooks: Hooks.optional(),
+  /** Of the Bluetooth links to its devices. */
+  security: LinkSecurity.optional(),
 });
 
 const Device = z.strictObject({
@@ -40,6 +44,8 @@ const Device = z.strictObject({
   /** What the unit must say of its hardware, by the names that its protocol gives these facts. */
   hardware: z.record(z.string().max(64), z.union([z.string().max(256), z.number()])).default({}),
   hooks: Hooks.optional(),
+  /** Of its Bluetooth link; what is not said here is as for the model. */
+  security: LinkSecurity.optional(),
 });
 
 const Discover = z.strictObject({
@@ -100,6 +106,11 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   expectVersion(model: string, sha256: string): string | undefined;
   /** @returns what is to be called around an update of this model on this link. */
   hooksOf(model: string, link: string): Hooks | undefined;
+  /**
+   * What is asked of the Bluetooth link to an address; of a device that is not in the file, as its model says.
+   * @param address lower case.
+   */
+  security(address: string, model: string | undefined): SecurityPolicy | undefined;
 }
 
 /** A gateway without a site file. */
@@ -109,6 +120,7 @@ export const EMPTY_SITE: Site = {
   releaseKeys: new Map(),
   expectVersion: () => undefined,
   hooksOf: () => undefined,
+  security: () => undefined,
 };
 
 /**
@@ -166,6 +178,7 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     }
     releaseKeys.set(model, keys);
   }
+  const security = await readSecurity(file, path, refuse);
 
   const lanes = new Set<string>();
   const devices = file.devices.map((device, index): SiteDevice => {
@@ -192,7 +205,41 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
       const lane = linkLane(name);
       return devices.find((device) => linkLane(device.link) === lane)?.hooks ?? file.models[model]?.hooks;
     },
+    security: (address, model) =>
+      security.byLane.has(`ble:${address}`)
+        ? security.byLane.get(`ble:${address}`)
+        : model === undefined
+          ? undefined
+          : security.byModel.get(model),
   };
+}
+
+async function readSecurity(
+  file: SiteFile,
+  path: string,
+  refuse: (at: readonly PropertyKey[], detail: string) => never,
+): Promise<{
+  readonly byLane: ReadonlyMap<string, SecurityPolicy | undefined>;
+  readonly byModel: ReadonlyMap<string, SecurityPolicy | undefined>;
+}> {
+  const byModel = new Map<string, SecurityPolicy | undefined>();
+  for (const [model, { security }] of Object.entries(file.models)) {
+    const at = ['models', model, 'security'];
+    const refuseField = (field: string, detail: string): never => refuse([...at, field], detail);
+    byModel.set(model, await linkSecurityOf(security, undefined, path, refuseField, false));
+  }
+  const byLane = new Map<string, SecurityPolicy | undefined>();
+  for (const [index, { link, model, security }] of file.devices.entries()) {
+    const at = ['devices', index, 'security'];
+    const lane = linkLane(link);
+    if (!lane.startsWith('ble:')) {
+      if (security) refuse(at, 'only Bluetooth links are secured');
+      continue;
+    }
+    const ofModel = file.models[model]?.security;
+    byLane.set(lane, await linkSecurityOf(ofModel, security, path, (field, detail) => refuse([...at, field], detail)));
+  }
+  return { byLane, byModel };
 }
 
 function checkProtocol(name: string | undefined, known: readonly string[], refuse: (detail: string) => void): void {

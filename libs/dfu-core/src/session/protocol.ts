@@ -95,6 +95,8 @@ export interface Sighting {
   readonly rssiDbm?: number;
   /** As in `LinkInfo`. */
   readonly deviceAddress?: string;
+  /** The address changes from time to time, and no bond tells whose it is: nobody is to be remembered by it. */
+  readonly privateAddress?: boolean;
 }
 
 export interface FitOptions {

@@ -2,11 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack } from '@drydock/contracts';
+import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack, provableImages } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
@@ -295,7 +294,7 @@ export class CampaignsService {
     refuse([
       ...checkPolicy(draft.policy, draft.selector, {
         model: artifact.model,
-        images: imagesOf(artifact.description),
+        images: provableImages(artifact.description),
         runningVersion: artifact.running_version,
         versionProves: artifact.version_proves,
       }),

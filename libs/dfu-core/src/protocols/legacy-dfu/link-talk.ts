@@ -6,6 +6,7 @@
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import { DrydockError, InvariantError, LinkError } from '../../errors.js';
+import { AnswerNote } from '../../session/answer-note.js';
 import type {
   Channel,
   Effect,
@@ -52,6 +53,7 @@ export class LinkTalk {
   /** How long the last `receive` took, where something came. */
   waitedMs = 0;
   #leaveAsked = false;
+  readonly #note = new AnswerNote();
 
   constructor(public link: LinkInfo) {}
 
@@ -91,6 +93,7 @@ export class LinkTalk {
 
   *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
     yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
+    this.#note.sent();
   }
 
   *subscribe(channel: Channel): Session<void> {
@@ -163,6 +166,12 @@ export class LinkTalk {
   /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
   *mark(step: MarkStep): Session<void> {
     yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
+    if (step === 'touched') this.#note.touched();
+  }
+
+  /** What came was understood as an answer: it lifts the fence of `startBy`. */
+  *heardAnswer(): Session<void> {
+    yield* this.#note.heard(this.link, (effect) => this.#perform(effect, 'in between'));
   }
 
   *progress(sentBytes: number, totalBytes: number): Session<void> {

@@ -5,6 +5,7 @@
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import { DrydockError, InvariantError, LinkError, MalformedFrameError } from '../../errors.js';
+import { AnswerNote } from '../../session/answer-note.js';
 import type { Channel, Effect, Input, LinkInfo, MarkStep, ReconnectHint, Session } from '../../session/session.js';
 import { decodeAnswer, encodeRequest } from './codec.js';
 import { type Answer, CONTROL_POINT, Opcode, type Refusal, type Request, type RequestOpcode } from './messages.js';
@@ -57,6 +58,7 @@ export class Conversation {
   /** How long the last `receive` took, where something came. */
   waitedMs = 0;
   #leaveAsked = false;
+  readonly #note = new AnswerNote();
   /** Told of each receipt (or late checksum) that arrives while another answer is awaited. */
   onReceipt: ((report: AnswerTo<typeof Opcode.CalculateChecksum> | Refusal) => void) | undefined;
 
@@ -117,6 +119,7 @@ export class Conversation {
 
   *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
     yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
+    this.#note.sent();
   }
 
   *subscribe(channel: Channel): Session<void> {
@@ -185,6 +188,12 @@ export class Conversation {
   /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
   *mark(step: MarkStep): Session<void> {
     yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
+    if (step === 'touched') this.#note.touched();
+  }
+
+  /** What came was understood as an answer: it lifts the fence of `startBy`. */
+  *heardAnswer(): Session<void> {
+    yield* this.#note.heard(this.link, (effect) => this.#perform(effect, 'in between'));
   }
 
   *progress(sentBytes: number, totalBytes: number): Session<void> {
@@ -260,7 +269,10 @@ export class Conversation {
       if (!frame) return undefined;
       const answer = this.#decode(frame);
       if (!answer) continue;
-      if (isAnswerTo(answer, opcode)) return answer;
+      if (isAnswerTo(answer, opcode)) {
+        yield* this.heardAnswer();
+        return answer;
+      }
       if (isAnswerTo(answer, Opcode.CalculateChecksum)) this.onReceipt?.(answer);
     }
     throw new LinkError('link.corrupt', { detail: `${MAX_STRAY_FRAMES} answers to nothing that was asked` });

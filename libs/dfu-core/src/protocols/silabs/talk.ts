@@ -4,6 +4,7 @@
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import { DrydockError, InvariantError, LinkError } from '../../errors.js';
+import { AnswerNote } from '../../session/answer-note.js';
 import type {
   Channel,
   Effect,
@@ -52,6 +53,7 @@ export class Talk {
   /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
   mayLeave = true;
   #leaveAsked = false;
+  readonly #note = new AnswerNote();
   #line: LineSettings | undefined;
   #ownLine: LineSettings | undefined;
 
@@ -91,6 +93,7 @@ export class Talk {
   /** @param withinMs for an acknowledged write: until the answer. */
   *send(channel: Channel, bytes: Uint8Array, acknowledged = false, withinMs = SEND_MS): Session<void> {
     yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs }, 'while sending');
+    this.#note.sent();
   }
 
   /** @returns undefined when nothing came in time. */
@@ -182,6 +185,12 @@ export class Talk {
   /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
   *mark(step: MarkStep): Session<void> {
     yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
+    if (step === 'touched') this.#note.touched();
+  }
+
+  /** What came was understood as an answer: it lifts the fence of `startBy`. */
+  *heardAnswer(): Session<void> {
+    yield* this.#note.heard(this.link, (effect) => this.#perform(effect, 'in between'));
   }
 
   *progress(sentBytes: number, totalBytes: number): Session<void> {
