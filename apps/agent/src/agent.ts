@@ -1,7 +1,6 @@
 /** The daemon as a whole: puts the parts together, starts and stops them in order. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { AttemptRef } from '@drydock/contracts';
 import { importSigningKey } from '@drydock/contracts';
 import { AGENT_MODEL, DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
@@ -28,6 +27,7 @@ import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
 import { requireSafeUrl } from './uplink/http-client.js';
+import { ProgressMessages } from './uplink/progress-messages.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
 import { Uplink } from './uplink/uplink.js';
@@ -84,8 +84,6 @@ const SILENT_DAEMON_LOG: DaemonLog = {
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
 export const STOP_MS = 60_000;
 const JOURNAL_RETRY_MS = 60_000;
-const PROGRESS_MS = 1000;
-const MAX_PROGRESS_ITEMS = 64;
 
 /**
  * Enrols if needed and starts everything. The connection is made in the background.
@@ -250,6 +248,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   inventory.start();
   live.onChange = () => {
     inventory.siteChanged();
+    places.siteChanged();
     uplink.announce();
     deployments.pump();
   };
@@ -377,29 +376,4 @@ function every(clock: Clock, periodMs: number, work: () => void): () => void {
   };
   next();
   return () => callOff();
-}
-
-/** Progress of all transfers in at most one message a second. */
-class ProgressMessages {
-  readonly #items = new Map<string, { ref: AttemptRef; sentBytes: number; totalBytes: number }>();
-  #timer: (() => void) | undefined;
-
-  constructor(
-    private readonly clock: Clock,
-    private readonly send: (items: { ref: AttemptRef; sentBytes: number; totalBytes: number }[]) => void,
-  ) {}
-
-  add(ref: AttemptRef, sentBytes: number, totalBytes: number): void {
-    this.#items.set(`${ref.deployment}/${ref.attempt}`, { ref, sentBytes, totalBytes });
-    this.#timer ??= this.clock.after(PROGRESS_MS, () => {
-      this.#timer = undefined;
-      const items = [...this.#items.values()].slice(0, MAX_PROGRESS_ITEMS);
-      this.#items.clear();
-      this.send(items);
-    });
-  }
-
-  stop(): void {
-    this.#timer?.();
-  }
 }

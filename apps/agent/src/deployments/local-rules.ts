@@ -4,7 +4,7 @@
  * application is rescued, whatever the rules say.
  */
 import type { ErrorCode } from '@drydock/contracts';
-import { DrydockError, type UpdateOutcome } from '@drydock/dfu-core';
+import { AGENT_MODEL, DrydockError, type UpdateOutcome } from '@drydock/dfu-core';
 import type { Clock } from '../clock.js';
 import { hoursCover } from '../site/hours.js';
 import { makeCall, type CallResult } from '../site/make-call.js';
@@ -61,6 +61,8 @@ export class LocalRules {
       if (covered !== 'none')
         return { code: 'site.quiet-hours', detail: covered ? 'quiet hours' : 'the time is not known' };
     }
+    // The agent itself is neither in use by anybody nor runs from a battery that could be asked for.
+    if (attempt.grant.model === AGENT_MODEL) return undefined;
     if (rules.battery) {
       const { ask, minPercent } = rules.battery;
       const answer = this.#ask(attempt, 'battery', ask, (result) => judgeBattery(result, minPercent));

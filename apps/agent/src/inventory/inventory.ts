@@ -13,6 +13,8 @@ import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
 import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
+import { matchesGlob } from './glob.js';
+import { tellChange } from './device-change.js';
 import type { Site, SiteDevice } from '../site/site-file.js';
 
 export interface InventoryOptions {
@@ -199,7 +201,7 @@ export class Inventory {
     try {
       const found = await this.#identify(unit.device, yielding);
       if (this.#units.get(unit.lane) !== unit) return; // the site file no longer names it like this
-      this.#tellChange(unit, found);
+      if (unit.facts) tellChange(log, unit.facts, found);
       unit.facts = this.#describe(unit, found, evidence);
       unit.state = 'up';
       unit.note = undefined;
@@ -220,18 +222,6 @@ export class Inventory {
         log.info({ link: unit.device.link, detail: (error as Error).message }, 'not identified');
     }
     if (was !== `${unit.state} ${unit.note}`) this.#options.linksChanged();
-  }
-
-  /** What is another than at the last look: for people, in the log. */
-  #tellChange(unit: Unit, found: Identification): void {
-    if (!unit.facts) return;
-    const { identity, mode, running } = unit.facts;
-    const was = { identity, mode, running: [...running] };
-    const now = { identity: found.identity, mode: found.mode, running: [...found.running].slice(0, 8) };
-    const changed = (['identity', 'mode', 'running'] as const).filter(
-      (field) => JSON.stringify(was[field]) !== JSON.stringify(now[field]),
-    );
-    if (changed.length > 0) this.#options.log.info({ link: unit.device.link, changed, was, now }, 'device changed');
   }
 
   async #identify(device: SiteDevice, yielding: AbortSignal): Promise<Identification> {
@@ -388,20 +378,4 @@ export class Inventory {
     unit.dueMs = due;
     this.#pump();
   }
-}
-
-/** `*` stands for anything, also nothing. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  const parts = pattern.split('*');
-  const [first = ''] = parts;
-  if (!text.startsWith(first)) return false;
-  if (parts.length === 1) return text === first;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  const last = parts.at(-1)!;
-  return text.length - at >= last.length && text.endsWith(last);
 }
