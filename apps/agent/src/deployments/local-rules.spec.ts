@@ -1,7 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { SiteFile, EMPTY_SITE, type Site } from '../site/site-file.js';
 import type { CallResult } from '../site/make-call.js';
 import { openWorld, type World } from './gateway-world.fixture.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const ended = (status: number, said = ''): CallResult => ({ kind: 'ended', status, said });
 const PROBE = { command: ['/usr/bin/in-use'], timeoutSeconds: 5 };

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { InventoryBody } from '@drydock/contracts';
 import { LinkError, type OpenLink } from '@drydock/dfu-core';
 import { Lanes } from '../links/lanes.js';
@@ -8,6 +8,9 @@ import { EMPTY_SITE, type Site, type SiteDevice } from '../site/site-file.js';
 import { ScriptedLink, scriptedProtocol } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { Inventory } from './inventory.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const LINK = 'serial:/dev/d1?baud=115200';
 const LANE = linkLane(LINK);

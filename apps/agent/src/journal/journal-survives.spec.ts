@@ -1,5 +1,5 @@
 /** The journal on disks that lose power, fill up, break, and rot. Each run is drawn by fast-check and can be repeated. */
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { DeploymentId, type Epoch, type Grant, type Report } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import fc from 'fast-check';
@@ -8,6 +8,9 @@ import { downloading, draft, ended, grant, step, touched } from './journal.fixtu
 import { Journal } from './journal.js';
 import { scanJournal } from './record-framing.js';
 import { refOf, type JournalEntry, type JournalRecord } from './records.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const DIR = '/j';
 const FILE = `${DIR}/journal`;

@@ -13,13 +13,7 @@ import { Ledger, type AttemptBook, type EpochBook, type LastWord, type RecordPla
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
 import { parseRecord } from './parse-record.js';
 import { keepCopy, readJournal } from './read-journal.js';
-import {
-  attemptKey,
-  roomOf,
-  TROUBLE_SHARE,
-  type JournalEntry,
-  type JournalRecord,
-} from './records.js';
+import { attemptKey, roomOf, TROUBLE_SHARE, type JournalEntry, type JournalRecord } from './records.js';
 
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 /** Files smaller than this are not worth a compaction. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,9 @@ import { realClock } from '../clock.js';
 import { SILENT } from '../logger.js';
 import { LiveSite } from './live-site.js';
 import { readSiteFile } from './site-file.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 let path: string;
 beforeEach(async () => {

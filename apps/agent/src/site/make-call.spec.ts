@@ -1,7 +1,10 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { makeCall } from './make-call.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const node = (code: string, ...args: string[]): string[] => [process.execPath, '-e', code, ...args];
 const servers: Server[] = [];

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -9,6 +9,9 @@ import { DrydockError } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { SILENT } from '../logger.js';
 import { ArtifactCache, type ArtifactCacheOptions } from './artifact-cache.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const BYTES = randomBytes(200_000);
 const ARTIFACT = { sha256: createHash('sha256').update(BYTES).digest('hex'), sizeBytes: BYTES.length };

@@ -1,7 +1,10 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Downloads } from '../site/site-rules.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { DownloadPace } from './download-pace.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const still = () => turns(8);
 const NEVER = new AbortController().signal;

@@ -1,6 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { ProblemError } from '../../http/problem-error.js';
 import { LoginGate } from './login-gate.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 describe('LoginGate', () => {
   it('lets in what it can answer in time, and gives each of the others a turn of its own', async () => {
