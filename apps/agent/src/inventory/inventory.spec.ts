@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import type { InventoryBody } from '@drydock/contracts';
-import { LinkError, type OpenLink } from '@drydock/dfu-core';
+import { LinkError, type OpenLink, type Sighting } from '@drydock/dfu-core';
 import { Lanes } from '../links/lanes.js';
 import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
@@ -138,6 +138,64 @@ describe('inventory', () => {
     inventory.siteChanged();
     await advance(20_000);
     expect([link.opens, told.length]).toEqual([1, 0]);
+    await inventory.stop();
+  });
+
+  it('looks sooner at a device that is heard again, and not at each of its advertisements', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const name = 'ble:AA:BB:CC:DD:EE:01';
+    let sighted: ((sighting: Sighting) => void) | undefined;
+    const adapter = {
+      scan: (_: number, onSighting: (sighting: Sighting) => void) => {
+        sighted = onSighting;
+        return Promise.resolve();
+      },
+    };
+    let tries = 0;
+    const told: InventoryBody[] = [];
+    const inventory = new Inventory({
+      clock,
+      log: SILENT,
+      site: {
+        ...EMPTY_SITE,
+        bluetooth: { adapter: 'hci0', scanSeconds: 10, everySeconds: 300 },
+        devices: [{ name: 'one', model: 'demo', link: name, protocol: 'smp', identity: undefined }],
+      },
+      links: {
+        link: () => {
+          tries += 1;
+          return Promise.resolve(link);
+        },
+        bluetooth: () => Promise.resolve(adapter as never),
+        close: () => Promise.resolve(),
+      },
+      lanes: new Lanes(),
+      protocols: new Map([['smp', scriptedProtocol({ identifyMs: 1000, transferMs: 0, proveMs: 0 })]]),
+      evidence: () => ({ lastSeq: 0, heardMs: undefined }),
+      publish: (body) => {
+        told.push(body);
+        return Promise.resolve();
+      },
+      linksChanged: () => undefined,
+    });
+    const advance = (ms: number) => clock.advance(ms, () => turns(8));
+    link.refusal = new LinkError('link.not-found', { link: name, withinMs: 1 });
+    inventory.start();
+    // Out of reach: the pauses between two tries have grown to a quarter of an hour and more.
+    await advance(1_900_000);
+    const before = tries;
+    const hear = (): void => sighted!({ link: 'ble', address: 'AA:BB:CC:DD:EE:01', services: [], rssiDbm: -60 });
+    for (let count = 0; count < 60; count += 1) {
+      hear();
+      await advance(1000);
+    }
+    expect(tries - before).toBeGreaterThanOrEqual(2);
+    expect(tries - before).toBeLessThanOrEqual(3);
+    link.refusal = undefined;
+    hear();
+    await advance(31_000);
+    expect(told.at(-1)!.devices[0]).toMatchObject({ name: 'one', links: [{ rssiDbm: -60 }] });
     await inventory.stop();
   });
 });
