@@ -53,7 +53,7 @@ export class Attempt {
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */
   notBeforeMs = 0;
-  /** Lets go of its lanes, so that others may look at the device. */
+  /** Lets go of its lanes, so that others may look at the device, and of its artifact in the cache. */
   unclaim: () => void = () => undefined;
 
   constructor(

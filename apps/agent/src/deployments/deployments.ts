@@ -267,7 +267,13 @@ export class Deployments {
   }
 
   #adopt(attempt: Attempt): void {
-    attempt.unclaim = this.#options.lanes.claim(attempt.lanes);
+    const unclaim = this.#options.lanes.claim(attempt.lanes);
+    // From now on, not only while it runs: what waits for its turn must find its artifact, whatever is fetched meanwhile.
+    const release = this.#options.cache.hold(attempt.grant.artifact.sha256);
+    attempt.unclaim = () => {
+      unclaim();
+      release();
+    };
     this.#attempts.set(attempt.key, attempt);
   }
 

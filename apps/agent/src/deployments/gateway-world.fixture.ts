@@ -41,6 +41,8 @@ export class World {
   revision = 0;
   site: Site = EMPTY_SITE;
   hasArtifact = true;
+  /** Holds on artifacts in the cache. */
+  held = 0;
   /** Reports are committed and acknowledged at once. */
   serverHears = true;
   /** Links whose unit takes nothing and says nothing. */
@@ -94,7 +96,14 @@ export class World {
       cache: {
         open: () => Promise.resolve({ ...sourceOf(IMAGE), close: () => undefined }),
         discard: () => Promise.resolve(),
-        hold: () => () => undefined,
+        hold: () => {
+          let held = true;
+          this.held += 1;
+          return () => {
+            this.held -= held ? 1 : 0;
+            held = false;
+          };
+        },
         obtain: (_, __, signal) =>
           this.hasArtifact
             ? Promise.resolve('')
