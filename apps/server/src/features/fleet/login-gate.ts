@@ -16,6 +16,7 @@ const FIRST_EACH_MS = 25;
 
 interface Waiting {
   readonly sinceMs: number;
+  isGone(): boolean;
   /** @param refused milliseconds until its turn, when there is none now. */
   go(refused?: number): void;
 }
@@ -31,9 +32,12 @@ export class LoginGate {
   /** @param nowMs of a clock that does not jump. */
   constructor(private readonly nowMs: () => number = () => performance.now()) {}
 
-  /** @throws ProblemError `server.overloaded` with `retryAfterMs`, before any work; or what the work throws. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.working >= AT_ONCE) await this.turn();
+  /**
+   * @param isGone whether the agent has hung up meanwhile: then nothing is worked for it.
+   * @throws ProblemError `server.overloaded` with `retryAfterMs`, before any work; or what the work throws.
+   */
+  async run<T>(work: () => Promise<T>, isGone: () => boolean = () => false): Promise<T> {
+    if (this.working >= AT_ONCE) await this.turn(isGone);
     if (this.working === 0) this.lastAnswerMs = this.nowMs();
     this.working += 1;
     try {
@@ -47,11 +51,12 @@ export class LoginGate {
     }
   }
 
-  private turn(): Promise<void> {
+  private turn(isGone: () => boolean): Promise<void> {
     if (this.waiting.length >= Math.min(MAX_WAITING, ANSWER_WITHIN_MS / this.eachMs)) throw overloaded(this.book());
     return new Promise((resolve, reject) =>
       this.waiting.push({
         sinceMs: this.nowMs(),
+        isGone,
         go: (refused) => (refused === undefined ? resolve() : reject(overloaded(refused))),
       }),
     );
@@ -60,8 +65,9 @@ export class LoginGate {
   /** The next one whose agent still waits; those for whom it is too late are told so, and cost nothing. */
   private next(): void {
     for (let item = this.waiting.shift(); item; item = this.waiting.shift()) {
-      if (this.nowMs() - item.sinceMs <= ANSWER_WITHIN_MS) return item.go();
-      item.go(this.book());
+      if (item.isGone()) item.go(0);
+      else if (this.nowMs() - item.sinceMs <= ANSWER_WITHIN_MS) return item.go();
+      else item.go(this.book());
     }
   }
 
