@@ -7,7 +7,6 @@ import type { Step } from '../journal/ledger.js';
 import { attemptKey, refOf, type ReportDraft } from '../journal/records.js';
 import { linkLane } from '../links/parse-link.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
-import type { ShutRule } from './local-rules.js';
 
 /**
  * - `waiting`: wants its artifact; `downloading`: gets it; `ready`: wants its turn; `running`: has the link.
@@ -15,6 +14,12 @@ import type { ShutRule } from './local-rules.js';
  * - `done`: its end is written down.
  */
 export type AttemptPhase = 'waiting' | 'downloading' | 'ready' | 'running' | 'withdrawn' | 'done';
+
+/** The rule that keeps an attempt from starting, as the code of the end it comes to when the rule stays shut. */
+export interface ShutRule {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
 
 /** What the journal shows of an attempt that was started before this start of the agent. */
 export interface Resumed {

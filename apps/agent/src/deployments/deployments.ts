@@ -15,10 +15,10 @@ import { parseLinkName } from '../links/parse-link.js';
 import { RepeatedLine } from '../logger.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { ReceivedOrder } from '../uplink/uplink.js';
-import { Attempt } from './attempt.js';
+import { Attempt, type ShutRule } from './attempt.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
-import type { LocalRules, ShutRule } from './local-rules.js';
+import type { LocalRules } from './local-rules.js';
 import { neverStarted } from './never-started.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {

@@ -10,13 +10,7 @@ import { hoursCover } from '../site/hours.js';
 import { makeCall, type CallResult } from '../site/make-call.js';
 import type { Site } from '../site/site-file.js';
 import type { Call } from '../site/site-rules.js';
-import type { Attempt } from './attempt.js';
-
-/** The rule that keeps an attempt from starting, as the code of the end it comes to when the rule stays shut. */
-export interface ShutRule {
-  readonly code: ErrorCode;
-  readonly detail: string;
-}
+import type { Attempt, ShutRule } from './attempt.js';
 
 export interface LocalRulesOptions {
   readonly site: Site;
