@@ -1,11 +1,11 @@
 /** The daemon as a whole: puts the parts together, starts and stops them in order. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { AttemptRef } from '@drydock/contracts';
 import { importSigningKey } from '@drydock/contracts';
 import { AGENT_MODEL, DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
+import { LocalRules } from './deployments/local-rules.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
@@ -18,6 +18,7 @@ import { LogHistory } from './log/log-history.js';
 import { LogLevelSwitch } from './log/log-level.js';
 import { RemoteLogLevel } from './log/remote-log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
+import { LiveSite } from './site/live-site.js';
 import type { Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
@@ -25,7 +26,9 @@ import { PlaceWatch } from './status/place-watch.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
+import { DownloadPace } from './uplink/download-pace.js';
 import { requireSafeUrl } from './uplink/http-client.js';
+import { ProgressMessages } from './uplink/progress-messages.js';
 import { UnreadOrder } from './upgrade/unread-order.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
@@ -36,6 +39,8 @@ export interface AgentOptions {
   /** Folder of the agent's state: key, journal, artifacts. */
   readonly stateDir: string;
   readonly site: Site;
+  /** Where the site came from: looked at while the agent runs. */
+  readonly siteFile?: string | undefined;
   /** Needed until the gateway is enrolled. */
   readonly serverUrl?: string | undefined;
   /** Asked for only while the gateway is not enrolled. */
@@ -81,8 +86,6 @@ const SILENT_DAEMON_LOG: DaemonLog = {
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
 export const STOP_MS = 60_000;
 const JOURNAL_RETRY_MS = 60_000;
-const PROGRESS_MS = 1000;
-const MAX_PROGRESS_ITEMS = 64;
 
 /**
  * Enrols if needed and starts everything. The connection is made in the background.
@@ -90,8 +93,18 @@ const MAX_PROGRESS_ITEMS = 64;
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { log, clock = realClock, allowPlaintext = false } = options;
-  const site = options.self ? siteWithSelf(options.site) : options.site;
-  const protocols = options.self ? protocolsWithSelf(options.protocols ?? PROTOCOLS) : (options.protocols ?? PROTOCOLS);
+  const dress = (site: Site): Site => (options.self ? siteWithSelf(site) : site);
+  const spoken = options.protocols ?? PROTOCOLS;
+  const live = new LiveSite({
+    site: dress(options.site),
+    dress,
+    path: options.siteFile,
+    knownProtocols: [...spoken.keys()],
+    clock,
+    log,
+  });
+  const { site } = live;
+  const protocols = options.self ? protocolsWithSelf(spoken) : spoken;
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
@@ -145,7 +158,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     presence: () => ({
       held: deployments.holds,
       // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
-      links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
+      links: [...journalTrouble(journal), ...siteTrouble(live), ...inventory.presenceLinks()].slice(0, 64),
     }),
     order: (order) => {
       if (order.body) remoteLevel.take(order.body);
@@ -164,14 +177,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   const cache = new ArtifactCache({
     dir: join(options.stateDir, 'artifacts'),
-    maxBytes: site.limits.cacheMiB * 1024 * 1024,
+    get maxBytes() {
+      return site.limits.cacheMiB * 1024 * 1024;
+    },
     clock,
     log,
+    pace: new DownloadPace({ clock, time, downloads: () => site.downloads }),
     openArtifact: (sha256, offset, signal) => uplink.openArtifact(sha256, offset, signal),
   });
   const totals = new Map<string, number>();
   const progress = new ProgressMessages(clock, (items) => uplink.progress({ v: 1, items }));
   const releaseKeys = releaseKeysOf(site, state.enrolment);
+  const rules = new LocalRules({ site, clock, time, changed: () => deployments.pump() });
   const deployments: Deployments = new Deployments({
     clock,
     log,
@@ -183,6 +200,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     signals,
+    rules,
     releaseKeys,
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
@@ -242,6 +260,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   uplink.start();
   await deployments.recover();
   inventory.start();
+  live.onChange = () => {
+    inventory.siteChanged();
+    places.siteChanged();
+    uplink.announce();
+    deployments.pump();
+  };
+  live.start();
   places.start();
   self?.start();
   let troubled = false;
@@ -285,8 +310,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
-      await Promise.all([places.stop(), unread?.stop(), self?.stop()]);
-      await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
+      await Promise.all([places.stop(), unread?.stop(), self?.stop(), live.stop()]);
+      await Promise.all([deployments.stop(STOP_MS), inventory.stop(), rules.stop()]);
       await cache.stop();
       await uplink.stop();
       await links.close();
@@ -351,6 +376,10 @@ function journalTrouble(journal: Journal): { link: string; state: 'down'; note: 
   return trouble ? [{ link: 'journal', state: 'down', note: `${trouble.code}: ${trouble.detail}`.slice(0, 256) }] : [];
 }
 
+function siteTrouble(live: LiveSite): { link: string; state: 'down'; note: string }[] {
+  return live.note === undefined ? [] : [{ link: 'site-file', state: 'down', note: live.note }];
+}
+
 function every(clock: Clock, periodMs: number, work: () => void): () => void {
   let callOff = (): void => undefined;
   const next = (): void => {
@@ -361,29 +390,4 @@ function every(clock: Clock, periodMs: number, work: () => void): () => void {
   };
   next();
   return () => callOff();
-}
-
-/** Progress of all transfers in at most one message a second. */
-class ProgressMessages {
-  readonly #items = new Map<string, { ref: AttemptRef; sentBytes: number; totalBytes: number }>();
-  #timer: (() => void) | undefined;
-
-  constructor(
-    private readonly clock: Clock,
-    private readonly send: (items: { ref: AttemptRef; sentBytes: number; totalBytes: number }[]) => void,
-  ) {}
-
-  add(ref: AttemptRef, sentBytes: number, totalBytes: number): void {
-    this.#items.set(`${ref.deployment}/${ref.attempt}`, { ref, sentBytes, totalBytes });
-    this.#timer ??= this.clock.after(PROGRESS_MS, () => {
-      this.#timer = undefined;
-      const items = [...this.#items.values()].slice(0, MAX_PROGRESS_ITEMS);
-      this.#items.clear();
-      this.send(items);
-    });
-  }
-
-  stop(): void {
-    this.#timer?.();
-  }
 }

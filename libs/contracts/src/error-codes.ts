@@ -137,6 +137,12 @@ export const ERROR_CODES = {
     'This gateway cannot speak to the boot loader ({protocol}): {detail}.',
   ),
   'gateway.journal': row('gateway', 'retry', 'The journal of the gateway cannot be written: {detail}.'),
+  // Local rules of the site.
+  'site.quiet-hours': row('operator', 'retry', 'The quiet hours of the site lasted until the grant ended.'),
+  'site.in-use': row('operator', 'retry', 'The device was in use until the grant ended: {detail}.'),
+  'site.battery': row('operator', 'retry', 'The battery was too low, or not known, until the grant ended: {detail}.'),
+  'site.hook-before': row('operator', 'retry', "The site's hook before the update failed: {detail}."),
+  'site.hook-after': row('operator', 'none', "The site's hook after the update failed: {detail}."),
   // Server and people.
   'server.blob-missing': row('server', 'retry', 'The artifact bytes are missing in the store.'),
   'server.unavailable': row('server', 'retry', 'The server cannot do this now: {detail}.'),

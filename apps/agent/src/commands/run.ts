@@ -77,6 +77,7 @@ export async function run(options: RunOptions): Promise<number> {
           startAgent({
             stateDir: options.state,
             site,
+            siteFile: options.site,
             ...(codec && { protocols: protocolsWith(codec) }),
             serverUrl: options.server,
             token: () => readToken(options.tokenFile),

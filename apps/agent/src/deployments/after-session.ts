@@ -22,7 +22,7 @@ export function afterSession(attempt: Known, outcome: UpdateOutcome, stopping: b
     return code === 'link.no-room' ? 'later' : 'end';
   }
   if (!attempt.resumed) return 'end';
-  // After a restart a device that does not answer (yet) is looked for until the time is over.
-  if (code?.startsWith('link.')) return 'later';
+  // After a restart a device that does not answer (yet), or that the site does not give free, is tried until the time is over.
+  if (code?.startsWith('link.') || code === 'site.hook-before') return 'later';
   return code === 'fence.no-time' ? 'ready' : 'end';
 }

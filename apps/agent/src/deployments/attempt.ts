@@ -1,5 +1,5 @@
 /** One attempt that this agent holds, from grant to end. */
-import type { AttemptRef, Epoch, Grant } from '@drydock/contracts';
+import type { AttemptRef, Epoch, ErrorCode, Grant } from '@drydock/contracts';
 import type { Identification } from '@drydock/dfu-core';
 import type { Fences } from '../driver/fences.js';
 import type { SessionDriver } from '../driver/session-driver.js';
@@ -14,6 +14,12 @@ import type { TrustedTime } from '../uplink/trusted-time.js';
  * - `done`: its end is written down.
  */
 export type AttemptPhase = 'waiting' | 'downloading' | 'ready' | 'running' | 'withdrawn' | 'done';
+
+/** The rule that keeps an attempt from starting, as the code of the end it comes to when the rule stays shut. */
+export interface ShutRule {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
 
 /** What the journal shows of an attempt that was started before this start of the agent. */
 export interface Resumed {
@@ -44,13 +50,17 @@ export class Attempt {
   overdue = false;
   /** Number of the report that the grant is held. */
   takenSeq: number | undefined;
+  /** The rule of the site that kept it from starting when it was looked at last. */
+  shut: ShutRule | undefined;
+  /** What failed beside the update: hooks of the site. */
+  alsoFailed: { code: ErrorCode; detail: string }[] = [];
   /** A report that could not be written down yet. */
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */
   notBeforeMs = 0;
   /** Since when it waits for its turn (monotonic clock). */
   readyAtMs: number | undefined;
-  /** Lets go of its lanes, so that others may look at the device. */
+  /** Lets go of its lanes, so that others may look at the device, and of its artifact in the cache. */
   unclaim: () => void = () => undefined;
 
   constructor(

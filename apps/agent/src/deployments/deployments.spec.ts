@@ -21,6 +21,21 @@ describe('deployments', () => {
     expect(it.deployments.holds).toEqual({ reign: 0, revision: 1 });
   });
 
+  it('keeps the artifact of whatever it has in hand from being evicted, until its end', async () => {
+    const it = await openWorld(undefined, (each) => (each.serverHears = false));
+    it.tellTime();
+    const [a, b] = [it.grant(1), it.grant(2)];
+    await it.order([a, b]);
+    await it.advance(5000);
+    // Both wait for their turn, and nothing runs.
+    expect([it.touches(1).length, it.held]).toEqual([0, 2]);
+    await it.order([b]);
+    expect(it.held).toBe(1);
+    it.serverHears = true;
+    await it.advance(30_000);
+    expect([it.kinds(b).at(-1), it.held]).toEqual(['ended:proven', 0]);
+  });
+
   it('starts nothing without a fresh time, and goes on when it comes', async () => {
     const it = await openWorld();
     const grant = it.grant(1);

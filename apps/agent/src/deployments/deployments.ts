@@ -15,10 +15,11 @@ import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { ReceivedOrder } from '../uplink/uplink.js';
 import { afterSession } from './after-session.js';
 import { AirTime } from './air-time.js';
-import { Attempt } from './attempt.js';
+import { Attempt, type ShutRule } from './attempt.js';
 import { AttemptEnds } from './attempt-ends.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { failedOutcome, isWithoutApplication } from './ended-report.js';
+import type { LocalRules } from './local-rules.js';
 import { neverStarted } from './never-started.js';
 import { Turns } from './turns.js';
 
@@ -31,6 +32,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   readonly lanes: Lanes;
   /** How strongly devices are heard. */
   readonly signals?: Signals;
+  /** What the site allows, and its hooks. */
+  readonly rules: Pick<LocalRules, 'shut' | 'before' | 'after' | 'forget'>;
   /** An attempt takes its link. */
   working?(attempt: Attempt): void;
   /** Whether an attempt that is ready may take its turn, beside the others; any may where this is left out. */
@@ -67,7 +70,7 @@ export class Deployments {
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
-    this.#ends = new AttemptEnds(options, this.#attempts);
+    this.#ends = new AttemptEnds({ ...options, left: (attempt) => options.rules.forget(attempt) }, this.#attempts);
     const signals = options.signals ?? new Signals(() => options.clock.monotonicMs());
     this.#turns = new Turns({ ...options, airTime: this.airTime, signals });
     this.#stopListening = options.lanes.onFree(() => this.pump());
@@ -137,6 +140,9 @@ export class Deployments {
       const remaining = time.remainingMs(attempt.endsAtMs);
       if (remaining !== undefined && remaining <= 0) {
         if (attempt.resumed) this.#background(this.#ends.giveUp(attempt));
+        // A rule of the site stayed shut: then that is why, and nothing was tried.
+        else if (attempt.shut)
+          this.#background(this.#ends.end(attempt, failedOutcome(attempt, ruleError(attempt.shut)), 0));
         else this.#background(this.#ends.withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
       else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) ready.push(attempt);
@@ -269,7 +275,13 @@ export class Deployments {
   }
 
   #adopt(attempt: Attempt): void {
-    attempt.unclaim = this.#options.lanes.claim(attempt.lanes);
+    const unclaim = this.#options.lanes.claim(attempt.lanes);
+    // From now on, not only while it runs: what waits for its turn must find its artifact, whatever is fetched meanwhile.
+    const release = this.#options.cache.hold(attempt.grant.artifact.sha256);
+    attempt.unclaim = () => {
+      unclaim();
+      release();
+    };
     this.#attempts.set(attempt.key, attempt);
   }
 
@@ -295,7 +307,7 @@ export class Deployments {
   }
 
   #start(ready: readonly Attempt[]): void {
-    const { journal, site, working, mayStart } = this.#options;
+    const { journal, site, working, mayStart, rules } = this.#options;
     const { trouble } = journal;
     if (trouble) {
       const error = new DrydockError(trouble.code, { detail: trouble.detail });
@@ -308,7 +320,10 @@ export class Deployments {
     for (;;) {
       const running = this.attempts.filter(({ phase }) => phase === 'running').length;
       if (running >= site.limits.parallel) return;
-      const turn = this.#turns.next([...waiting].filter((attempt) => mayStart?.(attempt, this.attempts) ?? true));
+      const turn = this.#turns.next(
+        [...waiting].filter((attempt) => mayStart?.(attempt, this.attempts) ?? true),
+        (attempt) => (attempt.shut = rules.shut(attempt)) === undefined,
+      );
       if (!turn) return;
       const { attempt, free } = turn;
       waiting.delete(attempt);
@@ -319,7 +334,7 @@ export class Deployments {
   }
 
   async #run(attempt: Attempt): Promise<void> {
-    const { clock, log, cache } = this.#options;
+    const { clock, log, cache, rules } = this.#options;
     const release = cache.hold(attempt.grant.artifact.sha256);
     const began = clock.monotonicMs();
     attempt.startedAtMs = began;
@@ -330,6 +345,7 @@ export class Deployments {
         ...this.#options,
         progress: (_, sent, total) => this.#options.progress(attempt.ref, sent, total),
       };
+      await rules.before(attempt);
       outcome = await runAttempt(attempt, {
         ...ports,
         journal: {
@@ -341,6 +357,11 @@ export class Deployments {
       outcome = failedOutcome(attempt, error);
     } finally {
       release();
+    }
+    const failed = await rules.after(attempt, outcome);
+    if (failed) {
+      attempt.alsoFailed = [failed];
+      log.warn({ attempt: attempt.key, ...failed }, 'hook failed');
     }
     log.info(
       { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
@@ -394,4 +415,8 @@ export class Deployments {
 
 function isNewer(a: { reign: number; revision: number }, b: { reign: number; revision: number }): boolean {
   return a.reign > b.reign || (a.reign === b.reign && a.revision > b.revision);
+}
+
+function ruleError({ code, detail }: ShutRule): DrydockError {
+  return new DrydockError(code, { detail });
 }

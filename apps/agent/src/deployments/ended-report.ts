@@ -24,6 +24,9 @@ export function endedReport(
     ...((after ?? before) && { identity: (after ?? before)!.identity, hardware: { ...(after ?? before)!.hardware } }),
     ...(before && { before: [...before.running].slice(0, 8) }),
     ...(after && { after: [...after.running].slice(0, 8) }),
+    ...(attempt.alsoFailed.length > 0 && {
+      alsoFailed: attempt.alsoFailed.map(({ code, detail }) => ({ code, detail })),
+    }),
     touched: attempt.started,
     needsRescue: outcome.needsRescue,
     sentBytes: Math.max(0, Math.round(outcome.sentBytes)),

@@ -22,7 +22,10 @@ import {
 } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { TrustedTime } from '../uplink/trusted-time.js';
+import type { CallResult } from '../site/make-call.js';
+import type { Call } from '../site/site-rules.js';
 import { Deployments } from './deployments.js';
+import { LocalRules } from './local-rules.js';
 
 const IMAGE = makeMcubootImage({ body: new Uint8Array(64), version: { major: 2, minor: 0, revision: 0, build: 0 } });
 const SHA256 = sha256Hex(IMAGE);
@@ -39,6 +42,8 @@ export class World {
   revision = 0;
   site: Site = EMPTY_SITE;
   hasArtifact = true;
+  /** Holds on artifacts in the cache. */
+  held = 0;
   /** Reports are committed and acknowledged at once. */
   serverHears = true;
   /** Links whose unit takes nothing and says nothing. */
@@ -98,7 +103,14 @@ export class World {
       cache: {
         open: () => Promise.resolve({ ...sourceOf(IMAGE), close: () => undefined }),
         discard: () => Promise.resolve(),
-        hold: () => () => undefined,
+        hold: () => {
+          let held = true;
+          this.held += 1;
+          return () => {
+            this.held -= held ? 1 : 0;
+            held = false;
+          };
+        },
         obtain: (_, __, signal) =>
           this.hasArtifact
             ? Promise.resolve('')
@@ -117,6 +129,13 @@ export class World {
           if (!this.#begun.includes(number)) this.#begun.push(number);
         }
       },
+      rules: new LocalRules({
+        site: this.site,
+        clock: this.clock,
+        time: this.time,
+        changed: () => this.deployments.pump(),
+        call: (call, facts) => this.answerCall(call, facts),
+      }),
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
       heard: () => this.serverHears,
       reported: () => undefined,
@@ -126,6 +145,19 @@ export class World {
     });
     await this.deployments.recover();
     await this.settle();
+  }
+
+  /** What is run or called for the site, with the facts it was told; tests put the answers in. */
+  readonly calls: { readonly call: Call; readonly facts: Readonly<Record<string, string>> }[] = [];
+  answers: (call: Call, facts: Readonly<Record<string, string>>) => CallResult | Promise<CallResult> = () => ({
+    kind: 'ended',
+    status: 0,
+    said: '',
+  });
+
+  async answerCall(call: Call, facts: Readonly<Record<string, string>>): Promise<CallResult> {
+    this.calls.push({ call, facts });
+    return this.answers(call, facts);
   }
 
   linkOf(name: string): ScriptedLink {

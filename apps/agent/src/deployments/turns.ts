@@ -28,8 +28,9 @@ export class Turns {
   /**
    * The attempt that begins now, with its lanes taken; undefined when there is none.
    * @param ready attempts that have all they need but a link.
+   * @param mayBegin asked of the one whose turn it is, when there is room for it.
    */
-  next(ready: readonly Attempt[]): Turn | undefined {
+  next(ready: readonly Attempt[], mayBegin: (attempt: Attempt) => boolean = () => true): Turn | undefined {
     const { clock, lanes } = this.ports;
     const now = clock.monotonicMs();
     const waiting = new Map<Candidate, Attempt>();
@@ -40,8 +41,9 @@ export class Turns {
     for (;;) {
       const candidate = chooseNext([...waiting.keys()], lanes, now);
       if (!candidate) return undefined;
-      const free = lanes.tryTake(candidate.lanes);
-      if (free) return { attempt: waiting.get(candidate)!, free };
+      const attempt = waiting.get(candidate)!;
+      const free = mayBegin(attempt) ? lanes.tryTake(candidate.lanes) : undefined;
+      if (free) return { attempt, free };
       // A look holds what it wants, and was asked to give way: its turn comes when that is free. Others go on meanwhile.
       waiting.delete(candidate);
     }

@@ -39,3 +39,29 @@ describe('the model of a grant (P7)', () => {
     expect(() => checkModel(undefined, grant, siteOf('valve'))).toThrow(wrong as unknown as Error);
   });
 });
+
+describe('the hardware that the site file expects', () => {
+  const site = (hardware: Record<string, string | number>): Site =>
+    ({ devices: [{ link: 'serial:/dev/ttyS1', model: 'pump', hardware }] }) as unknown as Site;
+  const unit = (mode: Identification['mode'] = 'application'): Identification => ({
+    ...says('pump'),
+    mode,
+    hardware: { board: 'rev-c', flashKib: 512 },
+  });
+
+  it.each([[{}], [{ board: 'rev-c' }], [{ flashKib: 512 }], [{ flashKib: '512' }]])('is taken: %j', (hardware) => {
+    expect(() => checkModel(unit(), grant, site(hardware as Record<string, string>))).not.toThrow();
+  });
+
+  it.each([
+    [{ board: 'rev-b' }, 'board is rev-c, expected rev-b'],
+    [{ board: 'rev-c', radio: 'x' }, 'radio is not told, expected x'],
+  ])('is refused where it differs or is not told: %j', (hardware, detail) => {
+    const wrong = expect.objectContaining({ code: 'target.wrong-kind', params: { expected: 'pump', detail } });
+    expect(() => checkModel(unit(), grant, site(hardware as Record<string, string>))).toThrow(
+      wrong as unknown as Error,
+    );
+    // A bootloader tells less, and the unit in it was looked at before.
+    expect(() => checkModel(unit('bootloader'), grant, site(hardware as Record<string, string>))).not.toThrow();
+  });
+});

@@ -31,15 +31,33 @@ export function checkIdentity(found: Identification, grant: Pick<Grant, 'identit
   });
 }
 
-/** @throws DrydockError `artifact.wrong-model` when the unit itself or the site file says another model. */
+/**
+ * @throws DrydockError `artifact.wrong-model` when the unit itself or the site file says another model, `target.wrong-kind`
+ *   when the running application says another hardware than the site file expects.
+ */
 export function checkModel(found: Identification | undefined, grant: Pick<Grant, 'model' | 'links'>, site: Site): void {
   const lanes = new Set(grant.links.map(linkLane));
-  const known = site.devices.find((device) => lanes.has(linkLane(device.link)))?.model;
-  for (const model of [found?.model, known]) {
+  const known = site.devices.find((device) => lanes.has(linkLane(device.link)));
+  for (const model of [found?.model, known?.model]) {
     if (model !== undefined && model !== grant.model) {
       throw new DrydockError('artifact.wrong-model', { expected: model, actual: grant.model });
     }
   }
+  // A bootloader often tells less: what the application said was looked at before it was left.
+  const wrong = found?.mode === 'application' ? wrongHardware(found, known?.hardware) : undefined;
+  if (wrong) throw new DrydockError('target.wrong-kind', { expected: known!.model, detail: wrong });
+}
+
+/** @returns which fact of the unit's hardware is another than expected; one that is not told is another, too. */
+export function wrongHardware(
+  found: Pick<Identification, 'hardware'>,
+  expected: Readonly<Record<string, string | number>> | undefined,
+): string | undefined {
+  for (const [name, value] of Object.entries(expected ?? {})) {
+    const actual = found.hardware[name];
+    if (String(actual ?? '') !== String(value)) return `${name} is ${actual ?? 'not told'}, expected ${value}`;
+  }
+  return undefined;
 }
 
 /**

@@ -1,14 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { InventoryBody } from '@drydock/contracts';
 import { LinkError, type OpenLink, type Sighting } from '@drydock/dfu-core';
 import type { BleAdapter } from '../links/ble/index.js';
 import { Lanes } from '../links/lanes.js';
 import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
-import { EMPTY_SITE, type Site } from '../site/site-file.js';
+import { EMPTY_SITE, type Site, type SiteDevice } from '../site/site-file.js';
 import { ScriptedLink, scriptedProtocol } from '../testing/scripted-link.js';
 import { turns, VirtualClock } from '../testing/virtual-clock.js';
 import { Inventory } from './inventory.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const LINK = 'serial:/dev/d1?baud=115200';
 const LANE = linkLane(LINK);
@@ -17,7 +20,7 @@ function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}
   const lanes = new Lanes();
   const told: InventoryBody[] = [];
   const asked: string[] = [];
-  const site: Site = {
+  const site: Omit<Site, 'devices'> & { devices: readonly SiteDevice[] } = {
     ...EMPTY_SITE,
     ...rest,
     devices: [{ name: 'one', model: 'demo', link: LINK, protocol: 'smp', identity: undefined }],
@@ -44,7 +47,7 @@ function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}
     linksChanged: () => undefined,
   });
   const advance = (ms: number) => clock.advance(ms, () => turns(8));
-  return { lanes, told, asked, inventory, advance };
+  return { lanes, told, asked, inventory, advance, site };
 }
 
 /** An adapter as far as an inventory knows one. */
@@ -116,6 +119,98 @@ describe('inventory', () => {
     expect([searching, lanes.isBusy(LANE)]).toEqual([true, true]);
     await advance(200);
     expect([searching, lanes.isBusy(LANE)]).toEqual([false, false]);
+    await inventory.stop();
+  });
+
+  it('follows the site file: new units are looked at, others are let go', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const { told, inventory, advance, site } = setUp(link, clock);
+    inventory.start();
+    await advance(6000);
+    expect([link.opens, told.length]).toEqual([1, 1]);
+    const [first] = site.devices;
+    site.devices = [first!, { ...first!, name: 'two', link: 'serial:/dev/d2?baud=115200' }];
+    inventory.siteChanged();
+    await advance(6000);
+    // The first is as it was, so it is looked at when that is due.
+    expect([link.opens, told.at(-1)!.devices.map(({ name }) => name)]).toEqual([2, ['two']]);
+    site.devices = [site.devices[1]!];
+    inventory.siteChanged();
+    expect(inventory.presenceLinks().map((each) => each.link)).toEqual(['serial:/dev/d2?baud=115200']);
+    await advance(4000_000);
+    expect(told.slice(2).flatMap(({ devices }) => devices.map(({ name }) => name))).toEqual(['two']);
+    await inventory.stop();
+  });
+
+  it('says nothing of a unit that the site file let go while it was read', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const { told, inventory, advance, site } = setUp(link, clock);
+    inventory.start();
+    await advance(1000);
+    site.devices = [];
+    inventory.siteChanged();
+    await advance(20_000);
+    expect([link.opens, told.length]).toEqual([1, 0]);
+    await inventory.stop();
+  });
+
+  it('looks sooner at a device that is heard again, and not at each of its advertisements', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const name = 'ble:AA:BB:CC:DD:EE:01';
+    let sighted: ((sighting: Sighting) => void) | undefined;
+    const adapter = {
+      scan: (_: number, onSighting: (sighting: Sighting) => void) => {
+        sighted = onSighting;
+        return Promise.resolve();
+      },
+    };
+    let tries = 0;
+    const told: InventoryBody[] = [];
+    const inventory = new Inventory({
+      clock,
+      log: SILENT,
+      site: {
+        ...EMPTY_SITE,
+        bluetooth: { adapter: 'hci0', scanSeconds: 10, everySeconds: 300 },
+        devices: [{ name: 'one', model: 'demo', link: name, protocol: 'smp', identity: undefined }],
+      },
+      links: {
+        link: () => {
+          tries += 1;
+          return Promise.resolve(link);
+        },
+        bluetooth: () => Promise.resolve(adapter as never),
+        close: () => Promise.resolve(),
+      },
+      lanes: new Lanes(),
+      protocols: new Map([['smp', scriptedProtocol({ identifyMs: 1000, transferMs: 0, proveMs: 0 })]]),
+      evidence: () => ({ lastSeq: 0, heardMs: undefined }),
+      publish: (body) => {
+        told.push(body);
+        return Promise.resolve();
+      },
+      linksChanged: () => undefined,
+    });
+    const advance = (ms: number) => clock.advance(ms, () => turns(8));
+    link.refusal = new LinkError('link.not-found', { link: name, withinMs: 1 });
+    inventory.start();
+    // Out of reach: the pauses between two tries have grown to a quarter of an hour and more.
+    await advance(1_900_000);
+    const before = tries;
+    const hear = (): void => sighted!({ link: 'ble', address: 'AA:BB:CC:DD:EE:01', services: [], rssiDbm: -60 });
+    for (let count = 0; count < 60; count += 1) {
+      hear();
+      await advance(1000);
+    }
+    expect(tries - before).toBeGreaterThanOrEqual(2);
+    expect(tries - before).toBeLessThanOrEqual(3);
+    link.refusal = undefined;
+    hear();
+    await advance(31_000);
+    expect(told.at(-1)!.devices[0]).toMatchObject({ name: 'one', links: [{ rssiDbm: -60 }] });
     await inventory.stop();
   });
 });

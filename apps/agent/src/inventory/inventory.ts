@@ -8,11 +8,14 @@ import type { Clock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { SessionDriver } from '../driver/session-driver.js';
 import type { Lanes } from '../links/lanes.js';
+import { wrongHardware } from '../deployments/unit-checks.js';
 import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
 import type { Signals } from '../links/signals.js';
 import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
+import { matchesGlob } from './glob.js';
+import { tellChange } from './device-change.js';
 import type { Site, SiteDevice } from '../site/site-file.js';
 
 export interface InventoryOptions {
@@ -35,6 +38,9 @@ export interface InventoryOptions {
 interface Unit {
   readonly device: SiteDevice;
   readonly lane: string;
+  /** Named by the site file, not found by a rule of it. */
+  readonly listed: boolean;
+  triedMs: number;
   dueMs: number;
   failures: number;
   state: 'unknown' | 'up' | 'down';
@@ -74,7 +80,7 @@ export class Inventory {
 
   constructor(options: InventoryOptions) {
     this.#options = options;
-    for (const device of options.site.devices) this.#add(device);
+    for (const device of options.site.devices) this.#add(device, true);
     this.#stopListening = options.lanes.onFree(() => this.#pump());
   }
 
@@ -105,6 +111,22 @@ export class Inventory {
     this.#pump();
   }
 
+  /** The site file is another: units it no longer names are let go, new ones are looked at. */
+  siteChanged(): void {
+    const listed = new Map(this.#options.site.devices.map((device) => [linkLane(device.link), device]));
+    for (const [lane, unit] of this.#units) {
+      const next = listed.get(lane);
+      const stays = next ? JSON.stringify(next) === JSON.stringify(unit.device) : !unit.listed;
+      if (stays) listed.delete(lane);
+      else {
+        this.#units.delete(lane);
+        this.#changed.delete(unit);
+      }
+    }
+    for (const device of listed.values()) this.#add(device, true);
+    this.#pump();
+  }
+
   /** What presence says of links. */
   presenceLinks(): PresenceBody['links'] {
     const { links, site } = this.#options;
@@ -131,11 +153,13 @@ export class Inventory {
     return [...adapter, ...units].slice(0, MAX_PRESENCE_LINKS);
   }
 
-  #add(device: SiteDevice): Unit {
+  #add(device: SiteDevice, listed: boolean): Unit {
     const lane = linkLane(device.link);
     const unit: Unit = {
       device,
       lane,
+      listed,
+      triedMs: Number.NEGATIVE_INFINITY,
       dueMs: 0,
       failures: 0,
       state: 'unknown',
@@ -180,8 +204,11 @@ export class Inventory {
     const { clock, log, site } = this.#options;
     const evidence = this.#options.evidence();
     const was = `${unit.state} ${unit.note}`;
+    unit.triedMs = clock.monotonicMs();
     try {
       const found = await this.#identify(unit.device, yielding);
+      if (this.#units.get(unit.lane) !== unit) return; // the site file no longer names it like this
+      if (unit.facts) tellChange(log, unit.facts, found);
       unit.facts = this.#describe(unit, found, evidence);
       if (unit.state === 'down') log.info({ link: unit.device.link }, 'identified again');
       unit.state = 'up';
@@ -239,6 +266,8 @@ export class Inventory {
       (expected.kind !== found.identity.kind || expected.value !== found.identity.value);
     if (stranger)
       this.#options.log.warn({ link: device.link, found: found.identity }, 'another unit than the site file says');
+    const wrong = found.mode === 'application' ? wrongHardware(found, device.hardware) : undefined;
+    if (wrong) this.#options.log.warn({ link: device.link, detail: wrong }, 'other hardware than the site file says');
     const model = found.model ?? (stranger ? undefined : device.model);
     return {
       identity: found.mode === 'bootloader' && expected ? expected : found.identity,
@@ -309,6 +338,7 @@ export class Inventory {
     const known = this.#units.get(lane);
     if (known) {
       known.rssiDbm = sighting.rssiDbm;
+      this.#lookSooner(known, sighting);
       return;
     }
     const protocol = [...this.#options.protocols.values()].find((each) => each.recognise(sighting) === 'bootloader');
@@ -333,30 +363,29 @@ export class Inventory {
     if (!rule || this.#units.size >= MAX_UNITS || sighting.privateAddress) return;
     const link = `ble:${address.toUpperCase()}`;
     parseLinkName(link); // what is advertised becomes a name only if it is an address
-    const unit = this.#add({
-      name: sighting.name?.slice(0, 128),
-      model: rule.model,
-      link,
-      protocol: rule.protocol,
-      identity: undefined,
-    });
+    const unit = this.#add(
+      {
+        name: sighting.name?.slice(0, 128),
+        model: rule.model,
+        link,
+        protocol: rule.protocol,
+        identity: undefined,
+      },
+      false,
+    );
     unit.rssiDbm = sighting.rssiDbm;
     this.#pump();
   }
-}
 
-/** `*` stands for anything, also nothing. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  const parts = pattern.split('*');
-  const [first = ''] = parts;
-  if (!text.startsWith(first)) return false;
-  if (parts.length === 1) return text === first;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
+  /** It is heard again, or advertises as another than it was: worth a look before that is due. */
+  #lookSooner(unit: Unit, sighting: Sighting): void {
+    const recognised = this.#options.protocols.get(unit.device.protocol)?.recognise(sighting);
+    const changed = recognised === 'bootloader' && unit.facts?.mode === 'application';
+    if (unit.reading || (unit.state !== 'down' && !changed)) return;
+    // What advertises and then does not answer is not asked at every advertisement.
+    const due = Math.max(this.#options.clock.monotonicMs(), unit.triedMs + RETRY_MS);
+    if (due >= unit.dueMs) return;
+    unit.dueMs = due;
+    this.#pump();
   }
-  const last = parts.at(-1)!;
-  return text.length - at >= last.length && text.endsWith(last);
 }

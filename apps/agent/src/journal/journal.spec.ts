@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,9 @@ import {
   scanJournal,
 } from './record-framing.js';
 import { refOf } from './records.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 let dir: string;
 const opened: Journal[] = [];

@@ -6,48 +6,26 @@ import { join } from 'node:path';
 import { Epoch, type AttemptRef, type Report } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { compacted, type Entry } from './compaction.js';
-import { isNoSpace, realDisk, type JournalDisk } from './disk.js';
+import { isNoSpace, realDisk } from './disk.js';
 import { JournalFile, Reserve } from './journal-file.js';
+import type { ForgottenReport, JournalOptions, Trouble } from './journal-options.js';
 import { Ledger, type AttemptBook, type EpochBook, type LastWord, type RecordPlace } from './ledger.js';
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
 import { parseRecord } from './parse-record.js';
 import { keepCopy, readJournal } from './read-journal.js';
-import {
-  attemptKey,
-  roomOf,
-  TROUBLE_SHARE,
-  type JournalEntry,
-  type JournalRecord,
-  type ReportDraft,
-} from './records.js';
-
-export interface JournalOptions {
-  readonly dir: string;
-  /** 128 random bits, hex: the epoch that begins now. */
-  readonly epoch: string;
-  readonly maxBytes?: number;
-  readonly disk?: JournalDisk;
-  /** The first reports of the epoch, written in one piece with its beginning. */
-  first?(found: Journal['found'], note: string | undefined): readonly ReportDraft[];
-}
-
-/** A number whose report is gone: the server commits it as refused, and the numbers after it can follow. */
-export interface ForgottenReport {
-  readonly seq: number;
-  readonly kind: 'forgotten';
-}
+import { attemptKey, roomOf, TROUBLE_SHARE, type JournalEntry, type JournalRecord } from './records.js';
 
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 /** Files smaller than this are not worth a compaction. */
 const COMPACT_FROM_BYTES = 512 * 1024;
-
-type Trouble = 'gateway.disk-full' | 'gateway.journal';
 
 interface Waiting {
   readonly entries: readonly JournalEntry[];
   resolve(written: readonly JournalRecord[]): void;
   reject(error: Error): void;
 }
+
+export type { ForgottenReport, JournalOptions } from './journal-options.js';
 
 export class Journal {
   /** How the journal was found at this start. */

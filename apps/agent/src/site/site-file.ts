@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { parseReleaseKey } from '../deployments/release-keys.js';
 import type { SecurityPolicy } from '../links/ble/security-policy.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import { Downloads, Hooks, Rules } from './site-rules.js';
 import { LinkSecurity, linkSecurityOf } from './link-security.js';
 
 const link = z.string().superRefine((text, context) => {
@@ -28,6 +29,8 @@ const Model = z.strictObject({
   releaseKeys: z.array(z.string().min(1).max(4000)).max(8).default([]),
   /** What the running application calls itself, by the SHA-256 of the artifact. */
   expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
+  /** Around each update of its devices, unless a device has its own. */
+  hooks: Hooks.optional(),
   /** Of the Bluetooth links to its devices. */
   security: LinkSecurity.optional(),
 });
@@ -38,6 +41,9 @@ const Device = z.strictObject({
   link,
   protocol: z.string().max(64).optional(),
   identity: IdentityFact.optional(),
+  /** What the unit must say of its hardware, by the names that its protocol gives these facts. */
+  hardware: z.record(z.string().max(64), z.union([z.string().max(256), z.number()])).default({}),
+  hooks: Hooks.optional(),
   /** Of its Bluetooth link; what is not said here is as for the model. */
   security: LinkSecurity.optional(),
 });
@@ -75,6 +81,8 @@ export const SiteFile = z.strictObject({
   models: z.record(ModelName, Model).default({}),
   devices: z.array(Device).max(256).default([]),
   discover: z.array(Discover).max(32).default([]),
+  rules: Rules.prefault({}),
+  downloads: Downloads.prefault({}),
   /** Module with the loader codec for BC127: a path from here, or a package that is installed here. */
   loaderCodec: z.string().min(1).max(400).optional(),
 });
@@ -86,6 +94,9 @@ export interface SiteDevice {
   readonly link: string;
   readonly protocol: string;
   readonly identity: z.infer<typeof IdentityFact> | undefined;
+  /** What the unit must say of its hardware. */
+  readonly hardware?: Readonly<Record<string, string | number>>;
+  readonly hooks?: Hooks;
 }
 
 export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
@@ -93,6 +104,8 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   readonly releaseKeys: ReadonlyMap<string, readonly KeyObject[]>;
   /** @returns what the application calls itself when this artifact runs on the model. */
   expectVersion(model: string, sha256: string): string | undefined;
+  /** @returns what is to be called around an update of this model on this link. */
+  hooksOf(model: string, link: string): Hooks | undefined;
   /**
    * What is asked of the Bluetooth link to an address; of a device that is not in the file, as its model says.
    * @param address lower case.
@@ -106,6 +119,7 @@ export const EMPTY_SITE: Site = {
   devices: [],
   releaseKeys: new Map(),
   expectVersion: () => undefined,
+  hooksOf: () => undefined,
   security: () => undefined,
 };
 
@@ -174,7 +188,10 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     const lane = linkLane(device.link);
     if (lanes.has(lane)) refuse(['devices', index, 'link'], `${lane} is named twice`);
     lanes.add(lane);
-    return { name: device.name, model: device.model, link: device.link, protocol, identity: device.identity };
+    const { name, model, link: spelt, identity, hardware } = device;
+    const hooks = device.hooks ?? file.models[model]?.hooks;
+    const known = Object.keys(hardware).length > 0;
+    return { name, model, link: spelt, protocol, identity, ...(known && { hardware }), ...(hooks && { hooks }) };
   });
   for (const [index, rule] of file.discover.entries()) {
     checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));
@@ -184,6 +201,10 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     devices,
     releaseKeys,
     expectVersion: (model, sha256) => file.models[model]?.expectVersions[sha256],
+    hooksOf: (model, name) => {
+      const lane = linkLane(name);
+      return devices.find((device) => linkLane(device.link) === lane)?.hooks ?? file.models[model]?.hooks;
+    },
     security: (address, model) =>
       security.byLane.has(`ble:${address}`)
         ? security.byLane.get(`ble:${address}`)

@@ -30,7 +30,7 @@ interface Place {
 
 export class PlaceWatch {
   readonly #options: PlaceWatchOptions;
-  readonly #places: Place[];
+  #places: Place[];
   #timer: (() => void) | undefined;
   #look: Promise<void> | undefined;
   #stopped = false;
@@ -41,11 +41,22 @@ export class PlaceWatch {
   }
 
   start(): void {
+    this.#look = undefined;
     if (this.#places.length === 0 || this.#stopped) return;
     this.#look = this.#lookAtAll().then(() => {
       if (!this.#stopped)
         this.#timer = this.#options.clock.after(this.#options.everyMs ?? EVERY_MS, () => this.start());
     });
+  }
+
+  /** The site file is another. What is known of a place that stays is kept. */
+  siteChanged(): void {
+    const known = new Map(this.#places.map((place) => [place.path, place]));
+    this.#places = placesOf(this.#options.site).map((place) => {
+      const { there, sinceMs } = known.get(place.path) ?? place;
+      return { ...place, there, sinceMs };
+    });
+    if (this.#look === undefined) this.start();
   }
 
   async stop(): Promise<void> {

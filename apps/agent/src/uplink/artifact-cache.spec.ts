@@ -1,13 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DrydockError } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { SILENT } from '../logger.js';
-import { ArtifactCache } from './artifact-cache.js';
+import { ArtifactCache, type ArtifactCacheOptions } from './artifact-cache.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 const BYTES = randomBytes(200_000);
 const ARTIFACT = { sha256: createHash('sha256').update(BYTES).digest('hex'), sizeBytes: BYTES.length };
@@ -48,7 +52,7 @@ function head(response: ServerResponse, from: number): void {
   });
 }
 
-function cache(maxBytes = 10_000_000): ArtifactCache {
+function cache(maxBytes = 10_000_000, pace?: ArtifactCacheOptions['pace']): ArtifactCache {
   const { port } = server.address() as AddressInfo;
   const made = new ArtifactCache({
     dir,
@@ -56,6 +60,7 @@ function cache(maxBytes = 10_000_000): ArtifactCache {
     clock: realClock,
     log: SILENT,
     retryMs: 5,
+    ...(pace && { pace }),
     openArtifact: (sha256, offset, signal) =>
       new Promise((resolve, reject) => {
         get(
@@ -159,4 +164,57 @@ describe('artifact cache', () => {
     await full.discard(ARTIFACT.sha256);
     await expect(full.obtain(ARTIFACT, 10_000)).rejects.toMatchObject({ code: 'gateway.disk-full' });
   });
+
+  it('waits for the hours of the site, stops when they end, and goes on from there', async () => {
+    let open = false;
+    let opened: (() => void) | undefined;
+    let taken = 0;
+    const it = cache(10_000_000, {
+      get isOpen() {
+        return open;
+      },
+      opened: () => new Promise<void>((resolve) => (opened = resolve)),
+      take: async (bytes) => {
+        if (!open) throw new DrydockError('site.quiet-hours');
+        taken += bytes;
+        if (taken > 60_000 && ranges.length === 1) open = false;
+      },
+    });
+    // In pieces, so that the end of the hours falls between them.
+    serve = (_, response, from) => {
+      head(response, from);
+      const next = (at: number): void => {
+        if (at >= BYTES.length) return void response.end();
+        response.write(BYTES.subarray(at, at + 20_000), () => setImmediate(next, at + 20_000));
+      };
+      next(from);
+    };
+    const done = it.obtain(ARTIFACT, 60_000);
+    await until(() => opened !== undefined);
+    expect(ranges).toEqual([]);
+    open = true;
+    const first = opened;
+    first?.();
+    await until(() => opened !== first);
+    open = true;
+    opened?.();
+    expect(await readFile(await done)).toEqual(BYTES);
+    expect(ranges[0]).toBe(0);
+    expect(ranges).toHaveLength(2);
+    expect(ranges[1]).toBeGreaterThan(60_000);
+  });
+
+  it('says that the hours were the reason when the time is over before they come', async () => {
+    const it = cache(10_000_000, {
+      isOpen: false,
+      opened: (signal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
+      take: () => Promise.resolve(),
+    });
+    await expect(it.obtain(ARTIFACT, 50)).rejects.toMatchObject({ code: 'site.quiet-hours' });
+    expect(ranges).toEqual([]);
+  });
 });
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}

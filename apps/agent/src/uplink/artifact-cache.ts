@@ -12,6 +12,7 @@ import { DrydockError, type ByteSource } from '@drydock/dfu-core';
 import { sleep, type Clock } from '../clock.js';
 import { ArtifactFile } from '../driver/artifact-file.js';
 import type { Logger } from '../logger.js';
+import type { DownloadPace } from './download-pace.js';
 
 export interface ArtifactCacheOptions {
   readonly dir: string;
@@ -20,6 +21,8 @@ export interface ArtifactCacheOptions {
   readonly log: Logger;
   /** Opens the artifact's bytes from an offset on; the answer may have any status. */
   openArtifact(sha256: string, offset: number, signal: AbortSignal): Promise<IncomingMessage>;
+  /** Hours and rate; without it downloads run at once, and as fast as they can. */
+  readonly pace?: Pick<DownloadPace, 'isOpen' | 'opened' | 'take'>;
   /** First pause between two tries; doubles up to 30 s. */
   readonly retryMs?: number;
 }
@@ -162,6 +165,11 @@ export class ArtifactCache {
     let refusals = 0;
     let pauseMs = retryMs;
     for (;;) {
+      if (this.#options.pace?.isOpen === false) {
+        failed('site.quiet-hours');
+        await this.#options.pace.opened(signal);
+        if (signal.aborted) throw new DrydockError('site.quiet-hours');
+      }
       const before = await sizeOf(`${this.path(artifact.sha256)}.part`);
       try {
         return await this.#once(artifact, signal);
@@ -171,6 +179,7 @@ export class ArtifactCache {
         failed(said.code);
         if (said.code === 'artifact.digest' && ++wrongDigests >= MAX_WRONG_DIGESTS) throw said;
         if (said.code === 'server.blob-missing' && ++refusals >= MAX_REFUSALS) throw said;
+        if (said.code === 'site.quiet-hours') continue;
         if (said.code === 'gateway.disk-full' || said.code === 'settings.invalid') throw said;
         const after = await sizeOf(`${this.path(artifact.sha256)}.part`);
         if ((after ?? 0) > (before ?? 0)) pauseMs = retryMs;
@@ -200,7 +209,9 @@ export class ArtifactCache {
       });
       try {
         const response = await this.#options.openArtifact(artifact.sha256, have, signal);
-        await receive(response, file, offsetOf(response, have), artifact.sizeBytes);
+        await receive(response, file, offsetOf(response, have), artifact.sizeBytes, (bytes) =>
+          this.#options.pace?.take(bytes, signal),
+        );
       } finally {
         await file.datasync().catch(() => undefined);
         await file.close();
@@ -254,6 +265,7 @@ async function receive(
   file: FileHandle,
   offset: number | DrydockError,
   sizeBytes: number,
+  taken: (bytes: number) => Promise<void> | undefined,
 ): Promise<void> {
   if (offset instanceof DrydockError) {
     response.on('error', () => undefined);
@@ -272,6 +284,7 @@ async function receive(
       }
       await file.write(chunk, 0, chunk.length, at);
       at += chunk.length;
+      await taken(chunk.length);
     });
   } catch (error) {
     if (error instanceof DrydockError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;

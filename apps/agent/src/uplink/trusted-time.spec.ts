@@ -55,7 +55,12 @@ describe('trusted time', () => {
           await clock.advance(local(thereMs + backMs), still);
           time.answer(nonce, 1_000_000_000 + thereMs);
           await clock.advance(local(laterMs), still);
-          expect(time.upperBoundMs()!).toBeGreaterThanOrEqual(1_000_000_000 + thereMs + backMs + laterMs);
+          const trueMs = 1_000_000_000 + thereMs + backMs + laterMs;
+          expect(time.upperBoundMs()!).toBeGreaterThanOrEqual(trueMs);
+          const { earliestMs, latestMs } = time.windowMs()!;
+          expect(earliestMs).toBeLessThanOrEqual(trueMs);
+          // As unsure as the way was long, and what clocks may drift since: no more.
+          expect(latestMs - earliestMs).toBeLessThanOrEqual((thereMs + backMs) * 1.001 + laterMs * 4.1e-4 + 100);
         },
       ),
     );

@@ -62,6 +62,19 @@ export class TrustedTime {
     return this.#answer.serverTimeMs + elapsedMs * (1 + DRIFT) + 2 * BOOT_CLOCK_STEP_MS;
   }
 
+  /**
+   * Between which two moments the server's clock is now: its offset, and how sure that is. Undefined where
+   * {@link upperBoundMs} is.
+   */
+  windowMs(): { readonly earliestMs: number; readonly latestMs: number } | undefined {
+    const latestMs = this.upperBoundMs();
+    if (latestMs === undefined) return undefined;
+    const { serverTimeMs, gotBootMs } = this.#answer!;
+    // The stamp is older than the answer that brought it.
+    const sinceMs = (this.#clock.bootMs() - gotBootMs) * (1 - DRIFT) - 2 * BOOT_CLOCK_STEP_MS;
+    return { earliestMs: serverTimeMs + Math.max(0, sinceMs), latestMs };
+  }
+
   /** Best guess of the server's clock, for the time of events; null without any. */
   estimateMs(): number | null {
     if (!this.#answer) return null;

@@ -13,7 +13,8 @@ export const PresenceBody = z.object({
   protocols: z.array(z.string().max(64)).max(64),
   /**
    * Links of the site file, `adapter:NAME` for a Bluetooth adapter, and `journal` (down) while the journal can take
-   * nothing more, with its error code first in the note: then nothing new starts.
+   * nothing more, with its error code first in the note: then nothing new starts. `site-file` (down) while the site
+   * file cannot be used as it is: the last good one stays, and the note says what is wrong.
    */
   links: z
     .array(z.object({ link: z.string().max(256), state: z.enum(['up', 'down']), note: z.string().max(256).optional() }))

@@ -76,6 +76,11 @@ export const EndedReport = z.object({
   hardware: FlatFacts.optional(),
   before: z.array(RunningImageFact).max(8).optional(),
   after: z.array(RunningImageFact).max(8).optional(),
+  /** What failed beside the update and changes nothing of its outcome, such as a hook of the site: codes and words. */
+  alsoFailed: z
+    .array(z.object({ code: z.string().max(64), detail: z.string().max(256) }))
+    .max(4)
+    .optional(),
   touched: z.boolean(),
   needsRescue: z.boolean(),
   sentBytes: z.int().min(0),

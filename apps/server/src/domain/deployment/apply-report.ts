@@ -56,7 +56,14 @@ export type ReportEffect =
 
 const CHAIN: readonly DeploymentState[] = ['granted', 'downloading', 'transferring', 'activating', 'proving'];
 /** Codes of an attempt that ended before anything was tried: a number, not a try. */
-const UNUSED_CODES: ReadonlySet<string> = new Set(['fence.start-by', 'order.withdrawn', 'order.cancelled']);
+const UNUSED_CODES: ReadonlySet<string> = new Set([
+  'fence.start-by',
+  'order.withdrawn',
+  'order.cancelled',
+  'site.quiet-hours',
+  'site.in-use',
+  'site.battery',
+]);
 
 const refused = (note: string): ReportEffect => ({ disposition: 'refused', note });
 const history = (note: string, ahead = false): ReportEffect => ({

@@ -44,7 +44,10 @@ export class AgentController {
   @ZodResponse(LoginResponse)
   login(@ZodBody(LoginRequest) body: LoginRequest, @Req() request: Request): Promise<LoginResponse> {
     return this.limited(request, 'login', 'request.unauthenticated', () =>
-      this.gate.run(() => this.logins.login(body.envelope)),
+      this.gate.run(
+        () => this.logins.login(body.envelope),
+        () => request.socket.destroyed,
+      ),
     );
   }
 

@@ -1,9 +1,12 @@
 /** Room in memory: what one gateway may take of it, what all may, and that it comes back. */
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { until } from '../fleet/fleet.fixture.js';
 import type { CommitResult, IncomingBatch, ReportCommitter } from './report-committer.js';
 import { OverloadedError, ReportQueue } from './report-queue.js';
+
+// Of a machine that others load as well.
+jest.setTimeout(60_000);
 
 /** Commits when it is told to. */
 class SlowCommitter {
