@@ -26,4 +26,5 @@ export * from './http/audit-api.js';
 export * from './http/access-api.js';
 export * from './http/webhooks-api.js';
 export * from './http/advisories-api.js';
+export * from './http/raw-port-api.js';
 export * from './http/system-api.js';

@@ -1,19 +1,17 @@
 /** The one guard in front of every route. It fails closed: a route that states neither role nor `@Public()` is denied. */
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { DataSource } from 'typeorm';
-import { FAILURE_LIMITER, type FailureLimiter } from '../../http/failure-limiter.js';
+import type { DataSource } from 'typeorm';
 import { ProblemError } from '../../http/problem-error.js';
 import type { RequestWithId } from '../../http/request-context.js';
 import { PUBLIC_KEY, ROLES_KEY, type Actor, type Role } from './actor.js';
-import { apiTokenFrom, hashApiToken } from './api-token.js';
+import { SignIn } from './sign-in.js';
 
 @Injectable()
 export class AccessGuard implements CanActivate {
   constructor(
     @Inject(Reflector) private readonly reflector: Reflector,
-    @Inject(DataSource) private readonly dataSource: DataSource,
-    @Inject(FAILURE_LIMITER) private readonly limiter: FailureLimiter,
+    @Inject(SignIn) private readonly signIn: SignIn,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -24,51 +22,13 @@ export class AccessGuard implements CanActivate {
       throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
 
     const request = context.switchToHttp().getRequest<RequestWithId & { actor?: Actor }>();
-    const actor = await this.authenticate(request);
+    const actor = await this.signIn.person(request.header('authorization'), {
+      ip: request.ip ?? '',
+      requestId: request.requestId,
+    });
     if (!mayAct(actor.roles, needed)) throw new ProblemError('request.forbidden', { role: needed.join(' or ') });
     request.actor = actor;
     return true;
-  }
-
-  private async authenticate(request: RequestWithId): Promise<Actor> {
-    const ip = request.ip ?? '';
-    const header = request.header('authorization');
-    if (header === undefined) throw new ProblemError('request.unauthenticated');
-    const token = apiTokenFrom(header);
-    const found = token === undefined ? undefined : await this.lookUp(token);
-    if (!found) {
-      // A good token is never refused for the guesses of others behind the same address.
-      this.limiter.check(ip);
-      this.limiter.failed(ip);
-      throw new ProblemError('request.unauthenticated');
-    }
-    return {
-      kind: 'person',
-      orgId: found.org_id,
-      personId: found.person_id,
-      tokenId: found.id,
-      name: found.name,
-      roles: found.roles,
-      ip,
-      requestId: request.requestId,
-    };
-  }
-
-  private async lookUp(
-    token: string,
-  ): Promise<{ id: string; org_id: string; person_id: string; name: string; roles: Role[] } | undefined> {
-    const rows = (await this.dataSource.query(
-      `select t.id, t.org_id, t.person_id, p.name, p.roles,
-              (t.last_used_at is null or t.last_used_at < now() - interval '1 minute') as stale
-       from api_tokens t join people p on p.id = t.person_id
-       where t.token_hash = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
-         and p.disabled_at is null`,
-      [hashApiToken(token)],
-    )) as { id: string; org_id: string; person_id: string; name: string; roles: Role[]; stale: boolean }[];
-    const row = rows[0];
-    // Once a minute is enough to see which tokens live; a write for each request is not.
-    if (row?.stale) await this.dataSource.query('update api_tokens set last_used_at = now() where id = $1', [row.id]);
-    return row;
   }
 }
 
