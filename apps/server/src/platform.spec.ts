@@ -168,6 +168,7 @@ describe('every route', () => {
   it('is described by OpenAPI', async () => {
     const document = (await call('GET', '/api/openapi.json', { token: null })).body as {
       openapi: string;
+      components: { schemas: Record<string, { properties: object }> };
       paths: Record<
         string,
         Record<string, { requestBody?: unknown; parameters?: { name: string }[]; responses: object }>
@@ -183,9 +184,10 @@ describe('every route', () => {
       ]);
     }
     const change = document.paths['/api/v1/people/{id}']!.patch!;
-    expect(JSON.stringify(change.requestBody)).toContain('"disabled"');
+    expect(JSON.stringify(change.requestBody)).toContain('#/components/schemas/ChangePerson');
+    expect(Object.keys(document.components.schemas.ChangePerson!.properties)).toContain('disabled');
     expect(change.parameters!.map((parameter) => parameter.name).sort()).toEqual(['If-Match', 'id']);
-    expect(Object.keys(change.responses)).toEqual(['200', 'default']);
+    expect(Object.keys(change.responses)).toEqual(['200', '4XX', '5XX']);
     expect((await call('GET', '/api/docs', { token: null })).status).toBe(200);
   });
 });

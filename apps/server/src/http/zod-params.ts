@@ -1,7 +1,9 @@
 /** Checks what comes in with the schemas of `contracts`, and tells OpenAPI about them. No DTO classes. */
 import { Body, Param, Query, type PipeTransform } from '@nestjs/common';
 import { ApiBody, ApiParam, ApiQuery, ApiResponse } from '@nestjs/swagger';
+import * as contracts from '@drydock/contracts';
 import { z } from 'zod';
+import { SCHEMA_NAME } from './named-schemas.js';
 import { ProblemError } from './problem-error.js';
 
 /** Most wrong places that one answer lists. */
@@ -30,9 +32,27 @@ export class ZodPipe<T extends z.ZodType> implements PipeTransform<unknown, z.ou
 
 type OpenApiSchema = Record<string, unknown>;
 
-/** JSON Schema of a contracts schema, in the form OpenAPI 3.0 takes. */
+/** Every schema that `contracts` exports, with its name there. */
+const NAMES: ReadonlyMap<unknown, string> = new Map(
+  Object.entries(contracts).flatMap(([name, value]) => (value instanceof z.ZodType ? [[value, name] as const] : [])),
+);
+
+/**
+ * JSON Schema of a contracts schema, as OpenAPI 3.1 takes it. What has a name in `contracts` carries it as
+ * {@link SCHEMA_NAME}, at any depth, so that the whole document can define it once.
+ */
 export function openApiSchema(schema: z.ZodType, io: 'input' | 'output'): OpenApiSchema {
-  const json = z.toJSONSchema(schema, { target: 'openapi-3.0', io, unrepresentable: 'any' }) as OpenApiSchema;
+  const json = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      const name = NAMES.get(zodSchema);
+      if (name !== undefined) (jsonSchema as OpenApiSchema)[SCHEMA_NAME] = name;
+      // Answers grow: a client that refuses what it does not know would break with the next version.
+      if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+    },
+  }) as OpenApiSchema;
   delete json.$schema;
   return json;
 }

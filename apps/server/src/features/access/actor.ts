@@ -1,5 +1,6 @@
 /** Who acts, and what they may do. Every route states its role with `@Roles(...)` or `@Public()`. */
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
 
 /** viewer < operator < admin; approver stands beside operator. admin implies all. */
 export const ROLES = ['viewer', 'operator', 'approver', 'admin'] as const;
@@ -18,8 +19,11 @@ export interface Actor {
 }
 
 export const ROLES_KEY = 'drydock:roles';
+/** Where the OpenAPI document states them. */
+export const ROLES_EXTENSION = 'x-drydock-roles';
 /** At least one of these roles is needed. Viewer is implied by every role, all by admin. */
-export const Roles = (...roles: Role[]) => SetMetadata(ROLES_KEY, roles);
+export const Roles = (...roles: Role[]) =>
+  applyDecorators(SetMetadata(ROLES_KEY, roles), ApiExtension(ROLES_EXTENSION, roles));
 
 export const PUBLIC_KEY = 'drydock:public';
 /** No sign-in: state why in the docstring of the route. */

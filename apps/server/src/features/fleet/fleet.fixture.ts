@@ -65,7 +65,7 @@ export async function query<T = Record<string, unknown>>(
   return (await server.dataSource.query(sql, params)) as T[];
 }
 
-/** Looks again and again, at most ten seconds. */
+/** Looks again and again, at most thirty seconds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (!(await condition())) {
