@@ -139,7 +139,10 @@ describe('every route', () => {
     @Module({ controllers: [ForgottenController] })
     class ForgottenModule {}
     void ForgottenModule;
-    const guard = new AccessGuard(server.app.get(Reflector), server.dataSource, new FailureLimiter());
+    const guard = new AccessGuard(
+      server.app.get(Reflector),
+      new SignIn(server.dataSource, new FailureLimiter()),
+    );
     const context = {
       getHandler: () => ForgottenController.prototype.all,
       getClass: () => ForgottenController,

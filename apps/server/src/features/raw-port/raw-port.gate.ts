@@ -70,7 +70,7 @@ export class RawPortGate implements OnApplicationBootstrap, OnModuleDestroy {
     const server = this.host.httpAdapter.getHttpServer() as Server;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => undefined);
-      this.welcome(request, socket, head).catch((error: unknown) => this.refuse(request, socket, error));
+      this.welcome(request, socket, head).catch((error: unknown) => this.refuse(socket, error));
     });
   }
 
@@ -197,7 +197,7 @@ export class RawPortGate implements OnApplicationBootstrap, OnModuleDestroy {
     void noted.then(() => this.closing.delete(noted));
   }
 
-  private refuse(request: IncomingMessage, socket: Duplex, error: unknown): void {
+  private refuse(socket: Duplex, error: unknown): void {
     if (!(error instanceof ProblemError)) this.log.error(`an upgrade failed: ${String(error)}`);
     const requestId = randomUUID();
     const problem =
