@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { AttemptRef } from '@drydock/contracts';
-import { importSigningKey } from '@drydock/contracts';
+import { importSigningKey, RAW_PORT_CAPABILITY } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
@@ -81,7 +81,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     log,
     time,
     agentVersion: AGENT_VERSION,
-    protocols: [...protocols.keys()],
+    protocols: [
+      ...protocols.keys(),
+      ...(site.devices.some(({ rawPort }) => rawPort) ? [RAW_PORT_CAPABILITY] : []),
+    ],
     allowPlaintext,
     presence: () => ({
       held: deployments.holds,
@@ -118,6 +121,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     releaseKeys,
+    openRawPort: (ref, signal) => uplink.openRawPort(ref, signal),
     working: () => options.working?.(),
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
     reported: () => uplink.reports.kick(),

@@ -122,11 +122,7 @@ export const ERROR_CODES = {
     'none',
     'This gateway cannot speak to the boot loader ({protocol}): {detail}.',
   ),
-  'gateway.raw-port': row(
-    'operator',
-    'none',
-    'The raw port was not given to a tool: {detail}.',
-  ),
+  'gateway.raw-port': row('operator', 'none', "The vendor's tool did not update the device: {detail}."),
   'gateway.journal': row('gateway', 'retry', 'The journal of the gateway cannot be written: {detail}.'),
   // Server and people.
   'server.blob-missing': row('server', 'retry', 'The artifact bytes are missing in the store.'),

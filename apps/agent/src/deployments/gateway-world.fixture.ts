@@ -102,6 +102,7 @@ export class World {
       site: this.site,
       lanes: this.lanes,
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
+      openRawPort: () => Promise.resolve(undefined),
       heard: () => this.serverHears,
       reported: () => undefined,
       held: () => undefined,

@@ -327,6 +327,7 @@ export class Inventory {
       link,
       protocol: rule.protocol,
       identity: undefined,
+      rawPort: false,
     });
     unit.rssiDbm = sighting.rssiDbm;
     this.#pump();

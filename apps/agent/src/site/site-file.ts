@@ -34,6 +34,8 @@ const Device = z.strictObject({
   link,
   protocol: z.string().max(64).optional(),
   identity: IdentityFact.optional(),
+  /** Its port may go to the vendor's own tool over the server, when a campaign with `vendorTool` grants it. */
+  rawPort: z.boolean().default(false),
 });
 
 const Discover = z.strictObject({
@@ -80,6 +82,7 @@ export interface SiteDevice {
   readonly link: string;
   readonly protocol: string;
   readonly identity: z.infer<typeof IdentityFact> | undefined;
+  readonly rawPort: boolean;
 }
 
 export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
@@ -161,7 +164,11 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     const lane = linkLane(device.link);
     if (lanes.has(lane)) refuse(['devices', index, 'link'], `${lane} is named twice`);
     lanes.add(lane);
-    return { name: device.name, model: device.model, link: device.link, protocol, identity: device.identity };
+    if (device.rawPort && parseLinkName(device.link).kind !== 'serial') {
+      refuse(['devices', index, 'rawPort'], 'only a serial port can be given to a tool');
+    }
+    const { name, model, link: spelling, identity, rawPort } = device;
+    return { name, model, link: spelling, protocol, identity, rawPort };
   });
   for (const [index, rule] of file.discover.entries()) {
     checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));

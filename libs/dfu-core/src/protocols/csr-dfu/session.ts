@@ -9,6 +9,7 @@ import { findOrFail, PROTOCOL_NAME } from './identify.js';
 import { judge } from './judge.js';
 import { FACTORY_LINE } from './lines.js';
 import { MelodyCli } from './melody.js';
+import { csrRawPort } from './raw-port.js';
 import { readSettings } from './settings.js';
 import { type CsrDfuSettings, CsrUpdate } from './update.js';
 
@@ -67,6 +68,7 @@ export function createCsrDfu(settings: CsrDfuSettings = {}): Protocol {
     prove,
     // The way of an update begins wherever the module is found, so a rescue is the same way.
     rescue: (link, request) => new CsrUpdate(link, request, settings).run(),
+    rawPort: csrRawPort,
   };
 }
 
