@@ -5,6 +5,7 @@ import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, ModulesContainer, Reflector } from '@nestjs/core';
 import { AuditPage, CreatedApiToken, Me, PeoplePage, Person, Problem } from '@drydock/contracts';
 import { AccessGuard, mayAct } from './features/access/access.guard.js';
+import { SignIn } from './features/access/sign-in.js';
 import { PUBLIC_KEY, ROLES_KEY } from './features/access/actor.js';
 import { isTokenLive } from './features/access/access.guard.js';
 import { FailureLimiter } from './http/failure-limiter.js';

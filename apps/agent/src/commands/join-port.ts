@@ -61,12 +61,13 @@ export async function joinPort(options: JoinPortOptions): Promise<number> {
       stopping.signal.addEventListener('abort', () => void end.close());
       if (stopping.signal.aborted) await end.close();
       process.stderr.write('Waiting for the gateway.\n');
-      const counts = await carry(end, tool, () => {
+      const carried = await carry(end, tool, () => {
         if (line) end.say({ say: 'line', line });
         process.stderr.write(`The module is ready; its port is at ${options.listen.split(':')[0]} ${tool.port}.\n`);
         options.listening?.(tool.port);
       });
-      const by = end.ended()?.by ?? (stopping.signal.aborted ? 'tool' : 'server');
+      const { isHungUp, ...counts } = carried;
+      const by = isHungUp || stopping.signal.aborted ? 'tool' : (end.ended()?.by ?? 'server');
       if (json) printJson({ by, ...counts });
       else {
         printLines([
@@ -92,8 +93,8 @@ async function carry(
   end: RawPortEnd,
   tool: Awaited<ReturnType<typeof listenForTool>>,
   ready: () => void,
-): Promise<{ toDevice: number; toTool: number }> {
-  const counts = { toDevice: 0, toTool: 0 };
+): Promise<{ toDevice: number; toTool: number; isHungUp: boolean }> {
+  const counts = { toDevice: 0, toTool: 0, isHungUp: false };
   end.onBytes(async (bytes) => {
     counts.toTool += bytes.length;
     await tool.send(bytes);
@@ -104,7 +105,7 @@ async function carry(
       counts.toDevice += bytes.length;
       await end.send(bytes);
     });
-    await Promise.race([tool.gone, end.gone]);
+    await Promise.race([tool.gone.then(() => (counts.isHungUp = end.ended() === undefined)), end.gone]);
   }
   await end.close();
   return counts;

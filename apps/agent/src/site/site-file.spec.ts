@@ -42,6 +42,7 @@ discover:
         protocol: 'smp',
         link: 'serial:/dev/ttyUSB0?baud=115200',
         identity: { kind: 'serial-number', value: '7' },
+        rawPort: false,
       },
     ]);
     expect(site.releaseKeys.get('pump')).toHaveLength(1);
@@ -66,6 +67,11 @@ discover:
       'devices:\n  - { model: a, protocol: smp, link: "serial:/dev/x" }\n  - { model: a, protocol: smp, link: "serial:/dev/x?baud=9600" }\n',
       ':3',
       'named twice',
+    ],
+    [
+      'devices:\n  - { model: a, protocol: smp, link: "ble:C0:00:00:00:00:02", rawPort: true }\n',
+      ':2',
+      'only a serial port',
     ],
     ['models:\n  pump:\n    releaseKeys: [none.pem]\n', ':3', 'ENOENT'],
     ['models:\n  pump:\n    releaseKeys: ["-----BEGIN nothing"]\n', ':3', 'no public key'],
