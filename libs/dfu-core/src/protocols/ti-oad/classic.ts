@@ -38,7 +38,8 @@ const MAX_SILENCES = 3;
 /** Times that a target may ask for the same block again, over the whole image. */
 const MAX_REPEATS = 50;
 const ON_CHIP_WINDOW = 2;
-const OFF_CHIP_WINDOW = 4;
+/** TI's own host keeps up to twenty under way. */
+const OFF_CHIP_WINDOW = 16;
 const MAX_WINDOW = 16;
 
 type Heard =

@@ -44,8 +44,8 @@ const FORGET_MS = 11_000;
 const MAX_TRIES = 3;
 const MAX_STRAYS = 64;
 const MAX_SILENCES = 2;
-/** Blocks under way unless the caller says otherwise. */
-const DEFAULT_WINDOW = 2;
+/** Blocks under way unless the caller says otherwise: about 1 kB of the target's queue keeps the air full. */
+const DEFAULT_WINDOW = 4;
 const MAX_WINDOW = 8;
 const HEAD_BYTES = 44;
 /** `DL_COMPLETE`, and every error, also travel as block requests. */
