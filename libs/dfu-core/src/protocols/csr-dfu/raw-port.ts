@@ -7,7 +7,7 @@
 import { DrydockError, InvariantError } from '../../errors.js';
 import type { Identification, RawPortAccess, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { LinkTalk } from '../legacy-dfu/link-talk.js';
+import { LinkTalk } from '../../session/link-talk.js';
 import { BcspLine } from './bcsp-line.js';
 import { find, findOrFail } from './identify.js';
 import { judge } from './judge.js';

@@ -3,7 +3,7 @@ import { DrydockError, InvariantError } from '../../errors.js';
 import { CSR_DFU_FORMAT, csrPayloads } from '../../image/csr-dfu/describe-file.js';
 import type { Identification, Protocol, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { LeaveError, LinkTalk } from '../legacy-dfu/link-talk.js';
+import { LeaveError, LinkTalk } from '../../session/link-talk.js';
 import { fit } from './fit.js';
 import { findOrFail, PROTOCOL_NAME } from './identify.js';
 import { judge } from './judge.js';

@@ -210,7 +210,7 @@ export class ClassicTransfer {
   *#heard(withinMs: number): Session<Heard | undefined> {
     const channels = [IMAGE_IDENTIFY, IMAGE_BLOCK, ...(this.talk.has(IMAGE_STATUS) ? [IMAGE_STATUS] : [])];
     for (let strays = 0; strays < MAX_STRAYS; strays++) {
-      const frame = yield* this.talk.receive(channels, withinMs);
+      const frame = yield* this.talk.receiveAny(channels, withinMs);
       if (!frame) return undefined;
       const heard = readOrNoise((): Heard => {
         switch (frame.channel) {

@@ -135,7 +135,7 @@ export class EnhancedTransfer {
   /** On FFC1; where the state does not fit, on FFC5 (`00 04`, `00 05`, or `12 05` of the older generation). */
   *#identifyStatus(): Session<number | undefined> {
     for (let strays = 0; strays < MAX_STRAYS; strays++) {
-      const frame = yield* this.talk.receive([IMAGE_IDENTIFY, CONTROL], IDENTIFY_MS);
+      const frame = yield* this.talk.receiveAny([IMAGE_IDENTIFY, CONTROL], IDENTIFY_MS);
       if (!frame) return undefined;
       if (frame.channel === IMAGE_IDENTIFY) {
         const status = readOrNoise(() => decodeIdentifyStatus(frame.bytes));
