@@ -1,5 +1,6 @@
 /** One site with a unit of every family, and firmware for each, made with the core's own makers. */
 import {
+  createCsrBc127Device,
   createLegacyDfuDevice,
   createSecureDfuDevice,
   createSilabsDevice,
@@ -15,6 +16,8 @@ import {
   type SimulatedDevice,
 } from '@drydock/device-sim';
 import {
+  csrPayloads,
+  makeCsrDfu,
   makeGbl,
   makeLegacyPackage,
   makeMcubootImage,
@@ -136,7 +139,34 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       }),
   });
 
+  const bc127 = (release: number): Release => {
+    const file = makeCsrDfu({
+      description: `Melody Audio V7.${release} 15269250${release}0`,
+      program: firmware('bc127', release),
+    });
+    return { file, runs: csrPayloads(file).get('image:0')! };
+  };
+
   return [
+    {
+      model: 'bc127',
+      protocol: 'csr-dfu',
+      runningVersion: '7.2+1526925020',
+      ends: 'proven',
+      options: '?variant=standard&loader=simulated',
+      make: bc127,
+      device: (scheduler) =>
+        createCsrBc127Device({
+          scheduler,
+          serialNumber: 'bc127',
+          application: bc127(1).runs,
+          settings: { NAME: 'Kitchen' },
+          licences: { APTX: '1111 2222 3333 4444 5555' },
+          flash: FLASH,
+          firstStartMs: 100,
+          syncMs: 100,
+        }),
+    },
     smp('smp-uart', 'console', '?framing=console&identity=node-name'),
     smp('smp-ble', 'ble'),
     {

@@ -1,6 +1,7 @@
 /**
- * Bytes between two WebSockets: a vendor's tool and the port of a module. Memory is bounded: the quicker end waits for the
- * slower one. Ends by itself: at a stated time, when nothing moves, when an end is gone or silent, when somebody says so.
+ * Bytes between two WebSockets: a vendor's tool and the port of a module. Memory and rate are bounded: the quicker end waits
+ * for the slower one, and for its allowance. Ends by itself: at a stated time, when nothing moves, when an end is gone or
+ * silent, when somebody says so.
  */
 import { RAW_PORT_IDLE_MS, readRawPortWord, type RawPortEnd, type RawPortWord } from '@drydock/contracts';
 import { WebSocket, type RawData } from 'ws';
@@ -16,12 +17,17 @@ export interface RelayOptions {
   readonly idleMs?: number;
   /** Most bytes in either direction; a `.dfu` and its way there and back are far below. */
   readonly maxBytes?: number;
+  /** In either direction, over any second; the fastest line that can be asked for carries 400 kB. */
+  readonly maxBytesPerSecond?: number;
 }
 
 /** Kept for the slower end before the quicker one is asked to wait. */
 const HIGH_BYTES = 256 * 1024;
 const LOW_BYTES = 64 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
+/** What may come at once before the rate is kept. */
+const BURST_MS = 250;
+const MAX_BYTES_PER_SECOND = 1024 * 1024;
 const PING_MS = 15_000;
 const GOODBYE_MS = 2_000;
 const NORMAL = 1000;
@@ -34,7 +40,7 @@ const MAY_SAY: Readonly<Record<'tool' | 'agent', readonly RawPortWord['say'][]>>
 
 export class Relay {
   readonly ended: Promise<RelayResult>;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
   readonly #counts = { tool: 0, agent: 0 };
   #by: RawPortEnd | undefined;
   #resolve: (result: RelayResult) => void = () => undefined;
@@ -47,12 +53,11 @@ export class Relay {
   ) {
     this.ended = new Promise((resolve) => (this.#resolve = resolve));
     const idleMs = options.idleMs ?? RAW_PORT_IDLE_MS;
-    this.#timers.push(
-      setTimeout(() => this.end('time'), options.limitMs),
-      setInterval(() => {
-        if (performance.now() - this.#lastByteMs >= idleMs) this.end('idle');
-      }, Math.min(1000, idleMs)),
-    );
+    const lookIdle = (): void => {
+      if (performance.now() - this.#lastByteMs >= idleMs) this.end('idle');
+    };
+    this.#timers.add(setTimeout(() => this.end('time'), options.limitMs));
+    this.#timers.add(setInterval(lookIdle, Math.min(1000, idleMs)));
     this.#pump('tool', tool, agent);
     this.#pump('agent', agent, tool);
   }
@@ -68,27 +73,45 @@ export class Relay {
   }
 
   #pump(name: 'tool' | 'agent', from: WebSocket, to: WebSocket): void {
+    const rate = this.options.maxBytesPerSecond ?? MAX_BYTES_PER_SECOND;
     let waiting = 0;
+    /** When what came so far would be through at that rate. */
+    let paidMs = 0;
+    let isInDebt = false;
+    const goOn = (): void => {
+      if (waiting <= LOW_BYTES && !isInDebt && from.isPaused) from.resume();
+    };
     from.on('message', (data: RawData, isBinary: boolean) => {
       if (this.#by) return;
       const bytes = data as Buffer;
+      const now = performance.now();
       if (!isBinary) {
         const word = readRawPortWord(bytes.toString('utf8'));
         if (!word || !MAY_SAY[name].includes(word.say)) return;
       } else {
-        this.#lastByteMs = performance.now();
+        this.#lastByteMs = now;
         this.#counts[name] += bytes.length;
         if (this.#counts[name] > (this.options.maxBytes ?? MAX_BYTES)) return this.end('too-much');
       }
       waiting += bytes.length;
       to.send(bytes, { binary: isBinary }, () => {
         waiting -= bytes.length;
-        if (waiting <= LOW_BYTES && from.isPaused) from.resume();
+        goOn();
       });
-      if (waiting > HIGH_BYTES) from.pause();
+      paidMs = Math.max(paidMs, now - BURST_MS) + (bytes.length * 1000) / rate;
+      if (!isInDebt && paidMs > now) {
+        isInDebt = true;
+        const timer = setTimeout(() => {
+          this.#timers.delete(timer);
+          isInDebt = false;
+          goOn();
+        }, paidMs - now);
+        this.#timers.add(timer);
+      }
+      if (waiting > HIGH_BYTES || isInDebt) from.pause();
     });
     from.on('close', () => this.end(name));
-    this.#timers.push(keepAlive(from));
+    this.#timers.add(keepAlive(from));
     if (from.readyState !== WebSocket.OPEN) this.end(name);
   }
 }
