@@ -139,9 +139,8 @@ describe('the campaign of a raw port', () => {
   it('waits, and says why, where the gateway opens no port', async () => {
     const scene = await makeScene(['csr-dfu']);
     const campaign = await startCampaign(server, draft(scene));
-    const [row] = await query<{ id: string }>(server, 'select id from deployments where campaign_id = $1', [campaign.id]);
     await until(async () => {
-      const why = await call(server, 'GET', `/api/v1/deployments/${row!.id}/why`);
+      const why = await call(server, 'GET', `/api/v1/campaigns/${campaign.id}/devices/${scene.device}/why`);
       return why.text.includes('gateway.no-protocol') && why.text.includes('raw-port');
     });
   });
