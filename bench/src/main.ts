@@ -16,7 +16,9 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   planning: () => import('./planning.js'),
   reads: () => import('./reads.js'),
   orders: () => import('./orders.js'),
+  reconnect: () => import('./reconnect.js'),
   vendors: () => import('./vendors.js'),
+  'host-cpu': () => import('./host-cpu-figures.js'),
 };
 
 /** On a machine that others load as well, a million rows take longer to write: then more may be allowed. */

@@ -12,16 +12,23 @@ const SUBACK = 9;
 export class BenchMqttClient {
   private buffered: Buffer = Buffer.alloc(0);
   private packetId = 0;
-  private answered: (() => void) | undefined;
+  private answered: ((error?: Error) => void) | undefined;
   /** Called with the payload of every message that comes. */
   onMessage: (payload: Buffer) => void = () => undefined;
   /** Called for every PUBACK. */
   onPuback: () => void = () => undefined;
 
+  /** Called once, when the connection is over, whoever ended it. */
+  onClose: () => void = () => undefined;
+
   private constructor(private readonly socket: Socket) {
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.take(chunk));
     socket.on('error', () => undefined);
+    socket.once('close', () => {
+      this.answered?.(new Error('The broker closed the connection.'));
+      this.onClose();
+    });
   }
 
   /** @param url `mqtt://host:port`. @throws Error when the broker refuses or does not answer in ten seconds. */
@@ -48,8 +55,8 @@ export class BenchMqttClient {
     return this.ask(packet(0x82, this.nextId(), text(topic), Buffer.from([1])));
   }
 
-  publish(topic: Buffer, payload: Buffer): void {
-    this.socket.write(packet(0x32, topic, this.nextId(), payload));
+  publish(topic: Buffer, payload: Buffer, retain = false): void {
+    this.socket.write(packet(retain ? 0x33 : 0x32, topic, this.nextId(), payload));
   }
 
   close(): void {
@@ -59,9 +66,11 @@ export class BenchMqttClient {
   private async ask(bytes: Buffer): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('The broker does not answer.')), 10_000);
-      this.answered = () => {
+      this.answered = (error) => {
+        this.answered = undefined;
         clearTimeout(timer);
-        resolve();
+        if (error) reject(error);
+        else resolve();
       };
       this.socket.write(bytes);
     });
@@ -93,8 +102,8 @@ export class BenchMqttClient {
   private handle(head: number, body: Buffer): void {
     const type = head >> 4;
     if (type === CONNACK || type === SUBACK) {
-      if (type === CONNACK && body[1] !== 0) throw new Error(`The broker refused the connection: ${body[1]}.`);
-      this.answered?.();
+      const refused = type === CONNACK && body[1] !== 0;
+      this.answered?.(refused ? new Error(`The broker refused the connection: ${body[1]}.`) : undefined);
     } else if (type === PUBACK) {
       this.onPuback();
     } else if (type === PUBLISH) {

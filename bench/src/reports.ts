@@ -70,7 +70,7 @@ export async function run(): Promise<Record<string, number>> {
 }
 
 /** What was acknowledged against the rows; counters that differ from a recount count as lost. */
-async function recountOf(client: pg.Client, sent: number): Promise<{ lost: number; twice: number }> {
+export async function recountOf(client: pg.Client, sent: number): Promise<{ lost: number; twice: number }> {
   const { rows } = await client.query<{ n: string; different: string; applied: string }>(
     `select count(*) as n, count(distinct (gateway_id, epoch, seq)) as different,
        count(*) filter (where disposition = 'applied') as applied from reports`,

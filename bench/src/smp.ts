@@ -26,6 +26,7 @@ import {
 import { describeArtifact, makeMcubootImage, smp, type UpdateRequest } from '@drydock/dfu-core';
 import { NO_FENCES, PayloadStore, realClock, SessionDriver } from '@drydock/agent';
 import { BleAdapter, UartLink } from '@drydock/agent/testing';
+import { hostCpuUsPerPacket, type Window } from './host-cpu.js';
 
 const INTERVAL_MS = 15;
 const MTU = 247;
@@ -90,6 +91,7 @@ async function transfer(
   image: Uint8Array,
   link: ConstructorParameters<typeof SessionDriver>[0]['link'],
   tuning?: UpdateRequest['tuning'],
+  window?: Window,
 ): Promise<Transfer> {
   const artifact = describeArtifact(image);
   let beganMs = 0;
@@ -101,11 +103,16 @@ async function transfer(
     payload: new PayloadStore(image, artifact.sha256, smp.payloads(image)),
     hooks: {
       mark: (step) => {
-        if (step === 'touched') beganMs = performance.now();
+        if (step === 'touched') {
+          window?.begin();
+          beganMs = performance.now();
+        }
         return Promise.resolve();
       },
       progress: (sent, total) => {
-        if (sent === total) endedMs = performance.now();
+        if (sent !== total) return;
+        endedMs = performance.now();
+        window?.end();
       },
     },
   });
@@ -146,6 +153,39 @@ async function overBle(
   } finally {
     await adapter.close();
   }
+}
+
+/** Processor time of the host for each write of an upload, the radio unpaced so that nothing is waited for. */
+export async function smpHostCpu(): Promise<Record<string, number>> {
+  const image = file(BLE_BYTES);
+  const ble = await hostCpuUsPerPacket('smp over BLE', async (window, count) => {
+    const scheduler = new WallClock();
+    const device = unit({ transport: 'ble', ...LARGE }, scheduler);
+    const controller = new SimulatedController({ scheduler });
+    if (device.ble) controller.host(device.ble);
+    const adapter = await BleAdapter.overPort('bench', memoryPort(controller));
+    try {
+      const link = adapter.link(device.ble?.advertisement()?.address ?? '', { services: smp.services });
+      count(link);
+      await transfer(image, link, undefined, window);
+    } finally {
+      await adapter.close();
+    }
+  });
+  const uart = await hostCpuUsPerPacket('smp over a UART', async (window, count) => {
+    const device = unit({ bufSize: 1024, bufCount: 4 }, new RealScheduler());
+    if (!device.serial) throw new Error('the unit has no UART');
+    const service = serveSerial(device.serial, { pacing: 'unpaced' });
+    try {
+      const name = `serial:${service.path}`;
+      const link = new UartLink({ name, path: service.path, line: { baud: 4_000_000 } });
+      count(link);
+      await transfer(image, link, undefined, window);
+    } finally {
+      await service.close();
+    }
+  });
+  return { hostCpuUsPerPacketBle: ble, hostCpuUsPerMessageUart: uart };
 }
 
 async function overUart(image: Uint8Array, buffers: Buffers, baud: number): Promise<number> {
@@ -230,10 +270,11 @@ async function eightRate(image: Uint8Array, air: 'shared' | 'independent'): Prom
  * - `bareLoss…`: write commands alone under the same loss, over the same without: what the air itself gives away.
  * - `stopAndWaitBle`: the same target as `bleMtu247`, one request at a time, over the floor of the window.
  * - `bytesPerSecond`, `floorBytesPerSecond`: of `bleMtu247`.
+ * - `hostCpu…`: microseconds of processor time for each write over BLE, and for each message of 1 020 bytes over a UART.
  * - `eightShared`, `eightIndependent`: sum of the rates of eight units on one controller over the rate of one alone.
  */
 export async function run(): Promise<Record<string, number>> {
-  const figures: Record<string, number> = {};
+  const figures: Record<string, number> = await smpHostCpu();
   const large = file(BLE_BYTES);
   const small = file(SLOW_BLE_BYTES);
   const largeFloor = bleFloorMs(large.length, LARGE);

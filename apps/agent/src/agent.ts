@@ -3,17 +3,25 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { AttemptRef } from '@drydock/contracts';
 import { importSigningKey, RAW_PORT_CAPABILITY } from '@drydock/contracts';
-import { DrydockError } from '@drydock/dfu-core';
+import { AGENT_MODEL, DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
 import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
+import { attemptKey } from './journal/records.js';
 import { Lanes } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
-import type { Logger } from './logger.js';
+import { SILENT, type Logger } from './logger.js';
+import { LogHistory } from './log/log-history.js';
+import { LogLevelSwitch } from './log/log-level.js';
+import { RemoteLogLevel } from './log/remote-log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import type { Site } from './site/site-file.js';
+import type { AgentStatus } from './status/agent-status.js';
+import { collectStatus, type DaemonLog } from './status/collect-status.js';
+import { PlaceWatch } from './status/place-watch.js';
+import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { requireSafeUrl } from './uplink/http-client.js';
@@ -31,11 +39,20 @@ export interface AgentOptions {
   /** Asked for only while the gateway is not enrolled. */
   readonly token?: (() => Promise<string | undefined>) | undefined;
   readonly log: Logger;
+  /** What the status tells of the log; nothing without it. */
+  readonly daemonLog?: DaemonLog;
   readonly clock?: Clock;
   readonly protocols?: ProtocolRegistry;
   readonly links?: LinkFactory;
   /** Allows plain HTTP and MQTT to other machines. */
   readonly allowPlaintext?: boolean;
+  /** A launcher started this agent: it is a device of its own, and can be upgraded. */
+  readonly self?: {
+    /** Bundle that runs (SHA-256); undefined for what is installed beside the launcher. */
+    readonly bundle: string | undefined;
+    /** Stops the agent as a signal would, and has it started again. */
+    restart(why: string): void;
+  };
   /** Called whenever an attempt takes its link: from now on there is work to do. */
   readonly working?: () => void;
 }
@@ -46,12 +63,21 @@ export interface RunningAgent {
   readonly deployments: Deployments;
   readonly uplink: Uplink;
   readonly journal: Journal;
-  /** Stops at a safe point. */
+  status(): AgentStatus;
+  /**
+   * Stops at a safe point, within `STOP_MS` and what it takes to say goodbye; a device between erase and proof is waited
+   * for until its session ends (at the latest at its grant's `finishBy`).
+   */
   stop(): Promise<void>;
 }
 
+const SILENT_DAEMON_LOG: DaemonLog = {
+  history: new LogHistory(),
+  level: new LogLevelSwitch({ ...SILENT, level: 'silent' }, realClock),
+  lostLines: () => 0,
+};
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
-const STOP_MS = 60_000;
+export const STOP_MS = 60_000;
 const JOURNAL_RETRY_MS = 60_000;
 const PROGRESS_MS = 1000;
 const MAX_PROGRESS_ITEMS = 64;
@@ -61,17 +87,29 @@ const MAX_PROGRESS_ITEMS = 64;
  * @throws DrydockError `enrolment.token`, `settings.invalid`, `gateway.journal`, `server.unavailable` (only while not enrolled)
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { log, site, clock = realClock, protocols = PROTOCOLS, allowPlaintext = false } = options;
+  const { log, clock = realClock, allowPlaintext = false } = options;
+  const site = options.self ? siteWithSelf(options.site) : options.site;
+  const protocols = options.self ? protocolsWithSelf(options.protocols ?? PROTOCOLS) : (options.protocols ?? PROTOCOLS);
   const stateFile = new StateFile(join(options.stateDir, 'state.json'));
   const state = await enrolled(stateFile, options);
   const epoch = randomBytes(16).toString('hex');
   const journal = await Journal.open({ dir: options.stateDir, epoch, maxBytes: site.limits.journalMiB * 1024 * 1024 });
   const time = new TrustedTime(clock);
   const lanes = new Lanes();
-  const links =
-    options.links ?? createLinkFactory({ clock, log, adapter: site.bluetooth?.adapter, stateDir: options.stateDir });
+  const outside =
+    options.links ??
+    createLinkFactory({
+      clock,
+      log,
+      adapter: site.bluetooth?.adapter,
+      stateDir: options.stateDir,
+      security: (address, model) => site.security(address, model),
+    });
+  const links = options.self ? linksWithSelf(outside, () => self!) : outside;
   const key = await importSigningKey(state.key);
 
+  const { level } = options.daemonLog ?? SILENT_DAEMON_LOG;
+  const remoteLevel = new RemoteLogLevel(level, () => time.estimateMs());
   const uplink: Uplink = new Uplink({
     state,
     stateFile,
@@ -81,22 +119,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     log,
     time,
     agentVersion: AGENT_VERSION,
-    protocols: [
-      ...protocols.keys(),
-      ...(site.devices.some(({ rawPort }) => rawPort) ? [RAW_PORT_CAPABILITY] : []),
-    ],
+    protocols: [...protocols.keys(), ...(site.devices.some(({ rawPort }) => rawPort) ? [RAW_PORT_CAPABILITY] : [])],
     allowPlaintext,
     presence: () => ({
       held: deployments.holds,
       // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
       links: [...journalTrouble(journal), ...inventory.presenceLinks()].slice(0, 64),
     }),
-    order: (order) => void deployments.take(order),
+    order: (order) => {
+      if (order.body) remoteLevel.take(order.body);
+      void deployments.take(order);
+    },
     refused: (of, seqs) => {
       if (of === epoch) deployments.refuse(seqs);
     },
     committed: () => deployments.pump(),
     changed: () => {
+      remoteLevel.look();
       deployments.pump();
       if (uplink.online) inventory.connected();
     },
@@ -108,6 +147,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     log,
     openArtifact: (sha256, offset, signal) => uplink.openArtifact(sha256, offset, signal),
   });
+  const totals = new Map<string, number>();
   const progress = new ProgressMessages(clock, (items) => uplink.progress({ v: 1, items }));
   const releaseKeys = releaseKeysOf(site, state.enrolment);
   const deployments: Deployments = new Deployments({
@@ -122,12 +162,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     lanes,
     releaseKeys,
     openRawPort: (ref, signal) => uplink.openRawPort(ref, signal),
-    working: () => options.working?.(),
+    mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
+    working: (attempt) => {
+      const { grant } = attempt;
+      log.info({ attempt: attempt.key, device: grant.device, links: grant.links }, 'attempt begins');
+      options.working?.();
+    },
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
     reported: () => uplink.reports.kick(),
     held: () => uplink.announce(),
-    progress: (ref, sentBytes, totalBytes) => progress.add(ref, sentBytes, totalBytes),
-    ended: (attempt) => inventory.look(attempt.grant.links),
+    progress: (ref, sentBytes, totalBytes) => {
+      totals.set(attemptKey(ref), totalBytes);
+      progress.add(ref, sentBytes, totalBytes);
+    },
+    ended: (attempt) => {
+      totals.delete(attempt.key);
+      inventory.look(attempt.grant.links);
+    },
   });
   const inventory: Inventory = new Inventory({
     clock,
@@ -140,6 +191,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     publish: (body) => uplink.inventory(body),
     linksChanged: () => uplink.announce(),
   });
+
+  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
+  const self: SelfUpgrade | undefined =
+    options.self &&
+    new SelfUpgrade({
+      ...options.self,
+      stateDir: options.stateDir,
+      gateway: state.enrolment.gateway.id,
+      clock,
+      log,
+      keys: () => releaseKeys(AGENT_MODEL),
+      facts: () => ({
+        online: uplink.online,
+        acknowledged: journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0,
+        links: inventory.presenceLinks(),
+        missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
+      }),
+      proven: () => deployments.pump(),
+    });
 
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
   await journal.append({
@@ -156,7 +226,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   uplink.start();
   await deployments.recover();
   inventory.start();
+  places.start();
+  self?.start();
   let troubled = false;
+  let stoppingSinceMs: number | undefined;
   const stopRetry = every(clock, JOURNAL_RETRY_MS, () => {
     const was = journal.trouble?.code;
     if (was === undefined && !troubled) return;
@@ -177,9 +250,26 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     deployments,
     uplink,
     journal,
+    status: () =>
+      collectStatus(
+        {
+          enrolment: state.enrolment,
+          journal,
+          time,
+          uplink,
+          attempts: deployments.attempts,
+          links: inventory.presenceLinks(),
+          totals,
+          nowMs: clock.monotonicMs(),
+          stoppingSinceMs,
+        },
+        options.daemonLog ?? SILENT_DAEMON_LOG,
+      ),
     stop: async () => {
+      stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
+      await Promise.all([places.stop(), self?.stop()]);
       await Promise.all([deployments.stop(STOP_MS), inventory.stop()]);
       await cache.stop();
       await uplink.stop();

@@ -5,8 +5,11 @@ export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'>;
 
 const SECRETS = ['token', 'password', 'authorization', 'key', 'privateJwk', 'd', 'envelope', 'certificate'];
 
-/** @param level a pino level; `silent` for none. */
-export function createLogger(level: string): Logger {
+/**
+ * @param level a pino level; `silent` for none.
+ * @param also takes each line (with its newline), beside stderr.
+ */
+export function createLogger(level: string, also?: (line: string) => void): Logger & { level: string } {
   return pino(
     {
       level,
@@ -14,7 +17,12 @@ export function createLogger(level: string): Logger {
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[secret]' },
     },
-    { write: (line: string) => void process.stderr.write(line) },
+    {
+      write: (line: string) => {
+        process.stderr.write(line);
+        also?.(line);
+      },
+    },
   );
 }
 

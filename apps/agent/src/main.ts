@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addBonds } from './commands/bonds.js';
 import { addKeys } from './commands/keys.js';
 import { addPack } from './commands/pack.js';
+import { addRunning } from './commands/running.js';
 import { addSmp } from './commands/smp.js';
 import { preferSmallMemory, releaseAfter } from './commands/small-memory.js';
 import { AGENT_VERSION } from './version.js';
@@ -24,11 +25,23 @@ function program(done: (status: number) => void): Command {
     .option('--server <url>', 'address of the server, to enrol')
     .option('--token-file <file>', 'file with the enrolment token; or DRYDOCK_ENROL_TOKEN in the environment')
     .option('--log-level <level>', 'debug, info, warn, error or silent', 'info')
+    .option('--no-log-file', 'log to stderr alone; then nothing of it is found by `logs` or after a restart')
     .option('--allow-plaintext', 'speak HTTP and MQTT without TLS to other machines')
     .action(async (options) => {
       preferSmallMemory();
       releaseAfter(REST_MS);
       done(await (await import('./commands/run.js')).run(options));
+    });
+
+  addRunning(command, done);
+
+  command
+    .command('self-test', { hidden: true })
+    .description('load what the daemon needs, and say the version: asked of a new version before it is on trial')
+    .action(async () => {
+      await Promise.all([import('./commands/run.js'), import('serialport'), import('./links/ble/index.js')]);
+      process.stdout.write(`${AGENT_VERSION}\n`);
+      done(0);
     });
 
   command

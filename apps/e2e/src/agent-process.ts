@@ -14,6 +14,10 @@ export interface AgentProcessOptions {
   /** Needed for the first start only. */
   readonly enrolToken?: string;
   readonly logLevel?: string;
+  /** What is started; the agent as built, where this is left out. */
+  readonly script?: string;
+  /** Starts it again whenever it ends by itself, as systemd does. */
+  readonly supervised?: boolean;
   /** Called when it ends although nobody stopped it. */
   readonly onUnexpectedEnd?: (output: string) => void;
 }
@@ -43,7 +47,7 @@ export class AgentProcess {
     const child = spawn(
       process.execPath,
       [
-        AGENT,
+        this.options.script ?? AGENT,
         'run',
         '--state',
         this.options.stateDir,
@@ -67,7 +71,9 @@ export class AgentProcess {
     child.stderr.on('data', take);
     this.#ended = new Promise((resolve) => child.once('exit', () => resolve()));
     void this.#ended.then(() => {
-      if (!this.#stopping) this.options.onUnexpectedEnd?.(this.#output);
+      if (this.#stopping) return;
+      this.options.onUnexpectedEnd?.(this.#output);
+      if (this.options.supervised === true) this.start();
     });
     this.#stopping = false;
     this.#child = child;

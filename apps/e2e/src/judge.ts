@@ -3,6 +3,7 @@
  * the artifacts, the report table against itself, counters against a recount.
  */
 import { journalledReports } from '@drydock/agent/testing';
+import { CLOCK_MARGIN_MS } from '@drydock/server/testing';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
@@ -21,8 +22,6 @@ export interface JudgedSite {
 
 /** Clocks: touches are stamped by this process, grants by Postgres; both read this machine's clock. */
 const CLOCK_SLACK_MS = 100;
-/** A grant is stamped with the beginning of the look that gives it, which may see ends that were committed since. */
-const LOOK_SLACK_MS = 1_000;
 
 /** What only a host can cause. A unit on a UART does not see links open, so its `touched` alone would miss some. */
 const CHANGES: ReadonlySet<string> = new Set(['touched', 'erased', 'written', 'activated', 'confirmed']);
@@ -114,8 +113,10 @@ async function judgeTouches(client: pg.Client, sites: readonly JudgedSite[]): Pr
           broken.push(`P2: ${unit.serial} attempt ${attempt.attempt} was first touched after startBy`);
         }
         if (!next) return;
-        const knownEndMs = Math.min(attempt.ended_ms ?? Infinity, attempt.finish_by_ms);
-        if (next.granted_ms < knownEndMs - LOOK_SLACK_MS) {
+        // All three are of Postgres's clock, and a grant is stamped after it was seen that the last one is over: no slack.
+        const silentMs = attempt.finish_by_ms + CLOCK_MARGIN_MS;
+        const knownEndMs = attempt.outcome === 'lost' ? silentMs : Math.min(attempt.ended_ms ?? Infinity, silentMs);
+        if (next.granted_ms < knownEndMs) {
           broken.push(`P3: ${unit.serial} attempt ${next.attempt} was granted before attempt ${attempt.attempt} ended`);
         }
       });

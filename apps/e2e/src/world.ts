@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AgentProcess } from './agent-process.js';
+import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
 import { isScaled, startLaneServer, type LaneServer } from './lane.js';
 import { Operator, until } from './operator.js';
 import { makeBoardPackage, makeReleaseKey, makeSensorPackage, type ReleaseKeyPair } from './packages.js';
@@ -21,6 +21,10 @@ export interface WorldOptions {
   readonly paced?: boolean;
   readonly imageBytes?: number;
   readonly supervisionMs?: number;
+  /** Before any gateway enrols. */
+  readonly prepare?: (operator: Operator) => Promise<void>;
+  /** More of how agents are started. */
+  readonly agent?: Pick<AgentProcessOptions, 'script' | 'supervised'>;
 }
 
 export interface World {
@@ -56,6 +60,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     undo.push(() => server.close());
     brokerPort = server.brokerPort;
     const operator = new Operator(server.baseUrl, server.adminToken);
+    await options.prepare?.(operator);
     const sensorKey = makeReleaseKey();
     const boardKey = makeReleaseKey();
     // The bootloaders check signatures, so what leaves the factory is signed as well.
@@ -83,6 +88,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
         siteFile: site.siteFile,
         serverUrl: server.baseUrl,
         enrolToken: await operator.enrolmentToken(id),
+        ...options.agent,
         ...(process.env.DRYDOCK_E2E_AGENT_LOG ? { logLevel: process.env.DRYDOCK_E2E_AGENT_LOG } : {}),
       });
       undo.push(() => agent.stop());

@@ -1,5 +1,6 @@
 /** What keeps the database within its bounds: partitions made and dropped, old keys, events and deliveries removed. */
 import type { DataSource } from 'typeorm';
+import { removeOldSignIns } from './features/access/sessions/sessions.service.js';
 import { IDEMPOTENCY_KEPT } from './http/idempotency.js';
 import type { Settings } from './settings/settings.js';
 import type { Queues } from './adapters/queue/queues.js';
@@ -22,6 +23,7 @@ export function defineHousekeeping(
       }),
     );
     await dataSource.query(`delete from idempotency_keys where created_at < now() - ${IDEMPOTENCY_KEPT}`);
+    await removeOldSignIns(dataSource);
     await removeOldEvents(dataSource, settings.webhookRetentionDays);
   });
 }

@@ -167,7 +167,7 @@ async function openData(
     url,
     poolSize: settings.databasePoolSize,
     retention: { reportDays: settings.reportRetentionDays, auditMonths: settings.auditRetentionMonths },
-    onPoolError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
+    onPoolError: (error) => logger.warn({ reason: error.message }, 'a database connection was lost'),
   });
   undo.push(() => database.close());
   return database;

@@ -22,6 +22,7 @@ import { startServer } from './start-server.js';
 
 export { EmbeddedPostgres } from './adapters/database/embedded-postgres.js';
 export { startBareBroker } from './adapters/mqtt/bare-broker.js';
+export { CLOCK_MARGIN_MS } from './domain/clock-margin.js';
 export { CampaignEngine } from './features/dispatch/campaign-engine.js';
 
 const TEMPLATE = 'drydock_template';

@@ -45,9 +45,10 @@ export async function moveToMiddle(client: pg.Client, campaignId: string, middle
   );
   await client.query(
     `insert into attempts (deployment_id, reign, attempt, campaign_id, device_id, gateway_id, epoch, mode, granted_at, start_by,
-       finish_by, touched_at, ended_at, outcome, duration_ms, sent_bytes)
+       finish_by, touched_at, ended_at, outcome, duration_ms, sent_bytes, gateway_rank, site_rank)
      select id, 0, 1, campaign_id, device_id, gateway_id, epoch, 'update', granted_at, start_by, finish_by, touched_at, ended_at,
-       case when state = 'transferring' then null else state end, case when state = 'proven' then 61000 end, 250000
+       case when state = 'transferring' then null else state end, case when state = 'proven' then 61000 end, 250000,
+       row_number() over (partition by gateway_id order by ordinal), row_number() over (partition by site_id order by ordinal)
      from deployments where campaign_id = $1 and ordinal is not null`,
     [campaignId],
   );

@@ -29,6 +29,7 @@ import {
 } from '@drydock/dfu-core';
 import { NO_FENCES, PayloadStore, realClock, SessionDriver } from '@drydock/agent';
 import { BleAdapter, UartLink } from '@drydock/agent/testing';
+import { hostCpuUsPerPacket, type Window } from '../host-cpu.js';
 
 const BLE_IMAGE_BYTES = 240_000;
 const SERIAL_IMAGE_BYTES = 100_000;
@@ -47,7 +48,12 @@ function packageOf(application: Uint8Array): Uint8Array {
 }
 
 /** One update. @returns milliseconds from the first image byte to the last object, as the session tells. */
-async function transferMs(link: Link, application: Uint8Array, wanted: UpdateOutcome['outcome']): Promise<number> {
+async function transferMs(
+  link: Link,
+  application: Uint8Array,
+  wanted: UpdateOutcome['outcome'],
+  window?: Window,
+): Promise<number> {
   const file = packageOf(application);
   const artifact = describeArtifact(file);
   let beganMs: number | undefined;
@@ -58,9 +64,11 @@ async function transferMs(link: Link, application: Uint8Array, wanted: UpdateOut
     fences: NO_FENCES,
     payload: new PayloadStore(file, artifact.sha256, secureDfu.payloads(file)),
     hooks: {
-      progress: (sentBytes) => {
+      progress: (sentBytes, totalBytes) => {
         endedMs = performance.now();
         if (sentBytes === 0) beganMs = endedMs;
+        if (sentBytes === 0) window?.begin();
+        if (sentBytes === totalBytes) window?.end();
       },
     },
   });
@@ -87,7 +95,7 @@ async function transferMs(link: Link, application: Uint8Array, wanted: UpdateOut
 }
 
 /** A simulated unit behind the real Bluetooth stack. */
-async function withBle<T>(work: (link: Link) => Promise<T>): Promise<T> {
+async function withBle<T>(work: (link: Link) => Promise<T>, paced = true): Promise<T> {
   const scheduler = new WallClock();
   const device = createSecureDfuDevice({
     scheduler,
@@ -96,7 +104,7 @@ async function withBle<T>(work: (link: Link) => Promise<T>): Promise<T> {
     rebootMs: 50,
     jumpLink: 'graceful',
   });
-  const controller = new SimulatedController({ scheduler, paced: true });
+  const controller = new SimulatedController({ scheduler, paced });
   controller.host(device.ble);
   const adapter = await BleAdapter.overPort('bench', memoryPort(controller));
   try {
@@ -140,6 +148,18 @@ async function serial(): Promise<{ tookMs: number; floorMs: number }> {
   } finally {
     await service.close();
   }
+}
+
+/** Processor time of the host for each write of an update, the radio unpaced so that nothing is waited for. */
+export async function secureHostCpu(): Promise<Record<string, number>> {
+  const application = firmware(BLE_IMAGE_BYTES);
+  const us = await hostCpuUsPerPacket('secure DFU over BLE', (window, count) =>
+    withBle(async (link) => {
+      count(link);
+      await transferMs(link, application, 'proven', window);
+    }, false),
+  );
+  return { hostCpuUsPerPacketSecureBle: us };
 }
 
 /**
@@ -205,9 +225,11 @@ const u32 = (value: number): number[] => [value & 255, (value >>> 8) & 255, (val
 /**
  * - `secureBleMtu247`: one update over BLE, as share of the floor. `secureSerial`: the same over a UART of 115 200 baud.
  * - `oldToolWay`: the old tools' rate as share of ours, on the same air.
+ * - `hostCpu…`: microseconds of processor time for each write.
  * - `...BytesPerSecond`: image bytes.
  */
 export async function secureFigures(): Promise<Record<string, number>> {
+  const hostCpu = await secureHostCpu();
   const application = firmware(BLE_IMAGE_BYTES);
   let bleMs = Number.POSITIVE_INFINITY;
   for (let run = 0; run < RUNS; run += 1) {
@@ -222,6 +244,7 @@ export async function secureFigures(): Promise<Record<string, number>> {
   const bleRate = (BLE_IMAGE_BYTES / bleMs) * 1000;
   const oldRate = await oldToolBytesPerSecond();
   return {
+    ...hostCpu,
     secureBleMtu247: round(bleFloorMs() / bleMs),
     secureSerial: round(line.floorMs / line.tookMs),
     oldToolWay: round(oldRate / bleRate),

@@ -54,11 +54,24 @@ export const ERROR_CODES = {
   'link.auth-required': row(
     'operator',
     'none',
-    'The device wants pairing or encryption for {channel}; no bond exists.',
+    'The device wants pairing or encryption for {channel}; there is no bond, or it is not enough.',
   ),
   'link.no-such-channel': row('device', 'none', 'The device does not offer {channel}.'),
   'link.corrupt': row('link', 'resume', 'The link delivers damaged frames: {detail}.'),
   'link.ble-unavailable': row('gateway', 'none', 'Bluetooth is not available on this machine: {detail}.'),
+  'link.bond-lost': row(
+    'operator',
+    'none',
+    'The device and this gateway hold no common bond any more: {detail}. Forget the bond, and pair again.',
+  ),
+  'link.pairing-failed': row('operator', 'none', 'Pairing failed: {detail}.'),
+  'link.passkey-required': row('operator', 'none', 'The device must be paired with its passkey: {detail}.'),
+  'link.security-level': row('operator', 'none', 'The link must be {expected}, and is {actual}: {detail}.'),
+  'link.downgrade': row(
+    'device',
+    'none',
+    'The device offers less security than it is bonded with: {detail}. If it was reset, forget its bond first.',
+  ),
   // Targets: what a device answered.
   'target.refused': row('device', 'retry', 'The device refused {request} with result {result}: {detail}.'),
   'target.refused-image': row(
@@ -131,6 +144,20 @@ export const ERROR_CODES = {
   'deployment.lost': row('gateway', 'retry', 'Nothing was heard of the attempt until its deadline.'),
   'request.invalid': row('operator', 'none', 'The request is not valid: {detail}.'),
   'request.unauthenticated': row('operator', 'none', 'Sign in: a valid token is needed.'),
+  'request.csrf': row(
+    'operator',
+    'none',
+    'This request did not come from a page of this server that knows the session: load the page again.',
+  ),
+  'sign-in.refused': row('operator', 'none', 'The address or the password is wrong, or this person may not sign in.'),
+  'sign-in.off': row('operator', 'none', 'Sign-in by {method} is not set up on this server.'),
+  'sign-in.provider': row('operator', 'retry', 'The OpenID provider did not sign anybody in: {detail}.'),
+  'sign-in.unknown-person': row(
+    'operator',
+    'none',
+    'Nobody here has the address that the OpenID provider vouches for: an admin adds the person first.',
+  ),
+  'password.link': row('operator', 'none', 'The link is unknown, used or past its end: ask an admin for a new one.'),
   'request.forbidden': row('operator', 'none', 'This needs the role {role}.'),
   'request.not-found': row('operator', 'none', 'There is no {what} with id {id}.'),
   'request.conflict': row('operator', 'none', 'This does not fit the present state: {detail}.'),

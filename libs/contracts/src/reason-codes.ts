@@ -10,6 +10,7 @@ export const REASON_CODES = {
   'campaign.halted': 'The campaign was halted: {rule}.',
   'campaign.aborting': 'The campaign is being aborted.',
   'stage.pending': 'Stage {stage} has not opened: stage {openStage} is {openState}.',
+  'stage.behind-held': 'Stage {stage} has not opened: stage {openStage} is held for a person: {note}.',
   'stage.held': 'Stage {stage} is held for a person: {note}.',
   'stage.approval': 'Stage {stage} waits for the approval of stage {openStage}.',
   'stopped.stratum': 'Devices that ran {version} are stopped: {note}.',

@@ -55,6 +55,8 @@ export interface LinkSecurity {
   readonly encrypted: boolean;
   /** The key is one that both sides keep. */
   readonly bonded: boolean;
+  /** It was made with a passkey or a comparison. */
+  readonly authenticated: boolean;
 }
 
 /** What a peripheral keeps of a bond. The key lies as it goes over the air (least significant byte first). */
@@ -63,14 +65,41 @@ export interface PeripheralBond {
   readonly ediv: number;
   /** 8 bytes. */
   readonly rand: Uint8Array;
+  /** Made with a passkey or a comparison. */
+  readonly authenticated?: boolean;
+  readonly secureConnections?: boolean;
+}
+
+/** What a device can show and take in (Bluetooth Core 5.2, Vol 3 Part H, 3.5.1). */
+export type IoTrait = 'display-only' | 'display-yes-no' | 'keyboard-only' | 'none' | 'keyboard-display';
+
+export interface PairingTraits {
+  /** `only`: legacy pairing is refused. Default `no`. */
+  readonly secureConnections?: 'no' | 'yes' | 'only';
+  /** Default `none`. */
+  readonly io?: IoTrait;
+  /** Pairs with nobody who could have somebody in between. Default false. */
+  readonly mitm?: boolean;
+  /** The number on its label, or typed in at it: 0 to 999 999. Default: one that nobody knows. */
+  readonly passkey?: () => number;
+  /** What its user answers to the six digits that it shows. Default: yes. */
+  readonly confirms?: (digits: number) => boolean;
+  /** It changes its address: the key of its addresses (16 bytes, most significant first), and the one that stays. */
+  readonly identity?: { readonly irk: Uint8Array; readonly address: string; readonly addressType: 'public' | 'random' };
+  /** Largest key it takes. Default 16. */
+  readonly maxKeyBytes?: number;
+  /** Misbehaviour: what leaves instead of each message of its security manager. */
+  readonly tamper?: (message: Uint8Array) => readonly Uint8Array[];
 }
 
 /** The peripheral's security manager, as far as its firmware decides. */
 export interface PeripheralPairing {
   /** Whether a pairing request is taken now; a bonded bootloader takes none. */
-  accepts(): boolean;
+  accepts: () => boolean;
   /** By address of the central, lower case. Outlives connections and resets. */
   readonly bonds: Map<string, PeripheralBond>;
+  /** Default: legacy pairing by Just Works. */
+  traits?: PairingTraits | undefined;
 }
 
 /** A Bluetooth LE peripheral. One connection at a time. */

@@ -48,3 +48,10 @@ export class InvariantError extends DrydockError {
     super('internal.invariant', { detail });
   }
 }
+
+const SECURITY_REFUSALS: ReadonlySet<string> = new Set(['link.auth-required', 'link.bond-lost', 'link.security-level']);
+
+/** The device wants more of the link before it lets itself be read or written: a bond, or a better one. */
+export function isSecurityRefusal(error: unknown): boolean {
+  return error instanceof DrydockError && SECURITY_REFUSALS.has(error.code);
+}

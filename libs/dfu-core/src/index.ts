@@ -30,3 +30,5 @@ export * from './protocols/gecko-xmodem/index.js';
 export * from './framing/bcsp/index.js';
 export * from './image/csr-dfu/index.js';
 export * from './protocols/csr-dfu/index.js';
+export * from './image/agent-bundle/index.js';
+export * from './protocols/drydock-agent/index.js';

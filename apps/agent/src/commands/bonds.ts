@@ -11,6 +11,8 @@ export function addBonds(program: Command): void {
     .requiredOption('--link <link>', 'ble:AA:BB:CC:DD:EE:FF?type=random')
     .requiredOption('--state <dir>', 'folder of the agent, where bonds are kept')
     .option('--adapter <name>', 'Bluetooth adapter')
+    .option('--level <level>', 'the least that is taken: encrypted, or authenticated (with a passkey or a comparison)')
+    .option('--passkey-file <file>', 'six digits of the device; otherwise the person at the terminal is asked')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options) => {

@@ -1,5 +1,5 @@
 /** `identify` and `update`: what a person at the gateway does without any server. */
-import { DrydockError, describeArtifact, type UnprovenReason, type UpdateOutcome } from '@drydock/dfu-core';
+import { DrydockError, describeArtifact } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
 import { NO_FENCES } from '../driver/fences.js';
 import { PayloadStore, payloadsOf } from '../driver/payload-store.js';
@@ -12,6 +12,7 @@ import { openFirmware, requireSignature, type OpenFirmware } from './read-input.
 import { PROTOCOLS } from '../protocols.js';
 import { loadLoaderCodec, protocolsWith } from '../site/loader-codec.js';
 import { findUnit, OPEN_MS } from './find-unit.js';
+import { holdToProof, type HeldOutcome } from './hold-to-proof.js';
 import { openProgress } from './progress.js';
 
 const RETURN_MS = 120_000;
@@ -79,13 +80,16 @@ export interface UpdateOptions extends CommonOptions {
 }
 
 /** What a person may do about it, or has to know. */
-const WHY_UNPROVEN: Readonly<Record<UnprovenReason, string>> = {
+const WHY_UNPROVEN: Readonly<Record<string, string>> = {
   'version-not-readable': 'Nobody on this link says what runs now.',
   'version-unchanged': 'The application called itself the same before, so its version proves nothing.',
   'version-ambiguous': 'Say what the application calls itself when this file runs: --expect-version.',
   'image-not-readable': 'Not every image of the file can be read back from the device.',
   'identity-not-readable': 'The device that answers no longer says which unit it is.',
   'did-not-see-it-leave': 'Nobody saw the device restart into it.',
+  'identity-differs': 'What answers now calls itself another unit than what was read before.',
+  'image-differs': 'What it names is not what this file holds.',
+  'not-confirmed': 'It runs on trial and was not confirmed.',
 };
 
 const NOTHING = { code: null, before: null, after: null, bytes: 0, seconds: 0, bytesPerSecond: 0 };
@@ -141,7 +145,8 @@ export async function update(options: UpdateOptions): Promise<number> {
         { openMs: OPEN_MS, limitMs: UPDATE_MS },
       );
       progress.close();
-      return tellOutcome(outcome, driver.touched, (performance.now() - began) / 1000, json);
+      const held = holdToProof(outcome, found, driver.touched, artifact, options.expectVersion);
+      return tellOutcome(held, driver.touched, (performance.now() - began) / 1000, json);
     } finally {
       stop();
       progress.close();
@@ -172,7 +177,7 @@ function cancelOnSignals(driver: SessionDriver): () => void {
   };
 }
 
-function tellOutcome(outcome: UpdateOutcome, touched: boolean, seconds: number, json: boolean): number {
+function tellOutcome(outcome: HeldOutcome, touched: boolean, seconds: number, json: boolean): number {
   const code = outcome.outcome === 'failed' ? outcome.code : outcome.outcome === 'unproven' ? outcome.reason : null;
   // A person is told why it was skipped in one word; there is one reason.
   const word = outcome.outcome === 'skipped' ? outcome.reason : outcome.outcome;
@@ -196,7 +201,8 @@ function tellOutcome(outcome: UpdateOutcome, touched: boolean, seconds: number, 
     ]);
     if (outcome.outcome === 'failed')
       process.stderr.write(`${new DrydockError(outcome.code, outcome.params).message}\n`);
-    if (outcome.outcome === 'unproven') process.stderr.write(`Delivered. ${WHY_UNPROVEN[outcome.reason]}\n`);
+    if (outcome.outcome === 'unproven')
+      process.stderr.write(`Delivered. ${WHY_UNPROVEN[outcome.reason] ?? outcome.reason}\n`);
     if (outcome.needsRescue)
       process.stderr.write('The device is without a running application: run the update again.\n');
   }

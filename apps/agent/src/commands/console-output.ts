@@ -1,5 +1,6 @@
 /** What people and scripts at the gateway get to see: results on stdout, everything else on stderr. */
-import { DrydockError, type RunningImage, type UpdateOutcome } from '@drydock/dfu-core';
+import { DrydockError, type RunningImage } from '@drydock/dfu-core';
+import type { HeldOutcome } from './hold-to-proof.js';
 
 /** Exit status of every command. */
 export const EXIT = { proven: 0, failed: 1, refused: 2, unproven: 3 } as const;
@@ -24,7 +25,7 @@ export function exitStatusOf(code: string): number {
  * @param touched whether the unit may have been changed: what it then refuses itself (another hardware, a foreign
  * signature) is a failure, as it is perhaps no longer what it was.
  */
-export function exitStatusOfOutcome(outcome: UpdateOutcome, touched: boolean): number {
+export function exitStatusOfOutcome(outcome: HeldOutcome, touched: boolean): number {
   switch (outcome.outcome) {
     case 'proven':
     case 'skipped':

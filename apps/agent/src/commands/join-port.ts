@@ -70,10 +70,7 @@ export async function joinPort(options: JoinPortOptions): Promise<number> {
       const by = isHungUp || stopping.signal.aborted ? 'tool' : (end.ended()?.by ?? 'server');
       if (json) printJson({ by, ...counts });
       else {
-        printLines([
-          `ended by    ${by}`,
-          `bytes       ${counts.toDevice} to the module, ${counts.toTool} to the tool`,
-        ]);
+        printLines([`ended by    ${by}`, `bytes       ${counts.toDevice} to the module, ${counts.toTool} to the tool`]);
       }
       return by === 'tool' && counts.toDevice > 0 ? 0 : 1;
     } finally {
@@ -124,7 +121,11 @@ async function readToken({ token, tokenFile }: JoinPortOptions): Promise<string>
     tokenFile === undefined
       ? process.env['DRYDOCK_TOKEN']
       : await readFile(tokenFile, 'utf8').catch((error: Error) => {
-          throw new DrydockError('settings.invalid', { field: '--token-file', detail: error.message }, { cause: error });
+          throw new DrydockError(
+            'settings.invalid',
+            { field: '--token-file', detail: error.message },
+            { cause: error },
+          );
         });
   if (!text?.trim()) {
     throw new DrydockError('settings.invalid', {

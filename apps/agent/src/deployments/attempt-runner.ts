@@ -178,7 +178,7 @@ async function findUnit(
     if (attempt.abort.signal.aborted) throw new DrydockError('order.withdrawn');
     const driver: SessionDriver = new SessionDriver({
       clock: ports.clock,
-      link: await ports.links.link(name, protocol),
+      link: await ports.links.link(name, protocol, attempt.grant.model),
       fences: attempt.fences(ports.time),
       payload,
       hooks: hooksOf(attempt, ports, () => driver),

@@ -81,6 +81,11 @@ export class Attempt {
     return this.started && !this.answered && this.steps.size <= 1;
   }
 
+  /** Its application was erased, or the new image is being started, and nothing is proven yet. */
+  get isAtRisk(): boolean {
+    return this.steps.has('erased') || this.steps.has('activating');
+  }
+
   /** Until when it may begin or, once its unit is known to be touched, go on. */
   get endsAtMs(): number {
     return this.resumed && !this.onlyTouched ? this.grant.finishBy : this.grant.startBy;

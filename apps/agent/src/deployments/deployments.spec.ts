@@ -195,4 +195,43 @@ describe('deployments', () => {
     expect(it.journal.found).toBe('new');
     expect(it.allReports.slice(before)).toEqual([]);
   });
+
+  it('stops at a safe point at once, but waits for a device between activation and proof', async () => {
+    const it = await openWorld({ identifyMs: 10, transferMs: 5000, proveMs: 90_000 });
+    it.tellTime();
+    const timeouts = { downloadMs: 30_000, transferMs: 60_000, activateMs: 30_000, proveMs: 120_000 };
+    const [risky, safe] = [it.grant(1, { timeouts }), it.grant(2)];
+    await it.order([risky]);
+    await it.advance(6000);
+    await it.order([risky, safe]);
+    await it.advance(1000);
+    expect(it.kinds(risky).at(-1)).toBe('proving');
+    expect(it.kinds(safe)).toEqual(['downloading', 'touched']);
+    expect(it.deployments.atRisk.map(({ grant }) => grant)).toEqual([risky]);
+    let stopped = false;
+    void it.deployments.stop(10_000).then(() => (stopped = true));
+    await it.advance(60_000);
+    expect(stopped).toBe(false);
+    expect(it.kinds(safe)).toEqual(['downloading', 'touched']); // left where it is: the next start goes on
+    await it.advance(40_000);
+    expect(stopped).toBe(true);
+    expect(it.kinds(risky).at(-1)).toBe('ended:proven');
+  });
+
+  it('a forced stop leaves a device between activation and proof as the journal shows it', async () => {
+    const it = await openWorld({ identifyMs: 10, transferMs: 100, proveMs: 50_000 });
+    it.tellTime();
+    const grant = it.grant(1);
+    await it.order([grant]);
+    await it.advance(3000);
+    const stopped = it.deployments.stop(1000, true);
+    await it.advance(2000);
+    await stopped;
+    await it.kill();
+    await it.boot();
+    expect(it.kinds(grant).at(-1)).toBe('proving');
+    it.tellTime();
+    await it.advance(60_000);
+    expect(it.kinds(grant).at(-1)).toBe('ended:proven');
+  });
 });

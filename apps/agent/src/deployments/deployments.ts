@@ -28,7 +28,9 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   readonly cache: Pick<ArtifactCache, 'open' | 'discard' | 'hold' | 'obtain'>;
   readonly lanes: Lanes;
   /** An attempt takes its link. */
-  working?(): void;
+  working?(attempt: Attempt): void;
+  /** Whether an attempt that is ready may take its turn, beside the others; any may where this is left out. */
+  mayStart?(attempt: Attempt, all: readonly Attempt[]): boolean;
   /** Whether the server has committed the report of this epoch with that number. */
   heard(seq: number): boolean;
   /** Reports were written: the sender may go on. */
@@ -129,8 +131,9 @@ export class Deployments {
         if (attempt.resumed) this.#background(this.#giveUp(attempt));
         else this.#background(this.#withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
-      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt))
-        this.#tryStart(attempt);
+      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) {
+        if (this.#options.mayStart?.(attempt, this.attempts) ?? true) this.#tryStart(attempt);
+      }
     }
     this.#wake();
   }
@@ -143,11 +146,18 @@ export class Deployments {
     }
   }
 
+  /** Running attempts whose device is between erase (or activation) and proof: only its session brings it out of that. */
+  get atRisk(): readonly Attempt[] {
+    return [...this.#attempts.values()].filter((attempt) => attempt.phase === 'running' && attempt.isAtRisk);
+  }
+
   /**
    * Starts nothing more and asks what runs to leave at its next safe point. What was touched is left as
-   * the journal shows it, and goes on at the next start.
+   * the journal shows it, and goes on at the next start. A device between erase and proof is waited for past `withinMs`:
+   * its session ends by its own limits, at the latest at `finishBy`.
+   * @param forced not even for those.
    */
-  async stop(withinMs: number): Promise<void> {
+  async stop(withinMs: number, forced = false): Promise<void> {
     this.#stopping = true;
     this.#stopListening();
     this.#tick?.();
@@ -157,7 +167,13 @@ export class Deployments {
     }
     const { clock } = this.#options;
     let callOff: () => void = () => undefined;
-    const late = new Promise<void>((resolve) => (callOff = clock.after(withinMs, resolve)));
+    const late = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (forced || this.atRisk.length === 0) return resolve();
+        callOff = clock.after(TICK_MS, look);
+      };
+      callOff = clock.after(withinMs, look);
+    });
     await Promise.race([Promise.allSettled([...this.#runs, this.#work]), late]);
     callOff();
   }
@@ -291,7 +307,7 @@ export class Deployments {
     const free = lanes.tryTake(attempt.lanes);
     if (!free) return;
     attempt.phase = 'running';
-    this.#options.working?.();
+    this.#options.working?.(attempt);
     this.#background(this.#run(attempt).finally(free));
   }
 

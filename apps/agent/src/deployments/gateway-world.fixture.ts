@@ -131,7 +131,7 @@ export class World {
   /** The process is killed: nothing of it goes on, what is on disk stays. */
   async kill(): Promise<void> {
     for (const link of this.links.values()) link.refusal = undefined;
-    const stopped = this.deployments.stop(0);
+    const stopped = this.deployments.stop(0, true);
     await this.clock.advance(0, () => this.settle());
     await stopped;
     // What a session makes of its lost link is not written down any more.

@@ -87,7 +87,11 @@ export async function giveRawPort(session: RawPortSession, ports: RunnerPorts): 
   const outcome = await leave(session, access, attempt.before ?? found);
   ports.log.info({ attempt: attempt.key, ...bridge, server: tool.ended()?.by }, 'raw port over');
   const { endedBy, toDevice } = bridge;
-  return told({ ...outcome, sentBytes: toDevice }, attempt, `ended by ${endedBy} after ${toDevice} bytes to the device`);
+  return told(
+    { ...outcome, sentBytes: toDevice },
+    attempt,
+    `ended by ${endedBy} after ${toDevice} bytes to the device`,
+  );
 }
 
 /** Nobody is touched while nobody is there: up to `startBy`, which withdraws the attempt. */
@@ -121,6 +125,7 @@ async function hold(
   const fences = attempt.fences(ports.time);
   const port = await (await ports.links.link(session.link, protocol)).open({ line: access.line }, OPEN_MS);
   const { sizeBytes } = attempt.grant.artifact;
+  const isWord = access.listener();
   try {
     tool.say({ say: 'open', line: spell(access.line) });
     return await bridgeRawPort(port, tool, {
@@ -132,7 +137,9 @@ async function hold(
         return mayGoOn ? undefined : 'fence';
       },
       beforeFirst: () => mark(session, 'erased'),
-      heard: () => hooks.answered?.(),
+      heard: (bytes) => {
+        if (!attempt.answered && isWord(bytes)) hooks.answered?.();
+      },
       moved: (toDevice) => hooks.progress?.(Math.min(toDevice, sizeBytes), sizeBytes),
     });
   } finally {

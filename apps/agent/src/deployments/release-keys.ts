@@ -2,11 +2,13 @@
  * Release keys: where a model has one, held here and never taken from an order, the artifact must carry
  * its signature, so that a server alone cannot flash (design, section 4).
  */
-import { constants, createPublicKey, createVerify, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, createVerify, verify, type KeyObject } from 'node:crypto';
 import {
+  AGENT_BUNDLE_FORMAT,
   ArtifactError,
   DrydockError,
   MCUBOOT_FORMATS,
+  openAgentBundle,
   openMcubootFile,
   openLegacyPackage,
   openGblSet,
@@ -91,6 +93,11 @@ function isSigned(file: Uint8Array | ByteSource, format: string, keys: readonly 
         const point = p256Point(key);
         return point !== undefined && files.every((gbl) => verifyGblSignature(gbl, point));
       });
+    }
+    case AGENT_BUNDLE_FORMAT: {
+      const { signed, signature } = openAgentBundle(wholeOf(sourceOf(file)));
+      if (!signature) return false;
+      return keys.some((key) => key.asymmetricKeyType === 'ed25519' && verify(null, signed, key, signature));
     }
     default:
       return false; // what cannot be checked does not count as signed

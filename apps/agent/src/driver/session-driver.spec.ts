@@ -187,33 +187,61 @@ describe('session driver', () => {
       expect(limits.slice(1)).toEqual([600]);
     });
 
-    it('goes on after a frame, and tells of the first one', async () => {
+    const answered: Effect = { kind: 'answered', withinMs: 0 };
+
+    it('goes on after an answer of the protocol, and tells of the first one', async () => {
       const { play, link, heard } = fenced(1000);
       link.onWrite = () => link.say('ok');
-      expect(await play([touched, send('a'), awaitFrame, wait, send('b'), awaitFrame])).toEqual([
+      expect(await play([touched, send('a'), awaitFrame, answered, wait, send('b'), awaitFrame, answered])).toEqual([
         'done',
         'done',
         'frame',
         'done',
         'done',
+        'done',
         'frame',
+        'done',
       ]);
       expect(heard).toHaveLength(1);
+    });
+
+    it.each([
+      ['ble', 'done', 1],
+      ['serial', 'failed fence.start-by', 0],
+      ['udp', 'failed fence.start-by', 0],
+    ] as const)('a frame over %s that nobody calls an answer: then %s', async (kind, then, count) => {
+      const { play, link, heard } = fenced(1000);
+      const open = link.open.bind(link);
+      link.open = async () => {
+        const opened = await open();
+        return { ...opened, info: { ...opened.info, kind } };
+      };
+      link.onWrite = () => link.say('[00:00:01.000] <inf> app: tick');
+      expect((await play([touched, send('a'), awaitFrame, wait, send('b')])).at(-1)).toBe(then);
+      expect(heard).toHaveLength(count);
     });
 
     it('takes what came before the first write for no answer', async () => {
       const { play, link, heard } = fenced(1000);
       link.onWrite = (text) => text === 'ask' && (link.say('one'), link.say('two'));
-      expect(await play([send('ask'), awaitFrame, touched, awaitFrame, send('a'), wait, send('b')])).toEqual([
+      expect(await play([send('ask'), awaitFrame, touched, awaitFrame, answered, send('a'), wait, send('b')])).toEqual([
         'done',
         'frame',
         'done',
         'frame',
+        'done',
         'done',
         'done',
         'failed fence.start-by',
       ]);
       expect(heard).toEqual([]);
+    });
+
+    it('gives no cancellation as the answer to what the session only tells', async () => {
+      const { driver, times } = setUp();
+      driver.cancel();
+      const inputs = await driver.run(session([answered, { kind: 'sleep', withinMs: 10 }]), times);
+      expect(kinds(inputs)).toEqual(['done', 'cancel']);
     });
 
     it.each([

@@ -3,8 +3,8 @@
  *
  * - Marks are journalled, on disk, before they are answered.
  * - Fences: `startBy` is looked at before and after the journal has taken `touched` (writing it takes
- *   time too), and then at every `send` and `reconnect` until the target has answered: a write that never arrived is
- *   no first touch, so it is not repeated after `startBy`. `finishBy` at every effect; after it nothing is written.
+ *   time too), and then at every `send` and `reconnect` until the target has answered (by what its protocol calls an answer:
+ *   a console also talks of other things): a write that never arrived is no first touch, so it is not repeated after `startBy`. `finishBy` at every effect; after it nothing is written.
  * - A cancellation is given to the session once, at its next effect; sleeps are cut short for it.
  * - Whatever happens, the session ends within its limit, and the link is closed by `close`.
  */
@@ -219,7 +219,7 @@ export class SessionDriver {
   async #answer(effect: Effect): Promise<Input> {
     const fence = this.#finishFence(effect);
     if (fence) return fence;
-    if (this.#cancelWanted && !this.#cancelGiven && effect.kind !== 'close') {
+    if (this.#cancelWanted && !this.#cancelGiven && effect.kind !== 'close' && effect.kind !== 'answered') {
       this.#cancelGiven = true;
       return { kind: 'cancel' };
     }
@@ -256,7 +256,7 @@ export class SessionDriver {
 
   /** The answer to any effect that could reach the device after `finishBy`. */
   #finishFence(effect: Effect): Input | undefined {
-    if (effect.kind === 'close' || effect.kind === 'progress') return undefined;
+    if (effect.kind === 'close' || effect.kind === 'progress' || effect.kind === 'answered') return undefined;
     const remaining = this.#options.fences.finishRemainingMs();
     if (remaining === undefined) return failed('fence.no-time');
     return remaining > 0 ? undefined : failed('fence.finish-by');
@@ -268,6 +268,9 @@ export class SessionDriver {
     switch (effect.kind) {
       case 'progress':
         hooks?.progress?.(effect.sentBytes, effect.totalBytes);
+        return { kind: 'done' };
+      case 'answered':
+        this.#heard();
         return { kind: 'done' };
       case 'read':
         return { kind: 'data', bytes: this.#read(effect.source, effect.offset, effect.length) };
@@ -332,7 +335,7 @@ export class SessionDriver {
         return { kind: 'done' };
       case 'query': {
         const bytes = await this.#guard(open.query(effect.channel, withinMs), withinMs);
-        this.#heard();
+        this.#heardOn(open);
         return { kind: 'frame', channel: effect.channel, bytes };
       }
       case 'await': {
@@ -340,7 +343,7 @@ export class SessionDriver {
         const sinceMs = clock.monotonicMs();
         const frame = await this.#guard(open.receive(effect.channels, withinMs), withinMs);
         if (!frame) return { kind: 'timeout' };
-        this.#heard();
+        this.#heardOn(open);
         return { kind: 'frame', ...frame, waitedMs: clock.monotonicMs() - sinceMs };
       }
     }
@@ -354,11 +357,16 @@ export class SessionDriver {
     this.#sentSinceTouched ||= this.#touched;
     await this.#guard(open.send(effect.channel, effect.bytes, { acknowledged, withinMs: limitMs }), limitMs);
     // Only Bluetooth has a write that the other end confirms.
-    if (acknowledged && open.info.kind === 'ble') this.#heard();
+    if (acknowledged) this.#heardOn(open);
     return { kind: 'done' };
   }
 
-  /** The target said something. */
+  /** Something came. Over Bluetooth only the target can have said it; elsewhere the session knows, and says `answered`. */
+  #heardOn({ info }: OpenLink): void {
+    if (info.kind === 'ble') this.#heard();
+  }
+
+  /** The target answered. */
   #heard(): void {
     if (!this.#sentSinceTouched || this.#answered) return;
     this.#answered = true;

@@ -17,7 +17,7 @@ function setUp(link: ScriptedLink, clock: VirtualClock) {
   const told: InventoryBody[] = [];
   const site: Site = {
     ...EMPTY_SITE,
-    devices: [{ name: 'one', model: 'demo', link: LINK, protocol: 'smp', identity: undefined, rawPort: false }],
+    devices: [{ name: 'one', model: 'demo', link: LINK, protocol: 'smp', identity: undefined }],
   };
   const inventory = new Inventory({
     clock,

@@ -42,7 +42,7 @@ interface Unit {
 }
 
 /** A port is there or not; a Bluetooth device has to be heard first. */
-const OPEN_MS = { serial: 3000, udp: 3000, ble: 20_000 } as const;
+const OPEN_MS = { serial: 3000, udp: 3000, agent: 3000, ble: 20_000 } as const;
 const IDENTIFY_MS = 60_000;
 /** Several units that were read at about the same time go in one message. */
 const GATHER_MS = 250;
@@ -200,7 +200,8 @@ export class Inventory {
   async #identify(device: SiteDevice, yielding: AbortSignal): Promise<Identification> {
     const { links, clock, protocols } = this.#options;
     const protocol = requireProtocol(device.protocol, protocols);
-    const driver = new SessionDriver({ clock, link: await links.link(device.link, protocol), fences: NO_FENCES });
+    const link = await links.link(device.link, protocol, device.model);
+    const driver = new SessionDriver({ clock, link, fences: NO_FENCES });
     const wanted = AbortSignal.any([this.#stop.signal, yielding]);
     const cancel = (): void => driver.abort(this.#stop.signal.aborted ? 'the agent is stopping' : 'an update is due');
     wanted.addEventListener('abort', cancel, { once: true });
@@ -318,7 +319,8 @@ export class Inventory {
     const rule = this.#options.site.discover.find(
       ({ name }) => sighting.name !== undefined && matchesGlob(name, sighting.name),
     );
-    if (!rule || this.#units.size >= MAX_UNITS) return;
+    // An address that changes would be a new device every few minutes. A bond tells whose it is, and then it is another one.
+    if (!rule || this.#units.size >= MAX_UNITS || sighting.privateAddress) return;
     const link = `ble:${address.toUpperCase()}`;
     parseLinkName(link); // what is advertised becomes a name only if it is an address
     const unit = this.#add({
@@ -327,7 +329,6 @@ export class Inventory {
       link,
       protocol: rule.protocol,
       identity: undefined,
-      rawPort: false,
     });
     unit.rssiDbm = sighting.rssiDbm;
     this.#pump();

@@ -1,34 +1,24 @@
 /** The journal's file: appends that return when they are on disk, and replacement as a whole. */
-import { open, rename, readFile, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isNoSpace, writeAll, type DiskFile, type JournalDisk } from './disk.js';
 import { decodeRecordAt, encodeFileHeader, encodeRecord, RECORD_HEADER_BYTES } from './record-framing.js';
 import type { RecordPlace } from './ledger.js';
-
-/** The few operations that the journal needs of a file; tests make them fail. */
-export interface JournalDisk {
-  open(path: string): Promise<Pick<FileHandle, 'write' | 'datasync' | 'truncate' | 'read' | 'close' | 'stat'>>;
-}
-
-export const realDisk: JournalDisk = {
-  // 'a+' cannot write at a position, so the file is made first where it is missing.
-  open: async (path) =>
-    open(path, 'r+').catch((error: NodeJS.ErrnoException) =>
-      error.code === 'ENOENT' ? open(path, 'w+') : Promise.reject(error),
-    ),
-};
 
 /** This much is given back to the disk when it is full, so that what runs can still be written down. */
 export const RESERVE_BYTES = 256 * 1024;
 
 export class JournalFile {
-  #file: Awaited<ReturnType<JournalDisk['open']>>;
+  /** Undefined while not even an empty file could be made. */
+  #file: DiskFile | undefined;
   #bytes: number;
   #nextNumber: number;
+  /** Bytes of an append that failed may lie behind the last record. */
+  #tail = false;
 
   private constructor(
     readonly path: string,
     private readonly disk: JournalDisk,
-    file: Awaited<ReturnType<JournalDisk['open']>>,
+    file: DiskFile | undefined,
     bytes: number,
     nextNumber: number,
   ) {
@@ -37,12 +27,19 @@ export class JournalFile {
     this.#nextNumber = nextNumber;
   }
 
-  /** Opens a file whose first `keptBytes` are whole; the rest is cut off. */
+  /**
+   * Opens a file whose first `keptBytes` are whole; the rest is cut off, at the latest before the next append.
+   * @throws NodeJS.ErrnoException where the reason is not a full disk.
+   */
   static async open(path: string, disk: JournalDisk, keptBytes: number, nextNumber: number): Promise<JournalFile> {
-    const file = await disk.open(path);
-    await file.truncate(keptBytes);
-    await file.datasync();
-    return new JournalFile(path, disk, file, keptBytes, nextNumber);
+    const file = await disk.open(path).catch((error: unknown) => {
+      if (isNoSpace(error)) return undefined;
+      throw error;
+    });
+    const journal = new JournalFile(path, disk, file, keptBytes, nextNumber);
+    journal.#tail = true;
+    if (file) await journal.#cutTail(file);
+    return journal;
   }
 
   get bytes(): number {
@@ -51,120 +48,125 @@ export class JournalFile {
 
   /** One write and one fdatasync for all payloads. On an error nothing of them stays. */
   async append(payloads: readonly Buffer[]): Promise<RecordPlace[]> {
-    const places: RecordPlace[] = [];
-    const parts: Buffer[] = [];
-    let offset = this.#bytes;
-    let number = this.#nextNumber;
-    for (const payload of payloads) {
-      const record = encodeRecord(number, payload);
-      number += 1;
-      places.push({ offset: offset + RECORD_HEADER_BYTES, length: payload.length });
-      parts.push(record);
-      offset += record.length;
-    }
-    const bytes = Buffer.concat(parts);
+    const file = (this.#file ??= await this.disk.open(this.path));
+    // Whole records of an append that failed must not come to life behind shorter ones.
+    if (this.#tail) await this.#cutTail(file);
+    const { places, bytes } = encodeAll(payloads, this.#bytes, this.#nextNumber);
     try {
-      for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#bytes + done);
-        done += bytesWritten;
-      }
-      await this.#file.datasync();
+      await writeAll(file, bytes, this.#bytes);
+      await file.datasync();
     } catch (error) {
-      await this.#file.truncate(this.#bytes);
+      this.#tail = true;
+      await this.#cutTail(file).catch(() => undefined);
       throw error;
     }
-    this.#bytes = offset;
-    this.#nextNumber = number;
+    this.#bytes += bytes.length;
+    this.#nextNumber += payloads.length;
     return places;
   }
 
   /** @returns the payload, or undefined where it can no longer be read. */
   async read(place: RecordPlace): Promise<Buffer | undefined> {
     const record = Buffer.alloc(RECORD_HEADER_BYTES + place.length);
-    const { bytesRead } = await this.#file.read(record, 0, record.length, place.offset - RECORD_HEADER_BYTES);
-    if (bytesRead < record.length) return undefined;
+    const got = await this.#file
+      ?.read(record, 0, record.length, place.offset - RECORD_HEADER_BYTES)
+      .catch(() => undefined);
+    if (!got || got.bytesRead < record.length) return undefined;
     const found = decodeRecordAt(record, 0);
     return found.kind === 'record' ? found.payload : undefined;
   }
 
-  /** Puts a file with only these payloads in the place of this one. After a crash there is the one or the other. */
+  /** All bytes that were appended, as the disk gives them back now; what follows them is of no append that held. */
+  async readAll(): Promise<Buffer> {
+    return (await this.disk.read(this.path)).subarray(0, this.#bytes);
+  }
+
+  /**
+   * Puts a file with only these payloads in the place of this one. After a crash there is the one or the other, whole.
+   * The new file is opened before it gets its name: from the rename on, every append goes into it, whatever fails.
+   */
   async replace(payloads: readonly Buffer[]): Promise<RecordPlace[]> {
     const next = `${this.path}.next`;
-    const places: RecordPlace[] = [];
-    const parts = [encodeFileHeader(this.#nextNumber)];
-    let offset = parts[0]!.length;
-    let number = this.#nextNumber;
-    for (const payload of payloads) {
-      const record = encodeRecord(number, payload);
-      number += 1;
-      places.push({ offset: offset + RECORD_HEADER_BYTES, length: payload.length });
-      parts.push(record);
-      offset += record.length;
+    const header = encodeFileHeader(this.#nextNumber);
+    const { places, bytes } = encodeAll(payloads, header.length, this.#nextNumber);
+    await this.disk.unlink(next).catch(() => undefined);
+    const file = await this.disk.open(next);
+    try {
+      await file.truncate(0);
+      await writeAll(file, Buffer.concat([header, bytes]), 0);
+      await file.datasync();
+      await this.disk.rename(next, this.path);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      // Half a file would take the room that is missing.
+      await this.disk.unlink(next).catch(() => undefined);
+      throw error;
     }
-    await writeDurably(next, Buffer.concat(parts));
-    await rename(next, this.path);
-    await syncFolder(dirname(this.path));
-    await this.#file.close();
-    this.#file = await this.disk.open(this.path);
-    this.#bytes = offset;
-    this.#nextNumber = number;
+    const before = this.#file;
+    this.#file = file;
+    this.#bytes = header.length + bytes.length;
+    this.#nextNumber += payloads.length;
+    this.#tail = false;
+    await before?.close().catch(() => undefined);
+    await this.disk.syncFolder(dirname(this.path));
     return places;
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
-}
 
-/** Writes a file and returns when its bytes are on disk. */
-export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
-  const file = await open(path, 'w', mode);
-  try {
-    await file.writeFile(bytes);
+  async #cutTail(file: DiskFile): Promise<void> {
+    await file.truncate(this.#bytes);
     await file.datasync();
-  } finally {
-    await file.close();
+    this.#tail = false;
   }
 }
 
-/** Makes a rename durable. Some file systems refuse to sync a folder; they order renames themselves. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
-}
-
-/** @returns the bytes of a file, empty when there is none. */
-export async function readOrEmpty(path: string): Promise<Buffer> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
+function encodeAll(
+  payloads: readonly Buffer[],
+  fromOffset: number,
+  fromNumber: number,
+): { places: RecordPlace[]; bytes: Buffer } {
+  const places: RecordPlace[] = [];
+  const parts: Buffer[] = [];
+  let offset = fromOffset;
+  for (const [index, payload] of payloads.entries()) {
+    const record = encodeRecord(fromNumber + index, payload);
+    places.push({ offset: offset + RECORD_HEADER_BYTES, length: payload.length });
+    parts.push(record);
+    offset += record.length;
+  }
+  return { places, bytes: Buffer.concat(parts) };
 }
 
 /** Space that is given back when the disk is full. */
 export class Reserve {
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly disk: JournalDisk,
+  ) {}
 
   /** @returns false when there is no room for it. */
   async fill(): Promise<boolean> {
-    const size = await stat(this.path).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size >= RESERVE_BYTES) return true;
+    if ((await this.disk.size(this.path)) >= RESERVE_BYTES) return true;
+    let file: DiskFile | undefined;
     try {
+      file = await this.disk.open(this.path);
       // Not zeros: some file systems would store these as a hole, and give nothing back later.
-      await writeDurably(this.path, Buffer.alloc(RESERVE_BYTES, 0xa5));
+      await writeAll(file, Buffer.alloc(RESERVE_BYTES, 0xa5), 0);
+      await file.datasync();
+      await file.close();
       return true;
     } catch {
-      await unlink(this.path).catch(() => undefined);
+      await file?.close().catch(() => undefined);
+      await this.disk.unlink(this.path).catch(() => undefined);
       return false;
     }
   }
 
   async giveBack(): Promise<boolean> {
-    return unlink(this.path).then(
+    return this.disk.unlink(this.path).then(
       () => true,
       () => false,
     );

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Grant, type Epoch, type Report } from '@drydock/contracts';
+import type { Epoch, Report } from '@drydock/contracts';
 import fc from 'fast-check';
-import { realDisk, type JournalDisk } from './journal-file.js';
+import { realDisk, type JournalDisk } from './disk.js';
+import { downloading, draft, ended, grant, touched } from './journal.fixture.js';
 import { Journal } from './journal.js';
 import {
   encodeFileHeader,
@@ -14,7 +15,7 @@ import {
   RECORD_HEADER_BYTES,
   scanJournal,
 } from './record-framing.js';
-import { refOf, type ReportDraft } from './records.js';
+import { refOf } from './records.js';
 
 let dir: string;
 const opened: Journal[] = [];
@@ -37,38 +38,6 @@ async function reopen(journal: Journal, more: { maxBytes?: number } = {}): Promi
   await journal.close();
   return openJournal(more);
 }
-
-function grant(more: Partial<Grant> = {}): Grant {
-  return Grant.parse({
-    deployment: randomUUID(),
-    reign: 0,
-    attempt: 1,
-    mode: 'update',
-    device: randomUUID(),
-    model: 'm',
-    identity: { kind: 'port-path', value: '/dev/x' },
-    links: ['serial:/dev/x?baud=115200'],
-    protocol: 'smp',
-    artifact: { sha256: 'a'.repeat(64), sizeBytes: 10, format: 'mcuboot' },
-    expect: { versionProves: false },
-    confirm: 'after-proof',
-    allowDowngrade: false,
-    startBy: 1000,
-    finishBy: 2000,
-    timeouts: { downloadMs: 1, transferMs: 1, activateMs: 1, proveMs: 1 },
-    ...more,
-  });
-}
-
-const touched = (of: Grant): ReportDraft => ({
-  kind: 'touched',
-  atMs: null,
-  ref: refOf(of),
-  identity: of.identity,
-  before: [],
-});
-const downloading = (of: Grant): ReportDraft => ({ kind: 'downloading', atMs: null, ref: refOf(of) });
-const draft = (report: ReportDraft) => ({ t: 'draft' as const, report });
 
 describe('journal', () => {
   it('is new, then intact, and knows what was granted, touched and reported', async () => {
@@ -94,6 +63,7 @@ describe('journal', () => {
   it('gives numbers without gaps, whatever fails in between', async () => {
     let failing = false;
     const disk: JournalDisk = {
+      ...realDisk,
       open: async (path) => {
         const file = await realDisk.open(path);
         return new Proxy(file, {
@@ -122,7 +92,13 @@ describe('journal', () => {
     await first.append(draft(downloading(grant())));
     const whole = await readFile(join(dir, 'journal'));
     const next = encodeRecord(99, Buffer.from('{"t":"reign","reign":9}'));
-    for (const tail of [next.subarray(0, 1), next.subarray(0, 10), next.subarray(0, 25), Buffer.alloc(40)]) {
+    for (const tail of [
+      next.subarray(0, 1),
+      next.subarray(0, 10),
+      next.subarray(0, 25),
+      Buffer.alloc(40),
+      zeroed(next, 12),
+    ]) {
       await writeFile(join(dir, 'journal'), Buffer.concat([whole, tail]));
       const second = await openJournal();
       expect([second.found, second.reign]).toEqual(['intact', 0]);
@@ -231,31 +207,34 @@ describe('journal', () => {
 
   it('starts nothing new when it is full of what must be kept, and still takes what runs', async () => {
     const journal = await openJournal({ maxBytes: 60_000 });
-    while (!journal.trouble) await journal.append(draft(downloading(grant())));
+    while (!journal.trouble) await journal.append(draft(touched(grant())));
     expect(journal.trouble.code).toBe('gateway.journal');
-    await journal.append(draft(downloading(grant())));
-    let error: unknown;
-    while (error === undefined)
-      await journal.append(draft(downloading(grant()))).catch((caught: unknown) => (error = caught));
-    expect(error).toMatchObject({ code: 'gateway.journal' });
+    const full = async (what: typeof touched): Promise<number> => {
+      for (let taken = 0; ; taken += 1) {
+        const error = await journal.append(draft(what(grant()))).then(
+          () => undefined,
+          (caught: unknown) => caught,
+        );
+        if (error === undefined) continue;
+        expect(error).toMatchObject({ code: 'gateway.journal' });
+        return taken;
+      }
+    };
+    await full(downloading);
+    expect(await full(touched)).toBeGreaterThan(0);
+    // How things ended still finds room, and so does what makes room again.
+    expect(await full(ended)).toBeGreaterThan(0);
+    await journal.append({ t: 'ack', of: journal.epoch, cursor: journal.lastSeq, atMs: 1000 });
+    await journal.append(draft(touched(grant())));
+    expect(journal.trouble).toBeUndefined();
   });
 });
 
+/** As long as it was to be, and zeros from a point on: its length was on disk before its bytes. */
+const zeroed = (bytes: Buffer, from: number): Buffer => Buffer.from(bytes).fill(0, from);
+
 const bound = (value: unknown, to: object): unknown =>
   typeof value === 'function' ? (value.bind(to) as unknown) : value;
-
-function ended(of: Grant): ReportDraft {
-  return {
-    kind: 'ended',
-    atMs: null,
-    ref: refOf(of),
-    outcome: 'proven',
-    touched: true,
-    needsRescue: false,
-    sentBytes: 1,
-    durationMs: 1,
-  };
-}
 
 describe('damaged bytes', () => {
   const payloads = Array.from({ length: 12 }, (_, index) =>

@@ -2,15 +2,24 @@
  * The agent's memory across power cuts (design, P4): what was granted, touched, marked, ended, reported
  * and acknowledged. Everything is on disk before it is acted on; whatever waits goes with one fdatasync.
  */
-import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Epoch, type AttemptRef, type Report } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
-import { JournalFile, readOrEmpty, realDisk, Reserve, type JournalDisk } from './journal-file.js';
+import { compacted, type Entry } from './compaction.js';
+import { isNoSpace, realDisk, type JournalDisk } from './disk.js';
+import { JournalFile, Reserve } from './journal-file.js';
 import { Ledger, type AttemptBook, type EpochBook, type LastWord, type RecordPlace } from './ledger.js';
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, scanJournal } from './record-framing.js';
-import { isDoubtful, parseRecord } from './parse-record.js';
-import { attemptKey, type JournalEntry, type JournalRecord } from './records.js';
+import { parseRecord } from './parse-record.js';
+import { keepCopy, readJournal } from './read-journal.js';
+import {
+  attemptKey,
+  roomOf,
+  TROUBLE_SHARE,
+  type JournalEntry,
+  type JournalRecord,
+  type ReportDraft,
+} from './records.js';
 
 export interface JournalOptions {
   readonly dir: string;
@@ -18,6 +27,8 @@ export interface JournalOptions {
   readonly epoch: string;
   readonly maxBytes?: number;
   readonly disk?: JournalDisk;
+  /** The first reports of the epoch, written in one piece with its beginning. */
+  first?(found: Journal['found'], note: string | undefined): readonly ReportDraft[];
 }
 
 /** A number whose report is gone: the server commits it as refused, and the numbers after it can follow. */
@@ -27,14 +38,10 @@ export interface ForgottenReport {
 }
 
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
-/** Acknowledged reports are kept this long, for a server that was restored from a backup. */
-export const KEEP_ACKNOWLEDGED_MS = 30 * 24 * 3_600_000;
 /** Files smaller than this are not worth a compaction. */
 const COMPACT_FROM_BYTES = 512 * 1024;
-/** The file may fill to this share with what must be kept before nothing new is started. */
-const START_SHARE = 0.8;
-/** Starts that are remembered, to answer for grants that never arrived. */
-const MAX_STARTS = 256;
+
+type Trouble = 'gateway.disk-full' | 'gateway.journal';
 
 interface Waiting {
   readonly entries: readonly JournalEntry[];
@@ -53,70 +60,76 @@ export class Journal {
   readonly #maxBytes: number;
   readonly #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
-  #trouble: 'gateway.disk-full' | 'gateway.journal' | undefined;
+  #trouble: Trouble | undefined;
   #troubleDetail = '';
   #compactAt = COMPACT_FROM_BYTES;
+  /** Bytes of acknowledged reports since the last compaction. */
+  #acknowledgedBytes = 0;
+  /** What must be on disk before anything else of this epoch; empty once it is. */
+  #first: readonly JournalEntry[];
+  /** Payloads of a journal that has to be written anew first: there is none yet, or it was damaged. */
+  #anew: readonly Buffer[] | undefined;
+  /** After a failed sync nobody knows what is on disk: nothing is appended before all of it was written anew. */
+  #doubted = false;
+  #mayHeal = true;
   #closed = false;
 
   private constructor(
     file: JournalFile,
     ledger: Ledger,
     reserve: Reserve,
-    facts: { found: Journal['found']; note: string | undefined; epoch: Epoch; maxBytes: number },
+    facts: Pick<Journal, 'found' | 'note' | 'epoch'> & {
+      readonly maxBytes: number;
+      readonly anew: readonly Buffer[] | undefined;
+      readonly first: readonly JournalEntry[];
+    },
   ) {
     this.#file = file;
     this.#ledger = ledger;
     this.#reserve = reserve;
     this.#maxBytes = facts.maxBytes;
+    this.#anew = facts.anew;
+    this.#first = facts.first;
     this.found = facts.found;
     this.note = facts.note;
     this.epoch = facts.epoch;
   }
 
   /**
-   * Reads what is there, cuts an unfinished tail, keeps a copy of a damaged file as `journal.damaged`,
-   * and writes down that the epoch begins.
+   * Reads what is there, cuts an unfinished tail, keeps a damaged file as `journal.damaged`, and writes down that the
+   * epoch begins. On a full disk that is done as soon as there is room, before anything else; until then `trouble` says so.
    * @throws DrydockError `gateway.journal` when the folder cannot be used at all.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const path = join(options.dir, 'journal');
     const disk = options.disk ?? realDisk;
     try {
-      await mkdir(options.dir, { recursive: true, mode: 0o700 });
-      const bytes = await readOrEmpty(path);
-      const scan = scanJournal(bytes);
-      const ledger = new Ledger();
-      const kept: Buffer[] = [];
-      let unreadable = 0;
-      for (const framed of scan.records) {
-        const record = parseRecord(framed.payload);
-        if (record === 'broken') unreadable += 1;
-        if (typeof record === 'string') continue;
-        ledger.apply(record, { offset: framed.offset + RECORD_HEADER_BYTES, length: framed.payload.length });
-        kept.push(framed.payload);
-      }
-      const notes = [scan.note, unreadable > 0 ? `${unreadable} records have no known form` : undefined].filter(
-        Boolean,
-      );
-      const found = notes.length > 0 ? 'damaged' : scan.state;
-      if (found === 'damaged') await copyFile(path, `${path}.damaged`);
-      const keptBytes = found === 'intact' ? scan.keptBytes : bytes.length;
-      const file = await JournalFile.open(path, disk, keptBytes, scan.nextNumber);
-      const reserve = new Reserve(`${path}.reserve`);
-      const journal = new Journal(file, ledger, reserve, {
+      await disk.mkdir(options.dir);
+      const read = readJournal(await disk.read(path));
+      const { found } = read;
+      const notes = [...read.notes];
+      if (found === 'damaged' && !(await keepCopy(disk, path))) notes.push('no copy of it could be kept');
+      const note = notes.length > 0 ? notes.join('; ').slice(0, 512) : undefined;
+      const file = await JournalFile.open(path, disk, read.keptBytes, read.nextNumber);
+      const journal = new Journal(file, read.ledger, new Reserve(`${path}.reserve`, disk), {
         found,
-        note: notes.length > 0 ? notes.join('; ').slice(0, 512) : undefined,
+        note,
         epoch: Epoch.parse(options.epoch),
         maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+        anew: found === 'intact' ? undefined : read.payloads,
+        first: [
+          { t: 'epoch', epoch: Epoch.parse(options.epoch) },
+          ...(options.first?.(found, note) ?? []).map((report) => ({ t: 'draft' as const, report })),
+        ],
       });
-      if (found !== 'intact') {
-        const whole = kept.filter((payload) => !isDoubtful(payload, ledger));
-        journal.#reload(whole, await file.replace(whole));
-      }
-      if (!(await reserve.fill())) journal.#setTrouble('gateway.disk-full', 'no room for the reserve');
       journal.#compactAt = Math.max(COMPACT_FROM_BYTES, file.bytes * 2);
-      if (file.bytes > journal.#maxBytes / 2) await journal.#tryCompact();
-      await journal.#write([{ t: 'epoch', epoch: journal.epoch }]);
+      if (!(await journal.#reserve.fill())) journal.#setTrouble('gateway.disk-full', 'no room for the reserve');
+      await journal.#begin().catch((error: unknown) => {
+        // A bound that is reached, a full disk: states that pass. Anything else needs a person.
+        const { code } = error as DrydockError;
+        if (code !== 'gateway.disk-full' && journal.trouble === undefined) throw error;
+      });
+      if (journal.#doubted) throw new DrydockError('gateway.journal', { detail: journal.#troubleDetail });
       return journal;
     } catch (error) {
       if (error instanceof DrydockError) throw error;
@@ -138,9 +151,9 @@ export class Journal {
   }
 
   /** Why nothing new may start, or undefined. */
-  get trouble(): { readonly code: 'gateway.disk-full' | 'gateway.journal'; readonly detail: string } | undefined {
+  get trouble(): { readonly code: Trouble; readonly detail: string } | undefined {
     if (this.#trouble) return { code: this.#trouble, detail: this.#troubleDetail };
-    if (this.#file.bytes > this.#maxBytes * START_SHARE) {
+    if (this.#file.bytes > this.#maxBytes * TROUBLE_SHARE) {
       return { code: 'gateway.journal', detail: `it holds ${this.#file.bytes} of ${this.#maxBytes} bytes` };
     }
     return undefined;
@@ -205,9 +218,14 @@ export class Journal {
     return found;
   }
 
-  /** Looks whether a full disk has room again. */
+  /** Looks whether a full disk has room again, and a disk that failed works again. */
   async retry(): Promise<void> {
-    if (this.#trouble === 'gateway.disk-full' && (await this.#reserve.fill())) this.#trouble = undefined;
+    this.#mayHeal = true;
+    // In turn with the appends: both write the file.
+    await this.append().catch(() => undefined);
+    if (this.#trouble === 'gateway.disk-full' && this.#first.length === 0 && (await this.#reserve.fill())) {
+      this.#trouble = undefined;
+    }
   }
 
   async close(): Promise<void> {
@@ -221,12 +239,11 @@ export class Journal {
       const batch = this.#waiting.splice(0, 256);
       try {
         if (this.#closed) throw new DrydockError('gateway.journal', { detail: 'it is closed' });
-        if (this.#file.bytes > this.#compactAt) await this.#tryCompact();
-        const records = this.#number(batch);
-        await this.#write(records.flat());
-        batch.forEach((waiting, index) => waiting.resolve(records[index]!));
+        await this.#begin();
+        if (this.#isWorthCompacting()) await this.#tryCompact();
+        await this.#writeEach(batch);
       } catch (error) {
-        const said = error instanceof DrydockError ? error : this.#said(error);
+        const said = this.#said(error);
         for (const waiting of batch) waiting.reject(said);
       }
     }
@@ -234,151 +251,150 @@ export class Journal {
     this.#flushing = undefined;
   }
 
-  #number(batch: readonly Waiting[]): JournalRecord[][] {
-    let seq = this.lastSeq;
-    return batch.map(({ entries }) =>
-      entries.map((entry): JournalRecord => {
-        if (entry.t !== 'draft') return entry;
-        seq += 1;
-        return { t: 'report', epoch: this.epoch, report: { ...entry.report, seq } as Report };
-      }),
-    );
+  /** What has to be there before anything is appended. Does nothing once it is. */
+  async #begin(): Promise<void> {
+    if (this.#doubted) await this.#heal();
+    if (this.#anew) {
+      const payloads = this.#anew;
+      this.#reload(payloads, await this.#withReserve(() => this.#file.replace(payloads)));
+      this.#anew = undefined;
+    }
+    if (this.#first.length === 0) return;
+    if (this.#file.bytes > this.#maxBytes / 2) await this.#tryCompact();
+    const records = this.#numbered(this.#first, 0);
+    await this.#write(records);
+    this.#first = [];
+  }
+
+  async #writeEach(batch: readonly Waiting[]): Promise<void> {
+    const fitting: { waiting: Waiting; records: JournalRecord[] }[] = [];
+    let reports = 0;
+    let bytes = this.#file.bytes;
+    for (const waiting of batch) {
+      const records = this.#numbered(waiting.entries, reports);
+      const size = records.reduce((sum, record) => sum + sizeOf(record), 0);
+      const full = waiting.entries.some((entry) => bytes + size > this.#maxBytes * roomOf(entry));
+      if (full || records.some((record) => sizeOf(record) > MAX_RECORD_BYTES)) {
+        const detail = full
+          ? `it holds ${this.#file.bytes} of ${this.#maxBytes} bytes`
+          : `a record of more than ${MAX_RECORD_BYTES} bytes`;
+        waiting.reject(new DrydockError('gateway.journal', { detail }));
+        continue;
+      }
+      bytes += size;
+      reports += records.filter(({ t }) => t === 'report').length;
+      fitting.push({ waiting, records });
+    }
+    try {
+      await this.#write(fitting.flatMap(({ records }) => records));
+    } catch (error) {
+      const said = this.#said(error);
+      for (const { waiting } of fitting) waiting.reject(said);
+      return;
+    }
+    for (const { waiting, records } of fitting) waiting.resolve(records);
+  }
+
+  /** @param before reports of this epoch that are numbered already and not written yet. */
+  #numbered(entries: readonly JournalEntry[], before: number): JournalRecord[] {
+    let seq = this.lastSeq + before;
+    return entries.map((entry): JournalRecord => {
+      if (entry.t !== 'draft') return entry;
+      seq += 1;
+      return { t: 'report', epoch: this.epoch, report: { ...entry.report, seq } as Report };
+    });
   }
 
   async #write(records: readonly JournalRecord[]): Promise<void> {
+    if (records.length === 0) return;
     const payloads = records.map((record) => Buffer.from(JSON.stringify(record)));
-    const long = payloads.find((payload) => payload.length > MAX_RECORD_BYTES);
-    if (long) throw new DrydockError('gateway.journal', { detail: `a record of ${long.length} bytes` });
-    const size = payloads.reduce((sum, payload) => sum + payload.length + RECORD_HEADER_BYTES, 0);
-    if (this.#file.bytes + size > this.#maxBytes) {
-      throw new DrydockError('gateway.journal', { detail: `it holds ${this.#file.bytes} of ${this.#maxBytes} bytes` });
+    const places = await this.#withReserve(() => this.#file.append(payloads)).catch((error: unknown) => {
+      throw this.#said(error);
+    });
+    for (const [index, record] of records.entries()) {
+      if (record.t === 'ack') this.#acknowledgedBytes += this.#bytesAcknowledgedBy(record);
+      this.#ledger.apply(record, places[index]!);
     }
-    let places: RecordPlace[];
+  }
+
+  /** What finds no room is tried again with the room of the reserve. */
+  async #withReserve<T>(work: () => Promise<T>): Promise<T> {
     try {
-      places = await this.#file.append(payloads);
+      return await work();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw this.#said(error);
+      if (!isNoSpace(error)) throw error;
       this.#setTrouble('gateway.disk-full', 'no space left');
-      if (!(await this.#reserve.giveBack())) throw this.#said(error);
-      places = await this.#file.append(payloads).catch((second: unknown) => {
-        throw this.#said(second);
-      });
+      if (!(await this.#reserve.giveBack())) throw error;
+      return work();
     }
-    records.forEach((record, index) => this.#ledger.apply(record, places[index]!));
   }
 
   #said(error: unknown): DrydockError {
+    if (error instanceof DrydockError) return error;
     const failure = error as NodeJS.ErrnoException;
-    if (failure.code === 'ENOSPC') {
+    if (isNoSpace(error)) {
       this.#setTrouble('gateway.disk-full', 'no space left');
       return new DrydockError('gateway.disk-full', {}, { cause: error });
     }
-    // After a failed sync nobody knows what is on disk: only a new start, which reads it, can go on.
+    this.#doubted = true;
     this.#setTrouble('gateway.journal', failure.message);
     return new DrydockError('gateway.journal', { detail: failure.message }, { cause: error });
   }
 
-  #setTrouble(code: 'gateway.disk-full' | 'gateway.journal', detail: string): void {
+  #setTrouble(code: Trouble, detail: string): void {
     this.#trouble = code;
     this.#troubleDetail = detail;
   }
 
+  /**
+   * Writes everything anew into a file of its own. What the old one no longer gives back is not gone on without: then
+   * only a new start, which says what was lost, can.
+   */
+  async #heal(): Promise<void> {
+    const failed = new DrydockError('gateway.journal', { detail: this.#troubleDetail });
+    if (!this.#mayHeal) throw failed;
+    this.#mayHeal = false;
+    const expected = this.#file.bytes;
+    const bytes = await this.#file.readAll();
+    const { found, payloads, keptBytes } = readJournal(bytes);
+    if (found === 'damaged' || keptBytes !== expected) throw failed;
+    this.#reload(payloads, await this.#withReserve(() => this.#file.replace(payloads)));
+    this.#doubted = false;
+    if (this.#trouble === 'gateway.journal') this.#trouble = undefined;
+  }
+
+  /** Grown to twice its size; or near its bound, and enough was acknowledged since. */
+  #isWorthCompacting(): boolean {
+    if (this.#file.bytes > this.#compactAt) return true;
+    const isTight = this.#file.bytes > this.#maxBytes * TROUBLE_SHARE;
+    return isTight && this.#acknowledgedBytes > Math.min(COMPACT_FROM_BYTES, this.#maxBytes / 8);
+  }
+
   /** A compaction that finds no room leaves the journal as it is. */
   async #tryCompact(): Promise<void> {
-    await this.#compact().catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOSPC') throw error;
+    this.#acknowledgedBytes = 0;
+    await this.#compact().catch((error: unknown) => {
+      if (!isNoSpace(error)) throw error;
       this.#compactAt = this.#file.bytes + COMPACT_FROM_BYTES;
     });
   }
 
-  /** Leaves out what nobody needs any more: ended attempts, old cursors, acknowledged reports past their time. */
   async #compact(): Promise<void> {
-    const bytes = await readOrEmpty(this.#file.path);
-    const all = scanJournal(bytes).records.flatMap((framed) => {
-      const record = parseRecord(framed.payload);
-      return typeof record === 'string' ? [] : [{ record, payload: framed.payload }];
+    const entries = scanJournal(await this.#file.readAll()).records.flatMap(({ payload }): Entry[] => {
+      const record = parseRecord(payload);
+      return typeof record === 'string' ? [] : [{ record, payload }];
     });
-    let kept = all.filter(({ record }) => this.#needed(record, this.#ledger.serverTimeMs - KEEP_ACKNOWLEDGED_MS));
-    const sizeOf = (records: typeof kept): number =>
-      records.reduce((sum, { payload }) => sum + payload.length + RECORD_HEADER_BYTES, 0);
-    if (sizeOf(kept) > this.#maxBytes / 2) {
-      // Too much for its bounds: the oldest acknowledged reports go first, those not acknowledged stay.
-      let excess = sizeOf(kept) - this.#maxBytes / 4;
-      kept = kept.filter(({ record, payload }) => {
-        if (excess <= 0 || record.t !== 'report' || !this.#isAcknowledged(record.epoch, record.report.seq)) return true;
-        excess -= payload.length + RECORD_HEADER_BYTES;
-        return false;
-      });
-    }
-    const covered = this.#stillCovered(new Set(kept), all);
-    kept = kept.filter(({ record }) => record.t !== 'epoch' || covered.has(record.epoch));
-    const head: JournalRecord[] = this.#ledger.reign > 0 ? [{ t: 'reign', reign: this.#ledger.reign }] : [];
-    const epochsKept = new Set(kept.flatMap(({ record }) => (record.t === 'report' ? [record.epoch] : [])));
-    epochsKept.add(this.epoch);
-    const tail: JournalRecord[] = [...this.#ledger.epochs.values()]
-      .filter((book) => epochsKept.has(book.epoch) && book.ackedAtMs > 0)
-      .map((book) => ({ t: 'ack', of: book.epoch, cursor: book.cursor, atMs: book.ackedAtMs }));
-    const payloads = [
-      ...head.map((record) => Buffer.from(JSON.stringify(record))),
-      ...kept.map(({ payload }) => payload),
-      ...tail.map((record) => Buffer.from(JSON.stringify(record))),
-    ];
+    const payloads = compacted(entries, this.#ledger, this.epoch, this.#maxBytes);
     this.#reload(payloads, await this.#file.replace(payloads));
     this.#compactAt = Math.max(COMPACT_FROM_BYTES, this.#file.bytes * 2);
   }
 
-  #needed(record: JournalRecord, acknowledgedSinceMs: number): boolean {
-    switch (record.t) {
-      case 'epoch':
-        return true;
-      case 'grant':
-      case 'answered':
-      case 'before': {
-        const book = this.#ledger.attempts.get(attemptKey(record.t === 'grant' ? record.grant : record.ref));
-        // Ended ones of this epoch are remembered: an order that still names them must not start them again.
-        return (
-          book !== undefined && (book.state === 'granted' || book.state === 'touched' || book.epoch === this.epoch)
-        );
-      }
-      case 'report': {
-        const book = this.#ledger.epochs.get(record.epoch);
-        return (
-          record.epoch === this.epoch ||
-          !this.#isAcknowledged(record.epoch, record.report.seq) ||
-          (book?.ackedAtMs ?? 0) >= acknowledgedSinceMs ||
-          this.#isOpen(record.report)
-        );
-      }
-      case 'ack':
-      case 'reign':
-        return false;
-    }
-  }
-
-  /** Epochs that the journal can still answer for when only `kept` is left of `all`. */
-  #stillCovered<Entry extends { record: JournalRecord }>(kept: ReadonlySet<Entry>, all: readonly Entry[]): Set<Epoch> {
-    const order = [...this.#ledger.epochs.keys()];
-    const pruned = all
-      .filter((entry) => !kept.has(entry))
-      .map(({ record }) => (record.t === 'report' && this.#tellsOfAttempt(record.report) ? record.epoch : undefined));
-    // A report may tell of an attempt of its own epoch or of any before it.
-    const lost = Math.max(-1, ...pruned.map((epoch) => (epoch === undefined ? -1 : order.indexOf(epoch))));
-    const whole = [...this.#ledger.starts].filter((epoch) => order.indexOf(epoch) > lost);
-    return new Set(whole.slice(-MAX_STARTS));
-  }
-
-  #tellsOfAttempt(report: Report): boolean {
-    return report.kind !== 'epoch-started' && report.kind !== 'downloading';
-  }
-
-  #isOpen(report: Report): boolean {
-    if (report.kind === 'epoch-started') return false;
-    const state = this.#ledger.attempts.get(attemptKey(report.ref))?.state;
-    return state === 'granted' || state === 'touched';
-  }
-
-  #isAcknowledged(epoch: Epoch, seq: number): boolean {
-    return seq <= (this.#ledger.epochs.get(epoch)?.cursor ?? 0);
+  #bytesAcknowledgedBy(ack: JournalRecord & { t: 'ack' }): number {
+    const book = this.#ledger.epochs.get(ack.of);
+    let bytes = 0;
+    for (let seq = (book?.cursor ?? 0) + 1; book && seq <= Math.min(ack.cursor, book.lastSeq); seq += 1)
+      bytes += (book.places.get(seq)?.length ?? 0) + RECORD_HEADER_BYTES;
+    return bytes;
   }
 
   #reload(payloads: readonly Buffer[], places: readonly RecordPlace[]): void {
@@ -394,3 +410,5 @@ export class Journal {
     this.#ledger = ledger;
   }
 }
+
+const sizeOf = (record: JournalRecord): number => Buffer.byteLength(JSON.stringify(record)) + RECORD_HEADER_BYTES;

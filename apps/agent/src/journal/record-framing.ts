@@ -75,7 +75,8 @@ export function decodeRecordAt(file: Buffer, offset: number): Found {
     file.readUInt16LE(offset) !== RECORD_MARK ||
     file.readUInt32LE(offset + 14) !== crc32(file.subarray(offset, offset + 14))
   ) {
-    return { kind: isZero(file, offset) ? 'unfinished' : 'bad' };
+    // The file system had its length before its bytes: zeros from some point in the header to the end of the file.
+    return { kind: isZero(file, offset + RECORD_HEADER_BYTES - 1) ? 'unfinished' : 'bad' };
   }
   const number = file.readUInt32LE(offset + 2);
   const length = file.readUInt32LE(offset + 6);

@@ -38,7 +38,32 @@ type WithoutSeq<T> = T extends unknown ? Omit<T, 'seq'> : never;
 /** A report before it has its number: that is given when it is written. */
 export type ReportDraft = WithoutSeq<Report>;
 /** What callers append: records, or reports still without a number. */
-export type JournalEntry = Exclude<JournalRecord, { t: 'report' | 'epoch' }> | { t: 'draft'; report: ReportDraft };
+export type JournalEntry = Exclude<JournalRecord, { t: 'report' }> | { t: 'draft'; report: ReportDraft };
+
+/** From this share of its bound on the journal is in trouble: nothing new is started, and room is made where it can be. */
+export const TROUBLE_SHARE = 0.75;
+/** A little above, so that a start that is refused for want of room is always one that the trouble explains. */
+const START_SHARE = 0.8;
+
+/**
+ * Up to which share of its bound the journal takes an entry. What begins something is refused first, then what tells how
+ * far it is; the room that is left belongs to how things ended, and the last of it to what lets room be made again.
+ */
+export function roomOf(entry: JournalEntry): number {
+  if (entry.t === 'grant') return START_SHARE;
+  if (entry.t === 'ack' || entry.t === 'reign' || entry.t === 'epoch') return 1;
+  if (entry.t !== 'draft') return 0.9;
+  switch (entry.report.kind) {
+    case 'downloading':
+      return START_SHARE;
+    case 'ended':
+    case 'withdrawn':
+    case 'epoch-started':
+      return 0.98;
+    default:
+      return 0.9;
+  }
+}
 
 /** One text for one attempt, for maps. */
 export function attemptKey(ref: AttemptRef): string {

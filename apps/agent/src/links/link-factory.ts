@@ -3,12 +3,15 @@ import { DrydockError, LinkError, type Link, type Protocol } from '@drydock/dfu-
 import type { Clock } from '../clock.js';
 import type { ReopeningLink } from '../driver/session-driver.js';
 import type { Logger } from '../logger.js';
-import type { BleAdapter } from './ble/index.js';
+import type { BleAdapter, SecurityPolicy } from './ble/index.js';
 import { parseLinkName } from './parse-link.js';
 
 export interface LinkFactory {
-  /** @throws DrydockError for a name that is none, or a kind that the protocol does not use. */
-  link(name: string, protocol: Protocol): Promise<ReopeningLink>;
+  /**
+   * @param model of the device, as far as known: its Bluetooth links may have to be secured.
+   * @throws DrydockError for a name that is none, or a kind that the protocol does not use.
+   */
+  link(name: string, protocol: Protocol, model?: string): Promise<ReopeningLink>;
   /** The Bluetooth adapter. @throws LinkError `link.ble-unavailable` */
   bluetooth(): Promise<BleAdapter>;
   close(): Promise<void>;
@@ -30,6 +33,8 @@ export interface LinkFactoryOptions {
   readonly adapter?: string | undefined;
   /** The agent's state folder, where bonds are kept. Without it links are never encrypted. */
   readonly stateDir?: string | undefined;
+  /** What the site asks of the Bluetooth link to an address (lower case) of a device of that model. */
+  readonly security?: (address: string, model: string | undefined) => SecurityPolicy | undefined;
 }
 
 export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
@@ -64,7 +69,7 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
     return (opening ??= openAdapter());
   }
 
-  async function link(name: string, protocol: Protocol): Promise<Link> {
+  async function link(name: string, protocol: Protocol, model?: string): Promise<Link> {
     const parsed = parseLinkName(name);
     if (!protocol.links.includes(parsed.kind)) {
       throw new DrydockError('gateway.no-link', {
@@ -72,6 +77,8 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
       });
     }
     switch (parsed.kind) {
+      case 'agent':
+        throw new DrydockError('gateway.no-link', { detail: 'this agent was started without its launcher' });
       case 'serial': {
         const { UartLink } = await import('./uart/uart-link.js');
         return new UartLink({
@@ -90,6 +97,7 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
       case 'ble':
         return (await bluetooth()).link(parsed.address, {
           services: protocol.services,
+          security: options.security?.(parsed.address, model),
           ...(parsed.addressType && { addressType: parsed.addressType }),
         });
     }

@@ -44,7 +44,9 @@ export type ParsedLink =
       readonly host: string;
       readonly port: number;
       readonly options: Readonly<Record<string, string>>;
-    };
+    }
+  /** `agent:self`: the agent, where it can be upgraded. */
+  | { readonly kind: 'agent'; readonly name: string; readonly options: Readonly<Record<string, string>> };
 
 /** What people know of a unit and it cannot say: compared with the file before the unit is touched. */
 const STATED_HARDWARE = ['hwVersion', 'softDevice', 'deviceType', 'deviceRevision'] as const;
@@ -73,6 +75,7 @@ const OPTIONS: Readonly<Record<LinkKind, readonly string[]>> = {
   ],
   ble: ['type', 'identity', 'reset', 'apploader', 'writes', ...STATED_HARDWARE],
   udp: ['framing', 'identity', 'reset'],
+  agent: [],
 };
 
 const MAX_NAME = 256;
@@ -82,6 +85,7 @@ export function parseLinkName(name: string): ParsedLink {
   const refuse = (detail: string): never => {
     throw new DrydockError('request.invalid', { detail: `link ${JSON.stringify(name.slice(0, MAX_NAME))}: ${detail}` });
   };
+  if (name === 'agent:self') return { kind: 'agent', name, options: {} };
   if (name.length > MAX_NAME) refuse(`longer than ${MAX_NAME} characters`);
   const match = /^(ble|serial|udp):([^?\s]+)(?:\?(\S*))?$/.exec(name);
   if (!match) {
@@ -169,5 +173,7 @@ export function linkLane(name: string): string {
       return `ble:${link.address}`;
     case 'udp':
       return `udp:${link.host.toLowerCase()}:${link.port}`;
+    case 'agent':
+      return link.name;
   }
 }

@@ -42,7 +42,6 @@ discover:
         protocol: 'smp',
         link: 'serial:/dev/ttyUSB0?baud=115200',
         identity: { kind: 'serial-number', value: '7' },
-        rawPort: false,
       },
     ]);
     expect(site.releaseKeys.get('pump')).toHaveLength(1);

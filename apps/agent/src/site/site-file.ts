@@ -9,7 +9,9 @@ import { IdentityFact, ModelName, SlugName } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { z } from 'zod';
 import { parseReleaseKey } from '../deployments/release-keys.js';
+import type { SecurityPolicy } from '../links/ble/security-policy.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import { LinkSecurity, linkSecurityOf } from './link-security.js';
 
 const link = z.string().superRefine((text, context) => {
   try {
@@ -26,6 +28,8 @@ const Model = z.strictObject({
   releaseKeys: z.array(z.string().min(1).max(4000)).max(8).default([]),
   /** What the running application calls itself, by the SHA-256 of the artifact. */
   expectVersions: z.record(z.string().regex(/^[0-9a-f]{64}$/), z.string().max(128)).default({}),
+  /** Of the Bluetooth links to its devices. */
+  security: LinkSecurity.optional(),
 });
 
 const Device = z.strictObject({
@@ -36,6 +40,8 @@ const Device = z.strictObject({
   identity: IdentityFact.optional(),
   /** Its port may go to the vendor's own tool over the server, when a campaign with `vendorTool` grants it. */
   rawPort: z.boolean().default(false),
+  /** Of its Bluetooth link; what is not said here is as for the model. */
+  security: LinkSecurity.optional(),
 });
 
 const Discover = z.strictObject({
@@ -82,7 +88,8 @@ export interface SiteDevice {
   readonly link: string;
   readonly protocol: string;
   readonly identity: z.infer<typeof IdentityFact> | undefined;
-  readonly rawPort: boolean;
+  /** Its port may go to the vendor's own tool. */
+  readonly rawPort?: boolean;
 }
 
 export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
@@ -90,6 +97,11 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   readonly releaseKeys: ReadonlyMap<string, readonly KeyObject[]>;
   /** @returns what the application calls itself when this artifact runs on the model. */
   expectVersion(model: string, sha256: string): string | undefined;
+  /**
+   * What is asked of the Bluetooth link to an address; of a device that is not in the file, as its model says.
+   * @param address lower case.
+   */
+  security(address: string, model: string | undefined): SecurityPolicy | undefined;
 }
 
 /** A gateway without a site file. */
@@ -98,6 +110,7 @@ export const EMPTY_SITE: Site = {
   devices: [],
   releaseKeys: new Map(),
   expectVersion: () => undefined,
+  security: () => undefined,
 };
 
 /**
@@ -155,6 +168,7 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     }
     releaseKeys.set(model, keys);
   }
+  const security = await readSecurity(file, path, refuse);
 
   const lanes = new Set<string>();
   const devices = file.devices.map((device, index): SiteDevice => {
@@ -168,7 +182,7 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
       refuse(['devices', index, 'rawPort'], 'only a serial port can be given to a tool');
     }
     const { name, model, link: spelling, identity, rawPort } = device;
-    return { name, model, link: spelling, protocol, identity, rawPort };
+    return { name, model, link: spelling, protocol, identity, ...(rawPort && { rawPort }) };
   });
   for (const [index, rule] of file.discover.entries()) {
     checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));
@@ -178,7 +192,41 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     devices,
     releaseKeys,
     expectVersion: (model, sha256) => file.models[model]?.expectVersions[sha256],
+    security: (address, model) =>
+      security.byLane.has(`ble:${address}`)
+        ? security.byLane.get(`ble:${address}`)
+        : model === undefined
+          ? undefined
+          : security.byModel.get(model),
   };
+}
+
+async function readSecurity(
+  file: SiteFile,
+  path: string,
+  refuse: (at: readonly PropertyKey[], detail: string) => never,
+): Promise<{
+  readonly byLane: ReadonlyMap<string, SecurityPolicy | undefined>;
+  readonly byModel: ReadonlyMap<string, SecurityPolicy | undefined>;
+}> {
+  const byModel = new Map<string, SecurityPolicy | undefined>();
+  for (const [model, { security }] of Object.entries(file.models)) {
+    const at = ['models', model, 'security'];
+    const refuseField = (field: string, detail: string): never => refuse([...at, field], detail);
+    byModel.set(model, await linkSecurityOf(security, undefined, path, refuseField, false));
+  }
+  const byLane = new Map<string, SecurityPolicy | undefined>();
+  for (const [index, { link, model, security }] of file.devices.entries()) {
+    const at = ['devices', index, 'security'];
+    const lane = linkLane(link);
+    if (!lane.startsWith('ble:')) {
+      if (security) refuse(at, 'only Bluetooth links are secured');
+      continue;
+    }
+    const ofModel = file.models[model]?.security;
+    byLane.set(lane, await linkSecurityOf(ofModel, security, path, (field, detail) => refuse([...at, field], detail)));
+  }
+  return { byLane, byModel };
 }
 
 function checkProtocol(name: string | undefined, known: readonly string[], refuse: (detail: string) => void): void {

@@ -105,6 +105,8 @@ export interface ScriptedUnit {
 
 /** A write that was not answered is repeated so often, a second after the one before. */
 const TOUCHES = 30;
+/** A proof looks again and again; a cancellation cuts one of its pauses short. */
+const LOOKS = 10;
 
 /**
  * A protocol that marks its steps in order and writes `touch` (until it is answered), `data`, `start` behind them. It
@@ -136,20 +138,25 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
       { kind: 'mark', step: 'touched', withinMs: 1000 },
       send('touch'),
       { kind: 'await', channels: [SERIAL_CHANNEL], withinMs: 1000 },
+      { kind: 'answered', withinMs: 0 },
       { kind: 'sleep', withinMs: times.transferMs },
       send('data'),
       { kind: 'mark', step: 'complete', withinMs: 1000 },
       { kind: 'mark', step: 'activating', withinMs: 1000 },
       send('start'),
       { kind: 'reconnect', as: {}, withinMs: 5000 },
-      { kind: 'sleep', withinMs: times.proveMs },
+      ...Array.from({ length: LOOKS }, (): Effect => ({ kind: 'sleep', withinMs: times.proveMs / LOOKS })),
     ];
+    let isActivating = false;
     for (const effect of script) {
       let input = yield effect;
       for (let tries = 1; effect.kind === 'await' && input.kind === 'timeout' && tries < TOUCHES; tries += 1) {
         input = yield send('touch');
         if (input.kind === 'done') input = yield effect;
       }
+      // Between activation and proof it is only noted: the way out is forwards.
+      if (input.kind === 'cancel' && isActivating) input = yield effect;
+      if (effect.kind === 'mark' && effect.step === 'activating') isActivating = true;
       if (input.kind === 'cancel') return end({ outcome: 'cancelled' }, before);
       if (input.kind === 'failed')
         return end({ outcome: 'failed', code: input.code, params: input.params ?? {} } as never, before);

@@ -14,7 +14,7 @@ import {
 } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import { z } from 'zod';
-import { readOrEmpty, syncFolder, writeDurably } from '../journal/journal-file.js';
+import { readOrEmpty, syncFolder, writeDurably } from '../journal/disk.js';
 
 /** The root that is pinned, and the order keys it names. */
 export const RootState = z.object({

@@ -90,7 +90,9 @@ export class BrokerConnection {
       }
       if (clock.monotonicMs() - began > STEADY_MS) pauseMs = retryMs;
       if (this.#stop.signal.aborted) return;
-      await sleep(clock, Math.max(floorMs, pauseMs) * (0.5 + Math.random() / 2), this.#wake.signal);
+      // Not before the server says; and gateways that lost the same server do not come back in step.
+      const pause = Math.max(floorMs * (1 + Math.random() / 5), pauseMs * (0.5 + Math.random() / 2));
+      await sleep(clock, pause, this.#wake.signal);
       if (this.#wake.signal.aborted) this.#wake = new AbortController();
       pauseMs = Math.min(pauseMs * 2, MAX_RETRY_MS);
     }

@@ -3,12 +3,7 @@
  * somebody's machine. Silence of the server is noticed by its missing pings.
  */
 import type { IncomingMessage } from 'node:http';
-import {
-  MAX_RAW_PORT_MESSAGE_BYTES,
-  readRawPortWord,
-  type RawPortLine,
-  type RawPortWord,
-} from '@drydock/contracts';
+import { MAX_RAW_PORT_MESSAGE_BYTES, readRawPortWord, type RawPortLine, type RawPortWord } from '@drydock/contracts';
 import { DrydockError, type LineSettings } from '@drydock/dfu-core';
 import type { ClientOptions, RawData, WebSocket } from 'ws';
 import type { ToolEnd } from '../links/uart/raw-bridge.js';

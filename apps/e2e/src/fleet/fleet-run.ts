@@ -143,6 +143,7 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
   // Few at once: what is granted waits at the gateway, where only its own clock can stop it.
   const fleet = await openFleet({ ...options, cutShare: 0.3, parallel: 3 });
   const broken: string[] = [];
+  let startedBehindCut = 0;
   try {
     for (let round = 1; round <= options.rounds; round++) {
       const startedMs = Date.now();
@@ -164,14 +165,17 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
       const after = firstTouches(fleet, startedMs).filter(
         (each) => each.atMs > answeredMs && each.atMs <= answer.noneAfter,
       );
+      const cutOff = after.filter((each) => fleet.behindCut.has(each.serial)).length;
+      startedBehindCut += cutOff;
       const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
       options.say(
         `round ${round}: paused with ${answer.mayStillStart} that may still start within ${answer.noneAfter - answeredMs} ms, ` +
-          `${answer.running} running; ${after.length} started, ${after.filter((each) => fleet.behindCut.has(each.serial)).length} ` +
+          `${answer.running} running; ${after.length} started, ${cutOff} ` +
           `of them cut off; ${seconds} s; ${state}; ${found.length === 0 ? 'all promises hold' : found.slice(0, 20).join(' | ')}`,
       );
       broken.push(...found.map((sentence) => `round ${round}: ${sentence}`));
     }
+    if (startedBehindCut === 0) broken.push('Nobody who was cut off began anything: these rounds show nothing of P2.');
   } finally {
     await fleet.close();
   }
@@ -199,9 +203,10 @@ async function watchPause(
   let last = answer.mayStillStart;
   const untilMs = answer.noneAfter + 3_000;
   while (Date.now() < untilMs) {
+    const askedMs = Date.now();
     const now = (await fleet.operator.call('GET', `/api/v1/campaigns/${id}/exposure`)) as PauseAnswer;
     if (now.mayStillStart > last) found.push(`P2: the number grew from ${last} to ${now.mayStillStart}`);
-    if (Date.now() > answer.noneAfter + 500 && now.mayStillStart !== 0) {
+    if (askedMs > answer.noneAfter && now.mayStillStart !== 0) {
       found.push(`P2: ${now.mayStillStart} may still start after noneAfter`);
     }
     last = now.mayStillStart;

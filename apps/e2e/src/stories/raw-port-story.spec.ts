@@ -191,9 +191,9 @@ describe("a module behind a gateway, and its vendor's tool somewhere else", () =
   }, 240_000);
 
   it('is updated by it: held by one grant, audited, and proven by nothing but what Melody says afterwards', async () => {
-    const [second] = (
-      (await operator.call('GET', '/api/v1/campaigns?limit=50')) as { items: Campaign[] }
-    ).items.filter(({ name }) => name === 'second');
+    const [second] = ((await operator.call('GET', '/api/v1/campaigns?limit=50')) as { items: Campaign[] }).items.filter(
+      ({ name }) => name === 'second',
+    );
     const [deployment] = await operator.deployments(second!.id);
     const tool = joinPort(deployment!.id);
     const port = await tool.port;

@@ -1,7 +1,7 @@
 /** `/api/docs` and `/api/openapi.json`, made from the schemas of `contracts`. */
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { Problem } from '@drydock/contracts';
+import { CSRF_HEADER, Problem } from '@drydock/contracts';
 import { ROLES_EXTENSION } from '../features/access/actor.js';
 import { nameSchemas } from './named-schemas.js';
 import { openApiSchema } from './zod-params.js';
@@ -19,7 +19,19 @@ export function makeOpenApi(app: NestExpressApplication): OpenAPIObject {
     .addServer('/')
     .setOpenAPIVersion('3.1.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'A personal API token, `dd_…`.' })
+    .addCookieAuth(
+      'drydock-session',
+      {
+        type: 'apiKey',
+        in: 'cookie',
+        description:
+          `The session of a browser (\`POST /api/v1/session\`), called \`__Host-drydock-session\` over TLS. Everything but GET ` +
+          `then carries its CSRF token in \`${CSRF_HEADER}\`.`,
+      },
+      'session',
+    )
     .addSecurityRequirements('bearer')
+    .addSecurityRequirements('session')
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,

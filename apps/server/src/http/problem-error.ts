@@ -4,6 +4,11 @@ import { ERROR_CODES, errorSentence, type ErrorCode, type ErrorParams, type Prob
 const STATUS: Partial<Record<ErrorCode, number>> = {
   'request.unauthenticated': 401,
   'request.forbidden': 403,
+  'request.csrf': 403,
+  'sign-in.refused': 401,
+  'sign-in.unknown-person': 403,
+  'sign-in.off': 409,
+  'sign-in.provider': 502,
   'request.not-found': 404,
   'request.conflict': 409,
   'artifact.conflict': 409,

@@ -86,6 +86,10 @@ async function load(client: pg.Client, folder: string, manifest: BackupManifest)
     await client.query(
       `update webhook_deliveries set state = 'failed', ended_at = clock_timestamp(), leased_until = null where state = 'waiting'`,
     );
+    // Who signed out after the backup stays signed out; a link that was used since is no link again.
+    await client.query('update sessions set ended_at = clock_timestamp() where ended_at is null');
+    await client.query('delete from password_links');
+    await client.query('delete from oidc_attempts');
     await client.query('update events set fanned_out_at = clock_timestamp() where fanned_out_at is null');
     await client.query('commit');
   } catch (error) {

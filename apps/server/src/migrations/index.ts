@@ -4,6 +4,9 @@ import { DeviceFacts1700000000002 } from './0002-device-facts.js';
 import { WebhooksAdvisories1700000000003 } from './0003-webhooks-advisories.js';
 import { CampaignEngine1700000000004 } from './0004-campaign-engine.js';
 import { LargeCampaigns1700000000006 } from './0006-large-campaigns.js';
+import { IndexDiet1700000000007 } from './0007-index-diet.js';
+import { GatewayLogLevel1700000000008 } from './0008-gateway-log-level.js';
+import { Sessions1700000000009 } from './0009-sessions.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -11,4 +14,7 @@ export const MIGRATIONS = [
   WebhooksAdvisories1700000000003,
   CampaignEngine1700000000004,
   LargeCampaigns1700000000006,
+  IndexDiet1700000000007,
+  GatewayLogLevel1700000000008,
+  Sessions1700000000009,
 ];

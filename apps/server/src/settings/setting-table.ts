@@ -143,6 +143,35 @@ export const SETTING_TABLE = {
     schema: url('mqtt:', 'mqtts:', 'ws:', 'wss:'),
     about: 'Address under which gateways reach the broker, when it differs.',
   }),
+  passwordSignIn: withDefault({
+    env: 'DRYDOCK_PASSWORD_SIGN_IN',
+    schema: flag,
+    default: 'true',
+    about: 'Whether people may sign in to the dashboard with a password. `false` where an OpenID provider does it.',
+  }),
+  oidcIssuer: row({
+    env: 'DRYDOCK_OIDC_ISSUER',
+    schema: url('https:', 'http:'),
+    about:
+      'OpenID provider for sign-in to the dashboard: its issuer. Its callback is `<public URL>/api/v1/session/oidc/callback`.',
+  }),
+  oidcClientId: row({
+    env: 'DRYDOCK_OIDC_CLIENT_ID',
+    schema: text,
+    about: 'Client id of this server at that provider.',
+  }),
+  oidcClientSecret: row({
+    env: 'DRYDOCK_OIDC_CLIENT_SECRET',
+    schema: text,
+    secret: true,
+    about: 'Secret of that client.',
+  }),
+  oidcName: withDefault({
+    env: 'DRYDOCK_OIDC_NAME',
+    schema: z.string().min(1).max(60),
+    default: 'single sign-on',
+    about: 'What the sign-in page calls that provider.',
+  }),
   s3Bucket: row({
     env: 'DRYDOCK_S3_BUCKET',
     schema: text,

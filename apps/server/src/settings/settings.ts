@@ -114,6 +114,16 @@ function checkTogether(settings: Settings): void {
   if (Boolean(settings.gatewayCaCert) !== Boolean(settings.gatewayCaKey)) {
     throw invalid(settings.gatewayCaCert ? 'gatewayCaKey' : 'gatewayCaCert', 'set together or not at all');
   }
+  const oidc = [settings.oidcIssuer, settings.oidcClientId, settings.oidcClientSecret];
+  if (oidc.some(Boolean) && !oidc.every(Boolean)) {
+    throw invalid('oidcIssuer', 'issuer, client id and client secret are set together or not at all');
+  }
+  if (settings.oidcIssuer?.startsWith('http:') && !isLoopbackHost(new URL(settings.oidcIssuer).hostname)) {
+    throw invalid('oidcIssuer', 'a provider elsewhere than on this machine is reached over https');
+  }
+  if (!settings.passwordSignIn && settings.oidcIssuer === undefined) {
+    throw invalid('passwordSignIn', 'without a provider (DRYDOCK_OIDC_ISSUER) nobody could sign in but by token');
+  }
   if (Boolean(settings.s3AccessKeyId) !== Boolean(settings.s3SecretAccessKey)) {
     throw invalid(settings.s3AccessKeyId ? 's3SecretAccessKey' : 's3AccessKeyId', 'set together or not at all');
   }

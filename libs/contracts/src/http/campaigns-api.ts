@@ -16,8 +16,9 @@
  * - `GET    campaigns/{id}/exposure`        PauseAnswer, as of now                   viewer
  * - `GET    campaigns/{id}/deployments`     DeploymentPage                           viewer
  * - `GET    campaigns/{id}/brake`           BrakeBody                                viewer
- * - `POST   campaigns/{id}/quarantines/{id}/lift`    ResumeCampaign -> Campaign      operator
- * - `POST   campaigns/{id}/strata/{index}/release`   ResumeCampaign -> Campaign      operator
+ * - `POST   campaigns/{id}/complete`        CompleteCampaign -> Campaign             operator
+ * - `POST   campaigns/{id}/quarantines/{id}/lift`    LetGoOn -> Campaign             operator
+ * - `POST   campaigns/{id}/strata/{index}/release`   LetGoOn -> Campaign             operator
  * - `POST   campaigns/{id}/rollback`        RollBack -> Campaign, a new draft (201)  operator
  * - `POST   campaigns/{id}/devices/{device}/cancel`  CancelDeployment -> Deployment  operator
  */
@@ -63,7 +64,18 @@ export const AbortCampaign = z.strictObject({
   running: z.enum(['finish', 'safe-point']).default('finish'),
 });
 /** A person answers for going on: halted campaigns and stages that failed or are held go on with it. */
-export const ResumeCampaign = z.strictObject({ reason });
+export const ResumeCampaign = z.strictObject({
+  reason,
+  /**
+   * From now on `unproven` results count as known and not failed, as the policy's `acceptUnproven` would have said from the
+   * start. For gates that cannot be evaluated because what they wait for ended unproven.
+   */
+  acceptUnproven: z.literal(true).optional(),
+});
+/** Why a quarantine or a stopped stratum may go on. */
+export const LetGoOn = z.strictObject({ reason });
+/** A campaign of membership `dynamic` whose members are all finished takes no more. */
+export const CompleteCampaign = z.strictObject({ reason });
 export const CancelDeployment = z.strictObject({
   reason,
   mode: z.enum(['before-start', 'safe-point']).default('before-start'),
@@ -72,6 +84,8 @@ export type StartCampaign = z.infer<typeof StartCampaign>;
 export type StopCampaign = z.infer<typeof StopCampaign>;
 export type AbortCampaign = z.infer<typeof AbortCampaign>;
 export type ResumeCampaign = z.infer<typeof ResumeCampaign>;
+export type LetGoOn = z.infer<typeof LetGoOn>;
+export type CompleteCampaign = z.infer<typeof CompleteCampaign>;
 export type CancelDeployment = z.infer<typeof CancelDeployment>;
 
 /** P2. Times are milliseconds of the server's clock. Holds for agents that keep the protocol. */

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { DeviceId, GatewayId, ModelName, OrgId, SiteId, SlugName } from '../ids.js';
 import { DeviceFilter } from './device-filter-api.js';
+import { LogLevelName } from '../wire/orders.js';
 import { FlatFacts, IdentityFact, LinkName, RunningImageFact } from '../wire/device-facts.js';
 
 const moment = z.iso.datetime();
@@ -169,6 +170,8 @@ export const Gateway = z.object({
   epoch: z.string().nullable(),
   held: z.object({ reign: z.int(), revision: z.int() }),
   devices: z.int(),
+  /** Another log level that a person asked for, while it lasts. */
+  logLevel: z.object({ level: LogLevelName, until: moment }).nullable(),
   lastSeenAt: moment.nullable(),
   enrolledAt: moment,
   revision,
@@ -193,6 +196,11 @@ export type GatewayQuery = z.infer<typeof GatewayQuery>;
 export const GatewayPatch = z.strictObject({
   tags: Tags.optional(),
   hold: z.strictObject({ note: Note }).nullable().optional(),
+  /** Null ends it now. It ends by itself after a day at the latest: a gateway must not fill its disk. */
+  logLevel: z
+    .strictObject({ level: LogLevelName, minutes: z.int().min(1).max(1440) })
+    .nullable()
+    .optional(),
 });
 export type GatewayPatch = z.infer<typeof GatewayPatch>;
 /** Body of quarantine, release and decommission. */

@@ -20,8 +20,8 @@ export type RunningImageFact = z.infer<typeof RunningImageFact>;
 
 export const FlatFacts = z.record(z.string().max(64), z.union([z.string().max(256), z.number()]));
 
-/** A link as people spell it: `ble:AA:BB:…?type=random`, `serial:/dev/ttyUSB0?baud=115200`, `udp:host:port`. */
+/** A link as people spell it: `ble:AA:BB:…?type=random`, `serial:/dev/ttyUSB0?baud=115200`, `udp:host:port`; `agent:self` is the agent. */
 export const LinkName = z
   .string()
   .max(256)
-  .regex(/^(?:ble|serial|udp):\S+$/);
+  .regex(/^(?:ble|serial|udp|agent):\S+$/);

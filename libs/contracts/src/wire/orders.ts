@@ -51,6 +51,9 @@ export const Grant = z.object({
 });
 export type Grant = z.infer<typeof Grant>;
 
+/** Levels that a person can ask for: nothing can be silenced from afar. */
+export const LogLevelName = z.enum(['debug', 'info', 'warn', 'error']);
+
 export const OrdersBody = z.object({
   reign: z.int().min(0),
   revision: z.int().min(1),
@@ -68,6 +71,12 @@ export const OrdersBody = z.object({
     .optional(),
   /** Artifacts to fetch ahead of need. */
   prefetch: z.array(ArtifactRef).max(32).default([]),
+  settings: z
+    .object({
+      /** Another log level until then (the server's clock); the agent's own from there on, and in an order without it. */
+      logLevel: z.object({ level: LogLevelName, untilMs: z.int().positive() }).optional(),
+    })
+    .optional(),
 });
 export type OrdersBody = z.infer<typeof OrdersBody>;
 

@@ -1,5 +1,14 @@
 /** A small GATT peripheral for tests and benches of a link itself: echoes, counts, refuses, falls away on demand. */
-import type { Advertisement, AttRefusal, BlePeripheral, GattService, PeripheralConnection } from '../target.js';
+import type {
+  Advertisement,
+  AttRefusal,
+  BlePeripheral,
+  GattService,
+  PairingTraits,
+  PeripheralBond,
+  PeripheralConnection,
+  PeripheralPairing,
+} from '../target.js';
 
 /** UUIDs of its service and characteristics. */
 export const GenericUuid = {
@@ -19,11 +28,15 @@ export interface GenericOptions {
   readonly maxMtu?: number;
   readonly maxLinkPayloadBytes?: number;
   readonly services?: readonly string[];
+  /** It pairs, in this way; then `secret` is open to `secretNeeds`. Default: it pairs with nobody. */
+  readonly pairing?: PairingTraits;
+  /** Default `encrypted`. */
+  readonly secretNeeds?: 'encrypted' | 'authenticated';
 }
 
 /**
  * - Writes of `commands` are kept; those with a response come back on the channel that `echoOn` names.
- * - `version` is a long value. `secret` asks for a bond. `slow` answers a write after `answerAfterMs`.
+ * - `version` is a long value. `secret` asks for a bond, and is open to nobody unless the device pairs. `slow` answers a write after `answerAfterMs`.
  */
 export class GenericPeripheral implements BlePeripheral {
   advertised: Advertisement | undefined;
@@ -37,6 +50,8 @@ export class GenericPeripheral implements BlePeripheral {
   onNextRead: (() => void) | undefined;
   answerAfterMs = 0;
   echoOn: (bytes: Uint8Array) => string = () => GenericUuid.events;
+  readonly pairing?: PeripheralPairing;
+  readonly #secretNeeds: 'encrypted' | 'authenticated';
 
   constructor(options: GenericOptions) {
     this.advertised = {
@@ -46,6 +61,9 @@ export class GenericPeripheral implements BlePeripheral {
       intervalMs: 20,
       ...(options.name === undefined ? {} : { name: options.name }),
     };
+    const traits = options.pairing;
+    if (traits) this.pairing = { accepts: () => true, bonds: new Map<string, PeripheralBond>(), traits };
+    this.#secretNeeds = options.secretNeeds ?? 'encrypted';
     this.maxMtu = options.maxMtu ?? 247;
     this.maxLinkPayloadBytes = options.maxLinkPayloadBytes ?? 251;
   }
@@ -80,7 +98,7 @@ export class GenericPeripheral implements BlePeripheral {
   }
 
   onSubscribe(characteristic: string): AttRefusal | undefined {
-    return characteristic === GenericUuid.secret ? { attError: 0x0f } : undefined;
+    return characteristic === GenericUuid.secret && !this.#isOpen() ? { attError: 0x0f } : undefined;
   }
 
   onWrite(
@@ -88,7 +106,7 @@ export class GenericPeripheral implements BlePeripheral {
     bytes: Uint8Array,
     withResponse: boolean,
   ): AttRefusal | { delayMs: number } | undefined {
-    if (characteristic === GenericUuid.secret) return { attError: 0x05 };
+    if (characteristic === GenericUuid.secret && !this.#isOpen()) return { attError: 0x05 };
     if (characteristic === GenericUuid.slow) return { delayMs: this.answerAfterMs };
     this.written.push({ characteristic, bytes, withResponse });
     this.writtenBytes += bytes.length;
@@ -97,10 +115,15 @@ export class GenericPeripheral implements BlePeripheral {
   }
 
   onRead(characteristic: string): Uint8Array | AttRefusal {
-    if (characteristic === GenericUuid.secret) return { attError: 0x05 };
+    if (characteristic === GenericUuid.secret && !this.#isOpen()) return { attError: 0x05 };
     const { onNextRead } = this;
     this.onNextRead = undefined;
     onNextRead?.();
     return this.version;
+  }
+
+  #isOpen(): boolean {
+    const security = this.connection?.security?.();
+    return this.pairing !== undefined && security?.[this.#secretNeeds] === true;
   }
 }

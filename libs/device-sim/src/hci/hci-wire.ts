@@ -103,6 +103,11 @@ export function encodeEncryptionChange(status: number, handle: number): Buffer {
   return encodeEvent(0x08, Buffer.from([status, handle & 0xff, handle >> 8, status === Status.Success ? 1 : 0]));
 }
 
+/** Encryption Key Refresh Complete (7.7.39): the link was encrypted before. */
+export function encodeKeyRefresh(status: number, handle: number): Buffer {
+  return encodeEvent(0x30, Buffer.from([status, handle & 0xff, handle >> 8]));
+}
+
 /** Number Of Completed Packets for one handle (7.7.19). */
 export function encodeCompletedPackets(handle: number, count: number): Buffer {
   return encodeEvent(0x13, Buffer.from([1, handle & 0xff, handle >> 8, count & 0xff, count >> 8]));

@@ -4,7 +4,7 @@ import { encodeAdvertisingData } from './advertising-data.js';
 import { GattServer } from './gatt-server.js';
 import { Cid, Status } from './hci-wire.js';
 import type { LinkConnection } from './link-connection.js';
-import { type PairedAddresses, PeripheralSecurity } from './peripheral-security.js';
+import { type PairedAddresses, PeripheralSecurity } from './pairing/peripheral-security.js';
 
 /** What the link layer of one peripheral can do; defaults are those of a Bluetooth 5 chip. */
 export interface PeripheralRadio {

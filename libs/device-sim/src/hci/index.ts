@@ -6,3 +6,5 @@ export { serveH4, type H4Service } from './serve-h4.js';
 export { WallClock } from './wall-clock.js';
 export { GenericPeripheral, GenericUuid, type GenericOptions } from './generic-peripheral.js';
 export { memoryPort, type MemoryPort } from './memory-port.js';
+export { resolvableAddress } from './pairing/toolbox.js';
+export { PeripheralSecurity, type PairedAddresses } from './pairing/peripheral-security.js';

@@ -4,7 +4,7 @@
  * Source: Bluetooth Core 5.2, Vol 4 Part E, 7.8.18, 7.8.21, 7.8.24, 7.8.33, 7.8.49; Vol 6 Part B, 5.1.
  */
 import type { CompleteOptions } from './controller-options.js';
-import { encodeEncryptionChange, LeEvent, Status } from './hci-wire.js';
+import { encodeEncryptionChange, encodeKeyRefresh, LeEvent, Status } from './hci-wire.js';
 import type { HostedPeripheral } from './hosted-peripheral.js';
 import { DEFAULT_LINK_PAYLOAD, type LinkConnection } from './link-connection.js';
 import { decodeLinkParameters, lengthAndTime, writeLinkParameters } from './link-parameters.js';
@@ -84,6 +84,7 @@ export function enableEncryption(
   link.control(23, false, () => {
     const started = hosted.connected?.security.startEncryption(rand, ediv, ltk) ?? 'key-missing';
     if (started === 'wrong-key') return link.end(Status.IntegrityCheckFailed);
+    if (started === 'refreshed') return context.event(encodeKeyRefresh(Status.Success, handle));
     context.event(encodeEncryptionChange(started === 'encrypted' ? Status.Success : Status.PinOrKeyMissing, handle));
   });
   return true;

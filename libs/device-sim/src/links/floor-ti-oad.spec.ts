@@ -29,7 +29,14 @@ describe('floor of a TI OAD transfer', () => {
     expect(floor.totalMs).toBe((1 + 700 / 5) * 15);
     expect(tiOadFloor({ ...LINK, window: 8 }).totalMs).toBe(floor.totalMs);
     // 18 bytes a block, 9 a request: (10 + 25) * 8 + (10 + 9) * 8 + 300 = 732 us, twenty in an event.
-    const classic = tiOadFloor({ ...LINK, kind: 'classic', window: 16, mtu: 23, linkPayloadBytes: 27, imageBytes: 16_384 });
+    const classic = tiOadFloor({
+      ...LINK,
+      kind: 'classic',
+      window: 16,
+      mtu: 23,
+      linkPayloadBytes: 27,
+      imageBytes: 16_384,
+    });
     expect(classic.totalMs).toBe((1 + Math.ceil(1023 / 20)) * 15);
   });
 

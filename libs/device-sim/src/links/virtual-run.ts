@@ -226,6 +226,7 @@ export class VirtualRun<Outcome> {
       return true;
     };
     this.#waiting = { onChange: () => void cancelled(), answer };
+    if (effect.kind === 'answered') return answer({ kind: 'done' });
     if (cancelled()) return;
     if (effect.kind === 'sleep') {
       stopTimer = scheduler.after(effect.withinMs, () => answer({ kind: 'done' }));

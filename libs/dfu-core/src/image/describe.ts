@@ -2,6 +2,7 @@
 import { ArtifactError } from '../errors.js';
 import type { ArtifactDescription } from './description.js';
 import { type ByteSource, sourceOf, wholeOf } from '../bytes/byte-source.js';
+import { describeAgentBundle, isAgentBundle } from './agent-bundle/index.js';
 import { describeCsrDfu } from './csr-dfu/describe-file.js';
 import { looksLikeCsrDfu } from './csr-dfu/parse.js';
 import { looksLikeIntelHex } from './intel-hex/index.js';
@@ -31,6 +32,7 @@ export function describeArtifact(file: Uint8Array | ByteSource): ArtifactDescrip
   if (looksLikeMcubootImage(head)) {
     return isTiMcubootSlot(source) ? describeTiMcubootSlot(source) : describeMcubootFile(source);
   }
+  if (isZip && isAgentBundle(source)) return describeAgentBundle(source);
   if (isZip && isMcubootPackage(source)) return describeMcubootFile(source);
   const bytes = wholeOf(source);
   if (looksLikeCsrDfu(head)) return describeCsrDfu(bytes);

@@ -43,7 +43,7 @@ export interface ArtifactDescription {
   /**
    * `nordic-secure-zip`, `nordic-legacy-zip`, `mcuboot`, `mcuboot-hex`, `mcuboot-zip`, `ti-oad`, `ti-oad-classic-on-chip`,
    * `ti-oad-classic-off-chip`, `ti-mcuboot-slot`, `silabs-gbl`, `silabs-gbl-set`, `silabs-ebl`, `bluegiga-ble11x`,
-   * `bluegiga-bt12x`.
+   * `bluegiga-bt12x`, `csr-dfu`, `drydock-agent-bundle`.
    */
   readonly format: string;
   /** Folder name of the protocol(s) that can deliver it. */

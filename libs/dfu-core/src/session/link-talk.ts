@@ -4,16 +4,8 @@
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import { DrydockError, InvariantError, LinkError } from '../errors.js';
-import type {
-  Channel,
-  Effect,
-  Input,
-  LineSettings,
-  LinkInfo,
-  MarkStep,
-  ReconnectHint,
-  Session,
-} from './session.js';
+import { AnswerNote } from './answer-note.js';
+import type { Channel, Effect, Input, LineSettings, LinkInfo, MarkStep, ReconnectHint, Session } from './session.js';
 
 const SEND_MS = 15_000;
 const SUBSCRIBE_MS = 15_000;
@@ -65,6 +57,7 @@ export class LinkTalk {
   /** How long the last `receive` took, where something came. */
   waitedMs = 0;
   #leaveAsked = false;
+  readonly #note = new AnswerNote();
 
   constructor(public link: LinkInfo) {}
 
@@ -105,6 +98,7 @@ export class LinkTalk {
   /** @param withinMs for an acknowledged write: until the answer. */
   *send(channel: Channel, bytes: Uint8Array, acknowledged = false, withinMs = SEND_MS): Session<void> {
     yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs }, 'while sending');
+    this.#note.sent();
   }
 
   *subscribe(channel: Channel): Session<void> {
@@ -183,6 +177,12 @@ export class LinkTalk {
   /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
   *mark(step: MarkStep): Session<void> {
     yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
+    if (step === 'touched') this.#note.touched();
+  }
+
+  /** What came was understood as an answer: it lifts the fence of `startBy`. */
+  *heardAnswer(): Session<void> {
+    yield* this.#note.heard(this.link, (effect) => this.#perform(effect, 'in between'));
   }
 
   *progress(sentBytes: number, totalBytes: number): Session<void> {

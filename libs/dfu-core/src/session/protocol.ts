@@ -95,6 +95,8 @@ export interface Sighting {
   readonly rssiDbm?: number;
   /** As in `LinkInfo`. */
   readonly deviceAddress?: string;
+  /** The address changes from time to time, and no bond tells whose it is: nobody is to be remembered by it. */
+  readonly privateAddress?: boolean;
 }
 
 export interface FitOptions {
@@ -149,6 +151,8 @@ export interface RawPortAccess {
    * @throws DrydockError when the unit does not answer as expected.
    */
   enter(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification>;
+  /** @returns what tells, of the bytes that come meanwhile, whether they hold a word of the unit's own; noise is none. */
+  listener(): (bytes: Uint8Array) => boolean;
   /** Back to the application, and what its sight proves. Never throws: ends in an outcome; is not cancelled. */
   leave(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome>;
 }

@@ -9,6 +9,7 @@ import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 
 /**
  * A byte channel of a link.
+ * - The agent that updates itself has one: `AGENT_CHANNEL`.
  * - UART and UDP links have exactly one: `SERIAL_CHANNEL` / `UDP_CHANNEL`.
  * - BLE links have one per GATT characteristic, named by the characteristic's UUID: lower case,
  *   16-bit UUIDs as 4 hex digits (`fe59`-style), 128-bit ones as 32 hex digits without dashes.
@@ -17,7 +18,10 @@ export type Channel = string;
 export const SERIAL_CHANNEL: Channel = 'serial';
 export const UDP_CHANNEL: Channel = 'udp';
 
-export type LinkKind = 'ble' | 'serial' | 'udp';
+export const AGENT_CHANNEL: Channel = 'agent';
+
+/** `agent`: the gateway's agent itself, which is a device like others where it can be upgraded. */
+export type LinkKind = 'ble' | 'serial' | 'udp' | 'agent';
 
 /**
  * What ties a unit: read from hardware where it can be, else the path by which it is reached.
@@ -80,6 +84,11 @@ export type Effect = { readonly withinMs: number } & (
   | { readonly kind: 'sleep' }
   /** Fences are checked and the journal written here. Answered by `done`, or `failed` / `cancel`. */
   | { readonly kind: 'mark'; readonly step: MarkStep }
+  /**
+   * Serial and UDP: what came is an answer of the target, in its own language, to something sent after `touched`. Given once.
+   * Always answered by `done`. Over BLE the driver sees for itself that the target answers.
+   */
+  | { readonly kind: 'answered' }
   | { readonly kind: 'progress'; readonly sentBytes: number; readonly totalBytes: number }
 );
 
@@ -99,7 +108,7 @@ export interface LinkInfo {
 }
 
 /**
- * Answers. `done` answers send, subscribe, close, configure, sleep, mark and progress.
+ * Answers. `done` answers send, subscribe, close, configure, sleep, mark, answered and progress.
  * `timeout`, `failed`, `closed` and `cancel` may answer any effect; after `closed` only `reconnect`
  * can help. `cancel` means: leave the target at the next safe point and return; it is given once.
  * Whether the effect that it answers was performed is not known to the session.

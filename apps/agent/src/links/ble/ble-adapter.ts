@@ -3,7 +3,7 @@
  *
  * Every wait has an end: noble itself leaves calls pending for ever when a link is lost or a device is absent.
  */
-import { DrydockError, InvariantError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
+import { DrydockError, LinkError, type Link, type Sighting } from '@drydock/dfu-core';
 import { realClock, sleep, type Clock } from '../../clock.js';
 import { formatBleLinkName, parseAdapterName } from './adapter-name.js';
 import { type BleHost, within } from './ble-host.js';
@@ -13,9 +13,12 @@ import { BleScanner, type FoundPeripheral } from './ble-scanner.js';
 import { type BytePort, openBytePort } from './byte-port.js';
 import { HciTap, type TapOptions } from './hci-tap.js';
 import { H4Transport, type HciTransport, KernelTransport } from './hci-transport.js';
+import { LinkSecurity, type PairedDevice } from './link-security.js';
 import { loadNoble, type NobleInstance } from './noble-instance.js';
 import type { NoblePeripheral } from './noble-types.js';
 import { OpenBleLink } from './open-ble-link.js';
+import type { PairingWish } from './pairing/pair.js';
+import type { SecuredLink, SecurityPolicy } from './security-policy.js';
 import { matcherFor } from './target-match.js';
 import type { TappedConnection } from './tapped-connection.js';
 
@@ -26,6 +29,9 @@ export interface BleAdapterOptions extends TapOptions {
   /** The keys of devices that this gateway paired with; their links are encrypted as soon as they are up. */
   readonly bonds?: BondStore;
 }
+
+/** What a person who pairs wants and can do. */
+export type BondWish = Pick<PairingWish, 'minimum' | 'person'>;
 
 const POWER_ON_WITHIN_MS = 5000;
 /** A device that was just heard answers within a few of its advertising intervals. */
@@ -40,6 +46,7 @@ export class BleAdapter implements BleHost {
   readonly #tap: HciTap;
   readonly #stack: NobleInstance;
   readonly #scanner: BleScanner;
+  readonly #security: LinkSecurity;
   /** Ids of peripherals that are connected or being connected. */
   readonly #inUse = new Set<string>();
   readonly #closers = new Set<() => Promise<void>>();
@@ -48,14 +55,8 @@ export class BleAdapter implements BleHost {
   #gone: string | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  private constructor(
-    name: string,
-    tap: HciTap,
-    stack: NobleInstance,
-    clock: Clock,
-    private readonly bonds: BondStore | undefined,
-    private readonly log: (message: string) => void,
-  ) {
+  private constructor(name: string, tap: HciTap, stack: NobleInstance, clock: Clock, security: LinkSecurity) {
+    this.#security = security;
     this.name = name;
     this.clock = clock;
     this.#tap = tap;
@@ -64,6 +65,7 @@ export class BleAdapter implements BleHost {
       stack,
       () => this.#inUse,
       (address) => tap.statedAddresses.of(address),
+      (address) => this.#security.deviceOf(address),
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -105,7 +107,8 @@ export class BleAdapter implements BleHost {
       await tap.prepare();
       stack = loadNoble(tap.socketClass(), log, deviceId);
       await powerOn(stack);
-      return new BleAdapter(name, tap, stack, options.clock ?? realClock, bonds, log);
+      const security = new LinkSecurity(tap.security, bonds, log);
+      return new BleAdapter(name, tap, stack, options.clock ?? realClock, security);
     } catch (cause) {
       stack?.dispose();
       await tap.close();
@@ -121,6 +124,7 @@ export class BleAdapter implements BleHost {
    */
   async scan(withinMs: number, onSighting: (sighting: Sighting) => void, signal?: AbortSignal): Promise<void> {
     this.#check();
+    await this.#security.refresh();
     const seen = new Map<string, string>();
     const stop = this.#scanner.listen(({ sighting }) => {
       const face = JSON.stringify([sighting.name, [...sighting.services].sort()]);
@@ -143,19 +147,22 @@ export class BleAdapter implements BleHost {
 
   /**
    * Pairs with a device and keeps the bond. The device must be willing, which is up to its firmware.
-   * @throws LinkError `link.not-found`, `link.auth-required` when it refuses, `link.timeout`, `link.lost`.
+   * @param address of the device, or one that it uses just now.
+   * @throws LinkError `link.not-found`, and as `LinkSecurity.pair`.
    */
-  async bond(address: string, options: BleLinkOptions, withinMs: number): Promise<void> {
-    const { bonds } = this;
-    if (!bonds) throw new InvariantError('an adapter without a bond store was asked to pair');
+  async bond(
+    address: string,
+    options: BleLinkOptions,
+    withinMs: number,
+    wish: BondWish = { minimum: 'encrypted' },
+  ): Promise<PairedDevice> {
     const own = address.toLowerCase();
     const deadline = this.clock.monotonicMs() + withinMs;
     const matches = matcherFor(own, {});
-    const found = await this.find(
-      withinMs,
-      ({ sighting, addressType }) =>
-        matches(sighting) && (options.addressType === undefined || addressType === options.addressType),
-    );
+    const found = await this.find(withinMs, ({ sighting, addressType, peripheral }) => {
+      if (options.addressType !== undefined && addressType !== options.addressType) return false;
+      return matches(sighting) || peripheral.address.toLowerCase() === own;
+    });
     if (!found)
       throw new LinkError('link.not-found', {
         link: formatBleLinkName({ address: own, addressType: options.addressType }),
@@ -164,22 +171,19 @@ export class BleAdapter implements BleHost {
     const connection = await this.connect(found, Math.max(1, deadline - this.clock.monotonicMs()));
     const link = new OpenBleLink(this, found, connection);
     try {
-      await bonds.set(own, await this.#tap.security.pair(connection));
+      return await this.#security.pair(connection, found.sighting.address, wish);
     } finally {
       await link.close();
     }
   }
 
-  async secure(connection: TappedConnection): Promise<void> {
-    const bond = await this.bonds?.get(connection.address);
-    if (!bond) return;
-    try {
-      await this.#tap.security.encrypt(connection, bond);
-    } catch (error) {
-      if (!(error instanceof LinkError) || error.code !== 'link.auth-required') throw error;
-      // What needs no encryption still works; what does is refused by the device, in its words.
-      this.log(`${connection.address}: ${error.message}`);
-    }
+  secure(
+    { sighting }: FoundPeripheral,
+    connection: TappedConnection,
+    policy: SecurityPolicy,
+    withinMs: number,
+  ): Promise<SecuredLink> {
+    return this.#security.secure(connection, sighting.address, policy, withinMs);
   }
 
   /** Ends scanning and all links, and lets the controller go. Nothing of it is left. */
@@ -191,12 +195,13 @@ export class BleAdapter implements BleHost {
     await this.#tap.close();
   }
 
-  find(
+  async find(
     withinMs: number,
     matches: (found: FoundPeripheral) => boolean,
     signal?: AbortSignal,
   ): Promise<FoundPeripheral | undefined> {
     this.#check();
+    await this.#security.refresh();
     return new Promise((resolve) => {
       const end = (): void => finish(undefined);
       const finish = (found: FoundPeripheral | undefined): void => {
@@ -234,7 +239,7 @@ export class BleAdapter implements BleHost {
       this.#check();
       resume = await this.#scanner.pause();
       await this.#initiate(peripheral, link, Math.min(leftMs, CONNECT_WITHIN_MS));
-      const connection = this.#tap.connectionTo(sighting.address);
+      const connection = this.#tap.connectionTo(peripheral.address.toLowerCase());
       if (!connection) throw new LinkError('link.lost', { detail: 'it ended as soon as it was made' });
       return connection;
     } catch (error) {

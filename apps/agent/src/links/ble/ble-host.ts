@@ -1,6 +1,7 @@
 /** What links need of their adapter. */
 import { sleep, type Clock } from '../../clock.js';
 import type { FoundPeripheral } from './ble-scanner.js';
+import type { SecuredLink, SecurityPolicy } from './security-policy.js';
 import type { TappedConnection } from './tapped-connection.js';
 
 export interface BleHost {
@@ -25,8 +26,13 @@ export interface BleHost {
   terminate(connection: TappedConnection): void;
   /** Registers what the adapter's `close` has to end. @returns a function that takes it back. */
   onClose(close: () => Promise<void>): () => void;
-  /** Encrypts a connection with the bond of its device, where there is one. @throws LinkError when the link is lost. */
-  secure(connection: TappedConnection): Promise<void>;
+  /** Secures a new connection as its device and the site want. @throws LinkError as `LinkSecurity.secure`. */
+  secure(
+    found: FoundPeripheral,
+    connection: TappedConnection,
+    policy: SecurityPolicy,
+    withinMs: number,
+  ): Promise<SecuredLink>;
   /** ACL packets one link may keep in flight, beside the other links. */
   readonly window: number;
   /** ACL packets of an ATT message of that size. */

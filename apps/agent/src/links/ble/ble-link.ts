@@ -3,6 +3,7 @@ import { InvariantError, LinkError, type Link, type OpenLink, type ReconnectHint
 import type { BleHost } from './ble-host.js';
 import { discover } from './gatt-discovery.js';
 import { OpenBleLink } from './open-ble-link.js';
+import { NO_DEMANDS, type SecurityPolicy } from './security-policy.js';
 import { matcherFor } from './target-match.js';
 
 export interface BleLinkOptions {
@@ -10,10 +11,22 @@ export interface BleLinkOptions {
   readonly addressType?: 'public' | 'random' | undefined;
   /** Services to discover (UUIDs spelled like channels); all when absent or empty. */
   readonly services?: readonly string[];
+  /** What the site asks of the link. Default: nothing. */
+  readonly security?: SecurityPolicy | undefined;
 }
 
 /** Pause before a device is tried again that was found and did not hold the connection. */
 const RETRY_PAUSE_MS = 50;
+/** Trying again changes nothing, or must not be done. */
+const FINAL: ReadonlySet<string> = new Set([
+  'link.ble-unavailable',
+  'link.busy',
+  'link.bond-lost',
+  'link.security-level',
+  'link.pairing-failed',
+  'link.passkey-required',
+  'link.downgrade',
+]);
 
 export class BleLink implements Link {
   readonly kind = 'ble';
@@ -53,7 +66,10 @@ export class BleLink implements Link {
         const connection = await this.adapter.connect(found, left());
         const link = new OpenBleLink(this.adapter, found, connection);
         try {
-          await this.adapter.secure(connection);
+          // A bootloader under another address has no bond to be asked for.
+          const isItself = found.sighting.address === this.address;
+          const policy = (isItself && this.options.security) || NO_DEMANDS;
+          link.secured = await this.adapter.secure(found, connection, policy, left());
           await link.start((gone) => discover(found.peripheral, this.options.services ?? [], gone), left());
           return link;
         } catch (error) {
@@ -62,7 +78,7 @@ export class BleLink implements Link {
         }
       } catch (error) {
         if (!(error instanceof LinkError) || error instanceof InvariantError) throw error;
-        if (error.code === 'link.ble-unavailable' || error.code === 'link.busy') throw error;
+        if (FINAL.has(error.code)) throw error;
         last = error;
         await this.adapter.pause(Math.min(RETRY_PAUSE_MS, Math.max(0, left())), signal);
       }

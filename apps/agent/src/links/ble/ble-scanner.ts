@@ -1,9 +1,13 @@
 /** One scan shared by everybody who looks for something; paused while a connection is being made. */
 import type { Sighting } from '@drydock/dfu-core';
+import { encodeAddress } from './hci-wire.js';
+import type { KnownDevice } from './link-security.js';
 import type { NobleInstance } from './noble-instance.js';
 import type { NoblePeripheral } from './noble-types.js';
+import { isPrivate } from './pairing/private-addresses.js';
 
 export interface FoundPeripheral {
+  /** Under the address of its identity, where a bond tells it. */
   readonly sighting: Sighting;
   readonly peripheral: NoblePeripheral;
   readonly addressType: 'public' | 'random' | undefined;
@@ -18,6 +22,7 @@ export class BleScanner {
   readonly #listeners = new Set<(found: FoundPeripheral) => void>();
   readonly #inUse: () => ReadonlySet<string>;
   readonly #statedAddress: (address: string) => string | undefined;
+  readonly #deviceOf: (address: string) => KnownDevice | undefined;
   #pauses = 0;
   #scanning = false;
   #closed = false;
@@ -26,15 +31,18 @@ export class BleScanner {
   /**
    * @param inUse ids that noble must not forget: connected, or about to be.
    * @param statedAddress what the device at an address states as its own.
+   * @param deviceOf whose private address it is.
    */
   constructor(
     stack: NobleInstance,
     inUse: () => ReadonlySet<string>,
     statedAddress: (address: string) => string | undefined,
+    deviceOf: (address: string) => KnownDevice | undefined,
   ) {
     this.#stack = stack;
     this.#inUse = inUse;
     this.#statedAddress = statedAddress;
+    this.#deviceOf = deviceOf;
     stack.noble.on('discover', (peripheral: NoblePeripheral) => this.#discovered(peripheral));
   }
 
@@ -98,12 +106,17 @@ export class BleScanner {
     if (!peripheral.connectable) return;
     const { localName, serviceUuids } = peripheral.advertisement;
     const deviceAddress = this.#statedAddress(peripheral.address);
+    const onAir = peripheral.address.toLowerCase();
+    const addressType = addressTypeOf(this.#stack.bindings._addresseTypes[peripheral.id]);
+    const isChanging = addressType === 'random' && isPrivate(encodeAddress(onAir));
+    const device = isChanging ? this.#deviceOf(onAir) : undefined;
     const found: FoundPeripheral = {
       peripheral,
-      addressType: addressTypeOf(this.#stack.bindings._addresseTypes[peripheral.id]),
+      addressType: device ? device.addressType : addressType,
       sighting: {
         link: 'ble',
-        address: peripheral.address.toLowerCase(),
+        address: device?.address ?? onAir,
+        ...(isChanging && !device && { privateAddress: true }),
         services: [...new Set((serviceUuids ?? []).map(channelOf))],
         ...(peripheral.rssi === RSSI_UNKNOWN ? {} : { rssiDbm: peripheral.rssi }),
         ...(localName === undefined ? {} : { name: localName }),

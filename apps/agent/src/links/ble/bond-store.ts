@@ -1,139 +1,226 @@
 /**
- * The bonds of this gateway: by device the key that encrypts its links. noble hands out keys and keeps none.
+ * The bonds of this gateway: by device the keys that encrypt its links and tell its addresses. noble hands out keys and
+ * keeps none.
  *
  * One JSON file that only its owner may read, written as a whole and put in place by a rename. Keys are never logged, and
  * leave this folder in HCI commands only. A person may pair while the daemon runs, so what changed on disk is read again.
  */
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { DrydockError } from '@drydock/dfu-core';
+import { realClock, sleep } from '../../clock.js';
+import { syncFolder, writeDurably } from '../../journal/disk.js';
+import { type BondFile, emptyBondFile, encodeBondFile, MAX_BONDS, MAX_FAILURES, parseBondFile } from './bond-file.js';
 import { freshRandomAddress } from './connection-commands.js';
+import type { Bond } from './pairing/bond.js';
 
-/** As the device gave it; numbers lie as over the air. */
-export interface Bond {
-  /** Long term key, 16 bytes. */
-  readonly ltk: Uint8Array;
-  readonly ediv: number;
-  /** 8 bytes. */
-  readonly rand: Uint8Array;
+export interface BondedDevice extends Bond {
+  /** The one that stays, `aa:bb:cc:dd:ee:ff`. */
+  readonly address: string;
 }
 
 export interface BondStore {
-  /** @param address `aa:bb:cc:dd:ee:ff` */
+  all(): Promise<readonly BondedDevice[]>;
+  /** @param address of the identity, `aa:bb:cc:dd:ee:ff` */
   get(address: string): Promise<Bond | undefined>;
+  /** The device pairs: its failures are forgotten. @throws DrydockError `settings.invalid` when there are too many. */
   set(address: string, bond: Bond): Promise<void>;
-  /** @returns false when there was none. */
+  /** Its failures are forgotten too. @returns false when there was none. */
   forget(address: string): Promise<boolean>;
-  addresses(): Promise<readonly string[]>;
   /**
    * The address of ours that devices know, where a controller has none: made once, because bonds hold between addresses.
    * 6 bytes, least significant first.
    */
   ownRandomAddress(): Promise<Uint8Array>;
+  /** A pairing with this address failed. Each failure in a row doubles the pause before the next attempt. */
+  pairingFailed(address: string): Promise<void>;
+  /** Failures in a row, and how long no pairing with this address may be tried, milliseconds (0: it may). */
+  pairingPause(address: string): Promise<{ readonly failures: number; readonly pauseMs: number }>;
 }
 
 const FILE_NAME = 'bonds.json';
-const VERSION = 1;
-const MAX_FILE_BYTES = 1024 * 1024;
-const MAX_BONDS = 4096;
-const ADDRESS = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+const DRAFT_END = '.new';
+/** Looks like no file, so that it is read again. */
+const UNREAD = 'unread';
+const MAX_FILE_BYTES = 2 * 1024 * 1024;
+/** A draft that a process left behind when it was killed. */
+const STALE_DRAFT_MS = 60_000;
+/** Holding it takes milliseconds; older ones are of processes that were killed. */
+const STALE_LOCK_MS = 10_000;
+const LOCK_PAUSE_MS = 10;
+const LOCK_ATTEMPTS = 2_000;
+/** The specification asks for a pause that grows and leaves its length open (Vol 3 Part H, 2.3.6). */
+const FIRST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 300_000;
+const MAX_COUNT = 32;
 
 /**
  * @param dir the agent's state folder; made if it is not there.
+ * @param now wall clock, milliseconds: pauses outlive the process.
  * @throws DrydockError `settings.invalid` when the file is broken, or others may read it.
  */
-export async function openBondStore(dir: string): Promise<BondStore> {
+export async function openBondStore(dir: string, now: () => number = Date.now): Promise<BondStore> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, FILE_NAME);
-  const store = new FileBondStore(path);
-  await store.addresses();
+  await removeStaleDrafts(path);
+  const store = new FileBondStore(path, now);
+  await store.all();
   return store;
 }
 
 class FileBondStore implements BondStore {
-  #bonds = new Map<string, Bond>();
-  #own: Uint8Array | undefined;
+  #content: BondFile = emptyBondFile();
   /** What the file looked like when it was last read or written. */
   #seen: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly now: () => number,
+  ) {}
 
-  addresses(): Promise<readonly string[]> {
-    return this.#inTurn(() => [...this.#bonds.keys()]);
+  all(): Promise<readonly BondedDevice[]> {
+    return this.#reading(({ bonds }) => [...bonds].map(([address, bond]) => ({ address, ...bond })));
   }
 
   get(address: string): Promise<Bond | undefined> {
-    return this.#inTurn(() => this.#bonds.get(address.toLowerCase()));
+    return this.#reading(({ bonds }) => bonds.get(address.toLowerCase()));
   }
 
   set(address: string, bond: Bond): Promise<void> {
-    return this.#inTurn(async () => {
-      this.#bonds.set(address.toLowerCase(), bond);
-      await this.#write();
+    return this.#writing(({ bonds, failures }) => {
+      const key = address.toLowerCase();
+      if (bonds.size >= MAX_BONDS && !bonds.has(key)) {
+        throw new DrydockError('settings.invalid', { field: this.path, detail: `it holds ${MAX_BONDS} bonds already` });
+      }
+      bonds.set(key, bond);
+      failures.delete(key);
+      return { result: undefined, changed: true };
     });
   }
 
   forget(address: string): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const was = this.#bonds.delete(address.toLowerCase());
-      if (was) await this.#write();
-      return was;
+    return this.#writing(({ bonds, failures }) => {
+      const key = address.toLowerCase();
+      const wasTried = failures.delete(key);
+      const result = bonds.delete(key);
+      return { result, changed: result || wasTried };
     });
   }
 
   ownRandomAddress(): Promise<Uint8Array> {
-    return this.#inTurn(async () => {
-      if (this.#own) return this.#own;
-      const address = freshRandomAddress();
-      this.#own = address;
-      await this.#write();
-      return address;
+    return this.#writing((content) => {
+      const known = content.ownAddress;
+      content.ownAddress ??= freshRandomAddress();
+      return { result: content.ownAddress, changed: known === undefined };
     });
   }
 
-  /** One after the other, each on what the file says now. */
-  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
-    const result = this.#turn.then(async () => {
-      const look = await looks(this.path);
-      if (look !== this.#seen) {
-        const { bonds, ownAddress } = await read(this.path);
-        this.#bonds = bonds;
-        this.#own = ownAddress;
-        this.#seen = look;
-      }
-      return work();
+  pairingFailed(address: string): Promise<void> {
+    return this.#writing(({ failures }) => {
+      const key = address.toLowerCase();
+      const count = Math.min(MAX_COUNT, (failures.get(key)?.count ?? 0) + 1);
+      failures.delete(key);
+      failures.set(key, { count, lastMs: this.now() });
+      const [oldest] = failures.keys();
+      if (failures.size > MAX_FAILURES && oldest !== undefined) failures.delete(oldest);
+      return { result: undefined, changed: true };
     });
-    this.#turn = result.catch(() => undefined);
-    return result;
+  }
+
+  pairingPause(address: string): Promise<{ readonly failures: number; readonly pauseMs: number }> {
+    return this.#writing(({ failures }) => {
+      const failure = failures.get(address.toLowerCase());
+      if (!failure) return { result: { failures: 0, pauseMs: 0 }, changed: false };
+      const wholeMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failure.count - 1));
+      const sinceMs = this.now() - failure.lastMs;
+      // The clock was set back: the pause begins now, and does not last until the clock is there again.
+      if (sinceMs < 0) failure.lastMs = this.now();
+      const pauseMs = sinceMs < 0 ? wholeMs : Math.max(0, wholeMs - sinceMs);
+      return { result: { failures: failure.count, pauseMs }, changed: sinceMs < 0 };
+    });
+  }
+
+  #reading<T>(work: (content: BondFile) => T): Promise<T> {
+    return this.#inTurn(async () => work(await this.#current()));
+  }
+
+  /** Alone among all processes: what another one writes meanwhile would be lost. */
+  #writing<T>(work: (content: BondFile) => { readonly result: T; readonly changed: boolean }): Promise<T> {
+    return this.#inTurn(async () => {
+      const lock = await takeLock(this.path);
+      try {
+        const { result, changed } = work(await this.#current());
+        if (changed) await this.#write();
+        return result;
+      } catch (error) {
+        // What was not written is not kept in memory either.
+        this.#seen = UNREAD;
+        if (error instanceof DrydockError) throw error;
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code === 'ENOSPC' || code === 'EDQUOT') throw new DrydockError('gateway.disk-full', {}, { cause: error });
+        throw new DrydockError('settings.invalid', { field: this.path, detail: message }, { cause: error });
+      } finally {
+        await rm(lock, { force: true });
+      }
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** What the file says now. */
+  async #current(): Promise<BondFile> {
+    const look = await looks(this.path);
+    if (look !== this.#seen) {
+      this.#content = await read(this.path);
+      this.#seen = look;
+    }
+    return this.#content;
   }
 
   async #write(): Promise<void> {
-    const content = {
-      version: VERSION,
-      ...(this.#own && { ownAddress: hex(this.#own) }),
-      bonds: Object.fromEntries(
-        [...this.#bonds].map(([address, { ltk, ediv, rand }]) => [address, { ltk: hex(ltk), ediv, rand: hex(rand) }]),
-      ),
-    };
-    const draft = `${this.path}.new`;
-    await rm(draft, { force: true });
-    const file = await open(draft, 'wx', 0o600);
+    const draft = `${this.path}.${randomBytes(8).toString('hex')}${DRAFT_END}`;
     try {
-      await file.writeFile(`${JSON.stringify(content)}\n`);
-      await file.sync();
+      await writeDurably(draft, Buffer.from(`${JSON.stringify(encodeBondFile(this.#content))}\n`), 0o600);
+      await chmod(draft, 0o600); // whatever the umask said
+      await rename(draft, this.path);
     } finally {
-      await file.close();
+      await rm(draft, { force: true });
     }
-    await chmod(draft, 0o600); // whatever the umask said
-    await rename(draft, this.path);
-    const folder = await open(dirname(this.path), 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncFolder(dirname(this.path));
     this.#seen = await looks(this.path);
+  }
+}
+
+/** @returns the file that is to be removed. @throws DrydockError `settings.invalid` when another process never lets go. */
+async function takeLock(path: string): Promise<string> {
+  const lock = `${path}.lock`;
+  for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt += 1) {
+    try {
+      await (await open(lock, 'wx', 0o600)).close();
+      return lock;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const facts = await stat(lock).catch(() => undefined);
+    if (facts && Math.abs(Date.now() - facts.mtimeMs) > STALE_LOCK_MS) await rm(lock, { force: true });
+    else await sleep(realClock, LOCK_PAUSE_MS);
+  }
+  throw new DrydockError('settings.invalid', { field: lock, detail: 'another process holds it and does not let go' });
+}
+
+async function removeStaleDrafts(path: string): Promise<void> {
+  const dir = dirname(path);
+  for (const name of await readdir(dir)) {
+    if (!name.startsWith(`${basename(path)}.`) || !name.endsWith(DRAFT_END)) continue;
+    const draft = join(dir, name);
+    const facts = await stat(draft).catch(() => undefined);
+    if (facts && Math.abs(Date.now() - facts.mtimeMs) > STALE_DRAFT_MS) await rm(draft, { force: true });
   }
 }
 
@@ -143,52 +230,14 @@ async function looks(path: string): Promise<string | undefined> {
   return facts && `${facts.ino} ${facts.mtimeNs} ${facts.size} ${facts.mode}`;
 }
 
-async function read(path: string): Promise<{ bonds: Map<string, Bond>; ownAddress: Uint8Array | undefined }> {
+async function read(path: string): Promise<BondFile> {
+  const broken = (detail: string): DrydockError => new DrydockError('settings.invalid', { field: path, detail });
   const facts = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw broken(path, error.message);
+    throw broken(error.message);
   });
-  if (!facts) return { bonds: new Map(), ownAddress: undefined };
-  if ((facts.mode & 0o077) !== 0) throw broken(path, 'others may read it: chmod 600, and forget the bonds in it');
-  if (facts.size > MAX_FILE_BYTES) throw broken(path, 'too large');
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    throw broken(path, 'no JSON');
-  }
-  return parse(content, path);
+  if (!facts) return emptyBondFile();
+  if ((facts.mode & 0o077) !== 0) throw broken('others may read it: chmod 600, and forget the bonds in it');
+  if (facts.size > MAX_FILE_BYTES) throw broken('too large');
+  return parseBondFile(await readFile(path, 'utf8'), broken);
 }
-
-function parse(content: unknown, path: string): { bonds: Map<string, Bond>; ownAddress: Uint8Array | undefined } {
-  const root = objectOf(content, path);
-  if (root['version'] !== VERSION)
-    throw broken(path, `version ${String(root['version'])}; this agent knows ${VERSION}`);
-  const bonds = new Map<string, Bond>();
-  for (const [address, value] of Object.entries(objectOf(root['bonds'], path))) {
-    const { ltk, ediv, rand } = objectOf(value, path);
-    const whole = Number.isInteger(ediv) && Number(ediv) >= 0 && Number(ediv) <= 0xffff;
-    if (!ADDRESS.test(address) || !whole || bonds.size >= MAX_BONDS)
-      throw broken(path, `the bond of ${address.slice(0, 20)}`);
-    bonds.set(address, { ltk: bytesOf(ltk, 16, path), ediv: Number(ediv), rand: bytesOf(rand, 8, path) });
-  }
-  const own = root['ownAddress'];
-  return { bonds, ownAddress: own === undefined ? undefined : bytesOf(own, 6, path) };
-}
-
-function objectOf(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw broken(path, 'not the file of an agent');
-  return value as Record<string, unknown>;
-}
-
-function bytesOf(value: unknown, length: number, path: string): Uint8Array {
-  if (typeof value !== 'string' || value.length !== 2 * length || !/^[0-9a-f]*$/.test(value)) {
-    throw broken(path, `a value that is not ${length} bytes`);
-  }
-  return Uint8Array.from(Buffer.from(value, 'hex'));
-}
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const broken = (path: string, detail: string): DrydockError =>
-  new DrydockError('settings.invalid', { field: path, detail });

@@ -1,5 +1,5 @@
 /** Pairing, bonds and encryption over the real stack and the simulated controller, whose own security was written apart. */
-import { mkdtemp, readFile, rm, stat, chmod, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -28,6 +28,8 @@ import { PayloadStore } from '../../driver/payload-store.js';
 import { SessionDriver } from '../../driver/session-driver.js';
 import { BleAdapter } from './ble-adapter.js';
 import { type BondStore, openBondStore } from './bond-store.js';
+import { Passkey } from './pairing/passkey.js';
+import { personWith } from './pairing/person.js';
 
 const ADDRESS = 'c0:11:22:33:44:50';
 let dir: string;
@@ -115,7 +117,7 @@ describe('a device with the buttonless service for bonded peers', () => {
 
     await adapter.bond(ADDRESS, {}, 10_000);
     expect(device.ble.pairing.bonds.size).toBe(1);
-    expect(await bonds.addresses()).toEqual([ADDRESS]);
+    expect((await bonds.all()).map(({ address }) => address)).toEqual([ADDRESS]);
 
     expect(await update(adapter, secureDfu, nordicFile)).toMatchObject({ outcome: 'proven' });
   }, 30_000);
@@ -136,20 +138,20 @@ describe('a device with the buttonless service for bonded peers', () => {
     device.ble.pairing.bonds.clear();
     expect(await update(adapter, secureDfu, nordicFile)).toMatchObject({
       outcome: 'failed',
-      code: 'link.auth-required',
+      code: 'link.bond-lost',
       before: { running: [{ image: 0, version: '1.0.0' }] },
     });
-    expect(logged.join('\n')).toContain('does not know the bond any more');
+    expect(logged.join('\n')).toContain('hold no common bond any more');
   }, 30_000);
 
-  it('whose key is another one loses the link, and nothing is touched', async () => {
+  it('whose key is another one is told so, and nothing is touched', async () => {
     const { device, controller } = bondedUnit();
     const adapter = await adapterOver(controller);
     await adapter.bond(ADDRESS, {}, 10_000);
     const [central, bond] = [...device.ble.pairing.bonds][0]!;
     device.ble.pairing.bonds.set(central, { ...bond, ltk: new Uint8Array(16) });
     await expect(adapter.link(ADDRESS, { services: secureDfu.services }).open({}, 1500)).rejects.toMatchObject({
-      code: 'link.lost',
+      code: 'link.bond-lost',
     });
     expect(device.touches.map(({ what }) => what)).toEqual(['booted']);
   }, 30_000);
@@ -162,8 +164,8 @@ describe('any other device', () => {
     const controller = new SimulatedController({ scheduler, supervisionMs: 300 });
     controller.host(device.ble);
     const adapter = await adapterOver(controller);
-    await expect(adapter.bond(ADDRESS, {}, 10_000)).rejects.toMatchObject({ code: 'link.auth-required' });
-    expect(await bonds.addresses()).toEqual([]);
+    await expect(adapter.bond(ADDRESS, {}, 10_000)).rejects.toMatchObject({ code: 'link.pairing-failed' });
+    expect(await bonds.all()).toEqual([]);
   }, 30_000);
 
   it('that speaks SMP behind encryption is served as well', async () => {
@@ -191,46 +193,45 @@ describe('any other device', () => {
     await adapter.bond(ADDRESS, {}, 10_000);
     expect(await update(adapter, smp, file)).toMatchObject({ outcome: 'proven' });
   }, 30_000);
-});
 
-describe('the file of the bonds', () => {
-  const bond = { ltk: new Uint8Array(16).fill(7), ediv: 0x1234, rand: new Uint8Array(8).fill(9) };
-
-  it('is for its owner alone, and is read again', async () => {
-    await bonds.set(ADDRESS.toUpperCase(), bond);
-    const facts = await stat(join(dir, 'bonds.json'));
-    expect(facts.mode & 0o777).toBe(0o600);
-    const again = await openBondStore(dir);
-    expect(await again.get(ADDRESS)).toEqual(bond);
-    expect(await again.ownRandomAddress()).toEqual(await (await openBondStore(dir)).ownRandomAddress());
-    expect([await again.forget(ADDRESS), await again.forget(ADDRESS)]).toEqual([true, false]);
-    expect(await (await openBondStore(dir)).addresses()).toEqual([]);
-  });
-
-  it('keeps what several wrote at once', async () => {
-    await Promise.all([0, 1, 2, 3].map((i) => bonds.set(`c0:11:22:33:44:5${i}`, bond)));
-    expect(await (await openBondStore(dir)).addresses()).toHaveLength(4);
-  });
-
-  it('shows what somebody else wrote meanwhile, and loses neither', async () => {
-    const other = await openBondStore(dir);
-    await bonds.set(ADDRESS, bond);
-    expect(await other.get(ADDRESS)).toEqual(bond);
-    await other.set('c0:11:22:33:44:51', bond);
-    await bonds.set('c0:11:22:33:44:52', bond);
-    expect(await other.addresses()).toHaveLength(3);
-  });
-
-  it('is refused when others may read it, or it is broken', async () => {
-    await bonds.set(ADDRESS, bond);
-    const path = join(dir, 'bonds.json');
-    const whole = await readFile(path, 'utf8');
-    await chmod(path, 0o644);
-    await expect(openBondStore(dir)).rejects.toMatchObject({ code: 'settings.invalid' });
-    await chmod(path, 0o600);
-    for (const text of ['', '[]', '{"version":2}', whole.replace('07', 'zz'), whole.replace(ADDRESS, 'nobody')]) {
-      await writeFile(path, text);
-      await expect(openBondStore(dir)).rejects.toMatchObject({ code: 'settings.invalid' });
-    }
-  });
+  it('that wants its passkey and comes back under another private address is the same one, and proven', async () => {
+    const scheduler = new WallClock();
+    const irk = Buffer.from('ec0234a357c8ad05341010a60a397d9b', 'hex');
+    const device = createSmpDevice({
+      scheduler,
+      transport: 'ble',
+      address: ADDRESS,
+      needsPairing: 'authenticated',
+      rotatesAddress: true,
+      pairing: {
+        secureConnections: 'only',
+        io: 'display-only',
+        mitm: true,
+        passkey: () => 4711,
+        identity: { irk, address: ADDRESS, addressType: 'random' },
+      },
+      image: makeFactoryImage({ body: makeDemoFirmware({ model: 'demo-board', version: '1.0.0' }), version: '1.0.0' }),
+      slotBytes: 256 * 1024,
+      flash: { eraseMsPerPage: 0.5, writeUsPerWord: 1 },
+      resetDelayMs: 50,
+      rebootMs: 50,
+      swapMs: 50,
+    });
+    const controller = new SimulatedController({ scheduler, supervisionMs: 300 });
+    controller.host(device.ble!);
+    const adapter = await adapterOver(controller);
+    const first = device.ble!.advertisement()!.address;
+    await expect(adapter.bond(first, {}, 30_000)).rejects.toMatchObject({ code: 'link.passkey-required' });
+    const person = personWith(Passkey.parse('004711', 'test'));
+    const second = device.ble!.advertisement()!.address;
+    expect(second).not.toBe(first);
+    const paired = await adapter.bond(second, {}, 30_000, { minimum: 'authenticated', person });
+    expect(paired.address).toBe(ADDRESS);
+    const file = makeMcubootImage({
+      body: makeDemoFirmware({ model: 'demo-board', version: '2.0.0', sizeBytes: 20_000, seed: 2 }),
+      version: { major: 2, minor: 0, revision: 0, build: 0 },
+    });
+    expect(await update(adapter, smp, file)).toMatchObject({ outcome: 'proven' });
+    expect([first, second]).not.toContain(device.ble!.advertisement()!.address);
+  }, 60_000);
 });

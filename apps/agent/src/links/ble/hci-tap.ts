@@ -16,7 +16,7 @@ import { LinkError } from '@drydock/dfu-core';
 import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS } from './connection-commands.js';
 import { ConnectionSecurity } from './connection-security.js';
 import { OwnPackets } from './own-packets.js';
-import type { PairingParties } from './pairing-functions.js';
+import type { PairingParties } from './pairing/legacy-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
 import {
   AttOpcode,
@@ -77,6 +77,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   readonly #own = new OwnPackets(
     (packet) => this.#transport.send(packet),
     (connection) => this.#connections.get(connection.handle) === connection,
+    () => this.#acl.bytes,
   );
   readonly security = new ConnectionSecurity({
     enableEncryption: (handle, rand, ediv, key) => {
@@ -244,8 +245,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       if (opcode === AttOpcode.MtuRequest && packet.length >= 12) packet.writeUInt16LE(ATT_MTU, 10);
       if (opcode === AttOpcode.WriteCommand) connection.commandLeft();
     }
-    connection.sent();
-    this.#transport.send(packet);
+    this.#own.pass(connection, packet);
   }
 
   #fromController(packet: Buffer): void {
@@ -303,7 +303,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         if (!connection) return undefined;
         this.#connections.delete(handle);
         if (connection.holdsOurs) this.#own.freed();
-        this.security.ended(handle);
+        this.security.ended(handle, packet.readUInt8(6));
         // noble first: it lets go of its queue before anybody hears of it.
         this.#toNoble?.(packet);
         connection.ended(packet.readUInt8(6));
@@ -372,14 +372,15 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     const handle = packet.readUInt16LE(1) & 0x0fff;
     const connection = this.#connections.get(handle);
     if (!connection) return IGNORED;
+    const message = connection.securityFrames.take(packet);
+    if (message !== 'other') {
+      if (message !== 'more') this.security.received(handle, message);
+      return IGNORED;
+    }
     const starts = packet.readUInt16LE(1) >> 12 === 2;
     if (!starts || packet.length < 10) return undefined;
     const cid = packet.readUInt16LE(7);
     if (cid === Cid.Signalling) this.#signalling(connection, packet.subarray(9));
-    if (cid === Cid.Security) {
-      this.security.received(handle, packet.subarray(9, 9 + packet.readUInt16LE(5)));
-      return IGNORED;
-    }
     if (cid !== Cid.Att) return undefined;
     if (packet[9] === AttOpcode.Error && packet.length >= 14) {
       const error = { request: packet.readUInt8(10), attribute: packet.readUInt16LE(11), code: packet.readUInt8(13) };

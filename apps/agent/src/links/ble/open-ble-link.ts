@@ -19,6 +19,7 @@ import { type BleHost, within } from './ble-host.js';
 import type { FoundPeripheral } from './ble-scanner.js';
 import { AttOpcode } from './hci-wire.js';
 import type { NobleCharacteristic } from './noble-types.js';
+import type { SecuredLink } from './security-policy.js';
 import type { AttRefusal, TappedConnection } from './tapped-connection.js';
 
 const DEFAULT_MTU = 23;
@@ -27,6 +28,8 @@ const ATT_WRITE_HEADER = 3;
 const READY_AHEAD = 2;
 /** ATT errors that ask for a bond or encryption (Core, Vol 3 Part F, 3.4.1.1). */
 const SECURITY_ERRORS = new Set([0x05, 0x08, 0x0c, 0x0f]);
+/** The application decides by something else than keys. */
+const INSUFFICIENT_AUTHORIZATION = 0x08;
 const ATTRIBUTE_NOT_FOUND = 0x0a;
 const CLOSE_WITHIN_MS = 1500;
 
@@ -41,6 +44,8 @@ interface Job {
 
 export class OpenBleLink implements OpenLink {
   readonly closed: Promise<void>;
+  /** How far the link is secured; refusals are told by it. */
+  secured: SecuredLink = { level: 'unencrypted', bondLost: false };
   readonly #adapter: BleHost;
   readonly #found: FoundPeripheral;
   readonly #connection: TappedConnection;
@@ -224,7 +229,7 @@ export class OpenBleLink implements OpenLink {
       const refuse = (refusal: AttRefusal): void => {
         if (!opcodes.includes(refusal.request)) return;
         settled();
-        reject(refusalError(what, channel, refusal));
+        reject(refusalError(what, channel, refusal, this.secured));
         // noble lets go of its own command when this packet reaches it, right after us.
         queueMicrotask(() => this.#advance());
       };
@@ -309,8 +314,20 @@ export class OpenBleLink implements OpenLink {
   }
 }
 
-function refusalError(what: string, channel: Channel, { request, code }: AttRefusal): DrydockError {
-  if (SECURITY_ERRORS.has(code)) return new LinkError('link.auth-required', { channel });
+function refusalError(
+  what: string,
+  channel: Channel,
+  { request, code }: AttRefusal,
+  { level, bondLost }: SecuredLink,
+): DrydockError {
+  if (SECURITY_ERRORS.has(code)) {
+    if (bondLost) return new LinkError('link.bond-lost', { detail: `it wants encryption for ${channel}` });
+    if (level === 'encrypted' && code !== INSUFFICIENT_AUTHORIZATION) {
+      const detail = `the device wants more for ${channel}: pair with its passkey, or compare numbers`;
+      return new LinkError('link.security-level', { expected: 'authenticated', actual: level, detail });
+    }
+    return new LinkError('link.auth-required', { channel });
+  }
   if (what === 'subscribe' && request === AttOpcode.ReadByType && code === ATTRIBUTE_NOT_FOUND) {
     return new LinkError('link.no-such-channel', { channel });
   }

@@ -1,5 +1,6 @@
 /** What we know of one live connection from the packets that pass. */
 import { decodeAddress, describeReason } from './hci-wire.js';
+import { SecurityFrames } from './security-frames.js';
 
 export interface AttRefusal {
   /** ATT opcode of the request that was refused. */
@@ -25,6 +26,10 @@ export class TappedConnection {
   #ended: { readonly detail: string; readonly reason?: number } | undefined;
   /** Packets that the controller holds, in order; true = ours, not noble's. */
   readonly #held: boolean[] = [];
+  /** What comes on its security channel. */
+  readonly securityFrames = new SecurityFrames();
+  /** Bytes that are still to come of a message of noble. */
+  #frameLeft = 0;
   #handedOver = 0;
   #broken = false;
 
@@ -38,6 +43,23 @@ export class TappedConnection {
   /** ACL packets the controller holds, and write commands that wait in noble for it. */
   get inFlight(): number {
     return this.#held.length + this.#handedOver;
+  }
+
+  /** A message of noble is half sent; nothing may come in between. */
+  get isMidFrame(): boolean {
+    return this.#frameLeft > 0;
+  }
+
+  /** A packet of noble goes to the controller. */
+  passed(packet: Buffer): void {
+    const continues = ((packet.readUInt16LE(1) >> 12) & 3) === 1;
+    const bytes = packet.length - 5;
+    if (continues) this.#frameLeft = Math.max(0, this.#frameLeft - bytes);
+    else this.#frameLeft = bytes >= 2 ? Math.max(0, packet.readUInt16LE(5) + 4 - bytes) : 0;
+  }
+
+  get isOver(): boolean {
+    return this.#ended !== undefined;
   }
 
   get holdsOurs(): boolean {

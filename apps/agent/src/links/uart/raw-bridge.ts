@@ -25,7 +25,7 @@ export interface RawBridgeOptions {
   /** Before the first byte of the tool goes to the port. Rejected: it does not. */
   readonly beforeFirst?: () => Promise<void>;
   /** The unit said something. */
-  readonly heard?: () => void;
+  readonly heard?: (bytes: Uint8Array) => void;
   /** So many bytes of the tool are with the unit. */
   readonly moved?: (toDevice: number) => void;
 }
@@ -92,7 +92,7 @@ export async function bridgeRawPort(
     while (!isOver()) {
       const frame = await link.receive([SERIAL_CHANNEL], RECEIVE_MS);
       if (!frame) continue;
-      options.heard?.();
+      options.heard?.(frame.bytes);
       counts.toTool += frame.bytes.length;
       await Promise.race([tool.send(frame.bytes), ended]);
     }

@@ -110,6 +110,28 @@ describe('schema', () => {
     await drop();
   }, 60_000);
 
+  it('outlives connections that are lost while somebody holds them between two statements', async () => {
+    const { url, drop } = await freshDatabase();
+    const database = await openTo(url);
+    const held = [await database.pool.connect(), await database.pool.connect()];
+    const runner = database.dataSource.createQueryRunner();
+    await runner.query('select 1');
+    const ended = held.map((client) => new Promise<void>((resolve) => client.once('end', () => resolve())));
+    await run(
+      url,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    );
+    // Without a listener of its own, the error of such a connection is thrown where nobody can catch it.
+    await Promise.all(ended);
+    for (const client of held) await expect(client.query('select 1')).rejects.toThrow();
+    for (const client of held) client.release(true);
+    await runner.release().catch(() => undefined);
+    expect((await database.pool.query('select 1 as n')).rows).toEqual([{ n: 1 }]);
+    expect(await database.dataSource.query('select 1 as n')).toEqual([{ n: 1 }]);
+    await database.close();
+    await drop();
+  }, 60_000);
+
   it('goes back and forth again', async () => {
     const { url, drop } = await freshDatabase();
     const database = await openTo(url);

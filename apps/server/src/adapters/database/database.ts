@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from '../../migrations/index.js';
+import { CalmClient } from './calm-client.js';
 import { databaseNowMs } from './transaction.js';
 import { maintainPartitions, type Retention } from './partitions.js';
 
@@ -39,10 +40,15 @@ export async function openDatabase(options: {
     logging: false,
     // A dropped idle connection is replaced at the next query; it must never end the process.
     poolErrorHandler: options.onPoolError,
-    extra: { max: options.poolSize },
+    extra: { max: options.poolSize, Client: CalmClient },
   });
   await dataSource.initialize();
-  const pool = new pg.Pool({ connectionString: options.url, max: options.poolSize, application_name: 'drydock-hot' });
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    application_name: 'drydock-hot',
+    Client: CalmClient,
+  });
   pool.on('error', options.onPoolError);
   return {
     url: options.url,

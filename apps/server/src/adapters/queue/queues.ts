@@ -6,6 +6,7 @@
  */
 import { createPostgresBackend, Queue, Worker, withBackend, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
+import { PatientClient } from '../database/calm-client.js';
 
 /** Injection token of {@link Queues}. */
 export const QUEUES = Symbol('Queues');
@@ -47,7 +48,7 @@ type QueueLike = Pick<
   Queue,
   'add' | 'close' | 'getJobCounts' | 'upsertJobScheduler' | 'getJobScheduler' | 'on' | 'waitUntilReady'
 >;
-type WorkerLike = Pick<Worker, 'close' | 'on' | 'waitUntilReady'>;
+type WorkerLike = Pick<Worker, 'close' | 'on' | 'waitUntilReady' | 'run'>;
 
 interface Defined extends QueueDefinition {
   readonly handle: (job: QueueJob) => Promise<void>;
@@ -56,6 +57,8 @@ interface Defined extends QueueDefinition {
 }
 
 const ENSURE_EVERY_MS = 5_000;
+/** A worker that is refused says so at every try. */
+const TOLD_EVERY_MS = 1_000;
 
 export class Queues {
   private readonly defined = new Map<string, Defined>();
@@ -190,7 +193,9 @@ export class Queues {
 
   private async open(entry: Defined): Promise<void> {
     const run = (job: { name: string; data: unknown }) => entry.handle({ name: job.name, ids: job.data as JobIds });
-    const worker = { concurrency: entry.concurrency ?? 1, maxStalledCount: 10 };
+    // It begins once it is known to be ready: BullMQ keeps a failed look at the database for good, and a worker that runs on
+    // it is refused again and again within one turn of the event loop, which then never ends.
+    const worker = { concurrency: entry.concurrency ?? 1, maxStalledCount: 10, autorun: false };
     let queueOpened: QueueLike;
     let workerOpened: WorkerLike;
     if (this.redis && this.workerRedis) {
@@ -203,22 +208,40 @@ export class Queues {
         migrate: true,
         max: 2,
         application_name: 'drydock-queue',
+        Client: PatientClient,
       };
       queueOpened = new PgQueue(entry.name, { connection }) as unknown as QueueLike;
       workerOpened = new PgWorker(entry.name, run, { connection, ...worker }) as unknown as WorkerLike;
     }
+    let toldMs = -Infinity;
+    let untold = 0;
     const failed = (error: Error) => {
-      if (this.running) this.options.warn({ err: error, queue: entry.name }, 'the queue reports an error');
+      if (!this.running) return;
+      const nowMs = performance.now();
+      if (nowMs - toldMs < TOLD_EVERY_MS) {
+        untold += 1;
+        return;
+      }
+      toldMs = nowMs;
+      this.options.warn({ reason: error.message, queue: entry.name, untold }, 'the queue reports an error');
+      untold = 0;
     };
     queueOpened.on('error', failed);
     workerOpened.on('error', failed);
     workerOpened.on('failed', (_job, error) => {
       this.options.warn({ err: error, queue: entry.name }, 'a job failed');
     });
+    try {
+      await queueOpened.waitUntilReady();
+      await workerOpened.waitUntilReady();
+    } catch (error) {
+      await workerOpened.close().catch(() => undefined);
+      await queueOpened.close().catch(() => undefined);
+      throw error;
+    }
     entry.queue = queueOpened;
     entry.worker = workerOpened;
-    await queueOpened.waitUntilReady();
-    await workerOpened.waitUntilReady();
+    workerOpened.run().catch(failed);
   }
 
   private async close(entry: Defined): Promise<void> {

@@ -1,58 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CAMPAIGN_LIFECYCLE, mayMove, Policy, STAGE_LIFECYCLE, type DeploymentState } from '@drydock/contracts';
-import type { ArtifactProof } from '../deployment/deployment.js';
+import { CAMPAIGN_LIFECYCLE, mayMove, Policy, STAGE_LIFECYCLE, type ArtifactProof } from '@drydock/contracts';
 import { judgeGate } from '../stage-gate/stage-gate.js';
 import { sumsOf } from '../sums/sums.js';
 import { checkPolicy, checkStageSizes, stageBounds } from './check-policy.js';
 import { chooseGrants } from './choose-grants.js';
+import { kinds, NOW, POLICY, snapshot, stage, sums, type Counts } from './campaign-snapshot.fixture.js';
 import { decide, WAITS_FOR_APPROVAL, type CampaignSnapshot, type StageSnapshot } from './decide.js';
 import { compareVersions } from './version-order.js';
 
-const NOW = 1_000_000;
-const POLICY = Policy.parse({
-  stages: [
-    { name: 'canary', percent: 10, gate: { minKnown: 2, maxFailureShare: 0.2, soakMs: 1000 }, deadlineMs: 60_000 },
-    { name: 'rest', percent: 90 },
-  ],
-});
 const HASHED: ArtifactProof & { model: string } = {
   model: 'm',
   images: [{ image: 0, runningHash: 'aa' }],
   runningVersion: null,
   versionProves: false,
 };
-
-type Counts = Partial<Record<DeploymentState, number>>;
-const sums = (counts: Counts, suspect = 0) => sumsOf(counts, { suspect }, { acceptUnproven: false });
-const stage = (index: number, state: StageSnapshot['state'], counts: Counts, fields: Partial<StageSnapshot> = {}) => ({
-  index,
-  state,
-  deadlineAtMs: state === 'pending' ? null : NOW + 60_000,
-  soakUntilMs: null,
-  forgiven: 0,
-  sums: sums(counts),
-  approved: false,
-  untriedStrata: [],
-  ...fields,
-});
-const snapshot = (stages: StageSnapshot[], fields: Partial<CampaignSnapshot> = {}): CampaignSnapshot => ({
-  state: 'running',
-  policy: POLICY,
-  deadlineAtMs: null,
-  stages,
-  holding: 0,
-  startAtMs: null,
-  inFlightMax: 200,
-  startTokens: 600,
-  nextTokenMs: NOW + 5_000,
-  brakes: { amber: false, halt: null, strata: [], quarantine: [] },
-  settlingUntilMs: null,
-  blobPresent: true,
-  nextDueMs: null,
-  ...fields,
-});
-const kinds = (taken: CampaignSnapshot) => decide(taken, NOW).map((decision) => decision.kind);
 
 describe('the sums', () => {
   it('take unproven as known only where it is accepted by name', () => {

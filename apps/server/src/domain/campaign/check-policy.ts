@@ -1,7 +1,5 @@
 /** What a policy may say, beyond its form. Each refusal names the place and the mend. */
-import type { Policy, Selector } from '@drydock/contracts';
-import { canBeProven } from '../deployment/proof.js';
-import type { ArtifactProof } from '../deployment/deployment.js';
+import { type Policy, type Selector, canBeProven, type ArtifactProof } from '@drydock/contracts';
 
 export interface PolicyFault {
   readonly path: string;

@@ -114,28 +114,31 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   const decisions: Decision[] = [];
   const granting: number[] = [];
   const deadlines: (number | null)[] = [snapshot.deadlineAtMs];
+  const finished = snapshot.stages.every((stage) => stage.sums.unfinished === 0);
+  // Devices may still join: nobody is left to be updated now, yet the campaign is not over.
+  const stays = staysOpen(snapshot.policy);
   if (snapshot.deadlineAtMs !== null && nowMs >= snapshot.deadlineAtMs) {
+    if (stays && finished && allButLast(snapshot, (stage) => stage.state === 'passed')) return [{ kind: 'complete' }];
     return [{ kind: 'pause', reason: 'The campaign is past its deadline.' }, { kind: 'give-up-rescues' }];
   }
-  const finished = snapshot.stages.every((stage) => stage.sums.unfinished === 0);
   decisions.push(...brakeDecisions(snapshot));
-  if (snapshot.brakes?.halt && !finished) return [...decisions, { kind: 'halt', ...snapshot.brakes.halt }];
+  if (snapshot.brakes?.halt && (stays || !finished)) return [...decisions, { kind: 'halt', ...snapshot.brakes.halt }];
   // An amber brake keeps what is pending shut; one that cannot be computed does too.
   const mayOpen = snapshot.brakes?.amber === false;
   let earlierPassed = true;
   for (const stage of snapshot.stages) {
     const last = stage.index === snapshot.stages.length - 1;
-    const outcome = advanceStage(stage, earlierPassed && (mayOpen || stage.index === 0), last, snapshot.policy, nowMs);
+    const outcome = advanceStage(stage, earlierPassed && (mayOpen || stage.index === 0), last, snapshot, nowMs);
     decisions.push(...outcome.decisions);
     if (outcome.grants) granting.push(stage.index);
     deadlines.push(outcome.deadlineAtMs, outcome.soakUntilMs);
-    if (outcome.failed !== undefined && !(last && finished)) {
+    if (outcome.failed !== undefined && (stays || !(last && finished))) {
       decisions.push({ kind: 'halt', rule: outcome.failed });
       return decisions;
     }
     earlierPassed = outcome.passed;
   }
-  if (finished && snapshot.stages.slice(0, -1).every((stage) => stageAfter(stage, decisions) === 'passed')) {
+  if (!stays && finished && allButLast(snapshot, (stage) => stageAfter(stage, decisions) === 'passed')) {
     decisions.push({ kind: 'complete' });
     return decisions;
   }
@@ -146,6 +149,15 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   if (snapshot.brakes && canGrant(snapshot, nowMs)) decisions.push({ kind: 'renew' });
   decisions.push(wake(snapshot, nowMs, deadlines));
   return decisions;
+}
+
+/** Membership `dynamic`: open for those who match later, until its deadline or until a person completes it. */
+function staysOpen(policy: Policy): boolean {
+  return policy.membership === 'dynamic';
+}
+
+function allButLast(snapshot: CampaignSnapshot, holds: (stage: StageSnapshot) => boolean): boolean {
+  return snapshot.stages.slice(0, -1).every(holds);
 }
 
 /** What the brake does to parts of the campaign. */
@@ -173,7 +185,7 @@ function advanceStage(
   stage: StageSnapshot,
   earlierPassed: boolean,
   last: boolean,
-  policy: Policy,
+  { policy, deadlineAtMs: campaignDeadlineAtMs }: Pick<CampaignSnapshot, 'policy' | 'deadlineAtMs'>,
   nowMs: number,
 ): StageOutcome {
   const rules = policy.stages[stage.index]!;
@@ -184,11 +196,12 @@ function advanceStage(
 
   const decisions: Decision[] = [];
   let deadlineAtMs = stage.deadlineAtMs;
+  const endless = last && staysOpen(policy);
   if (stage.state === 'pending') {
-    deadlineAtMs = nowMs + rules.deadlineMs;
+    deadlineAtMs = endless && campaignDeadlineAtMs !== null ? campaignDeadlineAtMs : nowMs + rules.deadlineMs;
     decisions.push({ kind: 'open-stage', stage: stage.index, deadlineAtMs });
   }
-  if (stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
+  if (!endless && stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
     // Nobody in it to judge: the gate of the stage before it is the one that counts.
     decisions.push({ kind: 'pass-stage', stage: stage.index, note: 'no devices' });
     return { ...shut, decisions, passed: true };
@@ -199,11 +212,10 @@ function advanceStage(
     decisions.push({ kind: 'fail-stage', stage: stage.index, note });
     return { ...shut, decisions, failed: note };
   }
+  // Whatever is known now, those who join later go through the same gate: it may fail, and passes with the campaign.
+  if (endless) return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
   if (verdict.kind === 'cannot-tell') {
-    const note =
-      verdict.known < rules.gate.minKnown
-        ? `too few results are known: ${verdict.known} of ${rules.gate.minKnown}`
-        : `no result is known of devices that ran ${stage.untriedStrata.join(', ')}`;
+    const note = whyShut(stage, rules, verdict.known, policy);
     decisions.push({ kind: last ? 'fail-stage' : 'hold-stage', stage: stage.index, note });
     return { ...shut, decisions };
   }
@@ -224,11 +236,34 @@ function advanceStage(
     return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs };
   }
   if (deadlineAtMs !== null && nowMs >= deadlineAtMs) {
-    decisions.push({ kind: 'hold-stage', stage: stage.index, note: 'past its deadline' });
+    decisions.push({ kind: 'hold-stage', stage: stage.index, note: pastDeadline(stage, policy) });
     return { ...shut, decisions };
   }
   if (stage.state === 'soaking') decisions.push({ kind: 'reopen-stage', stage: stage.index });
   return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
+}
+
+/** What a person has to know where the gate can never be evaluated: what is missing, and what can be done (P11). */
+function whyShut(stage: StageSnapshot, rules: StagePolicy, known: number, policy: Policy): string {
+  const missing =
+    known < rules.gate.minKnown
+      ? `too few results are known: ${known} of ${rules.gate.minKnown}`
+      : `no result is known of devices that ran ${stage.untriedStrata.join(', ')}`;
+  return `${missing}${unprovenSaid(stage, policy)}`;
+}
+
+function pastDeadline({ sums, ...stage }: StageSnapshot, policy: Policy): string {
+  const waits = sums.unresolved + sums.suspect;
+  const left = waits > 0 ? `: ${sums.known} known, ${waits} without a result` : '';
+  return `past its deadline${left}${unprovenSaid({ sums, ...stage }, policy)}`;
+}
+
+function unprovenSaid({ sums }: StageSnapshot, policy: Policy): string {
+  if (sums.unproven === 0 || policy.acceptUnproven) return '';
+  return (
+    `; ${sums.unproven} ended unproven, which is no result unless a person says so: ` +
+    'resume with acceptUnproven to take unproven as known and not failed, or abort'
+  );
 }
 
 /** Reverts count against a stage that has passed already: its gate is armed again. */

@@ -1,7 +1,5 @@
 /** What a device ran before an update, among the artifacts that are stored. */
-import type { RunningImageFact } from '@drydock/contracts';
-import type { ArtifactProof } from '../deployment/deployment.js';
-import { compareRunning } from '../deployment/proof.js';
+import { type RunningImageFact, compareRunning, type ArtifactProof } from '@drydock/contracts';
 
 export interface FormerCandidate extends ArtifactProof {
   readonly id: string;

@@ -128,6 +128,7 @@ describe('P9: the one reason', () => {
       why({ camp: { blobPresent: false } }),
       why({ camp: { stages: stages('held', 'past its deadline') } }),
       why({ dep: { stageIdx: 1 }, camp: { stages: stages('held', WAITS_FOR_APPROVAL) } }),
+      why({ dep: { stageIdx: 1 }, camp: { stages: stages('held', 'past its deadline') } }),
       why({ dep: { stageIdx: 1 } }),
       why({ dep: { stageIdx: 1 }, camp: { brakes: 'amber', stages: stages('passed') } }),
       why({ camp: { brakes: 'unknown' } }),

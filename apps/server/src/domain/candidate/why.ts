@@ -143,6 +143,9 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
     if (open?.state === 'held' && open.note === WAITS_FOR_APPROVAL) {
       return reason('stage.approval', { stage: stage.name, openStage: open.name });
     }
+    if (open?.state === 'held' || open?.state === 'failed') {
+      return reason('stage.behind-held', { stage: stage.name, openStage: open.name, note: open.note });
+    }
     return reason('stage.pending', {
       stage: stage.name,
       openStage: open?.name ?? stage.name,

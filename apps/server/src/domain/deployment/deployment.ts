@@ -53,15 +53,6 @@ export interface DeploymentFacts {
   readonly endedAtMs: number | null;
 }
 
-/** What of the artifact can prove that it runs. */
-export interface ArtifactProof {
-  readonly images: readonly { readonly image: number; readonly runningHash?: string }[];
-  /** What the running application calls itself. */
-  readonly runningVersion: string | null;
-  /** No other artifact of the model carries that version. */
-  readonly versionProves: boolean;
-}
-
 export interface DeviceFacts {
   readonly identity: IdentityFact;
 }

@@ -8,17 +8,14 @@ import {
   type Report,
   type RetryPolicy,
   type RunningImageFact,
-} from '@drydock/contracts';
-import {
+  compareRunning,
+  whyNotRunning,
+  whyUnproven,
   type ArtifactProof,
-  type DeploymentFacts,
-  type DeploymentStep,
-  type DeviceFacts,
-  type Params,
-} from './deployment.js';
+} from '@drydock/contracts';
+import type { DeploymentFacts, DeploymentStep, DeviceFacts, Params } from './deployment.js';
 import { factsOfCode, nextTryAt } from './retry.js';
 import { OVERDUE } from './state-timeouts.js';
-import { compareRunning, whyNotRunning, whyUnproven } from './proof.js';
 
 export type Ended = Extract<Report, { kind: 'ended' }>;
 export type EndedFacts = 'outcome' | 'code' | 'params' | 'touched' | 'needsRescue' | 'sentBytes' | 'durationMs';

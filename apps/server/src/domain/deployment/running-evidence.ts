@@ -1,7 +1,6 @@
 /** What a later sighting of the running image means for a result (corrections of design section 3). */
-import type { RunningImageFact } from '@drydock/contracts';
-import { moveTo, type ArtifactProof, type DeploymentFacts } from './deployment.js';
-import { compareRunning } from './proof.js';
+import { type RunningImageFact, compareRunning, type ArtifactProof } from '@drydock/contracts';
+import { moveTo, type DeploymentFacts } from './deployment.js';
 
 /**
  * @param running what the application of the unit said, read after the result was reported.

@@ -1,7 +1,6 @@
 /** The one guard in front of every route. It fails closed: a route that states neither role nor `@Public()` is denied. */
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { DataSource } from 'typeorm';
 import { ProblemError } from '../../http/problem-error.js';
 import type { RequestWithId } from '../../http/request-context.js';
 import { PUBLIC_KEY, ROLES_KEY, type Actor, type Role } from './actor.js';
@@ -22,24 +21,11 @@ export class AccessGuard implements CanActivate {
       throw new ProblemError('request.forbidden', { role: 'that this route does not state' });
 
     const request = context.switchToHttp().getRequest<RequestWithId & { actor?: Actor }>();
-    const actor = await this.signIn.person(request.header('authorization'), {
-      ip: request.ip ?? '',
-      requestId: request.requestId,
-    });
+    const actor = await this.signIn.caller(request);
     if (!mayAct(actor.roles, needed)) throw new ProblemError('request.forbidden', { role: needed.join(' or ') });
     request.actor = actor;
     return true;
   }
-}
-
-/** For what outlives its request: whether the token still signs its person in. */
-export async function isTokenLive(source: DataSource, tokenId: string): Promise<boolean> {
-  const rows = (await source.query(
-    `select 1 from api_tokens t join people p on p.id = t.person_id
-     where t.id = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and p.disabled_at is null`,
-    [tokenId],
-  )) as unknown[];
-  return rows.length > 0;
 }
 
 /** Admin implies all; every role implies viewer. */

@@ -6,12 +6,18 @@ import { ApiExtension } from '@nestjs/swagger';
 export const ROLES = ['viewer', 'operator', 'approver', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What a person signed in with: an API token, or the session of a browser. */
+export interface Credential {
+  readonly kind: 'token' | 'session';
+  readonly id: string;
+}
+
 export interface Actor {
   readonly kind: 'person';
   readonly orgId: string;
   readonly personId: string;
-  /** The API token that signed in. */
-  readonly tokenId: string;
+  /** What signed in. */
+  readonly credential: Credential;
   readonly name: string;
   readonly roles: readonly Role[];
   readonly ip: string;

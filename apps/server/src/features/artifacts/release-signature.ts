@@ -1,8 +1,10 @@
 /** Whether one of a model's release keys signed a file: asked at upload, with the core's own checks. */
-import { constants, createPublicKey, createVerify, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, createVerify, verify, type KeyObject } from 'node:crypto';
 import {
+  AGENT_BUNDLE_FORMAT,
   ArtifactError,
   MCUBOOT_FORMATS,
+  openAgentBundle,
   openMcubootFile,
   openLegacyPackage,
   openGblSet,
@@ -46,6 +48,8 @@ export function releaseSignatureFault(bytes: Uint8Array, format: string, pems: r
     case 'silabs-gbl':
     case 'silabs-gbl-set':
       return gblFault(bytes, format, keys);
+    case AGENT_BUNDLE_FORMAT:
+      return agentBundleFault(bytes, keys);
     default:
       return `signatures of format ${format} cannot be checked`;
   }
@@ -92,6 +96,14 @@ function gblFault(bytes: Uint8Array, format: string, keys: readonly KeyObject[])
   return pointsOf(keys).some((point) => files.every((gbl) => verifyGblSignature(gbl, point)))
     ? undefined
     : 'not every file is signed by a release key of the model';
+}
+
+function agentBundleFault(bytes: Uint8Array, keys: readonly KeyObject[]): string | undefined {
+  const { signed, signature } = openAgentBundle(bytes);
+  const ours = keys.filter((key) => key.asymmetricKeyType === 'ed25519');
+  return signature && ours.some((key) => verify(null, signed, key, signature))
+    ? undefined
+    : 'the bundle is not signed by a release key (Ed25519) of the model';
 }
 
 /** Only P-256 keys can have signed such a file: these formats know no other signature. */

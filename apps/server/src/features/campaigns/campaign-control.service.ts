@@ -10,6 +10,7 @@ import {
   type CancelDeployment,
   type Deployment,
   type PauseAnswer,
+  type ResumeCampaign,
 } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
@@ -30,6 +31,7 @@ import { CampaignReader } from './campaign-reader.js';
 import { lockWhere, timeOf } from './deployment-rows.js';
 import { writeDeployments, type DeploymentChange } from './deployment-writer.js';
 import { dropPlan } from './member-planner.js';
+import { recordActual } from './past-forecasts.js';
 
 @Injectable()
 export class CampaignControlService {
@@ -112,7 +114,7 @@ export class CampaignControlService {
    * A person answers for going on. Failures known now no longer count against the gates of open stages, and after a halt
    * the brake begins a new epoch: empty counts, an error level and an exposure of its own.
    */
-  async resume(actor: Actor, id: string, reason: string): Promise<Campaign> {
+  async resume(actor: Actor, id: string, { reason, acceptUnproven }: ResumeCampaign): Promise<Campaign> {
     await inTransaction(this.source, async (tx) => {
       const campaign = await lockedCampaign(tx, actor.orgId, id);
       const stages = await loadStages(tx, campaign);
@@ -145,16 +147,43 @@ export class CampaignControlService {
       await queryRows(
         tx,
         `update campaigns set none_after = null, dirty = true, wake_at = clock_timestamp(), rate_at = clock_timestamp(),
-           deadline_at = case when deadline_at <= clock_timestamp() then ${timeOf('$2::float8')} else deadline_at end
+           deadline_at = case when deadline_at <= clock_timestamp() then ${timeOf('$2::float8')} else deadline_at end,
+           policy = case when $3 then policy || '{"acceptUnproven": true}' else policy end
          where id = $1`,
-        [id, campaign.nowMs + campaign.policy.deadlineMs],
+        [id, campaign.nowMs + campaign.policy.deadlineMs, acceptUnproven ?? false],
       );
       if (campaign.state === 'halted') await newBrakeEpoch(tx, campaign, sumOf(stages.map((stage) => stage.sums)));
-      const params = { reason, stages: waiting.map((stage) => stage.name) };
+      const params = { reason, stages: waiting.map((stage) => stage.name), ...(acceptUnproven && { acceptUnproven }) };
       await this.record(tx, actor, 'campaign.resumed', id, params);
       await recordDecision(tx, campaign, 'campaign.resumed', { ...params, by: actor.name });
     });
     this.events.campaignDue();
+    return this.reader.one(actor.orgId, id);
+  }
+
+  /**
+   * A campaign of membership `dynamic` takes no more members.
+   * @throws ProblemError `request.conflict` where it is frozen (it completes by itself) or a member is not finished.
+   */
+  async complete(actor: Actor, id: string, reason: string): Promise<Campaign> {
+    await inTransaction(this.source, async (tx) => {
+      const campaign = await lockedCampaign(tx, actor.orgId, id);
+      if (campaign.policy.membership !== 'dynamic') {
+        throw new ProblemError('request.conflict', {
+          detail: 'its membership is frozen: it completes by itself once every member is finished',
+        });
+      }
+      const { unfinished, running } = sumOf((await loadStages(tx, campaign, 'counts-only')).map((stage) => stage.sums));
+      if (campaign.state === 'running' && unfinished > 0) {
+        throw new ProblemError('request.conflict', {
+          detail: `${unfinished} members are not finished, ${running} of them are being updated; wait for them, or abort`,
+        });
+      }
+      await moveCampaign(tx, campaign, 'completed', actor.name, reason);
+      await recordActual(tx, campaign.id);
+      await this.record(tx, actor, 'campaign.completed', id, { reason });
+      await recordDecision(tx, campaign, 'campaign.completed', { reason, by: actor.name });
+    });
     return this.reader.one(actor.orgId, id);
   }
 

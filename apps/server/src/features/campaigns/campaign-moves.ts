@@ -60,7 +60,7 @@ export async function beginCampaign(
 ): Promise<number | null> {
   await moveCampaign(tx, campaign, 'running', by, reason);
   const { limit, overdueMs } = await frozenBrake(tx, campaign);
-  const preempted = campaign.policy.urgent ? await preemptOthers(tx, campaign.id) : null;
+  const preempted = campaign.policy.urgent ? await preemptOthers(tx, campaign.id, 'all') : null;
   await queryRows(
     tx,
     `update campaigns set started_at = clock_timestamp(), deadline_at = ${timeOf('$2::float8')}, brake_limit = $3,

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import {
+  DEPLOYMENT_STATES,
   HOLDING_DEPLOYMENT_STATES,
   Policy,
   Selector,
@@ -33,6 +34,7 @@ import { countSuspects, loadStages } from '../dispatch/campaign-stages.js';
 import { givenApprovals, neededApprovals } from './approvals.js';
 import { readExposure } from './campaign-moves.js';
 import { readQuarantines, readStrata } from './campaign-parts.js';
+import { membersIn } from './member-pages.js';
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
 const isoOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
@@ -109,6 +111,11 @@ const DEPLOYMENT = `select dep.id, dep.campaign_id, dep.device_id, dev.name as d
     dep.touched_at, dep.state_at, dep.ended_at, dep.outcome_code, dep.outcome_reason, dep.outcome_params,
     dep.before_running, dep.after_running, dep.corrected
   from deployments dep join devices dev on dev.id = dep.device_id left join gateways gw on gw.id = dep.gateway_id`;
+
+const DEPLOYMENTS_IN = `${DEPLOYMENT.replace(
+  'from deployments dep',
+  `from ${membersIn({ campaign: '$1', position: '$2', id: '$3', limit: '$4', states: '$5', stage: '$6' })} dep`,
+)} order by dep.position, dep.id`;
 
 @Injectable()
 export class CampaignReader {
@@ -219,14 +226,20 @@ export class CampaignReader {
   async deployments(orgId: string, campaignId: string, query: DeploymentQuery): Promise<DeploymentPage> {
     await this.expectCampaign(this.source.manager, orgId, campaignId);
     const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
-    const rows = await queryRows<DeploymentRow>(
-      this.source.manager,
-      `${DEPLOYMENT} where dep.campaign_id = $1 and ($2::text is null or dep.state = $2)
-         and ($3::int is null or dep.stage_idx = $3)
-         and ($4::bigint is null or (dep.position, dep.id) > ($4::bigint, $5::uuid))
-       order by dep.position, dep.id limit $6`,
-      [campaignId, query.state ?? null, query.stage ?? null, after?.[0] ?? null, after?.[1] ?? null, query.limit + 1],
-    );
+    const place = [after?.[0] ?? null, after?.[1] ?? null, query.limit + 1];
+    const rows = await (query.state === undefined && query.stage === undefined
+      ? queryRows<DeploymentRow>(
+          this.source.manager,
+          `${DEPLOYMENT} where dep.campaign_id = $1 and ($2::bigint is null or (dep.position, dep.id) > ($2::bigint, $3::uuid))
+           order by dep.position, dep.id limit $4`,
+          [campaignId, ...place],
+        )
+      : queryRows<DeploymentRow>(this.source.manager, DEPLOYMENTS_IN, [
+          campaignId,
+          ...place,
+          query.state === undefined ? DEPLOYMENT_STATES : [query.state],
+          query.stage ?? null,
+        ]));
     return toPage(rows, query.limit, (row) => [row.position, row.id], toDeployment);
   }
 

@@ -1,7 +1,7 @@
 /** Stepping stones of a campaign: found among the stored artifacts of the model, and kept with the campaign. */
+import { provableImages, canBeProven } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { steppingStones, type SteppingStep, type Stone } from '../../domain/campaign/stepping-stones.js';
-import { canBeProven, imagesOf } from '../../domain/deployment/proof.js';
 import { versionProvesSql } from './version-proves.js';
 
 /** By running version. */
@@ -34,7 +34,7 @@ export async function findSteps(
   ]);
   const provable = stored.filter((row) =>
     canBeProven({
-      images: imagesOf(row.description),
+      images: provableImages(row.description),
       runningVersion: row.running_version,
       versionProves: row.version_proves,
     }),

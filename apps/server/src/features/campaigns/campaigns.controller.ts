@@ -11,9 +11,11 @@ import {
   CampaignPreview,
   CampaignQuery,
   CancelDeployment,
+  CompleteCampaign,
   Deployment,
   DeploymentPage,
   DeploymentQuery,
+  LetGoOn,
   PauseAnswer,
   ResumeCampaign,
   RollBack,
@@ -153,7 +155,7 @@ export class CampaignsController {
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
     @ZodParam('quarantine') quarantineId: string,
-    @ZodBody(ResumeCampaign) body: ResumeCampaign,
+    @ZodBody(LetGoOn) body: LetGoOn,
   ): Promise<Campaign> {
     return this.control.liftQuarantine(actor, id, quarantineId, body.reason);
   }
@@ -166,7 +168,7 @@ export class CampaignsController {
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
     @Param('index', ParseIntPipe) index: number,
-    @ZodBody(ResumeCampaign) body: ResumeCampaign,
+    @ZodBody(LetGoOn) body: LetGoOn,
   ): Promise<Campaign> {
     return this.control.releaseStratum(actor, id, index, body.reason);
   }
@@ -224,7 +226,20 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(ResumeCampaign) body: ResumeCampaign,
   ): Promise<Campaign> {
-    return this.control.resume(actor, id, body.reason);
+    return this.control.resume(actor, id, body);
+  }
+
+  /** Ends a campaign of membership `dynamic`, which otherwise stays open for devices that match later. */
+  @Post(':id/complete')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(Campaign)
+  complete(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodBody(CompleteCampaign) body: CompleteCampaign,
+  ): Promise<Campaign> {
+    return this.control.complete(actor, id, body.reason);
   }
 
   @Get(':id/exposure')

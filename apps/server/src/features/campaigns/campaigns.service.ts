@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack } from '@drydock/contracts';
+import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack, provableImages } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
 import { vendorToolFaults } from '../../domain/campaign/vendor-tool.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
@@ -301,7 +300,7 @@ export class CampaignsService {
     refuse([
       ...checkPolicy(draft.policy, draft.selector, {
         model: artifact.model,
-        images: imagesOf(artifact.description),
+        images: provableImages(artifact.description),
         runningVersion: artifact.running_version,
         versionProves: artifact.version_proves,
       }),
@@ -341,7 +340,8 @@ export class CampaignsService {
 
 /** A raw port lets its person do anything to the device. */
 function requireRawPortRole(actor: Actor, policy: Pick<CampaignDraft['policy'], 'vendorTool'>): void {
-  if (policy.vendorTool && !actor.roles.includes('admin')) throw new ProblemError('request.forbidden', { role: 'admin' });
+  if (policy.vendorTool && !actor.roles.includes('admin'))
+    throw new ProblemError('request.forbidden', { role: 'admin' });
 }
 
 function refuse(faults: readonly PolicyFault[]): void {

@@ -2,6 +2,7 @@
  * Writes changed deployments as one set, and in the same transaction everything that counts them: attempts,
  * devices, the gateways' claims, campaign counters and failure counters (P10). The caller holds the locks.
  */
+import { runTogether, type Part } from '../../adapters/database/one-statement.js';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { AttemptPatch, DevicePatch } from '../../domain/deployment/apply-report.js';
 import { holdsGrant, type DeploymentFacts } from '../../domain/deployment/deployment.js';
@@ -21,13 +22,21 @@ export interface DeploymentChange {
   readonly endKnown?: boolean;
 }
 
-export async function writeDeployments(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
-  if (changes.length === 0) return;
-  await updateDeployments(tx, changes);
+/** @param beside changes of other tables that go into the same statement. */
+export async function writeDeployments(
+  tx: Queryable,
+  changes: readonly DeploymentChange[],
+  beside: readonly Part[] = [],
+): Promise<void> {
+  if (changes.length === 0) return runTogether(tx, beside);
   const takenBack = await failuresTakenBack(tx, changes);
-  await updateAttempts(tx, changes);
-  await updateDevices(tx, changes);
-  await releaseGateways(tx, changes);
+  await runTogether(tx, [
+    ...beside,
+    updateDeployments(changes),
+    updateAttempts(changes),
+    updateDevices(changes),
+    releaseGateways(changes),
+  ]);
   await moveCounters(tx, changes, takenBack);
   await markFailures(tx, changes);
   await restartSoak(tx, changes);
@@ -64,7 +73,7 @@ async function failuresTakenBack(
   );
 }
 
-async function updateDeployments(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
+function updateDeployments(changes: readonly DeploymentChange[]): Part {
   const rows = changes.map(({ next }) => ({
     id: next.id,
     state: next.state,
@@ -95,8 +104,7 @@ async function updateDeployments(tx: Queryable, changes: readonly DeploymentChan
     state_at: next.stateAtMs,
     ended_at: next.endedAtMs,
   }));
-  await queryRows(
-    tx,
+  return (param) =>
     `update deployments d set state = x.state, reign = x.reign, attempt = x.attempt, tries = x.tries,
        unused_grants = x.unused_grants, heard = x.heard, gateway_id = x.gateway_id, start_by = ${timeOf('x.start_by')},
        finish_by = ${timeOf('x.finish_by')}, not_before = ${timeOf('x.not_before')},
@@ -106,17 +114,15 @@ async function updateDeployments(tx: Queryable, changes: readonly DeploymentChan
        after_running = x.after_running, corrected = x.corrected, step_kind = x.step_kind, step_artifact_id = x.step_artifact_id,
        result_epoch = x.result_epoch,
        result_seq = x.result_seq, state_at = ${timeOf('x.state_at')}, ended_at = ${timeOf('x.ended_at')}
-     from jsonb_to_recordset($1::jsonb) as x(id uuid, state text, reign bigint, attempt int, tries int, unused_grants int, heard boolean,
+     from jsonb_to_recordset(${param(JSON.stringify(rows))}::jsonb) as x(id uuid, state text, reign bigint, attempt int, tries int, unused_grants int, heard boolean,
        gateway_id uuid, start_by float8, finish_by float8, not_before float8, touched_at float8, at_risk boolean,
        at_risk_at float8, needs_rescue boolean, cancel_mode text, outcome_code text, outcome_reason text,
        outcome_params jsonb, before_running jsonb, after_running jsonb, corrected boolean, step_kind text, step_artifact_id uuid, result_epoch text,
        result_seq bigint, state_at float8, ended_at float8)
-     where d.id = x.id`,
-    [JSON.stringify(rows)],
-  );
+     where d.id = x.id`;
 }
 
-async function updateAttempts(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
+function updateAttempts(changes: readonly DeploymentChange[]): Part | undefined {
   const rows = changes.flatMap(({ before, next, attempt }) =>
     attempt
       ? [
@@ -136,25 +142,23 @@ async function updateAttempts(tx: Queryable, changes: readonly DeploymentChange[
         ]
       : [],
   );
-  if (rows.length === 0) return;
-  await queryRows(
-    tx,
+  if (rows.length === 0) return undefined;
+  return (param) =>
     `update attempts a set touched_at = coalesce(a.touched_at, ${timeOf('x.touched_at')}),
        ended_at = coalesce(${timeOf('x.ended_at')}, a.ended_at), outcome = coalesce(x.outcome, a.outcome),
        code = case when x.outcome is null then a.code else x.code end,
        params = case when x.outcome is null then a.params else x.params end,
        blame = case when x.outcome is null then a.blame else x.blame end,
        sent_bytes = coalesce(x.sent_bytes, a.sent_bytes), duration_ms = coalesce(x.duration_ms, a.duration_ms)
-     from jsonb_to_recordset($1::jsonb) as x(id uuid, reign bigint, attempt int, touched_at float8, ended_at float8,
+     from jsonb_to_recordset(${param(JSON.stringify(rows))}::jsonb) as x(id uuid, reign bigint, attempt int, touched_at float8, ended_at float8,
        outcome text, code text, params jsonb, blame text, sent_bytes bigint, duration_ms bigint)
-     where a.deployment_id = x.id and a.reign = x.reign and a.attempt = x.attempt`,
-    [JSON.stringify(rows)],
-  );
+     where a.deployment_id = x.id and a.reign = x.reign and a.attempt = x.attempt`;
 }
 
-async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
-  const rows = changes.flatMap(({ before, next, device, endKnown }) =>
-    device?.running || device?.needsRescue !== undefined || endKnown || before.state !== next.state
+function updateDevices(changes: readonly DeploymentChange[]): Part | undefined {
+  const rows = changes.flatMap(({ before, next, device, endKnown }) => {
+    const out = outOfService(before, next);
+    return device?.running || device?.needsRescue !== undefined || endKnown || out !== null
       ? [
           {
             id: next.deviceId,
@@ -166,14 +170,13 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
             needs_rescue: device?.needsRescue ?? null,
             end_known: endKnown ?? false,
             late_for: device?.late ? next.id : null,
-            out_of_service: outOfService(before, next),
+            out_of_service: out,
           },
         ]
-      : [],
-  );
-  if (rows.length === 0) return;
-  await queryRows(
-    tx,
+      : [];
+  });
+  if (rows.length === 0) return undefined;
+  return (param) =>
     `update devices d set
        running = coalesce(x.running, d.running),
        running_version = case when x.running is null then d.running_version else x.version end,
@@ -184,13 +187,11 @@ async function updateDevices(tx: Queryable, changes: readonly DeploymentChange[]
        needs_rescue = coalesce(x.needs_rescue, d.needs_rescue),
        fenced_until = case when x.end_known then null else d.fenced_until end,
        out_of_service = coalesce(x.out_of_service, d.out_of_service)
-     from jsonb_to_recordset($1::jsonb) as x(id uuid, running jsonb, version text, hash text, epoch text, after_seq bigint,
+     from jsonb_to_recordset(${param(JSON.stringify(rows))}::jsonb) as x(id uuid, running jsonb, version text, hash text, epoch text, after_seq bigint,
        needs_rescue boolean, end_known boolean, late_for uuid, out_of_service boolean)
      where d.id = x.id and (x.late_for is null or not exists (
        select 1 from deployments own join deployments newer on newer.device_id = own.device_id
-       where own.id = x.late_for and newer.granted_at > own.granted_at))`,
-    [JSON.stringify(rows)],
-  );
+       where own.id = x.late_for and newer.granted_at > own.granted_at))`;
 }
 
 /** For redundancy groups: what a result says of the unit. Its application, seen later, puts it back into service. */
@@ -202,20 +203,17 @@ function outOfService(before: DeploymentFacts, next: DeploymentFacts): boolean |
 }
 
 /** Slots come back when a deployment no longer holds a grant. The gateways are locked already. */
-async function releaseGateways(tx: Queryable, changes: readonly DeploymentChange[]): Promise<void> {
+function releaseGateways(changes: readonly DeploymentChange[]): Part | undefined {
   const freed = new Map<string, number>();
   for (const { before, next } of changes) {
     if (before.gatewayId !== null && holdsGrant(before.state) && !holdsGrant(next.state)) {
       freed.set(before.gatewayId, (freed.get(before.gatewayId) ?? 0) + 1);
     }
   }
-  if (freed.size === 0) return;
+  if (freed.size === 0) return undefined;
   const ids = [...freed.keys()].sort();
-  await queryRows(
-    tx,
-    `update gateways g set in_flight = g.in_flight - x.n from unnest($1::uuid[], $2::int[]) as x(id, n) where g.id = x.id`,
-    [ids, ids.map((id) => freed.get(id)!)],
-  );
+  return (param) =>
+    `update gateways g set in_flight = g.in_flight - x.n from unnest(${param(ids)}::uuid[], ${param(ids.map((id) => freed.get(id)!))}::int[]) as x(id, n) where g.id = x.id`;
 }
 
 /** A device that falls back re-arms the gate of its stage: what had soaked begins anew. */

@@ -1,6 +1,6 @@
 /** Membership `dynamic`: who joins and leaves while the campaign runs. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { PauseAnswer } from '@drydock/contracts';
+import { Campaign, PauseAnswer } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { call, query, until } from '../fleet/fleet.fixture.js';
 import { recount } from '../insight/recount.js';
@@ -14,14 +14,17 @@ import {
   startCampaign,
   uploadArtifact,
 } from '../reports/scripted-gateway.fixture.js';
+import { CampaignEngine } from '../dispatch/campaign-engine.js';
 import { MembershipRefresher } from './membership-refresher.js';
 
 jest.setTimeout(60_000);
 let server: TestServer;
 let refresher: MembershipRefresher;
+let engine: CampaignEngine;
 beforeAll(async () => {
   server = await startTestServer();
   refresher = server.app.get(MembershipRefresher, { strict: false });
+  engine = server.app.get(CampaignEngine, { strict: false });
 }, 60_000);
 afterAll(async () => {
   const counted = server && (await recount(server.dataSource.manager));
@@ -114,11 +117,46 @@ describe('dynamic membership', () => {
     await act(server, campaign.id, 'abort', PauseAnswer);
   });
 
+  it('stays open with nobody left to update, takes who comes then, and ends when a person says so', async () => {
+    const { gateway, artifact, model } = await makeScene(server, 0);
+    const { id } = await startCampaign(server, draftOf(artifact, { stages, membership: 'dynamic' }));
+    await engine.tick(id);
+    await engine.tick(id);
+    expect(await readCampaign(server, id)).toMatchObject({ state: 'running', sums: { total: 0 } });
+
+    const [late] = await gateway.sees(1, model);
+    await until(async () => (await readCampaign(server, id)).sums.total === 1);
+    const grant = await gateway.grantOf(late!);
+    const early = await call(server, 'POST', `/api/v1/campaigns/${id}/complete`, { body: { reason: 'enough' } });
+    expect(early.status).toBe(409);
+    expect(early.text).toContain('1 members are not finished');
+    await gateway.report(...goodLife(grant, artifact));
+    await until(async () => (await readCampaign(server, id)).counts.proven === 1);
+    await engine.tick(id);
+    expect((await readCampaign(server, id)).state).toBe('running');
+
+    const done = await call(server, 'POST', `/api/v1/campaigns/${id}/complete`, { body: { reason: 'enough' } });
+    expect(done.status).toBe(200);
+    expect(done.json(Campaign)).toMatchObject({ state: 'completed', stateReason: 'enough' });
+    await gateway.sees(1, model);
+    expect(await refresher.refresh(id)).toBeUndefined();
+  });
+
+  it('is completed by nobody while its membership is frozen', async () => {
+    const { artifact } = await makeScene(server, 1);
+    const { id } = await startCampaign(server, draftOf(artifact));
+    const answer = await call(server, 'POST', `/api/v1/campaigns/${id}/complete`, { body: { reason: 'enough' } });
+    expect(answer.status).toBe(409);
+    expect(answer.text).toContain('its membership is frozen');
+    await act(server, id, 'abort', PauseAnswer);
+  });
+
   it('takes none once it is over, or paused, or frozen', async () => {
     const { gateway, devices, artifact, model } = await makeScene(server, 1);
     const over = await startCampaign(server, draftOf(artifact, { membership: 'dynamic' }));
     await gateway.report(...goodLife(await gateway.grantOf(devices[0]!), artifact));
-    await until(async () => (await readCampaign(server, over.id)).state === 'completed');
+    await until(async () => (await readCampaign(server, over.id)).counts.proven === 1);
+    await act(server, over.id, 'complete', Campaign);
     const next = await uploadArtifact(server, model);
     const frozen = await startCampaign(server, draftOf(next, { allowDowngrade: true }));
     await gateway.sees(1, model);

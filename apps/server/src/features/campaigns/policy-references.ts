@@ -1,8 +1,7 @@
 /** What a policy names by id must be there, and of use. */
-import type { CampaignDraft } from '@drydock/contracts';
+import { type CampaignDraft, provableImages, canBeProven } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { PolicyFault } from '../../domain/campaign/check-policy.js';
-import { canBeProven, imagesOf } from '../../domain/deployment/proof.js';
 import { checkWindows } from '../../domain/windows/check-window.js';
 import { nowOf } from '../dispatch/campaign-row.js';
 import { versionProvesSql } from './version-proves.js';
@@ -36,7 +35,7 @@ export async function restoreFaults(
     return fault(`The artifact is for ${found.model}, the campaign for ${artifact.model}. Name one of the same model.`);
   }
   const proof = {
-    images: imagesOf(found.description),
+    images: provableImages(found.description),
     runningVersion: found.running_version,
     versionProves: found.version_proves,
   };

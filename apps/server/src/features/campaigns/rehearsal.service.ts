@@ -125,7 +125,8 @@ export class RehearsalService {
       );
       const input: RehearsalInput = {
         fleet: members.fleet,
-        policy: campaign.policy,
+        // Who joins later cannot be rehearsed: it ends with those who are members now.
+        policy: { ...campaign.policy, membership: 'frozen' },
         scale: members.scale,
         brakeLimit: campaign.brakeLimit,
         model: campaign.artifactModel,

@@ -1,8 +1,14 @@
 /** The draft of a campaign that takes back what another did: what ran before, on the devices that it updated. */
-import { CampaignDraft, Policy, type CampaignState, type RollBack, type RunningImageFact } from '@drydock/contracts';
+import {
+  CampaignDraft,
+  Policy,
+  type CampaignState,
+  type RollBack,
+  type RunningImageFact,
+  provableImages,
+} from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { formerArtifact, type FormerCandidate } from '../../domain/campaign/former-artifact.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { ProblemError } from '../../http/problem-error.js';
 import type { CampaignRow } from '../dispatch/campaign-row.js';
 import { UPDATED } from './member-order.js';
@@ -56,7 +62,7 @@ async function onlyFormer(tx: Queryable, campaign: CampaignRow): Promise<string>
     version: row.version,
     runningVersion: row.running_version,
     versionProves: row.version_proves,
-    images: imagesOf(row.description),
+    images: provableImages(row.description),
   }));
   // What ran before is said in few ways, however many devices there are.
   const befores = await queryRows<{ before: RunningImageFact[] | null; n: number }>(

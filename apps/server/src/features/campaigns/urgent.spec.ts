@@ -19,6 +19,7 @@ import {
   makeCampaign,
   makeScene,
   readCampaign,
+  ScriptedGateway,
   startCampaign,
   touched,
   uploadArtifact,
@@ -149,6 +150,51 @@ describe('an urgent campaign', () => {
     // Nor does one that is paused.
     await act(server, urgent.id, 'pause', PauseAnswer);
     await gateway.grantOf(third!);
+  });
+
+  it('takes back what others were granted since it began, where its own devices find no room', async () => {
+    const { site, gateway, devices, artifact, model } = await makeScene(server, 1);
+    const beside = await ScriptedGateway.start(server, site);
+    const [second, third] = await beside.sees(2, model);
+    const { cve } = await advise(model);
+    const { id } = await beginUrgent(
+      draftOf(
+        artifact,
+        {
+          urgent: { advisory: cve },
+          limits: { perGateway: 1 },
+          stages: [
+            { name: 'canary', filter: `device==${devices[0]!.id}`, gate: { maxFailureShare: 0 } },
+            { name: 'all', gate: { maxFailureShare: 1 } },
+          ],
+        },
+        { devices: [devices[0]!.id, second!.id] },
+      ),
+    );
+    const grant = await gateway.grantOf(devices[0]!);
+    // Nobody of the urgent campaign waits there yet: its second stage has not opened.
+    const other = await startCampaign(
+      server,
+      draftOf(await uploadArtifact(server, model), {}, { devices: [third!.id] }),
+    );
+    const taken = await beside.grantOf(third!);
+    expect((await readCampaign(server, id)).preempted).toBe(0);
+
+    await gateway.report(...goodLife(grant, artifact));
+    await until(async () => (await readCampaign(server, id)).preempted === 1);
+    await until(() => beside.order!.grants.every((each) => each.deployment !== taken.deployment));
+    expect((await statesOf(other.id))[0]).toMatchObject({ preempted: true });
+    await beside.report(withdrawn(taken));
+    const mine = await beside.grantOf(second!);
+    const told = await query(
+      server,
+      `select params from decisions where campaign_id = $1 and kind = 'grants.preempted'`,
+      [id],
+    );
+    expect(told).toEqual([{ params: { preempted: 1 } }]);
+    await beside.report(...goodLife(mine, artifact));
+    await until(async () => (await readCampaign(server, id)).state === 'completed');
+    await until(() => beside.order!.grants.some((each) => each.device === third!.id && each.attempt === 2));
   });
 
   it('names an advisory that is there, open and about the model, and has a short canary of its own', async () => {

@@ -181,6 +181,12 @@ interface Trial {
   readonly good: boolean;
 }
 
+/** Attempts at a gateway, or at those of a site: found without an index that every report would have to write. */
+const TRIED_AT: Readonly<Record<Kind, string>> = {
+  gateway: 'a.gateway_id = h.id',
+  site: 'a.gateway_id in (select g.id from gateways g where g.site_id = h.id)',
+};
+
 /** Trial by trial: exact while a campaign is young, and where the order of a holder began anew after a quarantine. */
 async function readTrials(
   tx: Queryable,
@@ -193,8 +199,10 @@ async function readTrials(
     tx,
     `select h.id, array_agg(t.ordinal::text) as ordinals, array_agg(t.good) as goods
      from unnest($2::uuid[], $3::bigint[]) as h(id, after) cross join lateral (
-       select ordinal, state in ('proven', 'unproven') as good from deployments
-       where campaign_id = $1 and ${kind}_id = h.id and ordinal > h.after order by ordinal limit ${MOST_TRIALS_OF_HOLDER}) t
+       select d.ordinal, d.state in ('proven', 'unproven') as good
+       from attempts a join deployments d on d.id = a.deployment_id
+       where ${TRIED_AT[kind]} and a.campaign_id = $1 and d.${kind}_id = h.id and d.ordinal > h.after
+       group by 1, 2 order by 1 limit ${MOST_TRIALS_OF_HOLDER}) t
      group by h.id`,
     [campaignId, holders.map((holder) => holder.id), holders.map((holder) => holder.from)],
   );

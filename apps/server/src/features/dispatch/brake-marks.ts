@@ -30,17 +30,6 @@ function blameOf(code: string | null): Blame {
   return code !== null && isErrorCode(code) ? ERROR_CODES[code].blame : 'device';
 }
 
-/** Trials of one gateway or site that are counted; more than any has while its first failures count. */
-const MOST_TRIALS_OF_HOLDER = 20_000;
-
-/**
- * Place of a trial among those of its gateway or site, from 1: later grants have larger ordinals, so it is known for good
- * when the trial fails, and a look of the engine never counts trials again.
- */
-const rankSql = (kind: 'gateway' | 'site', holder: string, dep: string): string =>
-  `(select count(*) + 1 from (select 1 from deployments o where o.campaign_id = ${dep}.campaign_id and o.${kind}_id = ${holder}
-     and o.ordinal < ${dep}.ordinal limit ${MOST_TRIALS_OF_HOLDER}) trials)`;
-
 /** Marks what the changes say. A trial that was never granted has no ordinal and is none. */
 export async function markFailures(tx: Queryable, changes: readonly Change[]): Promise<void> {
   const marks = changes.flatMap((change) => {
@@ -53,7 +42,8 @@ export async function markFailures(tx: Queryable, changes: readonly Change[]): P
     if (counts.place > 0) tests.push('any');
     const gateway = change.before.gatewayId;
     const code = change.attempt?.ended?.code ?? (change.next.state === 'reverted' ? 'target.reverted' : null);
-    return tests.map((test) => ({ id: change.before.id, test, gateway, code }));
+    const { id, reign, attempt } = change.before;
+    return tests.map((test) => ({ id, reign, attempt, test, gateway, code }));
   });
   if (marks.length === 0) return;
   await queryRows(
@@ -61,9 +51,10 @@ export async function markFailures(tx: Queryable, changes: readonly Change[]): P
     `insert into brake_marks (campaign_id, test, deployment_id, ordinal, stratum_idx, stratum_ordinal, gateway_id, site_id, code,
        gateway_rank, site_rank)
      select dep.campaign_id, x.test, dep.id, dep.ordinal, dep.stratum_idx, coalesce(dep.stratum_ordinal, 1), x.gateway,
-       dep.site_id, x.code, ${rankSql('gateway', 'x.gateway', 'dep')}, ${rankSql('site', 'dep.site_id', 'dep')}
-     from jsonb_to_recordset($1::jsonb) as x(id uuid, test text, gateway uuid, code text)
+       dep.site_id, x.code, att.gateway_rank, att.site_rank
+     from jsonb_to_recordset($1::jsonb) as x(id uuid, reign bigint, attempt int, test text, gateway uuid, code text)
        join deployments dep on dep.id = x.id
+       left join attempts att on att.deployment_id = x.id and att.reign = x.reign and att.attempt = x.attempt
      where dep.ordinal is not null
      on conflict do nothing`,
     [JSON.stringify(marks)],
@@ -91,8 +82,10 @@ export async function markSilent(
        gateway_rank, site_rank)
      select risk.campaign_id, t.test, risk.id, risk.ordinal, risk.stratum_idx, coalesce(risk.stratum_ordinal, 1),
        risk.gateway_id, risk.site_id, case when risk.state = 'lost' then 'deployment.lost' end,
-       ${rankSql('gateway', 'risk.gateway_id', 'risk')}, ${rankSql('site', 'risk.site_id', 'risk')}
-     from risk cross join (values ('overdue'), ('firmware'), ('any')) as t(test)
+       att.gateway_rank, att.site_rank
+     from risk
+       left join attempts att on att.deployment_id = risk.id and att.reign = risk.reign and att.attempt = risk.attempt
+       cross join (values ('overdue'), ('firmware'), ('any')) as t(test)
      where risk.gateway_heard and (
          (t.test = 'overdue' and risk.at_risk_at < ${timeOf('($2::float8 - $3::float8)')})
          or (t.test <> 'overdue' and risk.state = 'lost'))

@@ -39,6 +39,7 @@ import { restoreRescues } from './restore-rescues.js';
 import { loadRuleFacts, type RuleFacts } from './rule-facts.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
+import { preemptSince } from './preempt.js';
 
 export type TickResult = 'done' | 'busy';
 
@@ -96,6 +97,7 @@ export class CampaignEngine {
         } else if (await this.apply(tx, campaign, decision, facts, say)) changed.orders = true;
       }
       if (started > 0) changed.orders = true;
+      if (await this.preempt(tx, campaign, say)) changed.orders = true;
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
       const hasMore = started > 0 && started < room;
       await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
@@ -207,8 +209,6 @@ export class CampaignEngine {
         }
         return true;
       case 'stop-stratum':
-        await applyFinding(tx, campaign, decision, say);
-        return true;
       case 'quarantine':
         await applyFinding(tx, campaign, decision, say);
         return true;
@@ -233,6 +233,20 @@ export class CampaignEngine {
     const params = { reason, ...(await promiseExposure(tx, campaign)), ...(evidence && { evidence }) };
     await this.auditMove(tx, campaign, `campaign.${to}`, params);
     await say(`campaign.${to}`, params);
+    return true;
+  }
+
+  /** Grants of others where devices of an urgent campaign wait since it began; the number grows with the campaign's. */
+  private async preempt(
+    tx: EntityManager,
+    campaign: CampaignRow,
+    say: (kind: string, params: Record<string, unknown>) => Promise<void>,
+  ): Promise<boolean> {
+    const preempted = campaign.policy.urgent ? await preemptSince(tx, campaign.id) : 0;
+    if (preempted === 0) return false;
+    const params = { preempted };
+    await this.auditMove(tx, campaign, 'grants.preempted', params);
+    await say('grants.preempted', params);
     return true;
   }
 

@@ -5,6 +5,7 @@ import type { StageSnapshot } from '../../domain/campaign/decide.js';
 import { sumsOf } from '../../domain/sums/sums.js';
 import { msOf } from '../campaigns/deployment-rows.js';
 import type { CampaignRow } from './campaign-row.js';
+import { readSessionTimes } from './session-times.js';
 
 export interface NamedStage extends StageSnapshot {
   readonly name: string;
@@ -102,26 +103,21 @@ export async function countSuspects(
   campaign: Pick<CampaignRow, 'id' | 'policy' | 'nowMs'>,
 ): Promise<Map<number, number>> {
   const { transferMs, activateMs, proveMs } = campaign.policy.timeouts;
+  const { n, p99 } = await readSessionTimes(tx, campaign);
+  const lateMs = n >= PROOFS_FOR_PERCENTILE && p99 !== null ? p99 : transferMs + activateMs + proveMs;
   const rows = await queryRows<{ stage_idx: number; n: number }>(
     tx,
     `with risk as materialized (
        select dep.stage_idx, dep.state, dep.tries, dep.gateway_id, dep.at_risk_at, dep.touched_at from deployments dep
        where dep.campaign_id = $1 and dep.at_risk and dep.state in ('planned', 'granted', 'downloading', 'transferring',
-         'activating', 'proving', 'cancelling', 'rescue', 'lost')),
-     proofs as (
-       select count(*) as n, percentile_cont(0.99) within group (order by duration_ms) as p99 from (
-         select duration_ms from attempts where campaign_id = $1 and outcome = 'proven'
-           and exists (select 1 from risk where risk.state not in ('planned', 'rescue', 'lost'))
-         order by granted_at desc limit 1000) recent),
-     late as (select case when n >= ${PROOFS_FOR_PERCENTILE} then p99 else $2::float8 end as ms from proofs)
-     select risk.stage_idx, count(*)::int as n from risk cross join late
-       left join gateways gw on gw.id = risk.gateway_id
+         'activating', 'proving', 'cancelling', 'rescue', 'lost'))
+     select risk.stage_idx, count(*)::int as n from risk left join gateways gw on gw.id = risk.gateway_id
      where greatest(gw.last_seen_at,
          (select max(c.last_at) from report_cursors c where c.gateway_id = risk.gateway_id)) > risk.at_risk_at
        and (risk.state in ('planned', 'rescue', 'lost') or risk.tries > 0
-         or risk.touched_at + late.ms * interval '1 millisecond' < to_timestamp($3::float8 / 1000))
+         or risk.touched_at + $2::float8 * interval '1 millisecond' < to_timestamp($3::float8 / 1000))
      group by risk.stage_idx`,
-    [campaign.id, transferMs + activateMs + proveMs, campaign.nowMs],
+    [campaign.id, lateMs, campaign.nowMs],
   );
   return new Map(rows.map((row) => [row.stage_idx, row.n]));
 }

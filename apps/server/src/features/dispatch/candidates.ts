@@ -18,6 +18,8 @@ import type { RuleFacts } from './rule-facts.js';
 /** Planned members looked at from the front, and in the stretch that moves on. */
 const HEAD_SCAN = 2_000;
 const STRETCH_SCAN = 4_000;
+/** So many from the front are enough for one look: their orders go out while the next look, at once, finds more. */
+const PLENTY = 1_000;
 
 export interface GrantRequest {
   readonly mode: 'update' | 'rescue';
@@ -88,8 +90,9 @@ export async function findCandidates(
   scan: ScanPlace,
 ): Promise<{ rows: CandidateRow[]; next: ScanPlace }> {
   const head = await look(tx, campaign, request, facts, START, HEAD_SCAN);
-  const enough = chooseFrom(head.rows, request.room, facts).length >= request.room;
-  if (enough || head.isLast) return { rows: head.rows, next: START };
+  const chosen = chooseFrom(head.rows, request.room, facts).length;
+  if (chosen >= request.room || head.isLast) return { rows: head.rows, next: START };
+  if (chosen >= PLENTY) return { rows: head.rows, next: head.end };
   const from = scan.stage < head.end.stage || (scan.stage === head.end.stage && scan.position < head.end.position);
   const more = await look(tx, campaign, request, facts, from ? head.end : scan, STRETCH_SCAN);
   const known = new Set(head.rows.map((row) => row.id));

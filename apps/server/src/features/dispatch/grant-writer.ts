@@ -78,16 +78,13 @@ export async function giveGrants(
     .filter((row) => chosen.has(row.id))
     .sort((a, b) => a.stage_idx - b.stage_idx || Number(a.position) - Number(b.position));
   if (granted.length === 0) return new Map();
-  await write(tx, campaign, request, stateOf(request.mode), granted, facts.startMs);
   const byGateway = new Map<string, number>();
   for (const row of granted) byGateway.set(row.gateway_id, (byGateway.get(row.gateway_id) ?? 0) + 1);
   await claimSlots(tx, byGateway, facts.perGateway);
-  await noteHolders(tx, campaign.id, granted);
-  await bumpOrders(tx, [...byGateway.keys()], false);
-  await noteOrderRevision(
-    tx,
-    granted.map((row) => row.id),
-  );
+  const ranks = await noteHolders(tx, campaign.id, granted);
+  const revisions = await bumpOrders(tx, [...byGateway.keys()], false);
+  const placed = granted.map((row) => ({ ...row, ...ranks.get(row.id)!, revision: revisions.get(row.gateway_id)! }));
+  await write(tx, campaign, request, stateOf(request.mode), placed, facts.startMs);
   return byGateway;
 }
 
@@ -98,12 +95,22 @@ async function lockRows(tx: Queryable, table: 'sites' | 'redundancy_groups', ids
   ]);
 }
 
-/** Gateways and sites that have been tried: what the brake compares them with. */
+/** Place among the trials of the gateway and of the site, from 1: known for good when the trial is granted. */
+interface Ranks {
+  readonly gatewayRank: number;
+  readonly siteRank: number;
+}
+
+/**
+ * Gateways and sites that have been tried: what the brake compares them with. A device that is tried again elsewhere
+ * stands behind all that were tried there.
+ * @param granted in the order of granting.
+ */
 async function noteHolders(
   tx: Queryable,
   campaignId: string,
   granted: readonly (CandidateRow & { readonly first: boolean })[],
-): Promise<void> {
+): Promise<Map<string, Ranks>> {
   const holders = new Map<string, { kind: 'gateway' | 'site'; id: string; tried: number }>();
   const note = (kind: 'gateway' | 'site', id: string, first: boolean): void => {
     const holder = holders.get(`${kind} ${id}`) ?? { kind, id, tried: 0 };
@@ -115,36 +122,49 @@ async function noteHolders(
     note('site', row.site_id, row.first);
   }
   const list = [...holders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-  await queryRows(
+  const noted = await queryRows<{ kind: 'gateway' | 'site'; ref_id: string; tried: number }>(
     tx,
     `with noted as (
        insert into campaign_holders as h (campaign_id, kind, ref_id, tried) select $1, kind, id, tried
        from unnest($2::text[], $3::uuid[], $4::bigint[]) as x(kind, id, tried)
-       on conflict (campaign_id, kind, ref_id) do update set tried = h.tried + excluded.tried where excluded.tried > 0
-       returning kind, h.xmax = 0 as is_new)
-     update campaigns set gateways_tried = gateways_tried + (select count(*) from noted where is_new and kind = 'gateway'),
-       sites_tried = sites_tried + (select count(*) from noted where is_new and kind = 'site') where id = $1`,
+       on conflict (campaign_id, kind, ref_id) do update set tried = h.tried + excluded.tried
+       returning kind, ref_id, tried, h.xmax = 0 as is_new),
+     counted as (
+       update campaigns set gateways_tried = gateways_tried + (select count(*) from noted where is_new and kind = 'gateway'),
+         sites_tried = sites_tried + (select count(*) from noted where is_new and kind = 'site') where id = $1)
+     select kind, ref_id, tried::float8 as tried from noted`,
     [campaignId, list.map((one) => one.kind), list.map((one) => one.id), list.map((one) => one.tried)],
+  );
+  const tried = new Map<string, number>();
+  for (const { kind, ref_id: id, tried: after } of noted) {
+    tried.set(`${kind} ${id}`, after - holders.get(`${kind} ${id}`)!.tried);
+  }
+  const place = (holder: string, first: boolean): number => {
+    const at = tried.get(holder)! + 1;
+    if (first) tried.set(holder, at);
+    return at;
+  };
+  return new Map(
+    granted.map((row) => [
+      row.id,
+      {
+        gatewayRank: place(`gateway ${row.gateway_id}`, row.first),
+        siteRank: place(`site ${row.site_id}`, row.first),
+      },
+    ]),
   );
 }
 
-/** Which order names the grants first: what tells later whether a gateway can have heard of them. */
-async function noteOrderRevision(tx: Queryable, deploymentIds: readonly string[]): Promise<void> {
-  await queryRows(
-    tx,
-    `update attempts a set order_revision = o.revision
-     from deployments d join orders o on o.gateway_id = d.gateway_id
-     where d.id = any($1::uuid[]) and a.deployment_id = d.id and a.reign = d.reign and a.attempt = d.attempt`,
-    [deploymentIds],
-  );
-}
+/** What is tried once more where it was tried before keeps its place there. */
+const rankKept = (kind: 'gateway' | 'site', where: string): string => `case when g.attempt = 1 then g.${kind}_rank
+  else coalesce((select min(e.${kind}_rank) from attempts e where e.deployment_id = g.id${where}), g.${kind}_rank) end`;
 
 async function write(
   tx: Queryable,
   campaign: CampaignRow,
   request: GrantRequest,
   from: DeploymentState,
-  granted: readonly (CandidateRow & { epoch: string; first: boolean })[],
+  granted: readonly (CandidateRow & Ranks & { epoch: string; first: boolean; revision: number })[],
   startMs: number,
 ): Promise<void> {
   const ends = grantEnds(campaign.nowMs, { ...campaign.policy.timeouts, startMs });
@@ -166,28 +186,33 @@ async function write(
     epoch: row.epoch,
     ordinal: ordinals.get(row.id) ?? null,
     stratum_ordinal: inStratum.get(row.id) ?? null,
+    revision: row.revision,
+    gateway_rank: row.gatewayRank,
+    site_rank: row.siteRank,
   }));
-  // The attempt's row is made from what the update gives back, so both carry the same number.
+  // The attempt's row is made from what the update gives back, so both carry the same number. Its ends count from the
+  // beginning of the look; the grant itself is stamped now, after every end that the look has seen (P3 can be read off).
   const moved = await queryRows<{ stage_idx: number; n: number }>(
     tx,
     `with x as (select * from jsonb_to_recordset($1::jsonb) as x(id uuid, gateway_id uuid, epoch text, ordinal bigint,
-       stratum_ordinal bigint)),
+       stratum_ordinal bigint, revision bigint, gateway_rank bigint, site_rank bigint)),
      given as (
        update deployments d set state = 'granted', attempt = d.attempt + 1, reign = (select reign from installation),
          gateway_id = x.gateway_id, epoch = x.epoch, ordinal = coalesce(d.ordinal, x.ordinal),
          stratum_ordinal = coalesce(d.stratum_ordinal, x.stratum_ordinal), not_before = null,
-         granted_at = ${timeOf('$2::float8')}, start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
+         granted_at = (select clock_timestamp()), start_by = ${timeOf('$3::float8')}, finish_by = ${timeOf('$4::float8')},
          touched_at = null, heard = false, preempted = false, cancel_mode = null, outcome_code = null, outcome_reason = null, outcome_params = null,
          state_at = ${timeOf('$2::float8')}, ended_at = null
        from x where d.id = x.id
        returning d.id, d.reign, d.attempt, d.campaign_id, d.device_id, d.gateway_id, d.epoch, d.stage_idx, d.granted_at,
-         d.start_by, d.finish_by, d.step_artifact_id),
+         d.start_by, d.finish_by, d.step_artifact_id, x.revision, x.gateway_rank, x.site_rank),
      tried as (
        insert into attempts (deployment_id, reign, attempt, campaign_id, device_id, gateway_id, epoch, mode, granted_at,
-         start_by, finish_by, artifact_id)
+         start_by, finish_by, artifact_id, order_revision, gateway_rank, site_rank)
        select g.id, g.reign, g.attempt, g.campaign_id, g.device_id, g.gateway_id, g.epoch,
          case when $5 = 'rescue' or v.needs_rescue or v.mode = 'bootloader' then 'rescue' else 'update' end,
-         g.granted_at, g.start_by, g.finish_by, coalesce(g.step_artifact_id, $7::uuid)
+         g.granted_at, g.start_by, g.finish_by, coalesce(g.step_artifact_id, $7::uuid), g.revision,
+         ${rankKept('gateway', ' and e.gateway_id = g.gateway_id')}, ${rankKept('site', '')}
        from given g join devices v on v.id = g.device_id),
      fenced as (update devices v set fenced_until = ${timeOf('$6::float8')} from given where v.id = given.device_id)
      select stage_idx, count(*)::int as n from given group by stage_idx`,

@@ -9,11 +9,16 @@ export const BETWEEN_ORDERS_MS = 2_000;
 
 /**
  * @param withdraws the new order takes something back: it does not wait for the pause between two orders.
+ * @returns the number of the new order, by gateway.
  */
-export async function bumpOrders(tx: Queryable, gatewayIds: readonly string[], withdraws: boolean): Promise<void> {
+export async function bumpOrders(
+  tx: Queryable,
+  gatewayIds: readonly string[],
+  withdraws: boolean,
+): Promise<Map<string, number>> {
   const ids = [...new Set(gatewayIds)].sort();
-  if (ids.length === 0) return;
-  await queryRows(
+  if (ids.length === 0) return new Map();
+  const rows = await queryRows<{ gateway_id: string; revision: number }>(
     tx,
     `insert into orders as o (gateway_id, reign, revision, dirty, withdraws, publish_after)
      select id, (select reign from installation), 1, true, $2, clock_timestamp()
@@ -21,7 +26,9 @@ export async function bumpOrders(tx: Queryable, gatewayIds: readonly string[], w
      on conflict (gateway_id) do update set revision = case when o.reign = excluded.reign then o.revision + 1 else 1 end,
        reign = excluded.reign, dirty = true, withdraws = o.withdraws or excluded.withdraws, jws = null,
        publish_after = case when $2 then clock_timestamp()
-         else greatest(o.published_at + interval '${BETWEEN_ORDERS_MS} milliseconds', clock_timestamp()) end`,
+         else greatest(o.published_at + interval '${BETWEEN_ORDERS_MS} milliseconds', clock_timestamp()) end
+     returning gateway_id, revision::float8 as revision`,
     [ids, withdraws],
   );
+  return new Map(rows.map((row) => [row.gateway_id, row.revision]));
 }

@@ -11,13 +11,15 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { signEnvelope, type OrdersBody } from '@drydock/contracts';
+import type { OrdersBody } from '@drydock/contracts';
 import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.port.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { composeOrder } from '../../domain/order/compose-order.js';
+import { msOf } from '../campaigns/deployment-rows.js';
 import { FleetEvents } from '../fleet/fleet-events.js';
+import { signEnvelopeFast } from '../reports/envelope-verifier.js';
 import { nowOf } from './campaign-row.js';
 import { DispatchEvents } from './dispatch-events.js';
 import { BETWEEN_ORDERS_MS, bumpOrders } from './order-book.js';
@@ -41,6 +43,9 @@ interface DueRow {
   held_revision: string;
   jws: string | null;
   built_epoch: string | null;
+  log_level: NonNullable<NonNullable<OrdersBody['settings']>['logLevel']>['level'] | null;
+  /** Null once it is over. */
+  log_level_until: number | null;
 }
 
 interface Outgoing {
@@ -150,14 +155,16 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     await sending;
   }
 
+  /** What takes something back goes first, then whoever has nothing yet, then whoever has waited longest. */
   private async prepare(tx: EntityManager): Promise<Outgoing[]> {
     const due = await queryRows<DueRow>(
       tx,
       `select o.gateway_id, g.org_id, g.epoch, g.state, g.hold_note, o.reign, o.revision, g.held_reign, g.held_revision,
-         o.jws, o.built_epoch
+         o.jws, o.built_epoch, g.log_level,
+         case when g.log_level_until > clock_timestamp() then ${msOf('g.log_level_until')} end as log_level_until
        from orders o join gateways g on g.id = o.gateway_id
        where o.dirty and coalesce(o.publish_after, clock_timestamp()) <= clock_timestamp() and (g.online or o.withdraws)
-       order by o.publish_after nulls first limit ${BATCH} for update of o skip locked`,
+       order by o.withdraws desc, o.published_at nulls first limit ${BATCH} for update of o skip locked`,
     );
     const held = due.filter((row) => this.isHeld(row)).map((row) => row.gateway_id);
     if (held.length > 0) {
@@ -220,8 +227,12 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
         grants: order.grants,
         ...(order.settle.length > 0 && { settle: order.settle }),
         prefetch: order.prefetch,
+        ...(row.log_level !== null &&
+          row.log_level_until !== null && {
+            settings: { logLevel: { level: row.log_level, untilMs: Math.round(row.log_level_until) } },
+          }),
       };
-      const jws = await signEnvelope(
+      const jws = signEnvelopeFast(
         {
           v: 1,
           purpose: 'orders',

@@ -131,10 +131,17 @@ function linkNames(stored: unknown): string[] {
     .slice(0, MAX_LINKS);
 }
 
+/**
+ * For each gateway: its devices, each looked up by its key, until one waits. Both `offset 0` keep the planner to it; it would
+ * read the plan of a campaign once for every gateway.
+ */
 const waitsFor = (condition: string): string => `exists (
-  select 1 from devices dev join deployments dep on dep.device_id = dev.id and dep.campaign_id = camp.id
+  select 1 from devices dev
+    cross join lateral (
+      select p.stage_idx, p.step_artifact_id from deployments p
+      where p.device_id = dev.id and p.campaign_id = camp.id and p.state = 'planned' offset 0) dep
     join campaign_stages stage on stage.campaign_id = camp.id and stage.idx = dep.stage_idx
-  where dev.gateway_id = g.id and dep.state = 'planned' and stage.state in ('open', 'soaking', 'passed') and ${condition})`;
+  where dev.gateway_id = g.id and stage.state in ('open', 'soaking', 'passed') and ${condition} offset 0)`;
 
 /** Artifacts that devices behind the gateways wait for, the steps on their way included: fetched ahead of need. */
 export async function readPrefetch(tx: Queryable, gatewayIds: readonly string[]): Promise<Map<string, ArtifactRef[]>> {

@@ -171,10 +171,11 @@ export class RestoreNotice implements OnModuleInit, OnApplicationBootstrap, OnMo
       [raised, endMs],
     );
     await this.pauseAll(tx);
-    const gateways = await queryRows<{ gateway_id: string }>(tx, 'select gateway_id from orders');
+    // Also those without an order: what the backup does not know may have been given to them.
+    const gateways = await queryRows<{ id: string }>(tx, `select id from gateways where state <> 'decommissioned'`);
     await bumpOrders(
       tx,
-      gateways.map((gateway) => gateway.gateway_id),
+      gateways.map((gateway) => gateway.id),
       true,
     );
     // It concerns everybody, and everybody reads the trail of their own organisation only.

@@ -6,6 +6,7 @@ import type { Policy } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { DEFAULT_GAP_MS, startWithinMs, type LeaseFacts } from '../../domain/pace/index.js';
 import { openZones, type OpenZones } from '../../domain/windows/open-times.js';
+import { readSessionTimes, type SessionTimes } from './session-times.js';
 
 export interface RuleFacts {
   /** From a grant to its last moment to start. */
@@ -29,7 +30,7 @@ export async function loadRuleFacts(
   campaign: { readonly id: string; readonly orgId: string; readonly policy: Policy; readonly nowMs: number },
 ): Promise<RuleFacts> {
   const { limits, windows, urgent, minBatteryPercent } = campaign.policy;
-  const sessions = await sessionTimes(tx, campaign.id);
+  const sessions = knownEnough(await readSessionTimes(tx, campaign));
   const plain = {
     startMs: startWithinMs(
       campaign.policy.timeouts.startMs,
@@ -63,25 +64,6 @@ async function urgentCampaigns(tx: Queryable, orgId: string): Promise<readonly s
   return rows.length === 0 ? null : rows.map((row) => row.id);
 }
 
-interface SessionTimes {
-  readonly p50: number;
-  readonly p90: number;
-}
-
-/** Quantiles of what proven attempts took; undefined while too few are known. */
-async function sessionTimes(tx: Queryable, campaignId: string): Promise<SessionTimes | undefined> {
-  const [row] = await queryRows<{ n: number; p50: number | null; p90: number | null }>(
-    tx,
-    `select count(*)::int as n, percentile_cont(0.5) within group (order by duration_ms) as p50,
-       percentile_cont(0.9) within group (order by duration_ms) as p90 from (
-       select duration_ms from attempts where campaign_id = $1 and outcome = 'proven' and duration_ms is not null
-       order by granted_at desc limit 500) recent`,
-    [campaignId],
-  );
-  if (!row || row.n < LEAST_DURATIONS || row.p50 === null || row.p90 === null) return undefined;
-  return { p50: row.p50, p90: row.p90 };
-}
-
 /** All that the policy allows one. */
 function longestSession({ timeouts }: Policy): number {
   return timeouts.transferMs + timeouts.activateMs + timeouts.proveMs;
@@ -90,7 +72,16 @@ function longestSession({ timeouts }: Policy): number {
 /** The way of an order there and back is not measured: what the publisher waits before it sends one again stands for it. */
 const ROUND_TRIP_MS = 5_000;
 
-function leaseFacts(sessions: SessionTimes | undefined, slots: number): Omit<LeaseFacts, 'urgent'> | undefined {
+interface KnownTimes {
+  readonly p50: number;
+  readonly p90: number;
+}
+
+function knownEnough({ n, p50, p90 }: SessionTimes): KnownTimes | undefined {
+  return n < LEAST_DURATIONS || p50 === null || p90 === null ? undefined : { p50, p90 };
+}
+
+function leaseFacts(sessions: KnownTimes | undefined, slots: number): Omit<LeaseFacts, 'urgent'> | undefined {
   if (!sessions) return undefined;
   return {
     session90Ms: sessions.p90,

@@ -161,7 +161,7 @@ describe('what a campaign promises and is asked', () => {
     const again = await nextGrant(gateway, 2);
     const [row] = await query<{ ms: number }>(
       server,
-      `select (extract(epoch from start_by - granted_at) * 1000)::float8 as ms from deployments where campaign_id = $1`,
+      `select (extract(epoch from start_by - state_at) * 1000)::float8 as ms from deployments where campaign_id = $1`,
       [campaign.id],
     );
     expect(row!.ms).toBe(305_000);

@@ -9,6 +9,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { ZodBody, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { Public } from '../access/actor.js';
 import { EnrolmentService } from './enrolment.service.js';
+import { LoginGate } from './login-gate.js';
 import { LoginService } from './login.service.js';
 
 const RootQuery = z.object({ after: z.coerce.number().int().min(0).default(0) });
@@ -18,6 +19,8 @@ type RootQuery = z.infer<typeof RootQuery>;
 @ApiTags('agent')
 @Controller('agent/v1')
 export class AgentController {
+  private readonly gate = new LoginGate();
+
   constructor(
     private readonly enrolment: EnrolmentService,
     private readonly logins: LoginService,
@@ -40,7 +43,9 @@ export class AgentController {
   @HttpCode(200)
   @ZodResponse(LoginResponse)
   login(@ZodBody(LoginRequest) body: LoginRequest, @Req() request: Request): Promise<LoginResponse> {
-    return this.limited(request, 'login', 'request.unauthenticated', () => this.logins.login(body.envelope));
+    return this.limited(request, 'login', 'request.unauthenticated', () =>
+      this.gate.run(() => this.logins.login(body.envelope)),
+    );
   }
 
   /** Public: the statements are signed, and an agent believes the root it pinned and nobody else. */

@@ -11,6 +11,7 @@ import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
+import { bumpOrders } from '../dispatch/order-book.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { recordGatewayEvent } from '../webhooks/record-event.js';
 import { CampaignMarker } from './campaign-marker.js';
@@ -40,6 +41,9 @@ interface GatewayRow {
   held_reign: string;
   held_revision: string;
   devices: string;
+  log_level: NonNullable<Gateway['logLevel']>['level'] | null;
+  log_level_until: Date | null;
+  log_level_lasts: boolean;
   last_seen_at: Date | null;
   enrolled_at: Date;
   revision: number;
@@ -52,7 +56,7 @@ const DECISIONS = {
   decommission: { to: 'decommissioned', from: ['active', 'quarantined'], action: 'gateway.decommissioned' },
 } as const satisfies Record<string, { to: GatewayState; from: readonly GatewayState[]; action: string }>;
 
-const COLUMNS = `g.*, (select count(*) from devices d where d.gateway_id = g.id) as devices`;
+const COLUMNS = `g.*, coalesce(g.log_level_until > clock_timestamp(), false) as log_level_lasts, (select count(*) from devices d where d.gateway_id = g.id) as devices`;
 
 @Injectable()
 export class GatewaysService {
@@ -119,11 +123,22 @@ export class GatewaysService {
         JSON.stringify(body.tags ?? before.tags),
         hold,
       ]);
+      if (body.logLevel !== undefined) await this.setLogLevel(tx, id, body.logLevel);
       await this.record(tx, actor, 'gateway.changed', id, { ...body });
       return gatewayView(await this.row(tx, actor, id));
     });
     await this.changed(actor, gateway);
     return gateway;
+  }
+
+  /** The wish is part of the gateway's order. */
+  private async setLogLevel(tx: EntityManager, id: string, wish: GatewayPatch['logLevel']): Promise<void> {
+    await tx.query(
+      `update gateways set log_level = $2, log_level_until = clock_timestamp() + $3::int * interval '1 minute'
+       where id = $1`,
+      [id, wish?.level ?? null, wish?.minutes ?? null],
+    );
+    await bumpOrders(tx, [id], false);
   }
 
   /** @throws ProblemError `request.conflict` when the gateway is in no state for it. */
@@ -216,6 +231,10 @@ function gatewayView(row: GatewayRow): Gateway {
     epoch: row.epoch,
     held: { reign: Number(row.held_reign), revision: Number(row.held_revision) },
     devices: Number(row.devices),
+    logLevel:
+      row.log_level_lasts && row.log_level && row.log_level_until
+        ? { level: row.log_level, until: row.log_level_until.toISOString() }
+        : null,
     lastSeenAt: row.last_seen_at?.toISOString() ?? null,
     enrolledAt: row.enrolled_at.toISOString(),
     revision: row.revision,

@@ -8,10 +8,12 @@ import {
   importVerifyingKey,
   keyFingerprint,
   LoginResponse,
+  OrdersBody,
   pageOf,
   RootStatement,
   RootStatements,
   TimeBody,
+  topicOf,
   verifyEnvelope,
   verifyRootStatement,
 } from '@drydock/contracts';
@@ -390,6 +392,42 @@ describe('people and gateways', () => {
     expect(rest.next).toBeUndefined();
     expect((await call(server, 'GET', '/api/v1/gateways?after=bm9uZQ')).code).toBe('request.invalid');
     expect(await actions(first.id)).toContain('gateway.changed');
+  });
+
+  it('ask for another log level for a while: with the order, in the audit trail, ended by its time or by hand', async () => {
+    const gateway = await enrolled();
+    const client = await gateway.connect();
+    const orders: OrdersBody[] = [];
+    client.on('message', (_, payload) => {
+      const [, body] = payload.toString().split('.');
+      const envelope = JSON.parse(Buffer.from(body!, 'base64url').toString()) as { body: unknown };
+      orders.push(OrdersBody.parse(envelope.body));
+    });
+    await client.subscribeAsync(topicOf(gateway.enrolment.topicPrefix, 'orders'), { qos: 1 });
+    await gateway.presence();
+    const patch = (logLevel: unknown) =>
+      call(server, 'PATCH', `/api/v1/gateways/${gateway.id}`, { body: { logLevel }, headers: { 'if-match': '*' } });
+    expect((await patch({ level: 'debug', minutes: 1441 })).code).toBe('request.invalid');
+    expect((await patch({ level: 'silent', minutes: 1 })).code).toBe('request.invalid');
+    const { logLevel } = (await patch({ level: 'debug', minutes: 30 })).json(Gateway);
+    expect(logLevel?.level).toBe('debug');
+    await until(() => orders.length > 0);
+    expect(orders.at(-1)!.settings).toEqual({ logLevel: { level: 'debug', untilMs: Date.parse(logLevel!.until) } });
+    const [entry] = await query<{ params: unknown }>(
+      server,
+      `select params from audit where target_id = $1 and action = 'gateway.changed'`,
+      [gateway.id],
+    );
+    expect(entry!.params).toEqual({ logLevel: { level: 'debug', minutes: 30 } });
+    // Past its time it is in no order any more, and no person is told of it.
+    await query(server, `update gateways set log_level_until = now() - interval '1 second' where id = $1`, [
+      gateway.id,
+    ]);
+    expect((await call(server, 'GET', `/api/v1/gateways/${gateway.id}`)).json(Gateway).logLevel).toBeNull();
+    expect((await patch(null)).json(Gateway).logLevel).toBeNull();
+    const { revision } = orders.at(-1)!;
+    await until(() => orders.at(-1)!.revision > revision);
+    expect(orders.at(-1)!.settings).toBeUndefined();
   });
 
   it('quarantine and release; a wrong move is a conflict; what is away is a 404', async () => {

@@ -4,8 +4,8 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { DataSource } from 'typeorm';
 import { ProblemError } from '../../http/problem-error.js';
-import { isTokenLive } from '../access/access.guard.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
+import { isCredentialLive } from '../access/sign-in.js';
 import { LiveEvents, type NumberedEvent } from './live-events.js';
 
 const HEARTBEAT_MS = 15_000;
@@ -52,8 +52,8 @@ export class EventsController {
     for (const event of pending) send(event);
     const heartbeat = setInterval(() => {
       response.write(': still here\n\n');
-      // A stream lives on after its token: what cannot be looked up is not trusted either.
-      isTokenLive(this.source, actor.tokenId).then(
+      // A stream lives on after what opened it: what cannot be looked up is not trusted either.
+      isCredentialLive(this.source, actor.credential).then(
         (isLive) => {
           if (!isLive) open.end();
         },

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import {
+  DEPLOYMENT_STATES,
   LIVE_DEPLOYMENT_STATES,
   reasonSentence,
   type DeploymentState,
@@ -28,6 +29,7 @@ import type { Params } from '../../domain/deployment/deployment.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { msOf } from '../campaigns/deployment-rows.js';
+import { membersIn } from '../campaigns/member-pages.js';
 import { missingApprovals } from '../campaigns/approvals.js';
 import { CampaignEngine } from '../dispatch/campaign-engine.js';
 import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
@@ -113,6 +115,13 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
   from ${CANDIDATE_FROM} left join gateways depgw on depgw.id = dep.gateway_id
     left join artifacts stone on stone.id = dep.step_artifact_id`;
 
+const NOT_PROVEN = DEPLOYMENT_STATES.filter((state) => state !== 'proven');
+
+const FACTS_OF_REST = `${FACTS.replace(
+  'from deployments dep',
+  `from ${membersIn({ campaign: '$2', states: '$3', position: '$4', id: '$5', limit: '$6', stage: '$7' })} dep`,
+)} where dep.org_id = $1 order by dep.position, dep.id`;
+
 @Injectable()
 export class WhyService {
   constructor(
@@ -150,13 +159,15 @@ export class WhyService {
   /** Every member that is not updated, in the campaign's order. */
   async campaign(orgId: string, campaignId: string, query: PageQuery): Promise<WhyPage> {
     const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
-    const rows = await queryRows<FactsRow>(
-      this.source.manager,
-      `${FACTS} where dep.org_id = $1 and dep.campaign_id = $2 and dep.state <> 'proven'
-         and ($3::bigint is null or (dep.position, dep.id) > ($3::bigint, $4::uuid))
-       order by dep.position, dep.id limit $5`,
-      [orgId, campaignId, after?.[0] ?? null, after?.[1] ?? null, query.limit + 1],
-    );
+    const rows = await queryRows<FactsRow>(this.source.manager, FACTS_OF_REST, [
+      orgId,
+      campaignId,
+      NOT_PROVEN,
+      after?.[0] ?? null,
+      after?.[1] ?? null,
+      query.limit + 1,
+      null,
+    ]);
     const whys = new Map((await this.explain(rows)).map((why) => [why.deploymentId, why]));
     return toPage(
       rows,

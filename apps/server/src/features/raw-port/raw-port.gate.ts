@@ -20,9 +20,9 @@ import { DataSource } from 'typeorm';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { ProblemError } from '../../http/problem-error.js';
 import { toBody } from '../../http/problem-filter.js';
-import { isTokenLive, mayAct } from '../access/access.guard.js';
+import { mayAct } from '../access/access.guard.js';
 import type { Actor } from '../access/actor.js';
-import { SignIn } from '../access/sign-in.js';
+import { isCredentialLive, SignIn } from '../access/sign-in.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { LoginService } from '../fleet/login.service.js';
 import { addressOf, type TrustProxy } from './client-address.js';
@@ -93,7 +93,8 @@ export class RawPortGate implements OnApplicationBootstrap, OnModuleDestroy {
     const actor = await this.signIn.person(request.headers.authorization, { ip, requestId: randomUUID() });
     if (!mayAct(actor.roles, ['admin'])) throw new ProblemError('request.forbidden', { role: 'admin' });
     const facts = await requireForTool(this.source.manager, deployment, actor.orgId);
-    if (this.isStopped || this.tools.size >= MAX_ENDS) throw new ProblemError('server.overloaded', { retryAfterMs: 5_000 });
+    if (this.isStopped || this.tools.size >= MAX_ENDS)
+      throw new ProblemError('server.overloaded', { retryAfterMs: 5_000 });
     if (this.tools.has(deployment)) {
       throw new ProblemError('request.conflict', { detail: 'another tool waits for this port or has it' });
     }
@@ -160,7 +161,8 @@ export class RawPortGate implements OnApplicationBootstrap, OnModuleDestroy {
         `select 1 from people where id = $1 and disabled_at is null and 'admin' = any(roles)`,
         [tool.actor.personId],
       );
-      const isAllowed = (rights as unknown[]).length > 0 && (await isTokenLive(this.source, tool.actor.tokenId));
+      const isAllowed =
+        (rights as unknown[]).length > 0 && (await isCredentialLive(this.source, tool.actor.credential));
       if (!isAllowed) return this.letGo(tool, 'withdrawn');
       if (!tool.relay) await requireForTool(this.source.manager, deployment, tool.actor.orgId);
     } catch {

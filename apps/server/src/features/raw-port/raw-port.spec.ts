@@ -1,7 +1,14 @@
 /** Who may open which end of a raw port, and when the server ends it. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Artifact, PauseAnswer, rawPortAgentPath, rawPortToolPath, type Grant, type RawPortWord } from '@drydock/contracts';
+import {
+  Artifact,
+  PauseAnswer,
+  rawPortAgentPath,
+  rawPortToolPath,
+  type Grant,
+  type RawPortWord,
+} from '@drydock/contracts';
 import { makeCsrDfu } from '@drydock/dfu-core';
 import { WebSocket } from 'ws';
 import { startTestServer, type TestServer } from '../../testing.js';
@@ -112,7 +119,9 @@ async function personWith(roles: readonly string[]): Promise<{ id: string; token
   return { id, token: (JSON.parse(made.text) as { token: string }).token };
 }
 
-async function audited(deployment: string): Promise<{ action: string; params: Record<string, unknown>; actor: string }[]> {
+async function audited(
+  deployment: string,
+): Promise<{ action: string; params: Record<string, unknown>; actor: string }[]> {
   return query(
     server,
     `select action, params, actor_name as actor from audit where target_id = $1 and action like 'raw-port.%' order by at, action`,
@@ -132,7 +141,10 @@ describe('the campaign of a raw port', () => {
     expect([many.status, many.text]).toEqual([422, expect.stringContaining('A raw port belongs to one device')]);
     // An operator does not start what an admin drafted either.
     const made = await makeCampaign(server, draft(scene));
-    const started = await call(server, 'POST', `/api/v1/campaigns/${made.id}/start`, { body: {}, token: operator.token });
+    const started = await call(server, 'POST', `/api/v1/campaigns/${made.id}/start`, {
+      body: {},
+      token: operator.token,
+    });
     expect(started.code).toBe('request.forbidden');
   });
 
@@ -201,7 +213,11 @@ describe('the ends of a raw port', () => {
     expect(agent.words.at(-1)).toEqual({ say: 'ended', by: 'tool', toDevice: 3, toTool: 3 });
     await until(async () => (await audited(grant.deployment)).length === 3);
     const trail = await audited(grant.deployment);
-    expect(trail.map(({ action }) => action).sort()).toEqual(['raw-port.awaited', 'raw-port.closed', 'raw-port.opened']);
+    expect(trail.map(({ action }) => action).sort()).toEqual([
+      'raw-port.awaited',
+      'raw-port.closed',
+      'raw-port.opened',
+    ]);
     expect(trail.find(({ action }) => action === 'raw-port.closed')?.params).toMatchObject({
       by: 'tool',
       toDevice: 3,
@@ -220,7 +236,9 @@ describe('the ends of a raw port', () => {
     await mustOpen(rawPortAgentPath(first.grant), first.agentToken);
     await first.scene.gateway.report(touched(first.grant));
     const closed = once(tool.socket, 'close');
-    await act(server, first.campaign, 'pause', PauseAnswer, { reason: 'stop', mode: 'safe-point' }).catch(() => undefined);
+    await act(server, first.campaign, 'pause', PauseAnswer, { reason: 'stop', mode: 'safe-point' }).catch(
+      () => undefined,
+    );
     await query(server, `update deployments set cancel_mode = 'safe-point' where id = $1`, [first.grant.deployment]);
     await closed;
     expect(tool.words.at(-1)).toMatchObject({ say: 'ended', by: 'withdrawn' });

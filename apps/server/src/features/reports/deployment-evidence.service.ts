@@ -3,14 +3,13 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { queryRows } from '../../adapters/database/rows.js';
 import { isEnd } from '../../domain/deployment/deployment.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { correctByEvidence } from '../../domain/deployment/running-evidence.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
 import { versionProvesSql } from '../campaigns/version-proves.js';
 import { nowOf } from '../dispatch/campaign-row.js';
 import type { DeploymentEvidence, RunningImageSighting } from '../fleet/deployment-evidence.port.js';
-import type { RunningImageFact } from '@drydock/contracts';
+import { type RunningImageFact, provableImages } from '@drydock/contracts';
 import { CampaignDirt } from './campaign-dirt.js';
 
 @Injectable()
@@ -39,7 +38,7 @@ export class DeploymentEvidenceService implements DeploymentEvidence {
       locked.facts,
       sighting.running as readonly RunningImageFact[],
       {
-        images: imagesOf(newest.description),
+        images: provableImages(newest.description),
         runningVersion: newest.running_version,
         versionProves: newest.version_proves,
       },

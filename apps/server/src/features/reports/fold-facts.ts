@@ -1,8 +1,6 @@
 /** What judging reports needs beside the deployments themselves; asked for only where a deployment calls for it. */
-import type { Blame } from '@drydock/contracts';
+import { type Blame, provableImages, type ArtifactProof } from '@drydock/contracts';
 import type { Queryable } from '../../adapters/database/rows.js';
-import type { ArtifactProof } from '../../domain/deployment/deployment.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import type { LockedDeployment } from '../campaigns/deployment-rows.js';
 import { versionProvesSql } from '../campaigns/version-proves.js';
 
@@ -21,7 +19,11 @@ export async function readStepArtifacts(
   return new Map(
     rows.map((row) => [
       row.id,
-      { images: imagesOf(row.description), runningVersion: row.running_version, versionProves: row.version_proves },
+      {
+        images: provableImages(row.description),
+        runningVersion: row.running_version,
+        versionProves: row.version_proves,
+      },
     ]),
   );
 }

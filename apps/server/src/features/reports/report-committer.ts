@@ -5,11 +5,10 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool, PoolClient } from 'pg';
-import { Policy, type CampaignState } from '@drydock/contracts';
+import { Policy, type CampaignState, provableImages, type ArtifactProof } from '@drydock/contracts';
 import { PG_POOL } from '../../adapters/database/database.js';
+import type { Part } from '../../adapters/database/one-statement.js';
 import type { Queryable } from '../../adapters/database/rows.js';
-import type { ArtifactProof } from '../../domain/deployment/deployment.js';
-import { imagesOf } from '../../domain/deployment/proof.js';
 import { judgeBatch } from '../../domain/report-cursor/cursor.js';
 import { lockDeployments } from '../campaigns/deployment-rows.js';
 import { writeDeployments } from '../campaigns/deployment-writer.js';
@@ -131,8 +130,7 @@ export class ReportCommitter {
     }
 
     const fold = await this.fold(tx, taken, nowMs, reign);
-    await this.store(tx, fold.judged, [...moved.values()]);
-    await writeDeployments(tx, fold.changes());
+    await writeDeployments(tx, fold.changes(), storing(fold.judged, [...moved.values()]));
     const contradicted = await quarantineContradictions(tx, fold.judged, this.audit);
     return {
       batches: await this.withUnapplied(tx, batches, verdicts, fold.judged),
@@ -255,7 +253,7 @@ export class ReportCommitter {
       for (const row of rows) {
         this.campaigns.set(row.id, {
           policy: Policy.parse(row.policy),
-          images: imagesOf(row.description),
+          images: provableImages(row.description),
           runningVersion: row.running_version,
           requires: row.requires.runningVersions ?? [],
         });
@@ -273,38 +271,27 @@ export class ReportCommitter {
     while (this.campaigns.size > MAX_CACHED) this.campaigns.delete(this.campaigns.keys().next().value!);
     return found;
   }
+}
 
-  private async store(
-    tx: Queryable,
-    judged: readonly JudgedReport[],
-    moved: readonly { gateway: string; epoch: string; cursor: number }[],
-  ): Promise<void> {
-    const refs = judged.map(({ read }) => (read.report && 'ref' in read.report ? read.report.ref : undefined));
-    await tx.query(
-      `with cursors as (
-         insert into report_cursors (gateway_id, epoch, cursor, last_at)
-         select gateway_id, epoch, cursor, clock_timestamp()
-         from unnest($11::uuid[], $12::text[], $13::bigint[]) as m(gateway_id, epoch, cursor)
-         on conflict (gateway_id, epoch) do update set cursor = excluded.cursor, last_at = excluded.last_at)
-       insert into reports (org_id, gateway_id, epoch, seq, kind, deployment_id, attempt, reign, disposition, note, body)
-       select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::uuid[], $7::int[], $8::bigint[],
-         $9::text[], $10::text[], $14::jsonb[])`,
-      [
-        judged.map(({ origin }) => origin.orgId),
-        judged.map(({ origin }) => origin.gatewayId),
-        judged.map(({ origin }) => origin.of),
-        judged.map(({ read }) => read.seq),
-        judged.map(({ read }) => read.kind),
-        refs.map((ref) => ref?.deployment ?? null),
-        refs.map((ref) => ref?.attempt ?? null),
-        refs.map((ref) => ref?.reign ?? null),
-        judged.map(({ disposition }) => disposition),
-        judged.map(({ note }) => note),
-        moved.map(({ gateway }) => gateway),
-        moved.map(({ epoch }) => epoch),
-        moved.map(({ cursor }) => cursor),
-        judged.map(({ read }) => read.bodyJson),
-      ],
-    );
-  }
+/** The reports as they were judged, and how far each cursor came. */
+function storing(
+  judged: readonly JudgedReport[],
+  moved: readonly { gateway: string; epoch: string; cursor: number }[],
+): Part[] {
+  const refs = judged.map(({ read }) => (read.report && 'ref' in read.report ? read.report.ref : undefined));
+  const cursors: Part = (param) => `insert into report_cursors (gateway_id, epoch, cursor, last_at)
+    select gateway_id, epoch, cursor, clock_timestamp()
+    from unnest(${param(moved.map(({ gateway }) => gateway))}::uuid[], ${param(moved.map(({ epoch }) => epoch))}::text[],
+      ${param(moved.map(({ cursor }) => cursor))}::bigint[]) as m(gateway_id, epoch, cursor)
+    on conflict (gateway_id, epoch) do update set cursor = excluded.cursor, last_at = excluded.last_at`;
+  const reports: Part = (param) => `insert into reports
+      (org_id, gateway_id, epoch, seq, kind, deployment_id, attempt, reign, disposition, note, body)
+    select * from unnest(${param(judged.map(({ origin }) => origin.orgId))}::uuid[],
+      ${param(judged.map(({ origin }) => origin.gatewayId))}::uuid[], ${param(judged.map(({ origin }) => origin.of))}::text[],
+      ${param(judged.map(({ read }) => read.seq))}::bigint[], ${param(judged.map(({ read }) => read.kind))}::text[],
+      ${param(refs.map((ref) => ref?.deployment ?? null))}::uuid[], ${param(refs.map((ref) => ref?.attempt ?? null))}::int[],
+      ${param(refs.map((ref) => ref?.reign ?? null))}::bigint[],
+      ${param(judged.map(({ disposition }) => disposition))}::text[], ${param(judged.map(({ note }) => note))}::text[],
+      ${param(judged.map(({ read }) => read.bodyJson))}::jsonb[])`;
+  return [cursors, reports];
 }

@@ -1,5 +1,5 @@
 /** Folds the reports of one transaction into one change per deployment, in the order in which they were numbered. */
-import type { Blame, CampaignState, Policy } from '@drydock/contracts';
+import type { Blame, CampaignState, Policy, ArtifactProof } from '@drydock/contracts';
 import {
   applyReport,
   type AttemptPatch,
@@ -7,7 +7,7 @@ import {
   type DevicePatch,
   type Way,
 } from '../../domain/deployment/apply-report.js';
-import type { ArtifactProof, DeploymentFacts } from '../../domain/deployment/deployment.js';
+import type { DeploymentFacts } from '../../domain/deployment/deployment.js';
 import type { DeploymentChange } from '../campaigns/deployment-writer.js';
 import type { LockedDeployment } from '../campaigns/deployment-rows.js';
 import type { ReadReport } from './batch-reader.js';

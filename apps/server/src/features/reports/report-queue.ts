@@ -13,7 +13,7 @@ const MAX_WAITING_REPORTS = 40_000;
 /** Of one gateway, so that it cannot fill the queue of all; an agent has one batch under way. */
 const MAX_WAITING_OF_GATEWAY = 2_000;
 const MIN_RETRY_MS = 500;
-const MAX_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 300_000;
 
 interface Waiting extends IncomingBatch {
   readonly resolve: (committed: CommittedBatch) => void;
@@ -39,6 +39,8 @@ export class ReportQueue implements OnModuleDestroy {
   private idle: (() => void)[] = [];
   /** Reports per second, smoothed. */
   private rate = 5_000;
+  /** Up to when those who were sent away will keep the database busy when they are back (`performance.now()`). */
+  private bookedUntilMs = 0;
   private readonly listeners: ((result: CommitResult) => void)[] = [];
 
   constructor(private readonly committer: ReportCommitter) {}
@@ -64,7 +66,7 @@ export class ReportQueue implements OnModuleDestroy {
     const own = this.waitingOf.get(gatewayId) ?? 0;
     const tooMany = own > 0 && own + count > MAX_WAITING_OF_GATEWAY;
     if (tooMany || this.waitingReports + count > MAX_WAITING_REPORTS)
-      return Promise.reject(new OverloadedError(this.retryAfterMs()));
+      return Promise.reject(new OverloadedError(this.retryAfterMs(count)));
     this.waitingReports += count;
     this.waitingOf.set(gatewayId, own + count);
     return new Promise((resolve, reject) => {
@@ -79,9 +81,17 @@ export class ReportQueue implements OnModuleDestroy {
     if (this.inFlight > 0 || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
-  private retryAfterMs(): number {
-    const ms = (this.waitingReports / Math.max(1, this.rate)) * 1000;
-    return Math.round(Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, ms)));
+  /**
+   * Whoever is sent away gets a time of his own, behind what waits and behind those who were sent away before: thousands
+   * that come back together are taken one after the other at the rate of the commits, and do not come again together.
+   */
+  private retryAfterMs(count: number): number {
+    const now = performance.now();
+    const perMs = Math.max(1, this.rate) / 1000;
+    const begins = Math.max(this.bookedUntilMs, now + this.waitingReports / perMs);
+    const ms = Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, begins - now));
+    this.bookedUntilMs = Math.min(begins + count / perMs, now + MAX_RETRY_MS);
+    return Math.round(ms);
   }
 
   private pump(): void {

@@ -49,6 +49,8 @@ export class ImageSlots {
     memory: FlashMemory,
     readonly index = 0,
     readonly isReadable = true,
+    /** Pages that the bootloader needs beside the trailer's: swapping by an offset moves everything by one. */
+    readonly sparePages = 0,
   ) {
     this.#memory = memory;
     this.primary = `slot${2 * index}`;
@@ -84,6 +86,11 @@ export class ImageSlots {
 
   /** Room for an image: the last page belongs to the trailer. */
   get maxImageBytes(): number {
+    return this.#slotBytes - (1 + this.sparePages) * this.#memory.timing.pageBytes;
+  }
+
+  /** The last page. */
+  get #trailerAt(): number {
     return this.#slotBytes - this.#memory.timing.pageBytes;
   }
 
@@ -139,11 +146,11 @@ export class ImageSlots {
   /** Erases room for an image of that size, and the trailer. */
   erase(slot: SlotName, imageBytes: number, done: () => void): void {
     this.#memory.erase(slot, 0, Math.min(imageBytes, this.maxImageBytes));
-    this.#memory.erase(slot, this.maxImageBytes, this.#memory.timing.pageBytes, done);
+    this.#memory.erase(slot, this.#trailerAt, this.#memory.timing.pageBytes, done);
   }
 
   eraseTrailer(slot: SlotName, done: () => void): void {
-    this.#memory.erase(slot, this.maxImageBytes, this.#memory.timing.pageBytes, done);
+    this.#memory.erase(slot, this.#trailerAt, this.#memory.timing.pageBytes, done);
   }
 
   /** Pages that an image occupies, trailer included. */
@@ -194,7 +201,7 @@ export class ImageSlots {
 
   clearSecondaryTrailer(): void {
     const trailer = new Uint8Array(this.#memory.timing.pageBytes).fill(0xff);
-    this.#memory.preset(this.secondary, this.maxImageBytes, trailer);
+    this.#memory.preset(this.secondary, this.#trailerAt, trailer);
   }
 
   #replace(slot: SlotName, content: Uint8Array): void {

@@ -10,13 +10,14 @@ import { ImageSlots, type SlotFlags, type SlotName, type SwapType } from './imag
 import { compareVersions, imageIsValid } from './mcuboot-image.js';
 
 export class InPlaceSlots extends ImageSlots {
-  #active: SlotName = 'slot0';
+  #active: SlotName;
 
   constructor(
     memory: FlashMemory,
     readonly hasRevert: boolean,
+    index = 0,
   ) {
-    super(memory);
+    super(memory, index);
     this.#active = this.primary;
   }
 

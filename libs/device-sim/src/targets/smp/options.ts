@@ -1,6 +1,6 @@
 /** Everything that can be set on a simulated SMP / MCUboot unit. */
 import type { KeyObject } from 'node:crypto';
-import type { FaultPlan, Scheduler } from '../../target.js';
+import type { FaultPlan, PairingTraits, Scheduler } from '../../target.js';
 import type { FlashTiming } from '../flash-memory.js';
 
 export type SmpTransport = 'console' | 'raw' | 'ble' | 'udp';
@@ -27,9 +27,14 @@ export interface SmpOptions {
   readonly flash?: Partial<FlashTiming>;
   /**
    * MCUboot mode number: 1 and 3 swap, 2 overwrite only, 9 swap using offset; 4 and 5 direct-XIP without and with
-   * revert, 6 RAM load: the higher version of two slots starts. Default 3.
+   * revert, 6 RAM load: the higher version of two slots starts; 0 and 8 a single slot, run in place or from RAM; 7 a
+   * firmware loader beside the application. Default 3.
    */
-  readonly mode?: 1 | 2 | 3 | 4 | 5 | 6 | 9;
+  readonly mode?: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
+  /** The firmware loader of mode 7, in the second slot. */
+  readonly loader?: Uint8Array;
+  /** Mode 7: the application lets the loader be named. Default true. */
+  readonly hasSettings?: boolean;
   /** A second image whose primary slot is the flash of another core: never listed, overwritten at boot, no revert. */
   readonly networkCore?: ExtraImage;
   /** A second image of the same core, swapped as the first. */
@@ -40,7 +45,7 @@ export interface SmpOptions {
   readonly slotAddresses?: readonly [number, number];
   /** The `image` key of an upload chooses a slot: 0 the free one, n the slot n - 1. Default false. */
   readonly directUpload?: boolean;
-  /** Default true; false: an application without image group, as single-slot builds. */
+  /** False: an application without image group. Default: modes 0, 7 and 8 have none. */
   readonly hasImageGroup?: boolean;
   /** Images with SHA-384 or SHA-512 can be set by their hash. Default false. */
   readonly longHashes?: boolean;
@@ -104,7 +109,11 @@ export interface SmpOptions {
   readonly advertisingIntervalMs?: number;
   /** BLE: another random address after each boot. Default false. */
   readonly changesAddress?: boolean;
-  /** BLE: the characteristic wants authenticated pairing. Default false. */
-  readonly needsPairing?: boolean;
+  /** BLE: the characteristic wants an encrypted link, or one that was paired with a passkey. Default false. */
+  readonly needsPairing?: boolean | 'authenticated';
+  /** BLE: how it pairs, where it needs that. Default: legacy pairing by Just Works. */
+  readonly pairing?: PairingTraits;
+  /** BLE: a new private address after each boot and each connection; `pairing` names its identity. Default false. */
+  readonly rotatesAddress?: boolean;
   readonly faults?: FaultPlan;
 }

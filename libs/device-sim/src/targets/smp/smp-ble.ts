@@ -12,6 +12,7 @@ import type {
   PeripheralConnection,
   PeripheralPairing,
 } from '../../target.js';
+import { resolvableAddress } from '../../hci/pairing/toolbox.js';
 import type { SmpUnit, TransportSide } from './smp-unit.js';
 
 export const SmpUuid = {
@@ -29,10 +30,9 @@ export class SmpBle implements BlePeripheral, TransportSide {
   #connection: PeripheralConnection | undefined;
   #isSubscribed = false;
   /** Pairs with whoever asks, where it needs pairing at all. */
-  readonly pairing: PeripheralPairing = {
-    accepts: () => this.#unit.options.needsPairing ?? false,
-    bonds: new Map<string, PeripheralBond>(),
-  };
+  readonly pairing: PeripheralPairing;
+  /** Private addresses that it has had. */
+  #rotations = 0;
   #partial: Uint8Array<ArrayBufferLike> = new Uint8Array();
   readonly #outgoing: Uint8Array[] = [];
   #isSending = false;
@@ -40,6 +40,11 @@ export class SmpBle implements BlePeripheral, TransportSide {
   constructor(unit: SmpUnit, address: string) {
     this.#unit = unit;
     this.#address = address;
+    this.pairing = {
+      accepts: () => (unit.options.needsPairing ?? false) !== false,
+      bonds: new Map<string, PeripheralBond>(),
+      traits: unit.options.pairing,
+    };
   }
 
   get maxMtu(): number {
@@ -55,14 +60,26 @@ export class SmpBle implements BlePeripheral, TransportSide {
     if (!isRunning || isMute || this.#connection || personality === 'recovery') return undefined;
     return {
       address: this.#currentAddress(),
-      addressType: options.addressType ?? 'random',
-      name: options.name ?? options.model ?? 'demo-board',
+      addressType: options.rotatesAddress ? 'random' : (options.addressType ?? 'random'),
+      name: this.#name(),
       services: [SmpUuid.service],
       intervalMs: options.advertisingIntervalMs ?? 100,
     };
   }
 
+  /** The loader goes by the name that it was given. */
+  #name(): string {
+    const { options, personality, loaderName } = this.#unit;
+    return (personality === 'loader' ? loaderName : undefined) ?? options.name ?? options.model ?? 'demo-board';
+  }
+
   #currentAddress(): string {
+    // The loader is another program, with an identity of its own.
+    if (this.#unit.personality === 'loader') return `${this.#address.slice(0, 2)}:10:ad:e5:00:01`;
+    const { rotatesAddress = false, pairing } = this.#unit.options;
+    if (rotatesAddress && pairing?.identity) {
+      return resolvableAddress(pairing.identity.irk, 0x12345 * (this.#unit.boots + 1) + this.#rotations);
+    }
     if (!(this.#unit.options.changesAddress ?? false)) return this.#address;
     const last = (Number.parseInt(this.#address.slice(-2), 16) + this.#unit.boots) & 0xff;
     return `${this.#address.slice(0, -2)}${last.toString(16).padStart(2, '0')}`;
@@ -86,6 +103,7 @@ export class SmpBle implements BlePeripheral, TransportSide {
 
   onDisconnect(): void {
     this.#connection = undefined;
+    this.#rotations += 1;
     this.#outgoing.length = 0;
     this.#isSending = false;
     // The end of a link takes the subscription with it, and that drops a half message.
@@ -121,12 +139,14 @@ export class SmpBle implements BlePeripheral, TransportSide {
   }
 
   #isInsecure(): boolean {
-    return (this.#unit.options.needsPairing ?? false) && this.#connection?.security?.().encrypted !== true;
+    const { needsPairing = false } = this.#unit.options;
+    const security = this.#connection?.security?.();
+    return needsPairing !== false && security?.[needsPairing === true ? 'encrypted' : needsPairing] !== true;
   }
 
   onRead(characteristic: string): Uint8Array | AttRefusal {
     if (characteristic !== '2a00') return { attError: ATT_READ_NOT_PERMITTED };
-    return new TextEncoder().encode(this.#unit.options.name ?? this.#unit.options.model ?? 'demo-board');
+    return new TextEncoder().encode(this.#name());
   }
 
   send(message: Uint8Array): void {

@@ -10,7 +10,7 @@ import { bodyOf, GlobalRc, ok, OS_QUERY_NO_ANSWER, OS_RTC_NOT_SET, osError, rc, 
 const HEADER_BYTES = 8;
 
 export interface ServerHost {
-  readonly personality: 'application' | 'recovery';
+  readonly personality: 'application' | 'recovery' | 'loader';
   readonly cbor: 'indefinite' | 'definite';
   readonly legacyRc: boolean;
   readonly verboseErrors: boolean;
@@ -26,6 +26,8 @@ export interface ServerHost {
   readonly model: string;
   readonly processMs: number;
   readonly hasImageGroup: boolean;
+  /** Undefined: there is no settings group. */
+  readonly settings: { set(name: string, value: Uint8Array): void; save(): void } | undefined;
   /** The unit's clock; undefined until somebody sets it. */
   readonly datetime: { get(): string | undefined; set(text: string): void };
   after(delayMs: number, fn: () => void): void;
@@ -93,6 +95,7 @@ export class SmpServer {
       return answer(rc(GlobalRc.notSupported));
     if (group === 1) return this.#host.image(command, isWrite, request, answer);
     if (group === 0) return this.#os(command, isWrite, request, answer);
+    if (group === 3 && isWrite && host.settings) return answer(this.#setting(host.settings, command, request));
     answer(rc(GlobalRc.notSupported));
   }
 
@@ -129,6 +132,17 @@ export class SmpServer {
     if (!isWrite) return now === undefined ? osError(OS_RTC_NOT_SET) : ok({ datetime: now });
     if (typeof text !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text)) return rc(GlobalRc.invalid);
     datetime.set(text);
+    return ok();
+  }
+
+  /** Zephyr: a value is a byte string, a name a text. */
+  #setting(settings: NonNullable<ServerHost['settings']>, command: number, request: Map<string, unknown>): Reply {
+    const name = request.get('name');
+    const value = request.get('val');
+    if (command === 3) settings.save();
+    else if (command !== 0) return rc(GlobalRc.notSupported);
+    else if (typeof name !== 'string' || !(value instanceof Uint8Array)) return rc(GlobalRc.invalid);
+    else settings.set(name, value);
     return ok();
   }
 

@@ -10,6 +10,7 @@ import { PoweredUnit } from '../powered-unit.js';
 import { ImageGroup } from './image-group.js';
 import { ImageSlots, type SlotName, type SwapType } from './image-slots.js';
 import { InPlaceSlots } from './in-place-slots.js';
+import { LoaderSlots } from './loader-slots.js';
 import { compareVersions, dependencies, imageIsValid, versionText } from './mcuboot-image.js';
 import type { SmpOptions } from './options.js';
 import { RecoveryGroup } from './recovery-group.js';
@@ -38,6 +39,15 @@ const DIRECT_XIP = 4;
 const DIRECT_XIP_REVERT = 5;
 const RAM_LOAD = 6;
 const OVERWRITE = 2;
+const FIRMWARE_LOADER = 7;
+const SWAP_OFFSET = 9;
+/** Modes whose application has nowhere to put an image. */
+const WITHOUT_IMAGE_GROUP: ReadonlySet<number> = new Set([0, FIRMWARE_LOADER, 8]);
+/** The setting that names the loader. */
+const LOADER_NAME = 'fw_loader/adv_name';
+
+/** Who answers: the application, MCUboot itself, or its firmware loader. */
+export type Personality = 'application' | 'recovery' | 'loader';
 
 export class SmpUnit extends PoweredUnit {
   readonly memory: FlashMemory;
@@ -50,7 +60,10 @@ export class SmpUnit extends PoweredUnit {
   boots = 0;
   readonly #key: KeyObject | undefined;
   #server: SmpServer | undefined;
-  #personality: 'application' | 'recovery' = 'application';
+  #personality: Personality = 'application';
+  readonly #settings = new Map<string, Uint8Array>();
+  /** What a reset leaves of them. */
+  #savedSettings = new Map<string, Uint8Array>();
   #transport: TransportSide | undefined;
   #wasTouched = false;
   #lastMessageAtMs = 0;
@@ -79,12 +92,26 @@ export class SmpUnit extends PoweredUnit {
     );
     const mode = options.mode ?? 3;
     const inPlace = mode === DIRECT_XIP || mode === DIRECT_XIP_REVERT || mode === RAM_LOAD;
-    this.slots = inPlace ? new InPlaceSlots(this.memory, mode === DIRECT_XIP_REVERT) : new ImageSlots(this.memory);
-    this.images = second ? [this.slots, new ImageSlots(this.memory, 1, !options.networkCore)] : [this.slots];
+    this.slots = inPlace
+      ? new InPlaceSlots(this.memory, mode === DIRECT_XIP_REVERT)
+      : mode === FIRMWARE_LOADER
+        ? new LoaderSlots(this.memory)
+        : new ImageSlots(this.memory, 0, true, mode === SWAP_OFFSET ? 1 : 0);
+    this.images = second ? [this.slots, this.#secondSlots(inPlace)] : [this.slots];
     this.#install(this.slots, options.image);
-    if (this.slots instanceof InPlaceSlots) this.slots.confirmFactoryImage();
+    if (this.slots instanceof LoaderSlots && options.loader) {
+      this.memory.preset(this.slots.secondary, 0, options.loader);
+    }
     if (second && this.images[1]) this.#install(this.images[1], second.image);
+    for (const slots of this.images) if (slots instanceof InPlaceSlots) slots.confirmFactoryImage();
     this.boot();
+  }
+
+  #secondSlots(inPlace: boolean): ImageSlots {
+    const { mode, networkCore } = this.options;
+    return inPlace && !networkCore
+      ? new InPlaceSlots(this.memory, mode === DIRECT_XIP_REVERT, 1)
+      : new ImageSlots(this.memory, 1, !networkCore);
   }
 
   #install(slots: ImageSlots, image: Uint8Array | undefined): void {
@@ -93,7 +120,7 @@ export class SmpUnit extends PoweredUnit {
     this.memory.preset(slots.primary, 0, image);
   }
 
-  get personality(): 'application' | 'recovery' {
+  get personality(): Personality {
     return this.#personality;
   }
 
@@ -127,6 +154,12 @@ export class SmpUnit extends PoweredUnit {
     return this.imageSha256(this.slots);
   }
 
+  /** Under which the loader advertises; undefined while it has not been named. */
+  get loaderName(): string | undefined {
+    const name = this.#savedSettings.get(LOADER_NAME);
+    return name && new TextDecoder().decode(name);
+  }
+
   /** SHA-256 of the image file that runs as this image; undefined without a valid one. */
   imageSha256(slots: ImageSlots): string | undefined {
     const image = slots.image(slots.active);
@@ -137,19 +170,23 @@ export class SmpUnit extends PoweredUnit {
 
   protected override onDown(powerLost: boolean): void {
     if (powerLost) this.#bootMode = 0;
+    this.#settings.clear();
     this.#server = undefined;
     this.#transport?.stopped();
   }
 
   protected override boot(): void {
     this.boots += 1;
+    if (this.slots instanceof LoaderSlots) return this.#bootWithLoader(this.slots);
     if (this.#bootMode === BOOT_MODE_RECOVERY && (this.options.recovery ?? true)) return this.#bootActive();
     const moves = this.images.flatMap((slots) => this.#moveOf(slots) ?? []);
     this.#order = [];
     if (moves.length > 0) return this.#moveThenBoot(moves);
-    const { active } = this.slots;
-    this.slots.chooseAtBoot(this.#key);
-    if (this.slots.active !== active) this.#wasSwapped = true;
+    for (const slots of this.images) {
+      const { active } = slots;
+      slots.chooseAtBoot(this.#key);
+      if (slots.active !== active) this.#wasSwapped = true;
+    }
     this.#bootActive();
   }
 
@@ -219,13 +256,23 @@ export class SmpUnit extends PoweredUnit {
     return image ? versionText(image.version) : 'nothing';
   }
 
+  /** The loader runs when it was asked for, and when there is no application. */
+  #bootWithLoader(slots: LoaderSlots): void {
+    slots.isLoader = false;
+    slots.isLoader = this.#bootMode === BOOT_MODE_RECOVERY || !slots.activeIsValid(this.#key);
+    this.#bootMode = 0;
+    this.#bootActive();
+  }
+
   #bootActive(): void {
     const isValid = this.slots.activeIsValid(this.#key);
     const hasRecovery = this.options.recovery ?? true;
     const stays = (this.#bootMode === BOOT_MODE_RECOVERY || !isValid) && hasRecovery;
     this.#bootMode = 0;
-    this.#personality = stays ? 'recovery' : 'application';
-    if (this.#wasSwapped && this.options.faults?.muteAfterActivation) this.#isMute = true;
+    this.#personality = stays ? 'recovery' : this.#isLoader() ? 'loader' : 'application';
+    if (this.#personality === 'loader')
+      this.#wasSwapped = true; // what starts next is another application
+    else if (this.#wasSwapped && this.options.faults?.muteAfterActivation) this.#isMute = true;
     if (!isValid && !stays) {
       // No image and no recovery: nothing will ever answer.
       this.log('booted', 'nothing');
@@ -234,8 +281,12 @@ export class SmpUnit extends PoweredUnit {
     this.#wasTouched = false;
     this.#server = this.#makeServer();
     this.setRunning();
-    this.log('booted', stays ? 'recovery' : this.#runningVersion());
+    this.log('booted', this.#personality === 'application' ? this.#runningVersion() : this.#personality);
     if (!this.#isMute) this.#transport?.started();
+  }
+
+  #isLoader(): boolean {
+    return this.slots instanceof LoaderSlots && this.slots.isLoader;
   }
 
   #rebootMs(): number {
@@ -283,7 +334,7 @@ export class SmpUnit extends PoweredUnit {
       images: this.images,
       frugalList: options.frugalList ?? false,
       imageCheck: options.imageCheck ?? false,
-      hasTrial: mode !== DIRECT_XIP && mode !== RAM_LOAD,
+      hasTrial: mode !== DIRECT_XIP && mode !== RAM_LOAD && mode !== FIRMWARE_LOADER,
       directUpload: options.directUpload ?? false,
       longHashes: options.longHashes ?? false,
       progressiveErase: options.progressiveErase ?? false,
@@ -297,6 +348,13 @@ export class SmpUnit extends PoweredUnit {
         this.after(REVERT_AFTER_CONFIRM_MS, () => this.goDown(this.#rebootMs()));
       },
     });
+  }
+
+  #settingsStore(): { set(name: string, value: Uint8Array): void; save(): void } {
+    return {
+      set: (name, value) => void this.#settings.set(name, value),
+      save: () => void (this.#savedSettings = new Map([...this.#savedSettings, ...this.#settings])),
+    };
   }
 
   #makeServer(): SmpServer {
@@ -314,7 +372,8 @@ export class SmpUnit extends PoweredUnit {
         hasParams: options.hasParams ?? true,
         hasBootloaderInfo: options.hasBootloaderInfo ?? true,
         hasOsInfo: options.hasOsInfo ?? true,
-        hasImageGroup: options.hasImageGroup ?? true,
+        hasImageGroup: options.hasImageGroup ?? !WITHOUT_IMAGE_GROUP.has(options.mode ?? 3),
+        settings: (options.hasSettings ?? options.mode === FIRMWARE_LOADER) ? this.#settingsStore() : undefined,
         mode: options.mode ?? 3,
         noDowngrade: options.noDowngrade ?? false,
         nodeName: options.deviceId ?? 'SIM-0001',

@@ -57,6 +57,8 @@ export interface McubootFileImage {
 export interface McubootFile {
   readonly format: string;
   readonly images: readonly McubootFileImage[];
+  /** For which the application was built, where a manifest says so. */
+  readonly board?: string;
   readonly notes: readonly string[];
 }
 
@@ -120,8 +122,10 @@ function openPackage(archive: ZipArchive, checks: McubootChecks): McubootFile {
   checkDependencies(images);
   const named = new Set([MANIFEST, ...manifest.files.map(({ file }) => file)]);
   const boards = new Set(manifest.files.flatMap(({ board }) => board ?? []));
+  const board = manifest.files.find((file) => file.image === 0)?.board ?? [...boards][0];
   return {
     format: MCUBOOT_PACKAGE_FORMAT,
+    ...(board !== undefined && { board }),
     images: [...images].sort((a, b) => a.image - b.image || (a.slot ?? 0) - (b.slot ?? 0)),
     notes: [
       ...(manifest.name === undefined ? [] : [`package ${manifest.name}`]),
@@ -189,12 +193,12 @@ function checkDependencies(images: readonly McubootFileImage[]): void {
 }
 
 /**
- * @returns the description that server and agent compare.
+ * @returns the description that server and agent compare; `hardware` holds `board`, where a manifest names it.
  * @throws ArtifactError for the first check that fails.
  */
 export function describeMcubootFile(file: Uint8Array | ByteSource, checks: McubootChecks = {}): ArtifactDescription {
   const source = sourceOf(file);
-  const { format, images, notes } = openMcubootFile(source, checks);
+  const { format, images, notes, board } = openMcubootFile(source, checks);
   const described = images.map(({ image, slot, kind, member, checked }) =>
     describeImage(checked, {
       image,
@@ -211,7 +215,7 @@ export function describeMcubootFile(file: Uint8Array | ByteSource, checks: Mcubo
     sizeBytes: source.length,
     images: described,
     signatures: images.flatMap(({ member, checked }) => describeSignatures(checked, member ?? 'application')),
-    hardware: {},
+    hardware: board === undefined ? {} : { board },
     notes,
   };
 }

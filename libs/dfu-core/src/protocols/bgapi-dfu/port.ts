@@ -117,7 +117,9 @@ export class BgapiPort {
   *next(names: readonly MessageName[], withinMs: number): Session<Packet | undefined> {
     for (let strays = 0; strays < MAX_STRAY_PIECES; strays++) {
       for (let packet = this.#waiting.shift(); packet; packet = this.#waiting.shift()) {
-        if (names.some((name) => isNamed(packet, name))) return packet;
+        if (!names.some((name) => isNamed(packet, name))) continue;
+        yield* this.talk.heardAnswer();
+        return packet;
       }
       const bytes = yield* this.talk.receive(SERIAL_CHANNEL, withinMs);
       if (!bytes) {

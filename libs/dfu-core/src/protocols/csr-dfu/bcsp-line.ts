@@ -116,7 +116,9 @@ export class BcspLine {
       // A frame ends with C0: as many as there are, so many strays.
       const ends = bytes.reduce((count, byte) => count + (byte === 0xc0 ? 1 : 0), 0);
       spentMs = bytes.length * BYTE_MS + (ends * STRAY_MS) / 2;
-      for (const event of this.#engine.push(bytes)) {
+      const events = this.#engine.push(bytes);
+      if (events.some(({ kind }) => kind === 'link-up' || kind === 'datagram')) yield* this.talk.heardAnswer();
+      for (const event of events) {
         if (event.kind === 'link-up') this.#isUp = true;
         else if (event.kind === 'datagram') {
           if (this.#datagrams.length < MAX_DATAGRAMS) this.#datagrams.push(event);

@@ -172,7 +172,9 @@ export class MelodyCli {
     for (let pieces = 0; pieces < MAX_PIECES && lines.length < MAX_LINES; pieces++) {
       for (let line = this.#ready.shift(); line !== undefined; line = this.#ready.shift()) {
         lines.push(line);
-        if (isLast(line)) return { lines, isComplete: true };
+        if (!isLast(line)) continue;
+        yield* this.talk.heardAnswer();
+        return { lines, isComplete: true };
       }
       if (leftMs <= 0) break;
       const bytes = yield* this.talk.receive(SERIAL_CHANNEL, leftMs);

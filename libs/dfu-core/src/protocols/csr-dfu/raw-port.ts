@@ -5,6 +5,8 @@
  * Source: BC127_firmware_update_passthrough (ipaq3115) and BC127_Firmware (Tympan): `DFU`, 500 ms, 115200 8E1.
  */
 import { DrydockError, InvariantError } from '../../errors.js';
+import { decodeBcsp } from '../../framing/bcsp/packet.js';
+import { SlipDecoder } from '../../framing/slip.js';
 import type { Identification, RawPortAccess, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { LinkTalk } from '../../session/link-talk.js';
@@ -19,6 +21,8 @@ const AFTER_DFU_MS = 500;
 const ESTABLISH_MS = 10_000;
 const LOOK_MS = 2_000;
 const LOOKS = 10;
+/** Header, largest payload, CRC. */
+const MAX_FRAME_BYTES = 4 + 0xfff + 2;
 
 /** @returns what ran before; the module is in DFU mode or in its loader afterwards, and nothing else was done to it. */
 export function* enterCsrDfuMode(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification> {
@@ -80,4 +84,18 @@ function* leave(link: LinkInfo, request: UpdateRequest, before: Identification |
   }
 }
 
-export const csrRawPort: RawPortAccess = { line: DFU_LINE, enter: enterCsrDfuMode, leave };
+/** A frame of BCSP whose header adds up. */
+function listener(): (bytes: Uint8Array) => boolean {
+  const frames = new SlipDecoder(MAX_FRAME_BYTES);
+  return (bytes) =>
+    frames.push(bytes).some((frame) => {
+      try {
+        decodeBcsp(frame);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+export const csrRawPort: RawPortAccess = { line: DFU_LINE, enter: enterCsrDfuMode, listener, leave };

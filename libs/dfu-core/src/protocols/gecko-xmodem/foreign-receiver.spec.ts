@@ -106,20 +106,24 @@ describe('XMODEM-CRC to rx of lrzsz', () => {
   it.each([
     ['a quiet line', 0],
     ['a line that spoils every fifth block', 5],
-  ])('over %s every byte arrives', async (_, spoilEvery) => {
-    if (!isInstalled) return expect(isInstalled).toBe(false);
-    const file = randomBytes(3000);
-    const path = join(folder, `took-${spoilEvery}`);
-    const port = new ReceiverPort(path, spoilEvery);
-    try {
-      await play(send(file), port, file);
-      await new Promise((resolve) => port.child!.once('close', resolve));
-      const took = readFileSync(path);
-      expect(took.subarray(0, file.length)).toEqual(file);
-      // The last block is filled up.
-      expect(took.length).toBe(Math.ceil(file.length / 128) * 128);
-    } finally {
-      port.child?.kill('SIGKILL');
-    }
-  }, 120_000);
+  ])(
+    'over %s every byte arrives',
+    async (_, spoilEvery) => {
+      if (!isInstalled) return expect(isInstalled).toBe(false);
+      const file = randomBytes(3000);
+      const path = join(folder, `took-${spoilEvery}`);
+      const port = new ReceiverPort(path, spoilEvery);
+      try {
+        await play(send(file), port, file);
+        await new Promise((resolve) => port.child!.once('close', resolve));
+        const took = readFileSync(path);
+        expect(took.subarray(0, file.length)).toEqual(file);
+        // The last block is filled up.
+        expect(took.length).toBe(Math.ceil(file.length / 128) * 128);
+      } finally {
+        port.child?.kill('SIGKILL');
+      }
+    },
+    120_000,
+  );
 });

@@ -73,7 +73,9 @@ export class Terminal {
       yield* this.drain();
       yield* this.write(attempt % 2 === 0 ? WAKE_UP : Choice.Menu);
       const menu = yield* this.until(findMenu, MENU_MS);
-      if (menu) return menu;
+      if (!menu) continue;
+      yield* this.talk.heardAnswer();
+      return menu;
     }
     return undefined;
   }

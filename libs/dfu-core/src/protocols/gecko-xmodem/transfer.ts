@@ -65,6 +65,7 @@ export class Transfer {
     if (!(yield* terminal.until(isAskedToBegin, START_MS))) {
       throw new StartOverError('link.timeout', { withinMs: START_MS, detail: 'the upload did not begin' });
     }
+    yield* terminal.talk.heardAnswer();
     terminal.clear();
   }
 

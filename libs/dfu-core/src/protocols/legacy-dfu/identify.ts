@@ -8,7 +8,7 @@
  * Device Information Service 1.1.
  */
 import { strFromU8 } from 'fflate';
-import { DrydockError, MalformedFrameError, TargetRefusedError } from '../../errors.js';
+import { DrydockError, isSecurityRefusal, MalformedFrameError, TargetRefusedError } from '../../errors.js';
 import type { Identification } from '../../session/protocol.js';
 import type { Channel, LinkInfo, Session } from '../../session/session.js';
 import { decodeRevision } from './codec.js';
@@ -134,9 +134,7 @@ function* readText(talk: LinkTalk, channel: Channel): Session<string | undefined
     bytes = yield* talk.query(channel);
   } catch (error) {
     // A characteristic behind encryption, or a refused read, is one that cannot be read.
-    if (error instanceof TargetRefusedError || (error instanceof DrydockError && error.code === 'link.auth-required')) {
-      return undefined;
-    }
+    if (error instanceof TargetRefusedError || isSecurityRefusal(error)) return undefined;
     throw error;
   }
   const text = strFromU8(bytes.subarray(0, MAX_TEXT_BYTES)).replace(/\0+$/, '').trim();

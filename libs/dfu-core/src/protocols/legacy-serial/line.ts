@@ -55,6 +55,7 @@ export class SerialLine {
       const expected = yield* this.#acknowledgement(ACKNOWLEDGE_MS);
       if (expected === undefined) continue;
       this.#next = expected;
+      yield* this.talk.heardAnswer();
       return expected;
     }
     return undefined;
@@ -75,12 +76,14 @@ export class SerialLine {
       for (let pieces = 0; pieces < SEQUENCE_NUMBERS; pieces++) {
         const acknowledged = yield* this.#acknowledgement(ACKNOWLEDGE_MS);
         if (acknowledged === undefined) break;
+        // The packet before was acknowledged twice.
+        if (acknowledged === number) continue;
+        yield* this.talk.heardAnswer();
         if (acknowledged === wanted) {
           this.#next = wanted;
           return;
         }
-        // The packet before was acknowledged twice.
-        if (acknowledged !== number) throw new TargetRestartedError(acknowledged);
+        throw new TargetRestartedError(acknowledged);
       }
     }
     throw new LinkError('link.timeout', { withinMs, detail: `packet ${number} was not acknowledged` });

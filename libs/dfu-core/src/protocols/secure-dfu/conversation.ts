@@ -123,7 +123,10 @@ export class Conversation extends LinkTalk {
       if (!frame) return undefined;
       const answer = this.#decode(frame);
       if (!answer) continue;
-      if (isAnswerTo(answer, opcode)) return answer;
+      if (isAnswerTo(answer, opcode)) {
+        yield* this.heardAnswer();
+        return answer;
+      }
       if (isAnswerTo(answer, Opcode.CalculateChecksum)) this.onReceipt?.(answer);
     }
     throw new LinkError('link.corrupt', { detail: `${MAX_STRAY_FRAMES} answers to nothing that was asked` });

@@ -7,7 +7,7 @@
  * Sources: Bluetooth SIG, Device Information Service 1.1; nRF5 SDK 17, nrf_dfu_req_handler.c (NRF_DFU_PROTOCOL_REDUCED).
  */
 import { strFromU8 } from 'fflate';
-import { DrydockError, TargetRefusedError } from '../../errors.js';
+import { DrydockError, isSecurityRefusal, TargetRefusedError } from '../../errors.js';
 import type { Identification, RunningImage } from '../../session/protocol.js';
 import type { Channel, Identity, LinkInfo, Session } from '../../session/session.js';
 import { applicationAddress, bootloaderAddress } from './addresses.js';
@@ -142,9 +142,7 @@ function* readText(talk: Conversation, channel: Channel): Session<string | undef
     bytes = yield* talk.query(channel);
   } catch (error) {
     // A characteristic behind encryption, or a refused read, is one that cannot be read.
-    if (error instanceof TargetRefusedError || (error instanceof DrydockError && error.code === 'link.auth-required')) {
-      return undefined;
-    }
+    if (error instanceof TargetRefusedError || isSecurityRefusal(error)) return undefined;
     throw error;
   }
   const text = strFromU8(bytes.subarray(0, MAX_TEXT_BYTES)).replace(/\0+$/, '').trim();

@@ -9,7 +9,7 @@
  * Service 1.1.
  */
 import { strFromU8 } from 'fflate';
-import { DrydockError, MalformedFrameError } from '../../errors.js';
+import { DrydockError, isSecurityRefusal, MalformedFrameError } from '../../errors.js';
 import type { Identification } from '../../session/protocol.js';
 import type { Channel, LinkInfo, Session } from '../../session/session.js';
 import type { Talk } from '../silabs/talk.js';
@@ -95,8 +95,8 @@ function* optional<T>(talk: Talk, channel: Channel, decode: (value: Uint8Array) 
     return decode(yield* talk.query(channel));
   } catch (error) {
     if (error instanceof MalformedFrameError) return undefined;
-    const refused = error instanceof DrydockError && ['target.refused', 'link.auth-required'].includes(error.code);
-    if (refused) return undefined;
+    if (isSecurityRefusal(error) || (error instanceof DrydockError && error.code === 'target.refused'))
+      return undefined;
     throw error;
   }
 }

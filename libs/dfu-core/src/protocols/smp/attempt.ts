@@ -19,6 +19,8 @@ export class Attempt {
   pendingByUs = false;
   /** Serial recovery was entered by us, and nothing was erased in it yet. */
   inRecoveryByUs = false;
+  /** Where the firmware loader that we entered is found while it runs. */
+  loader: { readonly name: string; address?: string } | undefined;
   /** Images whose slot was just erased by us. */
   readonly erased = new Set<number>();
   /** The wanted images were seen running. */
@@ -27,6 +29,8 @@ export class Attempt {
   constructor(
     readonly client: SmpClient,
     readonly request: UpdateRequest,
+    /** By which a firmware loader is to advertise; another for each update. */
+    readonly loaderName: string,
   ) {}
 
   /**
@@ -36,6 +40,8 @@ export class Attempt {
   checkIdentity({ identity: actual, mode }: Identification): void {
     const expected = this.request.expectIdentity ?? this.before?.identity;
     if (!expected || (expected.kind === actual.kind && expected.value === actual.value)) return;
+    // The loader has an address of its own; that it is ours, the name tells that we gave it.
+    if (this.loader && mode === 'bootloader') return;
     const namedLater = mode === 'bootloader' && expected.kind === 'serial-number' && actual.kind !== 'serial-number';
     const namedNow =
       this.before?.mode === 'bootloader' && actual.kind === 'serial-number' && !this.request.expectIdentity;
@@ -64,8 +70,19 @@ export class Attempt {
    */
   returnHint(afterMs = 0): ReconnectHint {
     const { link, options } = this.client;
+    if (link.kind === 'ble' && this.loader) {
+      const { name, address } = this.loader;
+      return { ...(afterMs > 0 && { afterMs }), ...(address === undefined ? { name } : { addresses: [address] }) };
+    }
+    const home = this.before?.identity;
+    const isElsewhere = home?.kind === 'ble-address' && home.value !== link.identity.value;
+    const addresses = isElsewhere ? { addresses: [home.value] } : {};
     const byName = link.kind === 'ble' && options['identity'] === 'node-name' && link.name !== undefined;
-    return { ...(afterMs > 0 && { afterMs }), ...(byName && link.name !== undefined && { name: link.name }) };
+    return {
+      ...(afterMs > 0 && { afterMs }),
+      ...addresses,
+      ...(byName && link.name !== undefined && { name: link.name }),
+    };
   }
 
   /** Waits for the unit after a reset. @throws DrydockError `target.did-not-return` and what is found instead of it. */

@@ -4,6 +4,7 @@
  */
 import type { ErrorParams } from '@drydock/contracts';
 import { DrydockError, InvariantError, LinkError, MalformedFrameError } from '../../errors.js';
+import { AnswerNote } from '../../session/answer-note.js';
 import type { Effect, Input, LinkInfo, MarkStep, ReconnectHint } from '../../session/session.js';
 import { addressOf, decodeMessage, decodeRefusal, encodeRequest } from './codec.js';
 import { Rc, SmpRefusedError } from './errors.js';
@@ -53,6 +54,9 @@ export class SmpClient {
   readonly #queue: TransportEvent[] = [];
   #stopAsked = false;
   #committed = false;
+  readonly #note = new AnswerNote();
+  /** Numbers of the requests since `touched`: an answer to an earlier one is not the one that the note waits for. */
+  readonly #sinceTouched = new Set<number>();
   /** Whoever spoke on this line before us may have been cut off in the middle of his. */
   #desynchronised = true;
 
@@ -138,6 +142,7 @@ export class SmpClient {
     if (input.kind === 'closed') throw new LinkError('link.lost', { detail: 'the other end is gone' });
     if (input.kind === 'failed') throw failureOf(input.code, input.params);
     if (input.kind === 'done' && step === 'activating') this.#committed = true;
+    if (input.kind === 'done' && step === 'touched') this.#note.touched();
     if (input.kind !== 'done')
       throw new DrydockError('gateway.journal', { detail: `mark was answered by ${input.kind}` });
   }
@@ -179,6 +184,8 @@ export class SmpClient {
       const withinMs = 5000 + Math.ceil(bytes.length * SLOWEST_MS_PER_BYTE);
       yield* this.#done({ kind: 'send', channel, bytes, acknowledged: false, withinMs });
     }
+    this.#note.sent();
+    if (this.#note.isOpen) this.#sinceTouched.add(sequence);
     return sequence;
   }
 
@@ -199,7 +206,11 @@ export class SmpClient {
       if (event) {
         if (event.kind === 'damaged') return event;
         try {
-          return { kind: 'message', message: decodeMessage(event.bytes) };
+          const message = decodeMessage(event.bytes);
+          if (this.#note.isOpen && isAnswer(message, this.#sinceTouched)) {
+            yield* this.#note.heard(this.#link, (effect) => this.perform(effect));
+          }
+          return { kind: 'message', message };
         } catch (error) {
           if (!(error instanceof MalformedFrameError)) throw error;
           return { kind: 'damaged', detail: error.message };
@@ -271,6 +282,11 @@ export class SmpClient {
     this.#version = wanted;
     return true;
   }
+}
+
+/** A console that repeats what it hears sends requests back, not answers. */
+function isAnswer({ header }: Message, sent: ReadonlySet<number>): boolean {
+  return (header.op & 1) === 1 && sent.has(header.sequence);
 }
 
 function failureOf(code: DrydockError['code'], params: ErrorParams | undefined): DrydockError {

@@ -25,6 +25,7 @@ import {
   type ParamsAnswer,
   type Refusal,
   type Request,
+  SettingsCommand,
   type SlotInfo,
   type SlotInfoAnswer,
   type UploadAnswer,
@@ -124,6 +125,8 @@ const ADDRESSES: Readonly<Record<Request['kind'], Address>> = {
   'upload-next': { op: Op.Write, group: Group.Image, command: ImageCommand.Upload },
   erase: { op: Op.Write, group: Group.Image, command: ImageCommand.Erase },
   'slot-info': { op: Op.Read, group: Group.Image, command: ImageCommand.SlotInfo },
+  'set-setting': { op: Op.Write, group: Group.Settings, command: SettingsCommand.Value },
+  'save-settings': { op: Op.Write, group: Group.Settings, command: SettingsCommand.Save },
 };
 
 /** @returns the whole message. Containers have definite length, integers are as short as they can be. */
@@ -145,6 +148,11 @@ function bodyOf(request: Request): Map<string, unknown> {
       return fields([
         ['force', request.force],
         ['boot_mode', request.bootMode],
+      ]);
+    case 'set-setting':
+      return new Map<string, unknown>([
+        ['name', request.name],
+        ['val', request.value],
       ]);
     case 'set-state':
       // "Confirm what runs" is spelled with the flag alone.
@@ -172,6 +180,7 @@ function bodyOf(request: Request): Map<string, unknown> {
     case 'datetime':
     case 'list':
     case 'slot-info':
+    case 'save-settings':
       return new Map();
   }
 }

@@ -22,7 +22,7 @@ import { BootMode, type Body, type ImageState, type Request, type SlotInfoAnswer
 import { readList } from './survey.js';
 
 /** What may be asked alone: all but the parts of an upload. */
-export type SmpCommand = Exclude<Request, { kind: 'upload-first' | 'upload-next' }>;
+export type SmpCommand = Exclude<Request, { kind: 'upload-first' | 'upload-next' | 'set-setting' | 'save-settings' }>;
 /** By the fields of the protocol; values are text, numbers, booleans, lists and objects of them. */
 export type SmpAnswer = Readonly<Record<string, unknown>>;
 

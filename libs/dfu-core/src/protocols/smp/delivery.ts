@@ -117,7 +117,8 @@ function* deliverOne(
   const { client, request } = attempt;
   const { transport } = client;
   const { wanted } = reader;
-  const inRecovery = found.mode === 'bootloader';
+  // The firmware loader is a full server; only MCUboot's own recovery knows less.
+  const inRecovery = found.mode === 'bootloader' && !found.isLoader;
   const upload = new Upload(client, {
     reader,
     progress,

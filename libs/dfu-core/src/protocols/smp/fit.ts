@@ -1,6 +1,7 @@
 /** Whether an artifact may go to a unit: format, way of booting, size, version, what its images need of each other. */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
 import type { ArtifactDescription, ImageDescription } from '../../image/description.js';
+import { isSameBoard } from '../../image/mcuboot/board.js';
 import { MCUBOOT_FORMATS } from '../../image/mcuboot/file.js';
 import { compareMcubootVersions, parseMcubootVersion } from '../../image/mcuboot/format.js';
 import type { FitResult, Identification } from '../../session/protocol.js';
@@ -28,17 +29,26 @@ export function fitArtifact(
   if (!ARTIFACT_FORMATS.includes(artifact.format) || artifact.images.some(({ runningHash }) => !runningHash)) {
     return no('artifact.wrong-hardware', { actual: artifact.format, expected: ARTIFACT_FORMATS.join(', ') });
   }
-  for (const [fact, value] of Object.entries(artifact.hardware)) {
-    if (found.hardware[fact] !== value) {
-      const params = { actual: `${fact} ${value}`, expected: `${fact} ${found.hardware[fact] ?? 'unknown'}` };
-      return no('artifact.wrong-hardware', params);
-    }
-  }
+  const misfit = hardwareRefusal(found, artifact);
+  if (misfit) return misfit;
   for (const image of artifact.images) {
     const refusal = refusalOf(image, found, artifact, options.allowDowngrade);
     if (refusal) return refusal;
   }
   return { fits: true };
+}
+
+/** A device need not say what board it is; one that does must be the file's. */
+function hardwareRefusal(found: Identification, { hardware }: ArtifactDescription): FitResult | undefined {
+  for (const [fact, value] of Object.entries(hardware)) {
+    const stated = found.hardware[fact === 'board' ? 'platform' : fact];
+    const fits =
+      fact === 'board' ? stated === undefined || isSameBoard(String(value), String(stated)) : stated === value;
+    if (fits) continue;
+    const params = { actual: `${fact} ${value}`, expected: `${fact} ${stated ?? 'unknown'}`, field: fact };
+    return no('artifact.wrong-hardware', params);
+  }
+  return undefined;
 }
 
 function refusalOf(

@@ -1,7 +1,7 @@
 /**
  * What can be said in SMP, the Simple Management Protocol of Zephyr and Mynewt ("mcumgr"), for updates.
  *
- * Source: Zephyr `doc/services/device_mgmt/smp_protocol.rst`, `smp_groups/smp_group_0.rst`, `smp_group_1.rst`;
+ * Source: Zephyr `doc/services/device_mgmt/smp_protocol.rst`, `smp_groups/smp_group_0.rst`, `smp_group_1.rst`, `smp_group_3.rst`;
  * mcu-tools/mcuboot `boot/boot_serial/src/boot_serial.c` for serial recovery.
  */
 
@@ -11,9 +11,10 @@ export type Op = (typeof Op)[keyof typeof Op];
 /** Two bits of the header. Version 2 differs only in how errors of a group are told. */
 export const Version = { V1: 0, V2: 1 } as const;
 
-export const Group = { Os: 0, Image: 1 } as const;
+export const Group = { Os: 0, Image: 1, Settings: 3 } as const;
 export const OsCommand = { Echo: 0, DateTime: 4, Reset: 5, Params: 6, Info: 7, BootloaderInfo: 8 } as const;
 export const ImageCommand = { State: 0, Upload: 1, Erase: 5, SlotInfo: 6 } as const;
+export const SettingsCommand = { Value: 0, Save: 3 } as const;
 
 /** `reset` into this: MCUboot's serial recovery, or the firmware loader. */
 export const BOOT_MODE_BOOTLOADER = 1;
@@ -59,7 +60,10 @@ export type Request =
     }
   | { readonly kind: 'upload-next'; readonly data: Uint8Array; readonly offset: number }
   | { readonly kind: 'erase'; readonly slot?: number }
-  | { readonly kind: 'slot-info' };
+  | { readonly kind: 'slot-info' }
+  /** A value of the unit's settings, as the bytes that its firmware keeps; lost at a reset unless saved. */
+  | { readonly kind: 'set-setting'; readonly name: string; readonly value: Uint8Array }
+  | { readonly kind: 'save-settings' };
 
 /** The target's buffers: longest message it holds, and how many, shared by requests and answers. */
 export interface ParamsAnswer {

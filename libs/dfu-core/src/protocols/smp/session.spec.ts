@@ -59,8 +59,15 @@ const listOf = (...images: Map<string, unknown>[]): Fields => ({ images, splitSt
 function play<T>(session: Session<T>, link: LinkInfo, rows: readonly Row[]): IteratorResult<Effect, T> {
   let sequence = 0;
   let step = session.next();
+  let touched = false;
   for (const [name, expected, input] of rows) {
+    // The first answer after `touched` is told to the driver, whatever it answers.
+    if (touched && !step.done && step.value.kind === 'answered') {
+      touched = false;
+      step = session.next(DONE);
+    }
     if (step.done) throw new Error(`the session ended before: ${name}`);
+    touched ||= 'step' in expected && expected.step === 'touched';
     if (name === 'ask') {
       const request = expected as Request;
       const message = encodeRequest(request, 1, sequence);
@@ -81,7 +88,7 @@ function play<T>(session: Session<T>, link: LinkInfo, rows: readonly Row[]): Ite
       step = session.next(input as Input);
     }
   }
-  return step;
+  return touched && !step.done && step.value.kind === 'answered' ? session.next(DONE) : step;
 }
 
 function answerTo(request: Request, sequence: number, fields: Fields, link: LinkInfo): Input {

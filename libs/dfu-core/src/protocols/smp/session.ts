@@ -18,10 +18,15 @@ import { Update } from './update.js';
 export interface SmpOptions {
   /** Number of the first request of a connection, 0..255. By default random: answers to an earlier one are then strangers. */
   readonly firstSequence?: () => number;
+  /** Name that a firmware loader is given for one update. By default random. */
+  readonly loaderName?: () => string;
 }
 
 /** @returns the protocol; `smp` is the one to use, others are for tests that compare bytes. */
-export function createSmp({ firstSequence = () => Math.floor(Math.random() * 256) }: SmpOptions = {}): Protocol {
+export function createSmp({
+  firstSequence = () => Math.floor(Math.random() * 256),
+  loaderName = () => `FL_${String(Math.floor(Math.random() * 100_000)).padStart(5, '0')}`,
+}: SmpOptions = {}): Protocol {
   function clientOf(link: LinkInfo, options: Readonly<Record<string, string>>): SmpClient {
     return new SmpClient(link, options, firstSequence());
   }
@@ -41,12 +46,12 @@ export function createSmp({ firstSequence = () => Math.floor(Math.random() * 256
   }
 
   function* update(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome> {
-    const update = new Update(clientOf(link, request.linkOptions ?? {}), request);
+    const update = new Update(clientOf(link, request.linkOptions ?? {}), request, loaderName());
     return yield* update.run(() => update.updateConversation());
   }
 
   function* prove(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome> {
-    const update = new Update(clientOf(link, request.linkOptions ?? {}), request);
+    const update = new Update(clientOf(link, request.linkOptions ?? {}), request, loaderName());
     return yield* update.run(() => update.proveConversation(before));
   }
 

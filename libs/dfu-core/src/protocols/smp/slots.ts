@@ -21,9 +21,16 @@ export function isPending(entry: ImageState | undefined): boolean {
   return entry !== undefined && (entry.pending || entry.permanent);
 }
 
+const WITHOUT_TRIAL: ReadonlySet<number> = new Set([
+  BootMode.DirectXip,
+  BootMode.RamLoad,
+  BootMode.FirmwareLoader,
+  BootMode.SingleSlotRamLoad,
+]);
+
 /** Bootloaders whose applications refuse "set state": what is in the other slot starts at the next reset. */
 export function hasTrial(bootMode: number): boolean {
-  return bootMode !== BootMode.DirectXip && bootMode !== BootMode.RamLoad && bootMode !== BootMode.SingleSlotRamLoad;
+  return !WITHOUT_TRIAL.has(bootMode);
 }
 
 /** Bootloaders that start the higher version of two slots, whatever was sent last. */

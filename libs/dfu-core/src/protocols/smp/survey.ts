@@ -36,6 +36,8 @@ export interface Survey {
   readonly images: readonly ImageState[] | undefined;
   /** Who answered. */
   readonly mode: 'application' | 'bootloader';
+  /** It is MCUboot's firmware loader: a program of its own in the second slot, which replaces the application in the first. */
+  readonly isLoader: boolean;
   readonly bootMode: number;
   readonly noDowngrade: boolean;
   /** Where the target states it. */
@@ -66,11 +68,14 @@ export function* survey(client: SmpClient): Step<Survey> {
   const identity = yield* readIdentity(client);
   const slots = yield* optional(client, { kind: 'slot-info' }, decodeSlotInfo);
 
-  const answering = whoAnswers(client, params, list, [bootloaderTold, platformTold]);
+  // With a firmware loader the application has no image group: who lists images there is the loader.
+  const isLoader = mode?.mode === BootMode.FirmwareLoader && list !== undefined;
+  const answering = isLoader ? 'bootloader' : whoAnswers(client, params, list, [bootloaderTold, platformTold]);
   return {
     params,
     images: list?.images,
     mode: answering,
+    isLoader,
     bootMode: mode?.mode ?? BootMode.Unknown,
     noDowngrade: mode?.noDowngrade ?? false,
     slots,
@@ -86,7 +91,10 @@ export function* survey(client: SmpClient): Step<Survey> {
         ...(slots && roomFor(slots)),
       },
       running: answering === 'application' ? (list?.images ?? []).filter(({ active }) => active).map(asRunning) : [],
-      installed: (list?.images ?? []).filter(({ active }) => answering === 'bootloader' || !active).map(asRunning),
+      // Its own image is the loader's, not what it would start.
+      installed: (list?.images ?? [])
+        .filter(({ active }) => (answering === 'bootloader' && !isLoader) || !active)
+        .map(asRunning),
     },
   };
 }

@@ -20,8 +20,9 @@ const UNCHANGED_LOOKS = 6;
 export class Update {
   readonly #attempt: Attempt;
 
-  constructor(client: SmpClient, request: UpdateRequest) {
-    this.#attempt = new Attempt(client, request);
+  /** @param loaderName by which a firmware loader is to advertise. */
+  constructor(client: SmpClient, request: UpdateRequest, loaderName: string) {
+    this.#attempt = new Attempt(client, request, loaderName);
   }
 
   /** Never throws: whatever happens becomes an outcome. */
@@ -79,7 +80,9 @@ export class Update {
     if (found.mode === 'application' && goesThroughRecovery(attempt, found)) {
       if (this.#runsAll(found)) return yield* this.#alreadyRunning(found);
       yield* openImages(attempt, [imageForRecovery(request.artifact)]);
-      found = yield* enterRecovery(attempt);
+      found = yield* enterRecovery(attempt, found);
+      // It knows more of what is installed than an application without image list.
+      attempt.checkFit(found);
     }
     return found.mode === 'bootloader' ? yield* this.#throughRecovery(found) : yield* this.#throughApplication(found);
   }
@@ -171,6 +174,7 @@ export class Update {
       attempt.pendingByUs = (yield* setForNextBoot(client, hash, image, permanently)) || attempt.pendingByUs;
     }
     yield* reset(client);
+    attempt.loader = undefined;
     attempt.activated = true;
     attempt.needsRescue = true; // until somebody answers
 

@@ -5,7 +5,7 @@
  * Through Bean SDK, `OadProfile.m` (question for the running area of a CC254x); Bluetooth SIG, Device Information 1.1.
  */
 import { strFromU8 } from 'fflate';
-import { DrydockError, LinkError, TargetRefusedError } from '../../errors.js';
+import { DrydockError, isSecurityRefusal, LinkError } from '../../errors.js';
 import { spellBytes } from '../../image/ti-oad/format.js';
 import type { Identification, RunningImage } from '../../session/protocol.js';
 import type { Channel, Identity, LinkInfo, Session } from '../../session/session.js';
@@ -215,16 +215,13 @@ function* readText(talk: Conversation, channel: Channel): Session<string | undef
     bytes = yield* talk.query(channel);
   } catch (error) {
     // A characteristic behind encryption, or a refused read, is one that cannot be read.
-    if (error instanceof TargetRefusedError || (error instanceof DrydockError && UNREADABLE.has(error.code))) {
+    if (isSecurityRefusal(error) || (error instanceof DrydockError && error.code === 'target.refused'))
       return undefined;
-    }
     throw error;
   }
   const text = strFromU8(bytes.subarray(0, MAX_TEXT_BYTES)).replace(/\0+$/, '').trim();
   return text === '' || hasUnprintable(text) ? undefined : text;
 }
-
-const UNREADABLE: ReadonlySet<string> = new Set(['link.auth-required', 'target.refused']);
 
 /** @returns undefined when the unit is the expected one, else what was found instead. */
 export function otherUnit(found: Identification, expected: Identity): string | undefined {

@@ -1,47 +1,38 @@
 /** For the engine's model test: servers, gateways, devices, two campaigns on redundancy pairs, and what happens to them. */
 import { randomUUID } from 'node:crypto';
-import { Artifact, PauseAnswer, type Campaign } from '@drydock/contracts';
+import { PauseAnswer, type Artifact } from '@drydock/contracts';
 import { call, freshName, makeSite, TestGateway } from '../../fleet/fleet.fixture.js';
-import { draftOf, makeCampaign, uploadArtifact } from '../../reports/scripted-gateway.fixture.js';
-import { ModelDevice, TouchBook } from './model-device.fixture.js';
+import { draftCampaigns } from './model-campaigns.fixture.js';
+import { ModelDevice, TouchBook, type Firmware } from './model-device.fixture.js';
 import { Card, Life, type Ending } from './model-gateway.fixture.js';
 import { ModelServer } from './model-server.fixture.js';
-import { observe, type Seen } from './observers.fixture.js';
+import { freshEyes, observe, type Seen } from './observers.fixture.js';
+import { GATEWAYS, PAIRS, SEEN_BY, type Place } from './topology.fixture.js';
 import { VirtualDatabase } from './virtual-database.fixture.js';
-
-const GATEWAYS = ['north', 'south', 'east'] as const;
-/** Which gateways see a device; the pair of the same group hangs elsewhere. */
-const SEEN_BY: Record<'a' | 'b', readonly number[][]> = {
-  a: [[0], [0], [0, 1], [2]],
-  b: [[1], [2], [1], [2]],
-};
-const PAIRS = 4;
-
-export interface Place {
-  readonly name: string;
-  readonly gateway: TestGateway;
-  /** The first is the machine itself; more are copies of its card. */
-  lives: Life[];
-  retained: string | undefined;
-  /** Copies of the card that were made in this run. */
-  cards: Card[];
-  devices: ModelDevice[];
-}
 
 export class EngineWorld {
   readonly book = new TouchBook(() => this.database.nowMs);
   readonly places: Place[] = [];
   readonly devices: ModelDevice[] = [];
   servers: ModelServer[] = [];
-  campaigns: string[] = [];
+  /** A, B, C and U, as they are drafted. */
+  readonly campaigns: string[] = [];
+  readonly artifactOf = new Map<string, Artifact>();
+  approvers: string[] = [];
   orgId = '';
-  artifacts: Record<'a' | 'b', Artifact> = {} as never;
   /** The database was put back in this history: what was forgotten cannot be counted on. */
   restored = false;
-  seen: Seen = { passed: new Set() };
+  seen: Seen = freshEyes();
   broken: string[] = [];
   /** Turns that the last part of the last story took. */
   healedAfter = 0;
+  /** How often a person let something go on, by campaign or gateway. */
+  readonly letOn = new Map<string, number>();
+  /** Attempts of which gateways knew when the database was put back. */
+  readonly keysBefore = new Set<string>();
+  /** The database's clock went back in this history. */
+  wentBack = false;
+  private readonly firmware = new Map<string, Firmware>();
   private dataDir = '';
   private startMs = 0;
   /** What every monotonic clock counts by. */
@@ -69,6 +60,10 @@ export class EngineWorld {
     for (const life of place.lives) if (life.connected) life.down.push({ leaf, jws });
   };
 
+  get trueNowMs(): number {
+    return this.trueMs;
+  }
+
   private get http() {
     return this.servers[0]!.server;
   }
@@ -76,7 +71,13 @@ export class EngineWorld {
   private async build(): Promise<void> {
     const { http } = this;
     const models = { a: freshName('model-a'), b: freshName('model-b') };
-    this.artifacts = { a: await uploadArtifact(http, models.a), b: await uploadArtifact(http, models.b) };
+    const drafted = await draftCampaigns(http, models);
+    this.approvers = drafted.approvers;
+    for (const { id, artifact } of drafted.campaigns) {
+      this.campaigns.push(id);
+      this.artifactOf.set(id, artifact);
+      this.firmware.set(artifact.sha256, { hash: artifact.runningHashes[0]!, version: artifact.version });
+    }
     const [org] = await this.database.query<{ id: string }>('select id from orgs');
     this.orgId = org!.id;
     const sites = [await makeSite(http), await makeSite(http)];
@@ -86,14 +87,8 @@ export class EngineWorld {
     }
     for (const kind of ['a', 'b'] as const) {
       for (let group = 0; group < PAIRS; group++) {
-        const target = this.artifacts[kind].runningHashes[0]!;
-        const device = new ModelDevice(
-          `${kind}${group}`,
-          models[kind],
-          group,
-          '00'.repeat(31) + `0${group}`,
-          () => target,
-        );
+        const factory = '00'.repeat(31) + `0${group}`;
+        const device = new ModelDevice(`${kind}${group}`, models[kind], group, factory, this.firmware);
         this.devices.push(device);
         for (const at of SEEN_BY[kind][group]!) this.places[at]!.devices.push(device);
       }
@@ -117,39 +112,6 @@ export class EngineWorld {
         [`a${group}`, `b${group}`],
       ]);
     }
-    this.campaigns = [
-      await this.draft('a', [
-        { name: 'first', count: 1, gate: { minKnown: 1, maxFailureShare: 0.5, soakMs: 60_000, approval: true } },
-        { name: 'all', gate: { minKnown: 1, maxFailureShare: 1 } },
-      ]),
-      await this.draft('b', [
-        { name: 'half', percent: 50, gate: { minKnown: 2, maxFailureShare: 0.5 } },
-        { name: 'rest', percent: 50, gate: { minKnown: 1, maxFailureShare: 1 } },
-      ]),
-    ];
-  }
-
-  private async draft(kind: 'a' | 'b', stages: Record<string, unknown>[]): Promise<string> {
-    const often = { maxAttempts: 20, backOffMs: 5_000 };
-    const campaign: Campaign = await makeCampaign(
-      this.http,
-      draftOf(this.artifacts[kind], {
-        stages: stages.map((stage) => ({ ...stage, deadlineMs: 2 * 3_600_000 })),
-        timeouts: { startMs: 60_000, downloadMs: 30_000, transferMs: 90_000, activateMs: 60_000, proveMs: 60_000 },
-        retry: {
-          firmware: often,
-          device: often,
-          link: often,
-          gateway: often,
-          server: often,
-          operator: often,
-          backOffMaxMs: 20_000,
-        },
-        pace: { kind: 'ramp', startPerMinute: 1000, maxPerMinute: 1000 },
-        limits: { inFlight: 4, firstInFlight: 3, perGateway: 2 },
-      }),
-    );
-    return campaign.id;
   }
 
   private bootAll(): void {
@@ -174,7 +136,10 @@ export class EngineWorld {
     for (const device of this.devices) device.reset();
     this.bootAll();
     this.restored = false;
-    this.seen = { passed: new Set() };
+    this.wentBack = false;
+    this.keysBefore.clear();
+    this.letOn.clear();
+    this.seen = freshEyes();
     this.broken = [];
     for (const place of this.places) await place.lives[0]!.connect(undefined);
     await this.deliverAll();
@@ -187,10 +152,24 @@ export class EngineWorld {
 
   async tick(server: number, statements?: number): Promise<void> {
     await this.servers[server]!.tickDue(statements);
+    await this.noteCampaigns();
+  }
+
+  private async noteCampaigns(): Promise<void> {
     const rows = await this.database.query<{ id: string; campaign_id: string }>(
       'select id, campaign_id from deployments',
     );
     for (const row of rows) this.book.campaignOf.set(row.id, row.campaign_id);
+  }
+
+  /**
+   * One server looks at one campaign, and before it commits the other looks at another one: both see what was before.
+   * The first waits until the second is through, or stands before a lock.
+   */
+  async tickTogether(first: number, second: number): Promise<void> {
+    const [one, two] = this.servers as [ModelServer, ModelServer];
+    await one.tickSlowly(this.campaigns[first]!, () => two.tickOne(this.campaigns[second]!));
+    await this.noteCampaigns();
   }
 
   async publish(server: number, statements?: number): Promise<void> {
@@ -258,9 +237,15 @@ export class EngineWorld {
 
   cloneCard(place: Place): void {
     if (place.lives.length > 1) return;
-    const copy = place.cards[0]!.copy();
-    place.cards.push(copy);
-    place.lives.push(this.boot(place, copy));
+    this.bootCopy(place, place.cards[0]!.copy());
+  }
+
+  /** A second machine with a copy of the card. */
+  bootCopy(place: Place, card: Card): Life {
+    const life = this.boot(place, card);
+    place.cards.push(card);
+    place.lives.push(life);
+    return life;
   }
 
   wipeCard(place: Place): void {
@@ -268,6 +253,14 @@ export class EngineWorld {
     life.connected = false;
     place.cards[0] = new Card();
     place.lives[0] = this.boot(place, place.cards[0]);
+  }
+
+  /** The machines that hold or work on an attempt of the device. */
+  lifeWith(device: ModelDevice): { place: Place; life: Life } | undefined {
+    for (const place of this.places) {
+      for (const life of place.lives) if (life.has(device)) return { place, life };
+    }
+    return undefined;
   }
 
   work(place: Place, which: number, ending: Ending): string {
@@ -294,7 +287,12 @@ export class EngineWorld {
     for (const place of this.places) await this.cutOff(place);
     await this.database.load(name);
     this.book.forget();
-    this.seen.passed.clear();
+    this.seen = freshEyes();
+    for (const { cards } of this.places) {
+      for (const card of cards) {
+        for (const key of [...card.granted.keys(), ...card.started.keys(), ...card.over]) this.keysBefore.add(key);
+      }
+    }
     await this.servers[0]!.declareRestored();
     for (const place of this.places) for (const life of place.lives) life.up.length = 0;
   }
@@ -315,6 +313,7 @@ export class EngineWorld {
   /** Holds a gateway, lets it go, quarantines or releases it, as it is shown to the person now. */
   async decideOn(place: Place, what: 'hold' | 'let go' | 'quarantine' | 'release'): Promise<number> {
     const path = `/api/v1/gateways/${place.gateway.id}`;
+    this.noteLetOn(place.gateway.id);
     const shown = await call(this.http, 'GET', path);
     const headers = { 'if-match': shown.headers.get('etag') ?? '' };
     if (what === 'hold') return this.act(path, { hold: { note: 'because' } }, 'PATCH', headers);
@@ -342,13 +341,33 @@ export class EngineWorld {
     const campaign = this.campaigns[index]!;
     const status = await this.act(`/api/v1/campaigns/${campaign}/resume`);
     if (status === 200) this.book.forget(campaign);
+    this.noteLetOn(campaign);
+    return status;
+  }
+
+  private noteLetOn(id: string): void {
+    this.letOn.set(id, (this.letOn.get(id) ?? 0) + 1);
+  }
+
+  /** Two different people say yes to the urgent campaign. */
+  async beginUrgent(): Promise<number> {
+    const path = `/api/v1/campaigns/${this.campaigns[3]!}`;
+    await this.act(`${path}/start`, {});
+    let status = 0;
+    for (const token of this.approvers) {
+      status = (await call(this.http, 'POST', `${path}/approve`, { body: {}, token })).status;
+      await this.servers[0]!.idle();
+    }
     return status;
   }
 
   /** The database's clock is set so much ahead of the true time; machines go on counting as before. */
   async stepClock(aheadMs: number): Promise<void> {
     // What was told of a pause counts grants by the clock: where that goes back, the number may grow again.
-    if (aheadMs < this.aheadMs) this.book.forget();
+    if (aheadMs < this.aheadMs) {
+      this.book.forget();
+      this.wentBack = true;
+    }
     this.aheadMs = aheadMs;
     await this.advance(0);
   }

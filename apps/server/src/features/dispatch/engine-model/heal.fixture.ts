@@ -33,7 +33,7 @@ function openCampaigns(
 ): Promise<{ id: string; name: string; state: string; reason: string | null }[]> {
   return world.database.query(
     `select id, name, state, state_reason as reason from campaigns
-     where id = any($1) and state not in ('completed', 'aborted', 'draft')`,
+     where id = any($1) and state not in ('completed', 'aborted', 'draft', 'awaiting-approval')`,
     [world.campaigns],
   );
 }
@@ -45,7 +45,9 @@ async function peopleMend(world: EngineWorld): Promise<void> {
     await world.comeBack(place);
   }
   await world.liftQuarantines();
+  const open = new Set((await openCampaigns(world)).map((row) => row.id));
   for (const [index, campaign] of world.campaigns.entries()) {
+    if (!open.has(campaign)) continue;
     await world.act(`/api/v1/campaigns/${campaign}/stages/0/approve`);
     await world.resume(index);
     for (const stratum of [0, 1, 2, 3]) await world.act(`/api/v1/campaigns/${campaign}/strata/${stratum}/release`);

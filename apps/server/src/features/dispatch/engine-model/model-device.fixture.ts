@@ -2,6 +2,11 @@
 import type { Grant } from '@drydock/contracts';
 import { CLOCK_MARGIN_MS } from '../../../domain/clock-margin.js';
 
+export interface Firmware {
+  readonly hash: string;
+  readonly version: string;
+}
+
 export class ModelDevice {
   id = '';
   /** Hash of the image that runs; undefined: no application. */
@@ -15,7 +20,8 @@ export class ModelDevice {
     readonly model: string,
     readonly group: number,
     readonly factory: string,
-    private readonly target: () => string,
+    /** What the files of its model hold, by their SHA-256. */
+    private readonly firmware: ReadonlyMap<string, Firmware>,
   ) {
     this.runs = factory;
   }
@@ -26,8 +32,8 @@ export class ModelDevice {
     this.attempts.length = 0;
   }
 
-  newest(_: Grant): string {
-    return this.target();
+  newest(grant: Grant): string {
+    return this.firmware.get(grant.artifact.sha256)!.hash;
   }
 
   run(hash: string): void {
@@ -36,9 +42,9 @@ export class ModelDevice {
   }
 
   images(): Record<string, unknown>[] {
-    return this.runs === undefined
-      ? []
-      : [{ image: 0, version: this.runs === this.factory ? '1.0.0' : '2.0.0', hash: this.runs, confirmed: true }];
+    if (this.runs === undefined) return [];
+    const known = [...this.firmware.values()].find((each) => each.hash === this.runs);
+    return [{ image: 0, version: known?.version ?? '1.0.0', hash: this.runs, confirmed: true }];
   }
 
   sighting(readAfterSeq: number): Record<string, unknown> {

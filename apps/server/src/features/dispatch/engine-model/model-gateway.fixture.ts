@@ -28,7 +28,8 @@ export interface Numbered {
 export class Card {
   reports: Numbered[] = [];
   readonly cursors = new Map<string, number>();
-  readonly granted = new Map<string, { grant: Grant; epoch: string }>();
+  /** With the number of the report that says so: nothing is touched before that is acknowledged. */
+  readonly granted = new Map<string, { grant: Grant; epoch: string; saidSeq: number }>();
   readonly started = new Map<string, Started>();
   readonly over = new Set<string>();
   readonly epochs = new Set<string>();
@@ -146,8 +147,22 @@ export class Life {
    * At most one batch of each epoch, in order.
    * @param leftOut of each batch, at its front: what comes later overtook it.
    */
-  async offer(leftOut = 0): Promise<void> {
-    for (const epoch of this.card.epochs) {
+  offer(leftOut = 0): Promise<void> {
+    return this.offerOf([...this.card.epochs], leftOut);
+  }
+
+  /** What this start of the agent said, before all that is left of earlier ones. */
+  offerOwn(): Promise<void> {
+    return this.offerOf([this.epoch]);
+  }
+
+  /** What earlier starts said and is not taken yet. */
+  offerEarlier(): Promise<void> {
+    return this.offerOf([...this.card.epochs].filter((epoch) => epoch !== this.epoch));
+  }
+
+  private async offerOf(epochs: readonly string[], leftOut = 0): Promise<void> {
+    for (const epoch of epochs) {
       const cursor = this.card.cursors.get(epoch) ?? 0;
       const reports = this.card.reports.filter((each) => each.epoch === epoch && each.seq > cursor).slice(leftOut, 32);
       if (reports.length === 0) continue;
@@ -187,7 +202,8 @@ export class Life {
       await this.takeOrder(envelope.epoch, envelope.cancellations ?? [], envelope.body as unknown as OrdersBody);
       return;
     }
-    const { nonce, serverTimeMs, reign, of, cursor } = envelope.body as {
+    const { nonce, serverTimeMs, reign, of, cursor, unapplied } = envelope.body as {
+      unapplied?: number[];
       nonce?: string;
       serverTimeMs: number;
       reign: number;
@@ -206,7 +222,13 @@ export class Life {
       this.card.reign = reign;
       this.card.cursors.clear();
     }
-    if (of !== undefined && cursor !== undefined && reign === this.card.reign) this.card.cursors.set(of, cursor);
+    if (of === undefined || cursor === undefined || reign !== this.card.reign) return;
+    this.card.cursors.set(of, cursor);
+    if (of !== this.epoch) return;
+    // The server took the word of these grants for nothing: they are over.
+    for (const { grant, saidSeq } of [...this.card.granted.values()]) {
+      if (unapplied?.includes(saidSeq)) this.withdraw(grant, 'superseded');
+    }
   }
 
   private async takeOrder(epoch: string | null, cancellations: Cancellation[], body: OrdersBody): Promise<void> {
@@ -228,21 +250,25 @@ export class Life {
     for (const entry of body.settle ?? []) {
       const key = keyOf(entry);
       const isLive = entry.epoch === this.epoch;
+      // No order with it ever came to this card.
       if (!this.card.epochs.has(entry.epoch) || this.isKnown(key) || named.has(key)) continue;
       this.card.over.add(key);
       const ref = { deployment: entry.deployment, reign: entry.reign, attempt: entry.attempt };
       this.note({
         kind: 'withdrawn',
         ref,
-        why: isLive ? 'superseded' : 'epoch-ended',
+        why: 'never-arrived',
         ...(isLive && { held }),
       });
     }
     for (const grant of body.grants) {
       const key = keyOf(grant);
       const known = this.card.granted.get(key);
-      if (known) this.card.granted.set(key, { grant, epoch: this.epoch });
-      else if (!this.isKnown(key)) this.card.granted.set(key, { grant, epoch: this.epoch });
+      if (known) this.card.granted.set(key, { ...known, grant });
+      else if (!this.isKnown(key)) {
+        this.note({ kind: 'downloading', ref: refOf(grant) });
+        this.card.granted.set(key, { grant, epoch: this.epoch, saidSeq: this.seq });
+      }
     }
     this.held = held;
     if (this.connected) await this.present();
@@ -280,14 +306,31 @@ export class Life {
     return choices.length === 0 ? 'has nothing to do' : choices[which % choices.length]!();
   }
 
+  /** The time is right, and the server has heard of the attempt (decision 0010). */
+  mayStart(grant: Grant): boolean {
+    const said = this.card.granted.get(keyOf(grant))?.saidSeq ?? Infinity;
+    return this.bound() < grant.startBy && (this.card.cursors.get(this.epoch) ?? 0) >= said;
+  }
+
+  has(device: ModelDevice): boolean {
+    return this.busy(device) || [...this.card.granted.values()].some(({ grant }) => grant.device === device.id);
+  }
+
+  /** The next step of what it has to do with one device. */
+  workOn(device: ModelDevice, ending: Ending): string {
+    const started = [...this.card.started.values()].find(({ grant }) => grant.device === device.id);
+    if (started) return this.goOn(started, ending);
+    const granted = [...this.card.granted.values()].find(({ grant }) => grant.device === device.id);
+    return granted ? this.begin(granted.grant) : 'has nothing to do';
+  }
+
   private begin(grant: Grant): string {
     const device = this.devices.find((each) => each.id === grant.device);
     if (!device) return 'does not see the device';
-    if (!(this.bound() < grant.startBy)) return 'has no time that it trusts';
+    if (!this.mayStart(grant)) return 'may not start yet';
     if (this.busy(device)) return 'is busy with the device';
     this.card.granted.delete(keyOf(grant));
     this.card.started.set(keyOf(grant), { grant, phase: 'touched', cancelWanted: false });
-    this.note({ kind: 'downloading', ref: refOf(grant) });
     this.note({ kind: 'touched', ref: refOf(grant), identity: grant.identity, before: device.images() });
     this.book.touch(device, grant);
     return `touches ${device.name}`;

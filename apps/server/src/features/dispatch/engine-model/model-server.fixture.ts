@@ -2,6 +2,8 @@
  * For the engine's model test: one server process whose loops stand still. The test says when it looks, what reaches
  * it, and before which statement it dies.
  */
+import type { Pool, PoolClient } from 'pg';
+import { PG_POOL } from '../../../adapters/database/database.js';
 import { BROKER, type Broker, type InboundMessage } from '../../../adapters/mqtt/broker.port.js';
 import type { AheadClaim } from '../../../domain/fleet/ahead-claim.js';
 import { TICKING_STATES } from '../../../domain/campaign/decide.js';
@@ -23,6 +25,7 @@ class Died extends Error {}
 
 export class ModelServer {
   private statementsLeft: number | undefined;
+  private beforeCommit: (() => Promise<void>) | undefined;
   private readonly claims: AheadClaim[] = [];
 
   private constructor(
@@ -58,6 +61,7 @@ export class ModelServer {
       const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
       runner.query = (async (...args: unknown[]) => {
         const isEnd = args[0] === 'ROLLBACK';
+        if (args[0] === 'COMMIT') await this.beforeCommit?.();
         if (this.statementsLeft === undefined || isEnd) return query(...args);
         this.statementsLeft -= 1;
         if (this.statementsLeft > 0) return query(...args);
@@ -67,6 +71,23 @@ export class ModelServer {
       }) as typeof runner.query;
       return runner;
     };
+    const pool = this.server.app.get<Pool>(PG_POOL);
+    const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
+    const mortal = new WeakSet<PoolClient>();
+    pool.connect = (async () => {
+      const client = await connect();
+      if (mortal.has(client)) return client;
+      mortal.add(client);
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      client.query = (async (...args: unknown[]) => {
+        if (this.statementsLeft === undefined || args[0] === 'rollback') return query(...args);
+        this.statementsLeft -= 1;
+        if (this.statementsLeft > 0) return query(...args);
+        if (args[0] === 'commit') await query(...args);
+        throw new Died('the process died here');
+      }) as typeof client.query;
+      return client;
+    }) as typeof pool.connect;
   }
 
   /** Runs `work`; with a number, the process dies at that statement and what it knew is lost. @returns whether it lived. */
@@ -120,6 +141,31 @@ export class ModelServer {
       }
     });
     return done;
+  }
+
+  async tickOne(campaign: string): Promise<void> {
+    await this.server.app.get(CampaignEngine).tick(campaign);
+    await this.idle();
+  }
+
+  /** Looks at a campaign; before the first commit another does what it does, until it is through or waits for a lock. */
+  async tickSlowly(campaign: string, meanwhile: () => Promise<void>): Promise<void> {
+    let other: Promise<void> | undefined;
+    this.beforeCommit = async () => {
+      if (other) return;
+      let isThrough = false;
+      other = meanwhile().finally(() => (isThrough = true));
+      for (let turn = 0; turn < 5_000 && !isThrough; turn++) {
+        const [row] = await this.database.query<{ n: number }>(
+          `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        if (row!.n > 0) break;
+      }
+    };
+    await this.server.app.get(CampaignEngine).tick(campaign);
+    this.beforeCommit = undefined;
+    await other;
+    await this.idle();
   }
 
   async publish(statements?: number): Promise<void> {

@@ -1,6 +1,7 @@
 /** For the engine's model test: everything that can happen, each told in a sentence. */
 import fc from 'fast-check';
-import type { EngineWorld, Place } from './engine-world.fixture.js';
+import type { EngineWorld } from './engine-world.fixture.js';
+import type { Place } from './topology.fixture.js';
 import { liveOn } from './live-on.fixture.js';
 import type { Ending } from './model-gateway.fixture.js';
 
@@ -33,9 +34,9 @@ export class Step {
 
 const place = (world: EngineWorld, at: number): Place => world.places[at]!;
 const NAMES = ['north', 'south', 'east'];
-const CAMPAIGNS = ['A', 'B'];
+const CAMPAIGNS = ['A', 'B', 'C', 'U'];
 const gatewayAt = fc.nat(2);
-const campaignAt = fc.nat(1);
+const campaignAt = fc.oneof({ weight: 4, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.constant(2) });
 const serverAt = fc.nat(1);
 const endings: readonly Ending[] = ['well', 'with a failed link', 'without an application', 'with a lie', 'unproven'];
 const ending = fc.oneof(
@@ -264,6 +265,12 @@ const PERSON_STEPS = [
     async (at, world) => String(await world.resume(at)),
   ),
   step(
+    1,
+    fc.constant(0),
+    () => 'two people approve the urgent campaign U',
+    async (_, world) => String(await world.beginUrgent()),
+  ),
+  step(
     2,
     fc.constant(0),
     () => 'a person approves the gate of campaign A',
@@ -272,11 +279,12 @@ const PERSON_STEPS = [
   step(
     2,
     fc.tuple(campaignAt, fc.nat(7), fc.constantFrom('before-start', 'safe-point')),
-    ([at, device, mode]) => `a person cancels device ${'ab'[at]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
+    ([at, device, mode]) =>
+      `a person cancels device ${'ab'[at % 2]!}${device % 4} of campaign ${CAMPAIGNS[at]!} (${mode})`,
     async ([at, device, mode], world) =>
       String(
         await world.act(
-          `/api/v1/campaigns/${world.campaigns[at]!}/devices/${world.devices[at * 4 + (device % 4)]!.id}/cancel`,
+          `/api/v1/campaigns/${world.campaigns[at]!}/devices/${world.devices[(at % 2) * 4 + (device % 4)]!.id}/cancel`,
           { reason: 'because', mode },
         ),
       ),

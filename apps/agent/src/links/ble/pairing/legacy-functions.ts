@@ -3,7 +3,7 @@
  *
  * Source: Bluetooth Core 5.2, Vol 3 Part H, 2.2.1 (e), 2.2.3 (c1), 2.2.4 (s1).
  */
-import { createCipheriv } from 'node:crypto';
+import { aesBlock } from './aes.js';
 
 export interface PairingParties {
   /** 6 bytes. */
@@ -33,10 +33,8 @@ export function s1(key: Uint8Array, responderRandom: Uint8Array, initiatorRandom
 }
 
 /** AES-128 of one block. */
-function e(key: Uint8Array, data: Uint8Array): Buffer {
-  const cipher = createCipheriv('aes-128-ecb', Buffer.from(key).reverse(), null);
-  cipher.setAutoPadding(false);
-  return Buffer.concat([cipher.update(Buffer.from(data).reverse()), cipher.final()]).reverse();
+export function e(key: Uint8Array, data: Uint8Array): Buffer {
+  return aesBlock(Buffer.from(key).reverse(), Buffer.from(data).reverse()).reverse();
 }
 
 function xor(left: Uint8Array, right: Uint8Array): Buffer {

@@ -1,8 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DeploymentState, RunningImageFact } from '@drydock/contracts';
-import type { ArtifactProof, DeploymentFacts } from './deployment.js';
-import { canBeProven, compareRunning, whyNotRunning } from './proof.js';
-import { correctByEvidence } from './running-evidence.js';
+import { type ArtifactProof, canBeProven, compareRunning, whyNotRunning } from './proof.js';
+import type { RunningImageFact } from './wire/device-facts.js';
 
 const HASH = 'aa'.repeat(32);
 const OTHER = 'bb'.repeat(32);
@@ -113,33 +111,6 @@ describe('P1: a proof', () => {
     expect(canBeProven(versioned)).toBe(true);
     expect(canBeProven({ ...versioned, versionProves: false })).toBe(false);
     expect(canBeProven({ ...versioned, runningVersion: null })).toBe(false);
-  });
-});
-
-describe('later evidence', () => {
-  const facts = (state: DeploymentState, fields: Partial<DeploymentFacts> = {}) =>
-    ({
-      state,
-      corrected: false,
-      touchedAtMs: 1,
-      beforeRunning: run({ hash: OTHER }),
-      afterRunning: run({ hash: HASH }),
-      ...fields,
-    }) as DeploymentFacts;
-  it.each<[DeploymentState, string, Partial<DeploymentFacts>, DeploymentState | undefined]>([
-    ['proven', OTHER, {}, 'reverted'],
-    ['proven', HASH, {}, undefined],
-    ['unproven', HASH, {}, 'proven'],
-    ['unproven', HASH, { beforeRunning: run({ hash: HASH }) }, undefined],
-    ['unproven', OTHER, { afterRunning: run({ hash: OTHER }) }, undefined],
-    ['lost', HASH, {}, 'proven'],
-    ['lost', HASH, { touchedAtMs: null }, undefined],
-    ['lost', OTHER, {}, undefined],
-    ['cancelled', HASH, { corrected: true }, undefined],
-    ['failed', HASH, {}, undefined],
-    ['reverted', HASH, {}, undefined],
-  ])('%s, then %s', (state, hash, fields, expected) => {
-    expect(correctByEvidence(facts(state, fields), run({ hash }), hashed, 5)?.state).toBe(expected);
   });
 });
 

@@ -1,6 +1,17 @@
-/** P1 on the server: what an agent calls proven is looked at again with what the server knows itself. */
-import type { IdentityFact, RunningImageFact } from '@drydock/contracts';
-import type { ArtifactProof } from './deployment.js';
+/**
+ * P1, the one rule of what counts as proof: the server looks with it at what agents call proven, and a person's update by
+ * hand ends by it.
+ */
+import type { IdentityFact, RunningImageFact } from './wire/device-facts.js';
+
+/** What of the artifact can prove that it runs. */
+export interface ArtifactProof {
+  readonly images: readonly { readonly image: number; readonly runningHash?: string }[];
+  /** What the running application calls itself. */
+  readonly runningVersion: string | null;
+  /** No other artifact of the model carries that version. */
+  readonly versionProves: boolean;
+}
 
 export interface ProofClaim {
   readonly touched: boolean;
@@ -103,7 +114,7 @@ function hashesOf(artifact: ArtifactProof, image: number): ReadonlySet<string | 
 }
 
 /** The images of a stored artifact description, as far as proofs need them. */
-export function imagesOf(description: unknown): ArtifactProof['images'] {
+export function provableImages(description: unknown): ArtifactProof['images'] {
   const images = (description as { images?: unknown } | null)?.images;
   if (!Array.isArray(images)) return [];
   return images.map((image: { image?: unknown; runningHash?: unknown }) => ({

@@ -1,0 +1,78 @@
+/** The status in lines for people. */
+import { describeLogLine, printable } from '../log/log-line.js';
+import type { AgentStatus } from './agent-status.js';
+
+export function describeStatus(status: AgentStatus): string[] {
+  const { gateway, connection, clock, reports, journal, log } = status;
+  const lines: string[] = [];
+  const say = (name: string, text: string): void => void lines.push(`${name.padEnd(12)}${printable(text)}`);
+  say(
+    'agent',
+    status.running
+      ? `${status.version} runs as process ${status.pid} since ${status.startedAt}`
+      : 'does not run; this is what its state folder shows',
+  );
+  if (status.stoppingSince !== null) {
+    const risky = status.work.filter(({ atRisk }) => atRisk).length;
+    say('stopping', `since ${status.stoppingSince}${risky > 0 ? `, waits for ${risky} between erase and proof` : ''}`);
+  }
+  say('gateway', gateway ? `${gateway.name} at ${gateway.site}, under ${gateway.server}` : 'not enrolled');
+  say(
+    'connection',
+    [
+      connection.state === 'not-running' ? 'none' : connection.state,
+      connection.since && `since ${connection.since}`,
+      connection.heardAt && `server last heard at ${connection.heardAt} (its clock)`,
+      connection.detail,
+    ]
+      .filter(Boolean)
+      .join(', '),
+  );
+  say(
+    'clock',
+    clock.offsetMs === null
+      ? 'no trusted time'
+      : `the server's is ${clock.offsetMs >= 0 ? '+' : ''}${clock.offsetMs} ms from this machine's, uncertain by ${clock.uncertaintyMs ?? '?'} ms`,
+  );
+  say(
+    'reports',
+    reports.waiting === 0 ? 'all acknowledged' : `${reports.waiting} wait for the server (${reports.ofEpochs} starts)`,
+  );
+  say('journal', [journal.found, journal.trouble && `TROUBLE ${journal.trouble}`].filter(Boolean).join(', '));
+  if (log.level !== null)
+    say(
+      'log',
+      [log.level, log.until && `until ${log.until}`, log.lostLines > 0 && `${log.lostLines} lines lost`]
+        .filter(Boolean)
+        .join(', '),
+    );
+  section(
+    lines,
+    'links',
+    status.links,
+    ({ link, state, note }) => `${state.padEnd(5)} ${link}${note ? `  ${note}` : ''}`,
+  );
+  section(lines, status.running ? 'work' : 'left open', status.work, (item) =>
+    [
+      item.phase.padEnd(11),
+      item.percent === null ? '' : `${item.percent} %`,
+      `${item.device} (${item.model}, ${item.protocol}) on ${item.link}`,
+      item.step && `after ${item.step}`,
+      item.atRisk &&
+        (status.running ? 'BETWEEN ERASE AND PROOF' : 'LEFT BETWEEN ERASE AND PROOF, finished first at the next start'),
+      item.since && `since ${item.since}`,
+      `until ${item.until}`,
+      `attempt ${item.attempt}`,
+    ]
+      .filter(Boolean)
+      .join('  '),
+  );
+  section(lines, 'last errors', status.errors, describeLogLine);
+  section(lines, 'lately', status.happened, describeLogLine);
+  return lines;
+}
+
+function section<T>(lines: string[], name: string, items: readonly T[], describe: (item: T) => string): void {
+  lines.push('', `${name}${items.length === 0 ? ': none' : ''}`);
+  for (const item of items) lines.push(`  ${printable(describe(item))}`);
+}

@@ -1,0 +1,107 @@
+/**
+ * The trial of a new version: it is the good one once it is connected, the server has acknowledged its first report, and
+ * the links that were up under the version before have opened again. Until then no device is touched.
+ */
+import type { Clock } from '../clock.js';
+import type { Logger } from '../logger.js';
+import type { TrialState } from './launcher-state.js';
+
+export interface TrialFacts {
+  readonly online: boolean;
+  /** Reports of this start that the server has committed. */
+  readonly acknowledged: number;
+  readonly links: readonly {
+    readonly link: string;
+    readonly state: 'up' | 'down';
+    readonly note?: string | undefined;
+  }[];
+  /** Ports and adapters that are not plugged in now: nobody could open them. */
+  readonly missing: readonly string[];
+}
+
+/** Codes of a link that was tried and did not open; with any other it opened, and the device behind it said nothing. */
+const NOT_OPENED = ['link.open-failed', 'link.busy', 'link.ble-unavailable', 'gateway.'];
+const LOOK_MS = 500;
+
+export interface TrialOptions {
+  readonly state: TrialState;
+  readonly clock: Clock;
+  readonly log: Logger;
+  facts(): TrialFacts;
+  /** It is the good one from now on. */
+  confirm(): void;
+  /** It is left for the last good one. */
+  fallBack(why: string): void;
+}
+
+export class Trial {
+  readonly #options: TrialOptions;
+  readonly #endsAtMs: number;
+  #callOff: (() => void) | undefined;
+  #pending = true;
+
+  constructor(options: TrialOptions) {
+    this.#options = options;
+    this.#endsAtMs = options.clock.monotonicMs() + options.state.withinMs;
+  }
+
+  start(): void {
+    this.#callOff = this.#options.clock.after(LOOK_MS, () => {
+      this.look();
+      if (this.#pending) this.start();
+    });
+  }
+
+  stop(): void {
+    this.#callOff?.();
+  }
+
+  get pending(): boolean {
+    return this.#pending;
+  }
+
+  /** What it still waits for; undefined when the trial is over. */
+  look(): string | undefined {
+    if (!this.#pending) return undefined;
+    const { clock, state, log } = this.#options;
+    const waits = waitsFor(this.#options.facts(), state.links);
+    if (waits === undefined) {
+      this.#end();
+      log.warn({ version: state.version }, 'the new version has proven itself');
+      this.#options.confirm();
+      return undefined;
+    }
+    if (clock.monotonicMs() >= this.#endsAtMs) this.giveUp(waits);
+    return waits;
+  }
+
+  giveUp(why: string): void {
+    if (!this.#pending) return;
+    this.#end();
+    this.#options.log.error({ version: this.#options.state.version, why }, 'the new version has not proven itself');
+    this.#options.fallBack(why);
+  }
+
+  #end(): void {
+    this.#pending = false;
+    this.#callOff?.();
+  }
+}
+
+/** @returns what is missing, undefined when nothing is. */
+export function waitsFor(facts: TrialFacts, wanted: readonly string[]): string | undefined {
+  if (!facts.online) return 'not connected to the server';
+  if (facts.acknowledged < 1) return 'the server has acknowledged no report yet';
+  const missing = new Set(facts.missing);
+  const noRadio = facts.missing.some((name) => name.startsWith('adapter:'));
+  for (const name of wanted) {
+    const now = facts.links.find(({ link }) => link === name);
+    if (now?.state === 'up' || missing.has(name) || (noRadio && name.startsWith('ble:'))) continue;
+    if (!now) return `${name} was not tried yet`;
+    const { note } = now;
+    if (name.startsWith('adapter:') || note === undefined || NOT_OPENED.some((code) => note.startsWith(code))) {
+      return `${name} does not open: ${note ?? 'down'}`;
+    }
+  }
+  return undefined;
+}
