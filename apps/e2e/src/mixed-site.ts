@@ -13,6 +13,7 @@ import {
   WallClock,
   type Scheduler,
   type SerialService,
+  type SilabsAccess,
   type SimulatedDevice,
 } from '@drydock/device-sim';
 import {
@@ -23,6 +24,8 @@ import {
   makeMcubootImage,
   makeNordicPackage,
   makeTiOadImage,
+  makeTiOffChipImage,
+  makeTiOnChipImage,
   padMcubootToSlot,
 } from '@drydock/dfu-core';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -51,6 +54,12 @@ export interface Family {
   readonly options?: string;
 }
 
+const SILABS_PROTOCOL: Readonly<Record<SilabsAccess, string>> = {
+  apploader: 'silabs-ota',
+  'application-ota': 'silabs-ota',
+  bgapi: 'bgapi-dfu',
+  xmodem: 'gecko-xmodem',
+};
 const FLASH = { eraseMsPerPage: 1, writeUsPerWord: 1 };
 const SOFTDEVICE = 0x64;
 const TI_SLOT_BYTES = 0x8000;
@@ -95,7 +104,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const ti = (
     model: string,
-    variant: 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
+    variant: 'c1' | 'c2' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
     runningVersion: string,
     make: (release: number) => Uint8Array,
   ): Family => ({
@@ -117,12 +126,14 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const silabs = (
     model: string,
-    access: 'apploader' | 'bgapi',
+    access: SilabsAccess,
     runningVersion: string | undefined,
-    more: { address?: string; hasRevision?: boolean } = {},
+    more: { address?: string; hasRevision?: boolean; applicationSpeaksBgapi?: boolean } = {},
+    options?: string,
   ): Family => ({
     model,
-    protocol: access === 'bgapi' ? 'bgapi-dfu' : 'silabs-ota',
+    protocol: SILABS_PROTOCOL[access],
+    ...(options !== undefined && { options }),
     runningVersion,
     ends: runningVersion === undefined ? 'unproven' : 'proven',
     make: (release) => gbl(model, release),
@@ -218,10 +229,22 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ti('ti-slot', 'e2-off-chip', '2.0.0', (release) =>
       padMcubootToSlot(mcuboot('ti-slot', release, 256), TI_SLOT_BYTES),
     ),
+    ti('ti-classic', 'c2', '2.0.0', (release) =>
+      makeTiOffChipImage({ image: firmware('ti-classic', release), version: release }),
+    ),
+    ti('ti-classic-ab', 'c1', '2.0.0', (release) =>
+      makeTiOnChipImage({
+        image: firmware('ti-classic-ab', release),
+        version: release,
+        area: release === 1 ? 'A' : 'B',
+      }),
+    ),
     silabs('silabs-apploader', 'apploader', '2.0.0', { address: 'c0:00:00:00:00:08' }),
     // States no revision: nobody can prove it.
     silabs('silabs-mute', 'apploader', undefined, { address: 'c0:00:00:00:00:09', hasRevision: false }),
+    silabs('silabs-in-app', 'application-ota', '2.0.0', { address: 'c0:00:00:00:00:0a' }),
     silabs('silabs-uart', 'bgapi', '2.0.0.0'),
+    silabs('silabs-menu', 'xmodem', '2.0.0.0', { applicationSpeaksBgapi: true }, '?baud=115200&application=bgapi'),
   ];
 }
 

@@ -73,7 +73,8 @@ function entriesOf(move: Move, witness: Witness, journal: Journal, pick: number)
   const open = grants.filter(({ deployment }) => !witness.over.has(deployment));
   const one = open[pick % Math.max(1, open.length)];
   if (move === 'grant' || !one) {
-    const made = grant({ deployment: `00000000-0000-4000-8000-${grants.length.toString(16).padStart(12, '0')}` });
+    const id = `00000000-0000-4000-8000-${grants.length.toString(16).padStart(12, '0')}`;
+    const made = grant({ deployment: id as Grant['deployment'] });
     grants.push(made);
     return [{ t: 'grant', epoch: journal.epoch, grant: made }];
   }
