@@ -25,7 +25,6 @@ import {
   makeNordicPackage,
   makeTiOadImage,
   makeTiOffChipImage,
-  makeTiOnChipImage,
   padMcubootToSlot,
 } from '@drydock/dfu-core';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -104,7 +103,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const ti = (
     model: string,
-    variant: 'c1' | 'c2' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
+    variant: 'c2' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
     runningVersion: string,
     make: (release: number) => Uint8Array,
   ): Family => ({
@@ -231,13 +230,6 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ),
     ti('ti-classic', 'c2', '2.0.0', (release) =>
       makeTiOffChipImage({ image: firmware('ti-classic', release), version: release }),
-    ),
-    ti('ti-classic-ab', 'c1', '2.0.0', (release) =>
-      makeTiOnChipImage({
-        image: firmware('ti-classic-ab', release),
-        version: release,
-        area: release === 1 ? 'A' : 'B',
-      }),
     ),
     silabs('silabs-apploader', 'apploader', '2.0.0', { address: 'c0:00:00:00:00:08' }),
     // States no revision: nobody can prove it.

@@ -29,10 +29,7 @@ export async function draftCampaigns(
   };
   await draft(
     'a',
-    [
-      { name: 'first', count: 1, gate: { minKnown: 1, maxFailureShare: 0.5, soakMs: 60_000, approval: true } },
-      all,
-    ],
+    [{ name: 'first', count: 1, gate: { minKnown: 1, maxFailureShare: 0.5, soakMs: 60_000, approval: true } }, all],
     { inFlight: 3, firstInFlight: 1, perGateway: 2 },
   );
   await draft(

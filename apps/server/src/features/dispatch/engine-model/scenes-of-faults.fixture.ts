@@ -1,7 +1,18 @@
 /** For the engine's model test: scenes of silence, pauses, repeated messages, copies, restores and two servers at once. */
 import { CLOCK_MARGIN_MS } from '../../../domain/clock-margin.js';
 import type { EngineWorld } from './engine-world.fixture.js';
-import { deal, expectThat, finish, goTo, heldOf, look, stateOf, untilHeld, type Held, type Scene } from './scenes.fixture.js';
+import {
+  deal,
+  expectThat,
+  finish,
+  goTo,
+  heldOf,
+  look,
+  stateOf,
+  untilHeld,
+  type Held,
+  type Scene,
+} from './scenes.fixture.js';
 
 /** A gateway is cut off and noticed to be. */
 async function cut(world: EngineWorld, { place }: Held): Promise<void> {
@@ -201,7 +212,11 @@ async function olderAttempt(world: EngineWorld): Promise<void> {
     [device!.id],
   );
   for (const row of rows) {
-    expectThat(world, !row.heard, `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`);
+    expectThat(
+      world,
+      !row.heard,
+      `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`,
+    );
   }
   await world.check();
 }
