@@ -15,7 +15,7 @@ import {
   type UpdateRequest,
 } from '@drydock/dfu-core';
 import { sleep } from '../clock.js';
-import { SessionDriver, type DriverHooks } from '../driver/session-driver.js';
+import type { DriverHooks, SessionDriver } from '../driver/session-driver.js';
 import { bridgeRawPort, type RawBridgeResult } from '../links/uart/raw-bridge.js';
 import { linkLane } from '../links/parse-link.js';
 import type { Site } from '../site/site-file.js';
