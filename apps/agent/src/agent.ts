@@ -1,7 +1,7 @@
 /** The daemon as a whole: puts the parts together, starts and stops them in order. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { importSigningKey } from '@drydock/contracts';
+import { importSigningKey, RAW_PORT_CAPABILITY } from '@drydock/contracts';
 import { AGENT_MODEL, DrydockError } from '@drydock/dfu-core';
 import { realClock, type Clock } from './clock.js';
 import { Deployments } from './deployments/deployments.js';
@@ -153,7 +153,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     log,
     time,
     agentVersion: AGENT_VERSION,
-    protocols: [...protocols.keys()],
+    protocols: [...protocols.keys(), ...(site.devices.some(({ rawPort }) => rawPort) ? [RAW_PORT_CAPABILITY] : [])],
     allowPlaintext,
     presence: () => ({
       held: deployments.holds,
@@ -202,6 +202,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     signals,
     rules,
     releaseKeys,
+    openRawPort: (ref, signal) => uplink.openRawPort(ref, signal),
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
       const { grant } = attempt;

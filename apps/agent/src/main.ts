@@ -100,6 +100,18 @@ function program(done: (status: number) => void): Command {
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/raw-port.js')).rawPort(options)));
 
+  command
+    .command('join-port')
+    .description("bring the vendor's tool on this machine to the port of a module behind a gateway, over the server")
+    .requiredOption('--server <url>', 'address of the server')
+    .requiredOption('--deployment <id>', 'deployment of a campaign with vendorTool')
+    .requiredOption('--listen <address>', '127.0.0.1:PORT, where the tool connects')
+    .option('--line <settings>', 'settings that the tool wants instead, as 115200,8,E,1')
+    .option('--token-file <file>', 'file with the API token; or DRYDOCK_TOKEN in the environment')
+    .option('--allow-plaintext', 'speak HTTP without TLS to another machine')
+    .option('--json', 'print JSON')
+    .action(async (options) => done(await (await import('./commands/join-port.js')).joinPort(options)));
+
   addBonds(command);
   addPack(command);
   addKeys(command);

@@ -1,5 +1,6 @@
 /** One site with a unit of every family, and firmware for each, made with the core's own makers. */
 import {
+  createCsrBc127Device,
   createLegacyDfuDevice,
   createSecureDfuDevice,
   createSilabsDevice,
@@ -13,14 +14,18 @@ import {
   type FaultPlan,
   type Scheduler,
   type SerialService,
+  type SilabsAccess,
   type SimulatedDevice,
 } from '@drydock/device-sim';
 import {
+  csrPayloads,
+  makeCsrDfu,
   makeGbl,
   makeLegacyPackage,
   makeMcubootImage,
   makeNordicPackage,
   makeTiOadImage,
+  makeTiOffChipImage,
   padMcubootToSlot,
 } from '@drydock/dfu-core';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -49,6 +54,12 @@ export interface Family {
   readonly options?: string;
 }
 
+const SILABS_PROTOCOL: Readonly<Record<SilabsAccess, string>> = {
+  apploader: 'silabs-ota',
+  'application-ota': 'silabs-ota',
+  bgapi: 'bgapi-dfu',
+  xmodem: 'gecko-xmodem',
+};
 const FLASH = { eraseMsPerPage: 1, writeUsPerWord: 1 };
 const SOFTDEVICE = 0x64;
 const TI_SLOT_BYTES = 0x8000;
@@ -94,7 +105,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const ti = (
     model: string,
-    variant: 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
+    variant: 'c2' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
     runningVersion: string,
     make: (release: number) => Uint8Array,
   ): Family => ({
@@ -117,12 +128,14 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const silabs = (
     model: string,
-    access: 'apploader' | 'bgapi',
+    access: SilabsAccess,
     runningVersion: string | undefined,
-    more: { address?: string; hasRevision?: boolean } = {},
+    more: { address?: string; hasRevision?: boolean; applicationSpeaksBgapi?: boolean } = {},
+    options?: string,
   ): Family => ({
     model,
-    protocol: access === 'bgapi' ? 'bgapi-dfu' : 'silabs-ota',
+    protocol: SILABS_PROTOCOL[access],
+    ...(options !== undefined && { options }),
     runningVersion,
     ends: runningVersion === undefined ? 'unproven' : 'proven',
     make: (release) => gbl(model, release),
@@ -140,7 +153,34 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       }),
   });
 
+  const bc127 = (release: number): Release => {
+    const file = makeCsrDfu({
+      description: `Melody Audio V7.${release} 15269250${release}0`,
+      program: firmware('bc127', release),
+    });
+    return { file, runs: csrPayloads(file).get('image:0')! };
+  };
+
   return [
+    {
+      model: 'bc127',
+      protocol: 'csr-dfu',
+      runningVersion: '7.2+1526925020',
+      ends: 'proven',
+      options: '?variant=standard&loader=simulated',
+      make: bc127,
+      device: (scheduler) =>
+        createCsrBc127Device({
+          scheduler,
+          serialNumber: 'bc127',
+          application: bc127(1).runs,
+          settings: { NAME: 'Kitchen' },
+          licences: { APTX: '1111 2222 3333 4444 5555' },
+          flash: FLASH,
+          firstStartMs: 100,
+          syncMs: 100,
+        }),
+    },
     smp('smp-uart', 'console', '?framing=console&identity=node-name'),
     smp('smp-ble', 'ble'),
     {
@@ -194,10 +234,15 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ti('ti-slot', 'e2-off-chip', '2.0.0', (release) =>
       padMcubootToSlot(mcuboot('ti-slot', release, 256), TI_SLOT_BYTES),
     ),
+    ti('ti-classic', 'c2', '2.0.0', (release) =>
+      makeTiOffChipImage({ image: firmware('ti-classic', release), version: release }),
+    ),
     silabs('silabs-apploader', 'apploader', '2.0.0', { address: 'c0:00:00:00:00:08' }),
     // States no revision: nobody can prove it.
     silabs('silabs-mute', 'apploader', undefined, { address: 'c0:00:00:00:00:09', hasRevision: false }),
+    silabs('silabs-in-app', 'application-ota', '2.0.0', { address: 'c0:00:00:00:00:0a' }),
     silabs('silabs-uart', 'bgapi', '2.0.0.0'),
+    silabs('silabs-menu', 'xmodem', '2.0.0.0', { applicationSpeaksBgapi: true }, '?baud=115200&application=bgapi'),
   ];
 }
 

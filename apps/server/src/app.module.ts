@@ -10,6 +10,7 @@ import { DispatchModule } from './features/dispatch/dispatch.module.js';
 import { FleetModule } from './features/fleet/fleet.module.js';
 import { HealthModule } from './features/insight/health/health.module.js';
 import { InsightModule } from './features/insight/insight.module.js';
+import { RawPortModule } from './features/raw-port/raw-port.module.js';
 import { ReportsModule } from './features/reports/reports.module.js';
 import { SystemModule } from './features/system/system.module.js';
 import { WebhooksModule } from './features/webhooks/webhooks.module.js';
@@ -31,6 +32,7 @@ export class AppModule {
         CampaignsModule,
         DispatchModule,
         ReportsModule,
+        RawPortModule,
         InsightModule,
         AdvisoriesModule,
         SystemModule,

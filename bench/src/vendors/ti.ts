@@ -20,6 +20,8 @@ import { NO_FENCES, PayloadStore, realClock, SessionDriver } from '@drydock/agen
 import { BleAdapter } from '@drydock/agent/testing';
 
 const INTERVAL_MS = 15;
+/** The unit's queue is no bound here: the air is. */
+const MANY = 8;
 const QUICK_FLASH: FlashFigures = { pageBytes: 4096, eraseMsPerPage: 0.5, writeUsPerWord: 1 };
 
 interface Kind {
@@ -119,6 +121,7 @@ async function ratioToFloor(kind: Kind): Promise<{ ratio: number; bytesPerSecond
   const floor = tiOadFloor({
     imageBytes,
     kind: form,
+    window: MANY,
     intervalMs: INTERVAL_MS,
     mtu,
     linkPayloadBytes,
@@ -128,10 +131,7 @@ async function ratioToFloor(kind: Kind): Promise<{ ratio: number; bytesPerSecond
   return { ratio: floor.totalMs / tookMs, bytesPerSecond: (imageBytes / tookMs) * 1000 };
 }
 
-/**
- * `tiEnhanced`, `tiClassic`: rate over the floor, image bytes; `…BytesPerSecond` the rates. Above 1 where blocks under way
- * save the turn of each request, which the floor counts.
- */
+/** `tiEnhanced`, `tiClassic`: rate over the floor, image bytes; `…BytesPerSecond` the rates. */
 export async function tiFigures(): Promise<Record<string, number>> {
   const enhanced = await ratioToFloor(ENHANCED);
   const classic = await ratioToFloor(CLASSIC);

@@ -3082,6 +3082,10 @@ export type components = {
       urgent?: {
         advisory: string;
       };
+      vendorTool?: {
+        /** @default 20 */
+        minutes: number;
+      };
     };
     PolicyInput: {
       /**
@@ -3165,6 +3169,10 @@ export type components = {
       deadlineMs?: number;
       urgent?: {
         advisory: string;
+      };
+      vendorTool?: {
+        /** @default 20 */
+        minutes?: number;
       };
     };
     PublicJwk: {

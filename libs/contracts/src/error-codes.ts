@@ -136,6 +136,7 @@ export const ERROR_CODES = {
     'none',
     'This gateway cannot speak to the boot loader ({protocol}): {detail}.',
   ),
+  'gateway.raw-port': row('operator', 'none', "The vendor's tool did not update the device: {detail}."),
   'gateway.journal': row('gateway', 'retry', 'The journal of the gateway cannot be written: {detail}.'),
   // Local rules of the site.
   'site.quiet-hours': row('operator', 'retry', 'The quiet hours of the site lasted until the grant ended.'),

@@ -28,4 +28,5 @@ export * from './http/access-api.js';
 export * from './http/sign-in-api.js';
 export * from './http/webhooks-api.js';
 export * from './http/advisories-api.js';
+export * from './http/raw-port-api.js';
 export * from './http/system-api.js';

@@ -20,7 +20,7 @@ import { SessionDriver } from '../driver/session-driver.js';
 import { linkOptionsOf } from '../links/link-factory.js';
 import { parseLinkName } from '../links/parse-link.js';
 import { bridgeRawPort } from '../links/uart/raw-bridge.js';
-import { UartLink } from '../links/uart/uart-link.js';
+import { listenForTool, parseListen } from '../links/uart/tcp-tool.js';
 import { linksFor, type CommonOptions } from './by-hand.js';
 import { IDENTIFY_MS, OPEN_MS } from './find-unit.js';
 import { EXIT, printJson, printLines, tellError } from './console-output.js';
@@ -55,10 +55,7 @@ export async function rawPort(options: RawPortOptions): Promise<number> {
     if (!(minutes > 0 && minutes <= MAX_MINUTES)) {
       throw new DrydockError('request.invalid', { detail: `--minutes: more than 0, at most ${MAX_MINUTES}` });
     }
-    const listen = /^(127\.0\.0\.1|\[::1\]):(\d{1,5})$/.exec(options.listen);
-    if (!listen || Number(listen[2]) > 65_535) {
-      throw new DrydockError('request.invalid', { detail: '--listen: 127.0.0.1:PORT or [::1]:PORT, never a network' });
-    }
+    const at = parseListen(options.listen);
     const protocol = createCsrDfu();
     const sessionOptions = linkOptionsOf(options.link);
     const perform = async <T>(session: (info: LinkInfo) => Session<T>, limitMs: number): Promise<T> => {
@@ -73,23 +70,22 @@ export async function rawPort(options: RawPortOptions): Promise<number> {
         await driver.close();
       }
     };
-    const before = await perform((info) => enterCsrDfuMode(info, sessionOptions), IDENTIFY_MS);
-    const port = new UartLink({ name: options.link, path: parsed.path, line: DFU_LINE });
-    const open = await port.open({}, OPEN_MS);
+    // Taken first: a module in DFU mode without anybody to come helps nobody.
+    const tool = await listenForTool(at);
+    let before;
     let bridge;
     try {
-      bridge = await bridgeRawPort(open, {
-        host: listen[1]!.replace(/[[\]]/g, ''),
-        port: Number(listen[2]),
-        limitMs: minutes * 60_000,
-        signal: stopping.signal,
-        listening: (number) => {
-          options.listening?.(number);
-          process.stderr.write(`The module is in DFU mode (115200 8E1); its port is at ${listen[1]}:${number}.\n`);
-        },
-      });
+      before = await perform((info) => enterCsrDfuMode(info, sessionOptions), IDENTIFY_MS);
+      const open = await (await links.link(options.link, protocol)).open({ line: DFU_LINE }, OPEN_MS);
+      try {
+        options.listening?.(tool.port);
+        process.stderr.write(`The module is in DFU mode (115200 8E1); its port is at ${at.host} ${tool.port}.\n`);
+        bridge = await bridgeRawPort(open, tool, { limitMs: minutes * 60_000, signal: stopping.signal });
+      } finally {
+        await open.close();
+      }
     } finally {
-      await open.close();
+      await tool.close();
     }
     const after = await perform((info) => returnToMelody(info, sessionOptions), RETURN_MS);
     if (json) printJson({ before, after, ...bridge });

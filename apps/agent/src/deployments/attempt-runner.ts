@@ -3,7 +3,7 @@
  * of no return written down before it is passed.
  */
 import type { KeyObject } from 'node:crypto';
-import type { ErrorCode, ErrorParams } from '@drydock/contracts';
+import type { AttemptRef, ErrorCode, ErrorParams } from '@drydock/contracts';
 import {
   DrydockError,
   bootloaderAddress,
@@ -26,9 +26,11 @@ import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
 import type { Site } from '../site/site-file.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
+import type { RawPortEnd } from '../uplink/raw-port-end.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 import type { Attempt } from './attempt.js';
 import { isWithoutApplication } from './ended-report.js';
+import { giveRawPort, requireRawPort } from './raw-port-attempt.js';
 import { verifyReleaseSignature } from './release-keys.js';
 import { checkIdentity, checkModel, readArtifact } from './unit-checks.js';
 
@@ -44,6 +46,8 @@ export interface RunnerPorts {
   /** Release keys of a model, from the site file and from enrolment. */
   releaseKeys(model: string): readonly KeyObject[];
   progress(attempt: Attempt, sentBytes: number, totalBytes: number): void;
+  /** @returns undefined while no tool waits at the server for the port of this attempt. */
+  openRawPort(ref: AttemptRef, signal: AbortSignal): Promise<RawPortEnd | undefined>;
 }
 
 const OPEN_MS = 30_000;
@@ -60,6 +64,7 @@ export async function runAttempt(attempt: Attempt, ports: RunnerPorts): Promise<
   const { grant } = attempt;
   const protocol = requireProtocol(grant.protocol, ports.protocols);
   checkModel(undefined, grant, ports.site);
+  if (grant.rawPort) requireRawPort(grant, protocol, ports.site);
   const file = await ports.cache.open(grant.artifact.sha256);
   try {
     return await runWithFile(attempt, ports, protocol, file);
@@ -109,8 +114,14 @@ async function runWithFile(
       attempt.before = found;
       await ports.journal.append({ t: 'before', ref: attempt.ref, link, identification: found });
     }
-    if (attempt.cancelWanted) driver.cancel();
-    const outcome = await converse(attempt, { driver, protocol, found, request: { ...request, linkOptions: options } });
+    if (attempt.cancelWanted && !grant.rawPort) driver.cancel();
+    const asked = { ...request, linkOptions: options };
+    const outcome = grant.rawPort
+      ? await giveRawPort(
+          { attempt, driver, protocol, found, link, request: asked, hooks: hooksOf(attempt, ports, () => driver) },
+          ports,
+        )
+      : await converse(attempt, { driver, protocol, found, request: asked });
     return withJournal(attempt, outcome);
   } finally {
     attempt.overdue = driver.overdue;

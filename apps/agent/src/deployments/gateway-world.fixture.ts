@@ -137,6 +137,7 @@ export class World {
         call: (call, facts) => this.answerCall(call, facts),
       }),
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
+      openRawPort: () => Promise.resolve(undefined),
       heard: () => this.serverHears,
       reported: () => undefined,
       held: () => undefined,

@@ -73,6 +73,7 @@ async function attempt(grant: Grant, bleAdapter: BleAdapter, killAt = Infinity) 
     protocols: new Map([['secure-dfu', secureDfu]]),
     site: EMPTY_SITE,
     releaseKeys: () => [],
+    openRawPort: () => Promise.reject(new Error('no raw port here')),
     progress: (running, sent) => {
       if (sent >= killAt) running.driver?.abort('its agent died');
     },

@@ -67,6 +67,11 @@ discover:
       ':3',
       'named twice',
     ],
+    [
+      'devices:\n  - { model: a, protocol: smp, link: "ble:C0:00:00:00:00:02", rawPort: true }\n',
+      ':2',
+      'only a serial port',
+    ],
     ['models:\n  pump:\n    releaseKeys: [none.pem]\n', ':3', 'ENOENT'],
     ['models:\n  pump:\n    releaseKeys: ["-----BEGIN nothing"]\n', ':3', 'no public key'],
     ['limits: { parallel: 0 }\n', ':1', 'limits.parallel'],

@@ -44,6 +44,8 @@ const Device = z.strictObject({
   /** What the unit must say of its hardware, by the names that its protocol gives these facts. */
   hardware: z.record(z.string().max(64), z.union([z.string().max(256), z.number()])).default({}),
   hooks: Hooks.optional(),
+  /** Its port may go to the vendor's own tool over the server, when a campaign with `vendorTool` grants it. */
+  rawPort: z.boolean().default(false),
   /** Of its Bluetooth link; what is not said here is as for the model. */
   security: LinkSecurity.optional(),
 });
@@ -97,6 +99,8 @@ export interface SiteDevice {
   /** What the unit must say of its hardware. */
   readonly hardware?: Readonly<Record<string, string | number>>;
   readonly hooks?: Hooks;
+  /** Its port may go to the vendor's own tool. */
+  readonly rawPort?: boolean;
 }
 
 export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
@@ -188,10 +192,22 @@ export async function readSiteFile(path: string, knownProtocols: readonly string
     const lane = linkLane(device.link);
     if (lanes.has(lane)) refuse(['devices', index, 'link'], `${lane} is named twice`);
     lanes.add(lane);
-    const { name, model, link: spelt, identity, hardware } = device;
+    if (device.rawPort && parseLinkName(device.link).kind !== 'serial') {
+      refuse(['devices', index, 'rawPort'], 'only a serial port can be given to a tool');
+    }
+    const { name, model, link: spelt, identity, hardware, rawPort } = device;
     const hooks = device.hooks ?? file.models[model]?.hooks;
     const known = Object.keys(hardware).length > 0;
-    return { name, model, link: spelt, protocol, identity, ...(known && { hardware }), ...(hooks && { hooks }) };
+    return {
+      name,
+      model,
+      link: spelt,
+      protocol,
+      identity,
+      ...(known && { hardware }),
+      ...(hooks && { hooks }),
+      ...(rawPort && { rawPort }),
+    };
   });
   for (const [index, rule] of file.discover.entries()) {
     checkProtocol(rule.protocol, knownProtocols, (detail) => refuse(['discover', index, 'protocol'], detail));

@@ -4,13 +4,16 @@ import {
   EnrolResponse,
   LoginResponse,
   PublicJwk,
+  rawPortAgentPath,
   RootStatements,
   signEnvelope,
+  type AttemptRef,
   type SigningKey,
 } from '@drydock/contracts';
 import { DrydockError } from '@drydock/dfu-core';
 import type { Clock } from '../clock.js';
 import { pinRoot, type AgentState, type Enrolment } from './agent-state.js';
+import type { RawPortEnd } from './raw-port-end.js';
 import { httpJson, httpOpen, HttpStatusError, readBody, requireSafeUrl } from './http-client.js';
 
 const TIMEOUT_MS = 15_000;
@@ -129,6 +132,25 @@ export class ServerHttp {
     }
   }
 
+  /**
+   * The agent's end of a raw port, for an attempt that this gateway holds.
+   * @returns undefined while no tool waits for it.
+   * @throws HttpStatusError when the server refuses; DrydockError `server.unavailable`
+   */
+  async openRawPort(ref: AttemptRef, signal: AbortSignal, nonce: () => string): Promise<RawPortEnd | undefined> {
+    const { connectRawPort } = await import('./raw-port-end.js');
+    const url = new URL(rawPortAgentPath(ref), withSlash(this.#base));
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await connectRawPort(url, await this.#freshToken(nonce), signal);
+      } catch (error) {
+        if (error instanceof HttpStatusError && error.problemCode === 'request.not-found') return undefined;
+        if (!(error instanceof HttpStatusError) || error.status !== 401 || tries > 0) throw error;
+        this.#token = undefined;
+      }
+    }
+  }
+
   async #follow(first: URL, token: string, offset: number, signal: AbortSignal): Promise<IncomingMessage> {
     let url = first;
     for (let hops = 0; ; hops += 1) {
@@ -172,5 +194,7 @@ export function brokerUrl(text: string, serverUrl: string, allowPlaintext: boole
 }
 
 function agentUrl(base: URL, leaf: string): URL {
-  return new URL(`agent/v1/${leaf}`, base.href.endsWith('/') ? base : `${base.href}/`);
+  return new URL(`agent/v1/${leaf}`, withSlash(base));
 }
+
+const withSlash = (base: URL): string => (base.href.endsWith('/') ? base.href : `${base.href}/`);

@@ -19,6 +19,7 @@ import {
   verifyEnvelope,
   type AgentLeaf,
   type AgentUpgrade,
+  type AttemptRef,
   type Cancellation,
   type Envelope,
   type InventoryBody,
@@ -33,6 +34,7 @@ import type { Journal } from '../journal/journal.js';
 import type { Logger } from '../logger.js';
 import { followRoot, type AgentState, type Enrolment, type StateFile } from './agent-state.js';
 import { BrokerConnection, type ConnectionPlan } from './broker-connection.js';
+import type { RawPortEnd } from './raw-port-end.js';
 import { ReportSender } from './report-sender.js';
 import { brokerUrl, ServerHttp } from './server-http.js';
 import { type TrustedTime } from './trusted-time.js';
@@ -169,6 +171,10 @@ export class Uplink {
 
   openArtifact(sha256: string, offset: number, signal: AbortSignal): Promise<IncomingMessage> {
     return this.#http.openArtifact(sha256, offset, signal, () => this.#options.time.ask());
+  }
+
+  openRawPort(ref: AttemptRef, signal: AbortSignal): Promise<RawPortEnd | undefined> {
+    return this.#http.openRawPort(ref, signal, () => this.#options.time.ask());
   }
 
   async #plan(): Promise<ConnectionPlan> {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ModelName } from '../ids.js';
 import { DeviceFilter } from './device-filter-api.js';
+import { MAX_RAW_PORT_MINUTES } from './raw-port-api.js';
 import { MaintenanceWindow } from './windows-api.js';
 
 const DAY_MS = 86_400_000;
@@ -143,6 +144,11 @@ const URGENT_STAGES = [
   { name: 'all', percent: 98 },
 ];
 
+const DEFAULT_VENDOR_TOOL_MINUTES = 20;
+/** Behind the end of the tool's time, for leaving the port. */
+export const VENDOR_TOOL_GRACE_MS = 60_000;
+const VENDOR_TOOL_STAGES = [{ name: 'device', percent: 100 }];
+
 const PolicyFields = z.strictObject({
   stages: z
     .array(StagePolicy)
@@ -217,14 +223,46 @@ const PolicyFields = z.strictObject({
       advisory: z.string().min(1).max(128),
     })
     .optional(),
+  /**
+   * Not updated by Drydock: the raw port of the one device that the selector names goes to its vendor's tool, which joins
+   * over the server. Role admin; the gateway's site file must open the port.
+   */
+  vendorTool: z
+    .strictObject({
+      /** The tool's time, from the moment both ends have joined. */
+      minutes: z.int().min(1).max(MAX_RAW_PORT_MINUTES).default(DEFAULT_VENDOR_TOOL_MINUTES),
+    })
+    .optional(),
 });
 
-function withUrgentStages(policy: unknown): unknown {
-  if (typeof policy !== 'object' || policy === null || !('urgent' in policy) || policy.urgent === undefined)
-    return policy;
-  return 'stages' in policy && policy.stages !== undefined ? policy : { ...policy, stages: URGENT_STAGES };
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What a kind of campaign says where its policy says nothing. */
+function withKindDefaults(policy: unknown): unknown {
+  if (!isRecord(policy)) return policy;
+  if (policy['urgent'] !== undefined) return { ...policy, stages: policy['stages'] ?? URGENT_STAGES };
+  const { vendorTool, timeouts } = policy;
+  if (!isRecord(vendorTool)) return policy;
+  const minutes = vendorTool['minutes'] ?? DEFAULT_VENDOR_TOOL_MINUTES;
+  return {
+    ...policy,
+    stages: policy['stages'] ?? VENDOR_TOOL_STAGES,
+    ...(typeof minutes === 'number' && {
+      timeouts: {
+        transferMs: minutes * 60_000 + VENDOR_TOOL_GRACE_MS,
+        // Joining takes people and their tools a while; a module that comes back from its loader, minutes.
+        startMs: 900_000,
+        activateMs: 300_000,
+        ...(isRecord(timeouts) && timeouts),
+      },
+    }),
+  };
 }
 
-/** Left out, stages are a canary of 5 % and the rest; of 2 % and one hour where the campaign is urgent. */
-export const Policy = z.preprocess(withUrgentStages, PolicyFields);
+/**
+ * Left out, stages are a canary of 5 % and the rest; of 2 % and one hour where the campaign is urgent; the one device of a
+ * campaign for a vendor's tool.
+ */
+export const Policy = z.preprocess(withKindDefaults, PolicyFields);
 export type Policy = z.infer<typeof Policy>;

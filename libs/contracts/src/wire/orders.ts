@@ -37,6 +37,11 @@ export const Grant = z.object({
   startBy: z.int().positive(),
   /** No touch at all at or after it. */
   finishBy: z.int().positive(),
+  /**
+   * No session of ours: the port goes to the vendor's own tool, over the server, for this long at most. Listed in `must`
+   * (`grants.rawPort`), and given only to an agent that announces `raw-port`.
+   */
+  rawPort: z.object({ limitMs: z.int().positive().max(3_600_000) }).optional(),
   timeouts: z.object({
     downloadMs: z.int().positive(),
     transferMs: z.int().positive(),

@@ -137,6 +137,24 @@ export interface Protocol {
   prove(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome>;
   /** Finishes a unit that is found in its bootloader or without application. */
   rescue(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>;
+  /** Where the vendor's own tool can update the unit through the port, with the driver out of the way. */
+  readonly rawPort?: RawPortAccess;
+}
+
+/** The way to the vendor's tool and back. Between both nobody but the tool talks to the unit. */
+export interface RawPortAccess {
+  /** Settings of the line that the tool begins with. */
+  readonly line: LineSettings;
+  /**
+   * To where such a tool begins; marks `touched`, and leaves the link closed.
+   * @returns what ran before.
+   * @throws DrydockError when the unit does not answer as expected.
+   */
+  enter(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification>;
+  /** @returns what tells, of the bytes that come meanwhile, whether they hold a word of the unit's own; noise is none. */
+  listener(): (bytes: Uint8Array) => boolean;
+  /** Back to the application, and what its sight proves. Never throws: ends in an outcome; is not cancelled. */
+  leave(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome>;
 }
 
 export type { Channel };

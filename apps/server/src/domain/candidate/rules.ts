@@ -4,7 +4,7 @@
  * real database. The SQL speaks of the aliases in {@link CANDIDATE_FROM}; it is true where the rule stands
  * in the way and is never null.
  */
-import { LIVE_DEPLOYMENT_STATES, type Reason } from '@drydock/contracts';
+import { LIVE_DEPLOYMENT_STATES, RAW_PORT_CAPABILITY, type Reason } from '@drydock/contracts';
 
 /** What a rule looks at. Times are milliseconds of the server's clock. */
 export interface CandidateFacts {
@@ -26,6 +26,8 @@ export interface CandidateFacts {
   readonly gatewayEpoch: string | null;
   readonly gatewaySeenMs: number | null;
   readonly gatewayProtocols: readonly string[];
+  /** The campaign gives the raw port to the vendor's tool: the site file of the gateway must open one. */
+  readonly wantsRawPort: boolean;
   readonly gatewayInFlight: number;
   readonly perGateway: number;
   readonly siteInFlight: number;
@@ -234,11 +236,16 @@ export const CANDIDATE_RULES: readonly CandidateRule[] = [
   },
   {
     name: 'no-protocol',
-    sql: `not coalesce(dev.protocol = any(gw.protocols), false)`,
-    explain: (f) =>
-      f.deviceProtocol !== null && f.gatewayProtocols.includes(f.deviceProtocol)
-        ? undefined
-        : reason('gateway.no-protocol', { gateway: f.gatewayName, protocol: f.deviceProtocol }),
+    sql: `(not coalesce(dev.protocol = any(gw.protocols), false)
+      or (camp.policy->'vendorTool' is not null and not coalesce('${RAW_PORT_CAPABILITY}' = any(gw.protocols), false)))`,
+    explain: (f) => {
+      const lacks = (protocol: string | null): Reason =>
+        reason('gateway.no-protocol', { gateway: f.gatewayName, protocol });
+      if (f.deviceProtocol === null || !f.gatewayProtocols.includes(f.deviceProtocol)) return lacks(f.deviceProtocol);
+      return f.wantsRawPort && !f.gatewayProtocols.includes(RAW_PORT_CAPABILITY)
+        ? lacks(RAW_PORT_CAPABILITY)
+        : undefined;
+    },
   },
   {
     name: 'battery',

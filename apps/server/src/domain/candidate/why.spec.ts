@@ -25,6 +25,7 @@ const device: CandidateFacts = {
   gatewayEpoch: 'ab',
   gatewaySeenMs: NOW - 1,
   gatewayProtocols: ['smp'],
+  wantsRawPort: false,
   gatewayInFlight: 0,
   perGateway: 4,
   siteInFlight: 0,
@@ -58,7 +59,7 @@ const AGAINST: Readonly<Record<string, readonly Partial<CandidateFacts>[]>> = {
   'gateway-state': [{ gatewayState: 'quarantined' }],
   'gateway-hold': [{ gatewayHold: 'n' }],
   'gateway-offline': [{ gatewayOnline: false }],
-  'no-protocol': [{ gatewayProtocols: [] }],
+  'no-protocol': [{ gatewayProtocols: [] }, { wantsRawPort: true }],
   battery: [{ batteryPercent: 3 }],
   window: [
     { siteWindow: { fits: false, isOpen: false, opensAtMs: NOW + 1 } },

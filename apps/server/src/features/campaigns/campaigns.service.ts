@@ -6,6 +6,7 @@ import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack, prov
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
+import { vendorToolFaults } from '../../domain/campaign/vendor-tool.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
@@ -37,6 +38,7 @@ interface ArtifactRow {
   running_version: string | null;
   description: unknown;
   version_proves: boolean;
+  format: string;
   requires: { readonly runningVersions?: readonly string[] };
 }
 
@@ -76,6 +78,7 @@ export class CampaignsService {
     draft: CampaignDraft,
     rollsBack: string | null = null,
   ): Promise<string> {
+    requireRawPortRole(actor, draft.policy);
     await this.checkDraft(tx, actor.orgId, draft);
     await this.expectFreeName(tx, actor.orgId, draft.name, null);
     const [row] = await queryRows<{ id: string }>(
@@ -102,6 +105,8 @@ export class CampaignsService {
   async update(actor: Actor, id: string, draft: CampaignDraft, expected: number | undefined): Promise<Campaign> {
     await inTransaction(this.source, async (tx) => {
       const campaign = await lockedCampaign(tx, actor.orgId, id);
+      requireRawPortRole(actor, campaign.policy);
+      requireRawPortRole(actor, draft.policy);
       expectRevision(await this.revisionOf(tx, id), expected);
       if (campaign.state !== 'draft') {
         throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'edited' });
@@ -134,6 +139,7 @@ export class CampaignsService {
       if (campaign.state !== 'draft') {
         throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'started' });
       }
+      requireRawPortRole(actor, campaign.policy);
       const members = await this.plan(tx, actor, campaign);
       const params = { reason: reason ?? null, sizes: members.sizes, skipped: members.skipped };
       await recordDecision(tx, campaign, 'campaign.start-pressed', { ...params, by: actor.name });
@@ -281,7 +287,7 @@ export class CampaignsService {
   private async checkDraft(tx: EntityManager, orgId: string, draft: CampaignDraft): Promise<ArtifactRow> {
     const [artifact] = await queryRows<ArtifactRow>(
       tx,
-      `select art.id, art.model, art.version, art.running_version, art.description, art.requires,
+      `select art.id, art.model, art.version, art.running_version, art.description, art.format, art.requires,
          ${versionProvesSql('art')} as version_proves
        from artifacts art where art.id = $1 and art.org_id = $2`,
       [draft.artifactId, orgId],
@@ -298,6 +304,7 @@ export class CampaignsService {
         runningVersion: artifact.running_version,
         versionProves: artifact.version_proves,
       }),
+      ...vendorToolFaults(draft.policy, draft.selector, artifact.format),
       ...filterFaults(draft.selector, draft.policy),
       ...(await unknownNames(tx, orgId, draft.selector)),
       ...(await restoreFaults(tx, orgId, draft, artifact)),
@@ -329,6 +336,12 @@ export class CampaignsService {
   ): Promise<void> {
     await this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'campaign', id }, params });
   }
+}
+
+/** A raw port lets its person do anything to the device. */
+function requireRawPortRole(actor: Actor, policy: Pick<CampaignDraft['policy'], 'vendorTool'>): void {
+  if (policy.vendorTool && !actor.roles.includes('admin'))
+    throw new ProblemError('request.forbidden', { role: 'admin' });
 }
 
 function refuse(faults: readonly PolicyFault[]): void {

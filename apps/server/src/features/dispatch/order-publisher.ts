@@ -240,7 +240,8 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
           server: this.keys.serverId,
           gateway: row.gateway_id,
           epoch: row.epoch,
-          must: [],
+          // An agent that knows nothing of it would run a session of its own.
+          must: order.grants.some((grant) => grant.rawPort) ? ['grants.rawPort'] : [],
           bodyVersion: 1,
           cancellations: order.cancellations,
           ...upgradeOf(order.grants),

@@ -109,6 +109,7 @@ function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {
       allowDowngrade: policy.allowDowngrade || row.step_kind === 'restore',
       startBy: row.start_by,
       finishBy: row.finish_by,
+      ...(policy.vendorTool && { rawPort: { limitMs: policy.vendorTool.minutes * 60_000 } }),
       timeouts: { downloadMs, transferMs, activateMs, proveMs },
     },
     epoch: row.epoch,

@@ -73,6 +73,7 @@ interface FactsRow {
   gateway_epoch: string | null;
   gateway_seen: number | null;
   gateway_protocols: string[] | null;
+  wants_raw_port: boolean;
   gateway_in_flight: number | null;
   reachable: boolean;
   claimed_by: string | null;
@@ -100,7 +101,8 @@ const FACTS = `select dep.id, dep.campaign_id, camp.name as campaign_name, dep.d
     dev.hold_note as device_hold, case when dev.state <> 'active' then coalesce(dev.state_note, '') end as device_gone, dev.approved, dev.protocol, ${msOf('dev.fenced_until')} as fenced_until,
     site.name as site_name, site.hold_note as site_hold, gw.name as gateway_name, gw.state as gateway_state,
     gw.state_note as gateway_note, gw.hold_note as gateway_hold, gw.online as gateway_online, gw.epoch as gateway_epoch,
-    ${msOf('gw.last_seen_at')} as gateway_seen, gw.protocols as gateway_protocols, gw.in_flight as gateway_in_flight,
+    ${msOf('gw.last_seen_at')} as gateway_seen, gw.protocols as gateway_protocols,
+    camp.policy->'vendorTool' is not null as wants_raw_port, gw.in_flight as gateway_in_flight,
     coalesce(jsonb_array_length(dg.links), 0) > 0 as reachable,
     (select c.name from deployments o join campaigns c on c.id = o.campaign_id
      where o.device_id = dev.id and o.id <> dep.id and o.state in (${LIVE}) limit 1) as claimed_by,
@@ -273,6 +275,7 @@ function candidateFacts(row: FactsRow, rules: RuleFacts, nowMs: number): Candida
     gatewayEpoch: row.gateway_epoch,
     gatewaySeenMs: row.gateway_seen,
     gatewayProtocols: row.gateway_protocols ?? [],
+    wantsRawPort: row.wants_raw_port,
     gatewayInFlight: row.gateway_in_flight ?? 0,
     perGateway: rules.perGateway,
     perSite: rules.perSite,

@@ -298,7 +298,7 @@ describe('cancelled', () => {
 describe('cancelled in the middle of a transfer', () => {
   it.each<[TiOadVariant]>([['e1-off-chip'], ['e2-off-chip']])('%s: the target is told to forget it', (variant) => {
     const story = unit(variant);
-    const result = update(story, undefined, {}, { cancelAfterMs: 1_000 });
+    const result = update(story, undefined, {}, { cancelAfterMs: 800 });
     expect(result.outcome).toMatchObject({ outcome: 'cancelled', needsRescue: false });
     expect(result.outcome.sentBytes).toBeGreaterThan(0);
     const commands = result.sends.filter(({ channel }) => channel === TiOadUuid.control);
@@ -334,7 +334,7 @@ describe('rescue', () => {
 
 describe('the pace', () => {
   it.each(ENHANCED.map((variant) => [variant]))(
-    '%s: one block at a time up to the erase, two afterwards',
+    '%s: one block at a time up to the erase, more afterwards',
     (variant) => {
       const story = unit(variant);
       const calm = update(story);

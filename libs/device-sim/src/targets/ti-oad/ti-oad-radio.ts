@@ -18,6 +18,8 @@ export class TiOadRadio implements BlePeripheral {
   readonly #address: string;
   #connection: PeripheralConnection | undefined;
   readonly #subscribed = new Set<string>();
+  /** Notifications that found no buffer yet; each says whether it left. */
+  #outgoing: (() => boolean)[] = [];
 
   constructor(unit: TiOadUnit, address: string) {
     this.#unit = unit;
@@ -80,6 +82,7 @@ export class TiOadRadio implements BlePeripheral {
 
   onConnect(connection: PeripheralConnection): void {
     this.#connection = connection;
+    this.#outgoing = [];
     this.#subscribed.clear();
     this.#unit.linkOpened();
   }
@@ -126,12 +129,21 @@ export class TiOadRadio implements BlePeripheral {
     const frame = this.#unit.faults.toHost(bytes);
     if (!frame) return;
     const connection = this.#connection;
-    const attempt = (): void => {
+    const send = (): void => {
       if (!connection || this.#connection !== connection) return;
-      if (!connection.notify(characteristic, frame)) this.#unit.after(2, attempt);
+      this.#outgoing.push(() => connection.notify(characteristic, frame));
+      if (this.#outgoing.length === 1) this.#drain();
     };
     const waitMs = Math.max(this.#unit.options.answerMs ?? 0.5, this.#unit.faults.silentForMs);
-    if (waitMs > 0) this.#unit.after(waitMs, attempt);
-    else attempt();
+    if (waitMs > 0) this.#unit.after(waitMs, send);
+    else send();
+  }
+
+  /** In order: what finds no buffer waits, and what comes later waits behind it. */
+  #drain(): void {
+    for (let next = this.#outgoing[0]; next; next = this.#outgoing[0]) {
+      if (!next()) return void this.#unit.after(2, () => this.#drain());
+      this.#outgoing.shift();
+    }
   }
 }

@@ -5,7 +5,7 @@
 import { DrydockError, LinkError } from '../../errors.js';
 import { type BcspDatagram, BcspEngine, type BcspOptions } from '../../framing/bcsp/engine.js';
 import { SERIAL_CHANNEL, type Session } from '../../session/session.js';
-import type { LinkTalk } from '../legacy-dfu/link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 
 const BYTE_MS = 11_000 / 115_200;
 /** What a frame counts that did not help: somebody who only repeats himself must not stop the clock. */

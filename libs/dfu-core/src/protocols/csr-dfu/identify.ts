@@ -11,7 +11,7 @@ import { type BcspOptions } from '../../framing/bcsp/engine.js';
 import { commandLines, DFU_LINE } from './lines.js';
 import { readChip } from './loader.js';
 import { type MelodyFacts, MelodyCli } from './melody.js';
-import type { LinkTalk } from '../legacy-dfu/link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 
 export const PROTOCOL_NAME = 'csr-dfu';
 /** Somebody who is in DFU mode sends SYNC every second at the latest. */

@@ -7,7 +7,7 @@
 import { DrydockError, LinkError, TargetRefusedError } from '../../errors.js';
 import { type MelodyVersion, parseMelodyVersion } from '../../image/csr-dfu/melody-version.js';
 import { type LineSettings, SERIAL_CHANNEL, type Session } from '../../session/session.js';
-import type { LinkTalk } from '../legacy-dfu/link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 
 const ANSWER_MS = 3_000;
 const WAKE_MS = 500;

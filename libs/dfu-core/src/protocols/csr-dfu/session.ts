@@ -3,12 +3,13 @@ import { DrydockError, InvariantError } from '../../errors.js';
 import { CSR_DFU_FORMAT, csrPayloads } from '../../image/csr-dfu/describe-file.js';
 import type { Identification, Protocol, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { LeaveError, LinkTalk } from '../legacy-dfu/link-talk.js';
+import { LeaveError, LinkTalk } from '../../session/link-talk.js';
 import { fit } from './fit.js';
 import { findOrFail, PROTOCOL_NAME } from './identify.js';
 import { judge } from './judge.js';
 import { FACTORY_LINE } from './lines.js';
 import { MelodyCli } from './melody.js';
+import { csrRawPort } from './raw-port.js';
 import { readSettings } from './settings.js';
 import { type CsrDfuSettings, CsrUpdate } from './update.js';
 
@@ -67,6 +68,7 @@ export function createCsrDfu(settings: CsrDfuSettings = {}): Protocol {
     prove,
     // The way of an update begins wherever the module is found, so a rescue is the same way.
     rescue: (link, request) => new CsrUpdate(link, request, settings).run(),
+    rawPort: csrRawPort,
   };
 }
 

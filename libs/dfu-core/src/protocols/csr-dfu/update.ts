@@ -9,7 +9,7 @@ import { toHex } from '../../bytes/hex.js';
 import { ArtifactError, DrydockError, InvariantError, LinkError, TargetRefusedError } from '../../errors.js';
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
-import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk } from '../legacy-dfu/link-talk.js';
+import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk } from '../../session/link-talk.js';
 import { BcspLine } from './bcsp-line.js';
 import { chooseCodec } from './choose-codec.js';
 import { DfuState } from './dfu-status.js';

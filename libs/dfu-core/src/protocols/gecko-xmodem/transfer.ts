@@ -44,7 +44,7 @@ type Answer = 'ack' | 'nak' | 'cancelled' | 'silence';
 export class Transfer {
   constructor(
     private readonly terminal: Terminal,
-    private readonly hooks: Hooks,
+    private readonly hooks: Pick<Hooks, 'erase' | 'advanced' | 'finish'>,
     /** A file error may be the line's fault, and was not tried again yet. */
     private readonly again: boolean,
   ) {}

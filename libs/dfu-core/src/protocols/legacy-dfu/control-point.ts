@@ -2,7 +2,7 @@
 import { LinkError } from '../../errors.js';
 import type { Session } from '../../session/session.js';
 import { decodeNotice, encodeRequest } from './codec.js';
-import { type LinkTalk, MAX_STRAY_FRAMES } from './link-talk.js';
+import { type LinkTalk, MAX_STRAY_FRAMES } from '../../session/link-talk.js';
 import { CONTROL_POINT, type Notice, Opcode, type Request, type RequestOpcode, Status } from './messages.js';
 
 const ANSWER_MS = 10_000;

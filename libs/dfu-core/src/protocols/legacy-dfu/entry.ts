@@ -13,7 +13,7 @@ import { LinkError, TargetRefusedError } from '../../errors.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { bootloaderAddress } from '../secure-dfu/addresses.js';
 import { decodeNotice, encodeRequest } from './codec.js';
-import { isLinkTrouble, type LinkTalk } from './link-talk.js';
+import { isLinkTrouble, type LinkTalk } from '../../session/link-talk.js';
 import { CONTROL_POINT, ImageType, LEGACY_DFU_SERVICE, Opcode } from './messages.js';
 
 /** The jump follows at once; a device that does not drop the link itself is left by us. */

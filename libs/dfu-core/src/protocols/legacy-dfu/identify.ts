@@ -12,7 +12,7 @@ import { DrydockError, isSecurityRefusal, MalformedFrameError, TargetRefusedErro
 import type { Identification } from '../../session/protocol.js';
 import type { Channel, LinkInfo, Session } from '../../session/session.js';
 import { decodeRevision } from './codec.js';
-import type { LinkTalk } from './link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 import {
   APPLICATION_REVISION,
   CONTROL_POINT,

@@ -11,7 +11,7 @@ import type { ImageDescription } from '../../image/description.js';
 import { decodeLegacyInitPacket, type LegacyInitPacket } from '../../image/nordic-legacy/init-packet.js';
 import type { Session } from '../../session/session.js';
 import { decodeSizes } from './codec.js';
-import type { LinkTalk } from './link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 import { ImageType, type ImageSizes } from './messages.js';
 
 const READ_MS = 30_000;

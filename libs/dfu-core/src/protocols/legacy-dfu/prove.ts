@@ -6,7 +6,7 @@ import { applicationAddresses } from '../secure-dfu/identify.js';
 import { judge } from '../secure-dfu/judge.js';
 import { unexpected } from '../secure-dfu/update.js';
 import { identify } from './identify.js';
-import { LeaveError, LinkTalk } from './link-talk.js';
+import { LeaveError, LinkTalk } from '../../session/link-talk.js';
 
 /** Never throws. */
 export function* proveNow(

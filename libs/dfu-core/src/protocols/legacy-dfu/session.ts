@@ -7,7 +7,7 @@ import { legacyPayloads, NORDIC_LEGACY_FORMAT } from '../../image/nordic-legacy/
 import type { Protocol, Sighting } from '../../session/protocol.js';
 import { fit } from './fit.js';
 import { identify, PROTOCOL_NAME } from './identify.js';
-import { LinkTalk } from './link-talk.js';
+import { LinkTalk } from '../../session/link-talk.js';
 import { DEVICE_INFORMATION_SERVICE, LEGACY_DFU_SERVICE } from './messages.js';
 import { proveNow } from './prove.js';
 import { Update } from './update.js';

@@ -14,7 +14,7 @@ import type { Session } from '../../session/session.js';
 import { encodeApplicationSize, encodeSizes } from './codec.js';
 import { ControlPoint, tooMuch } from './control-point.js';
 import { statusError } from './errors.js';
-import { type LinkTalk, MAX_STRAY_FRAMES } from './link-talk.js';
+import { type LinkTalk, MAX_STRAY_FRAMES } from '../../session/link-talk.js';
 import { CONTROL_POINT, Opcode, PACKET, SIGNING_REVISION, Status } from './messages.js';
 import type { Pace } from './pace.js';
 import type { GrainCache, Payload } from './payload.js';

@@ -17,7 +17,7 @@ import { encodeRequest } from './codec.js';
 import { enterBootloader } from './entry.js';
 import { fit } from './fit.js';
 import { ADAFRUIT_NAME, identify, look, type Look } from './identify.js';
-import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk, MAX_STRAY_FRAMES } from './link-talk.js';
+import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk, MAX_STRAY_FRAMES } from '../../session/link-talk.js';
 import { CONTROL_POINT, Opcode } from './messages.js';
 import { Pace } from './pace.js';
 import { Payload } from './payload.js';

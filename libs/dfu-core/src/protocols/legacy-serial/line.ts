@@ -9,7 +9,7 @@
  */
 import { DrydockError, LinkError, MalformedFrameError } from '../../errors.js';
 import { SERIAL_CHANNEL, type Session } from '../../session/session.js';
-import type { LinkTalk } from '../legacy-dfu/link-talk.js';
+import type { LinkTalk } from '../../session/link-talk.js';
 import { decodeAcknowledgement, encodeMessage, encodePacket } from './codec.js';
 import { FIRST_SEQUENCE_NUMBER, type Message, PacketType, SEQUENCE_NUMBERS } from './messages.js';
 import { SlipDecoder } from '../../framing/slip.js';

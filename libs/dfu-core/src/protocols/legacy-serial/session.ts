@@ -8,7 +8,7 @@ import { legacyPayloads, NORDIC_LEGACY_FORMAT } from '../../image/nordic-legacy/
 import type { Identification, Protocol, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LinkInfo, Session } from '../../session/session.js';
 import { fit } from '../legacy-dfu/fit.js';
-import { LeaveError, LinkTalk } from '../legacy-dfu/link-talk.js';
+import { LeaveError, LinkTalk } from '../../session/link-talk.js';
 import { findBootloader, identify, lineSettings, PROTOCOL_NAME } from './identify.js';
 import { SerialLine } from './line.js';
 import { Update } from './update.js';

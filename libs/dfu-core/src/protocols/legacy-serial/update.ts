@@ -6,7 +6,7 @@ import { DrydockError, InvariantError, LinkError, TargetRefusedError } from '../
 import type { Identification, UpdateOutcome, UpdateRequest } from '../../session/protocol.js';
 import type { LineSettings, LinkInfo, Session } from '../../session/session.js';
 import { fit } from '../legacy-dfu/fit.js';
-import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk } from '../legacy-dfu/link-talk.js';
+import { ForbiddenStepError, isLinkTrouble, LeaveError, LinkTalk } from '../../session/link-talk.js';
 import { type GrainCache, Payload } from '../legacy-dfu/payload.js';
 import { findBootloader, hasTouch, identify, lineSettings } from './identify.js';
 import { SerialLine, TargetRestartedError } from './line.js';

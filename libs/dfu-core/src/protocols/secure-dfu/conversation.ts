@@ -1,20 +1,11 @@
-/**
- * One conversation with a target: effects out, typed answers in, every trouble a typed error.
- *
- * Which troubles can be mended by connecting again is told by `isLinkTrouble`.
- */
-import type { ErrorCode, ErrorParams } from '@drydock/contracts';
-import { DrydockError, InvariantError, LinkError, MalformedFrameError } from '../../errors.js';
-import { AnswerNote } from '../../session/answer-note.js';
-import type { Channel, Effect, Input, LinkInfo, MarkStep, ReconnectHint, Session } from '../../session/session.js';
+/** One conversation with a target: requests and typed answers, on top of the link. */
+import { LinkError, MalformedFrameError } from '../../errors.js';
+import { LinkTalk, MAX_STRAY_FRAMES } from '../../session/link-talk.js';
+import type { LinkInfo, ReconnectHint, Session } from '../../session/session.js';
 import { decodeAnswer, encodeRequest } from './codec.js';
 import { type Answer, CONTROL_POINT, Opcode, type Refusal, type Request, type RequestOpcode } from './messages.js';
 import { type Wire, wireOf } from './wire.js';
 
-const SEND_MS = 15_000;
-const SUBSCRIBE_MS = 15_000;
-const QUERY_MS = 15_000;
-const BOOKKEEPING_MS = 15_000;
 /** A create waits for the start of a flash erase, a checksum for nothing; slow flash and a slow link stay below this. */
 export const ANSWER_MS = 10_000;
 /** A serial line loses frames without a word; asked again soon, nothing is lost but time. */
@@ -25,40 +16,13 @@ const MTU_MS = 1_000;
 const MTU_TRIES = 3;
 /** Of UART bootloaders of SDK 15 and newer; taken where a target does not say. */
 const DEFAULT_SERIAL_MTU = 131;
-/** Frames that answer nothing that was asked; more of them in a row than this is noise. */
-const MAX_STRAY_FRAMES = 64;
 const DRAIN_MS = 100;
 
-/** The session was asked to leave, and here it may. */
-export class LeaveError extends DrydockError {
-  constructor() {
-    super('order.cancelled');
-  }
-}
-
-/** A fence (or the journal) forbids the step: nothing may be written any more. */
-export class ForbiddenStepError extends DrydockError {}
-
-const NOT_REPEATED: readonly Effect['kind'][] = ['send', 'sleep', 'progress'];
-
-const LINK_TROUBLES: readonly ErrorCode[] = ['link.not-found', 'link.open-failed'];
-
-/** Whether connecting again may help: links that drop, stay silent, or deliver noise. */
-export function isLinkTrouble(error: unknown): error is DrydockError {
-  return error instanceof DrydockError && (error.recovery === 'resume' || LINK_TROUBLES.includes(error.code));
-}
+export { ForbiddenStepError, isLinkTrouble, LeaveError } from '../../session/link-talk.js';
 
 export type AnswerTo<Op extends RequestOpcode> = Extract<Answer, { opcode: Op }>;
 
-export class Conversation {
-  /** False once the link is known to be gone, until a reconnect. */
-  isOpen = true;
-  /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
-  mayLeave = true;
-  /** How long the last `receive` took, where something came. */
-  waitedMs = 0;
-  #leaveAsked = false;
-  readonly #note = new AnswerNote();
+export class Conversation extends LinkTalk {
   /** Told of each receipt (or late checksum) that arrives while another answer is awaited. */
   onReceipt: ((report: AnswerTo<typeof Opcode.CalculateChecksum> | Refusal) => void) | undefined;
 
@@ -66,7 +30,8 @@ export class Conversation {
   #serialMtu = DEFAULT_SERIAL_MTU;
   #pingId = 0;
 
-  constructor(public link: LinkInfo) {
+  constructor(link: LinkInfo) {
+    super(link);
     this.#wire = this.#newWire();
   }
 
@@ -83,121 +48,10 @@ export class Conversation {
     return wireOf(this.link, this, () => this.#serialMtu);
   }
 
-  /**
-   * Whether an effect that `cancel` answered was performed is not known. Unless the session leaves here, what may be
-   * repeated is given again; bytes are taken as sent: lost ones are noticed, doubled ones are worse.
-   */
-  *#perform(
-    effect: Effect,
-    what: string,
-  ): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
-    for (;;) {
-      const input = yield effect;
-      switch (input.kind) {
-        case 'cancel':
-          this.#leaveAsked = true;
-          this.leaveIfAsked();
-          if (NOT_REPEATED.includes(effect.kind)) return { kind: 'done' };
-          break;
-        case 'closed':
-          this.isOpen = false;
-          throw new LinkError('link.lost', { detail: what });
-        case 'timeout':
-          throw new LinkError('link.timeout', { withinMs: effect.withinMs, detail: what });
-        case 'failed':
-          throw failure(input.code, { detail: what, ...input.params });
-        default:
-          return input;
-      }
-    }
-  }
-
-  /** @throws LeaveError when a cancellation was noted earlier and may be obeyed now. */
-  leaveIfAsked(): void {
-    if (this.#leaveAsked && this.mayLeave) throw new LeaveError();
-  }
-
-  *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
-    yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
-    this.#note.sent();
-  }
-
-  *subscribe(channel: Channel): Session<void> {
-    yield* this.#perform({ kind: 'subscribe', channel, withinMs: SUBSCRIBE_MS }, 'while enabling notifications');
-  }
-
-  /** @returns undefined when nothing came in time. */
-  *receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined> {
-    this.waitedMs = 0;
-    try {
-      const input = yield* this.#perform({ kind: 'await', channels: [channel], withinMs }, 'while waiting');
-      if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
-      this.waitedMs = input.waitedMs ?? 0;
-      return input.bytes;
-    } catch (error) {
-      if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
-      throw error;
-    }
-  }
-
-  /** GATT read. */
-  *query(channel: Channel): Session<Uint8Array> {
-    const input = yield* this.#perform({ kind: 'query', channel, withinMs: QUERY_MS }, `while reading ${channel}`);
-    if (input.kind !== 'frame') throw new InvariantError(`the driver answered a query with ${input.kind}`);
-    return input.bytes;
-  }
-
-  /** Bytes of the artifact. */
-  *read(source: string, offset: number, length: number, withinMs: number): Session<Uint8Array> {
-    const input = yield* this.#perform(
-      { kind: 'read', source, offset, length, withinMs },
-      'while reading the artifact',
-    );
-    if (input.kind !== 'data') throw new InvariantError(`the driver answered a read with ${input.kind}`);
-    if (input.bytes.length !== length) {
-      throw new DrydockError('artifact.truncated', {
-        field: source,
-        actual: offset + input.bytes.length,
-        expected: offset + length,
-      });
-    }
-    return input.bytes;
-  }
-
-  /** Closes the link if it is open, looks for the target as the hint says, and connects. */
-  *reconnect(as: ReconnectHint, withinMs: number): Session<LinkInfo> {
-    this.isOpen = false;
-    const input = yield* this.#perform({ kind: 'reconnect', as, withinMs }, 'while looking for the device');
-    if (input.kind !== 'opened') throw new InvariantError(`the driver answered a reconnect with ${input.kind}`);
-    this.link = input.link;
+  override *reconnect(as: ReconnectHint, withinMs: number): Session<LinkInfo> {
+    const link = yield* super.reconnect(as, withinMs);
     this.#wire = this.#newWire();
-    this.isOpen = true;
-    return input.link;
-  }
-
-  *close(): Session<void> {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    yield* this.#perform({ kind: 'close', withinMs: BOOKKEEPING_MS }, 'while closing');
-  }
-
-  *sleep(ms: number): Session<void> {
-    if (ms > 0) yield* this.#perform({ kind: 'sleep', withinMs: ms }, 'while pausing');
-  }
-
-  /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
-  *mark(step: MarkStep): Session<void> {
-    yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
-    if (step === 'touched') this.#note.touched();
-  }
-
-  /** What came was understood as an answer: it lifts the fence of `startBy`. */
-  *heardAnswer(): Session<void> {
-    yield* this.#note.heard(this.link, (effect) => this.#perform(effect, 'in between'));
-  }
-
-  *progress(sentBytes: number, totalBytes: number): Session<void> {
-    yield* this.#perform({ kind: 'progress', sentBytes, totalBytes, withinMs: BOOKKEEPING_MS }, 'in between');
+    return link;
   }
 
   /**
@@ -220,7 +74,7 @@ export class Conversation {
       if (!('refused' in answer)) this.#serialMtu = answer.mtu;
       break;
     }
-    yield* this.drain();
+    yield* this.drainAnswers();
   }
 
   /** Whether a bootloader answers to a ping on the serial line. Any word about pings is one. */
@@ -258,7 +112,7 @@ export class Conversation {
     yield* this.ask(request);
     const second = yield* this.answer(request.opcode, withinMs);
     if (!second) throw new LinkError('link.timeout', { withinMs, detail: `opcode ${request.opcode} was not answered` });
-    yield* this.drain();
+    yield* this.drainAnswers();
     return second;
   }
 
@@ -290,7 +144,7 @@ export class Conversation {
   }
 
   /** Throws away what was said and not asked for, so that the next answer is the answer to the next request. */
-  *drain(): Session<void> {
+  *drainAnswers(): Session<void> {
     for (let strays = 0; strays < MAX_STRAY_FRAMES; strays++) {
       if (!(yield* this.#wire.answer(DRAIN_MS))) return;
     }
@@ -299,9 +153,4 @@ export class Conversation {
 
 function isAnswerTo<Op extends RequestOpcode>(answer: Answer | Refusal, opcode: Op): answer is AnswerTo<Op> | Refusal {
   return 'refused' in answer ? answer.refused === opcode : answer.opcode === opcode;
-}
-
-function failure(code: ErrorCode, params: ErrorParams): DrydockError {
-  if (code.startsWith('fence.') || code === 'gateway.journal') return new ForbiddenStepError(code, params);
-  return code.startsWith('link.') ? new LinkError(code, params) : new DrydockError(code, params);
 }

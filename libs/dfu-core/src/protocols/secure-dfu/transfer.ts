@@ -113,7 +113,7 @@ export class Transfer {
           throw mismatch('the image, from its first byte', 'something else');
         }
         this.#pace.slowDown();
-        yield* this.talk.drain();
+        yield* this.talk.drainAnswers();
       }
     }
   }
@@ -142,7 +142,7 @@ export class Transfer {
         const report = yield* this.#must(this.talk.request({ opcode: Opcode.CalculateChecksum }), ObjectType.Command);
         if (report.offsetBytes !== bytes.length || report.crc32 !== crc32(bytes)) {
           if (tries >= MAX_TRIES_PER_OBJECT) throw mismatch(spell(bytes.length, crc32(bytes)), spellReport(report));
-          yield* this.talk.drain();
+          yield* this.talk.drainAnswers();
           from = 0;
           continue;
         }
@@ -237,7 +237,7 @@ export class Transfer {
       }
       this.#pace.slowDown();
       if (tries >= MAX_TRIES_PER_OBJECT) throw mismatch(spell(end, crc), spellReport(report));
-      yield* this.talk.drain();
+      yield* this.talk.drainAnswers();
       if (this.talk.isSerial && report.offsetBytes < start) throw new LookAgainError();
       // What is missing may be only the tail; what is wrong is sent again as a whole.
       const kept = report.offsetBytes;
@@ -278,7 +278,7 @@ export class Transfer {
       const receipt = yield* this.talk.answer(Opcode.CalculateChecksum, RECEIPT_MS);
       if (receipt && !isRefusal(receipt)) return receipt;
     } else if (this.#pace.waitEveryPackets !== undefined) {
-      yield* this.talk.drain();
+      yield* this.talk.drainAnswers();
     }
     return yield* this.#must(this.talk.request({ opcode: Opcode.CalculateChecksum }), ObjectType.Data);
   }

@@ -38,7 +38,8 @@ const MAX_SILENCES = 3;
 /** Times that a target may ask for the same block again, over the whole image. */
 const MAX_REPEATS = 50;
 const ON_CHIP_WINDOW = 2;
-const OFF_CHIP_WINDOW = 4;
+/** TI's own host keeps up to twenty under way. */
+const OFF_CHIP_WINDOW = 16;
 const MAX_WINDOW = 16;
 
 type Heard =
@@ -209,7 +210,7 @@ export class ClassicTransfer {
   *#heard(withinMs: number): Session<Heard | undefined> {
     const channels = [IMAGE_IDENTIFY, IMAGE_BLOCK, ...(this.talk.has(IMAGE_STATUS) ? [IMAGE_STATUS] : [])];
     for (let strays = 0; strays < MAX_STRAYS; strays++) {
-      const frame = yield* this.talk.receive(channels, withinMs);
+      const frame = yield* this.talk.receiveAny(channels, withinMs);
       if (!frame) return undefined;
       const heard = readOrNoise((): Heard => {
         switch (frame.channel) {

@@ -1,166 +1,17 @@
-/**
- * One conversation with a target: effects out, typed answers in, every trouble a typed error.
- *
- * Which troubles can be mended by connecting again is told by `isLinkTrouble`.
- */
-import type { ErrorCode, ErrorParams } from '@drydock/contracts';
-import { DrydockError, InvariantError, LinkError, MalformedFrameError } from '../../errors.js';
-import type { Channel, Effect, Input, LinkInfo, MarkStep, ReconnectHint, Session } from '../../session/session.js';
+/** One conversation with a target: commands and their answers, on top of the link. */
+import { LinkError, MalformedFrameError } from '../../errors.js';
+import { LinkTalk, MAX_STRAY_FRAMES } from '../../session/link-talk.js';
+import type { Channel, Session } from '../../session/session.js';
 import { decodeControl, encodeCommand } from './codec.js';
 import { type Command, CONTROL, type ControlAnswer } from './messages.js';
 
-const SEND_MS = 15_000;
-const SUBSCRIBE_MS = 15_000;
-const QUERY_MS = 15_000;
-const BOOKKEEPING_MS = 15_000;
+export { ForbiddenStepError, isLinkTrouble, LeaveError } from '../../session/link-talk.js';
+
 export const ANSWER_MS = 3_000;
-/** Frames that answer nothing that was asked; more of them in a row than this is noise. */
-const MAX_STRAY_FRAMES = 64;
 
-/** The session was asked to leave, and here it may. */
-export class LeaveError extends DrydockError {
-  constructor() {
-    super('order.cancelled');
-  }
-}
-
-/** A fence (or the journal) forbids the step: nothing may be written any more. */
-export class ForbiddenStepError extends DrydockError {}
-
-const NOT_REPEATED: readonly Effect['kind'][] = ['send', 'sleep', 'progress'];
-const LINK_TROUBLES: readonly ErrorCode[] = ['link.not-found', 'link.open-failed'];
-
-/** Whether connecting again may help: links that drop, stay silent, or deliver noise. */
-export function isLinkTrouble(error: unknown): error is DrydockError {
-  return error instanceof DrydockError && (error.recovery === 'resume' || LINK_TROUBLES.includes(error.code));
-}
-
-export interface Frame {
-  readonly channel: Channel;
-  readonly bytes: Uint8Array;
-}
-
-export class Conversation {
-  /** False once the link is known to be gone, until a reconnect. */
-  isOpen = true;
-  /** Cancellation is obeyed only while this is true; otherwise it is noted, and the way goes on to the next safe end. */
-  mayLeave = true;
-  #leaveAsked = false;
-
-  constructor(public link: LinkInfo) {}
-
+export class Conversation extends LinkTalk {
   has(channel: Channel): boolean {
     return this.link.channels.includes(channel);
-  }
-
-  /**
-   * Whether an effect that `cancel` answered was performed is not known. Unless the session leaves here, what may be
-   * repeated is given again; bytes are taken as sent: a lost block is noticed, a doubled one is fatal.
-   */
-  *#perform(
-    effect: Effect,
-    what: string,
-  ): Session<Exclude<Input, { kind: 'cancel' | 'closed' | 'timeout' | 'failed' }>> {
-    for (;;) {
-      const input = yield effect;
-      switch (input.kind) {
-        case 'cancel':
-          this.#leaveAsked = true;
-          this.leaveIfAsked();
-          if (NOT_REPEATED.includes(effect.kind)) return { kind: 'done' };
-          break;
-        case 'closed':
-          this.isOpen = false;
-          throw new LinkError('link.lost', { detail: what });
-        case 'timeout':
-          throw new LinkError('link.timeout', { withinMs: effect.withinMs, detail: what });
-        case 'failed':
-          throw failure(input.code, { detail: what, ...input.params });
-        default:
-          return input;
-      }
-    }
-  }
-
-  /** @throws LeaveError when a cancellation was noted earlier and may be obeyed now. */
-  leaveIfAsked(): void {
-    if (this.#leaveAsked && this.mayLeave) throw new LeaveError();
-  }
-
-  *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
-    yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
-  }
-
-  *subscribe(channel: Channel): Session<void> {
-    yield* this.#perform({ kind: 'subscribe', channel, withinMs: SUBSCRIBE_MS }, 'while enabling notifications');
-  }
-
-  /** The next frame of any of the channels. @returns undefined when nothing came in time. */
-  *receive(channels: readonly Channel[], withinMs: number): Session<Frame | undefined> {
-    try {
-      const input = yield* this.#perform({ kind: 'await', channels, withinMs }, 'while waiting');
-      if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
-      return { channel: input.channel, bytes: input.bytes };
-    } catch (error) {
-      if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
-      throw error;
-    }
-  }
-
-  /** GATT read. */
-  *query(channel: Channel): Session<Uint8Array> {
-    const input = yield* this.#perform({ kind: 'query', channel, withinMs: QUERY_MS }, `while reading ${channel}`);
-    if (input.kind !== 'frame') throw new InvariantError(`the driver answered a query with ${input.kind}`);
-    return input.bytes;
-  }
-
-  /** Bytes of the artifact. @returns undefined when its source did not deliver them in time. */
-  *read(source: string, offset: number, length: number, withinMs: number): Session<Uint8Array | undefined> {
-    let input: Input;
-    try {
-      input = yield* this.#perform({ kind: 'read', source, offset, length, withinMs }, 'while reading the artifact');
-    } catch (error) {
-      if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
-      throw error;
-    }
-    if (input.kind !== 'data') throw new InvariantError(`the driver answered a read with ${input.kind}`);
-    if (input.bytes.length !== length) {
-      throw new DrydockError('artifact.truncated', {
-        field: source,
-        actual: offset + input.bytes.length,
-        expected: offset + length,
-      });
-    }
-    return input.bytes;
-  }
-
-  /** Closes the link if it is open, looks for the target as the hint says, and connects. */
-  *reconnect(as: ReconnectHint, withinMs: number): Session<LinkInfo> {
-    this.isOpen = false;
-    const input = yield* this.#perform({ kind: 'reconnect', as, withinMs }, 'while looking for the device');
-    if (input.kind !== 'opened') throw new InvariantError(`the driver answered a reconnect with ${input.kind}`);
-    this.link = input.link;
-    this.isOpen = true;
-    return input.link;
-  }
-
-  *close(): Session<void> {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    yield* this.#perform({ kind: 'close', withinMs: BOOKKEEPING_MS }, 'while closing');
-  }
-
-  *sleep(ms: number): Session<void> {
-    if (ms > 0) yield* this.#perform({ kind: 'sleep', withinMs: ms }, 'while pausing');
-  }
-
-  /** @throws ForbiddenStepError when a fence or the journal does not allow the step. */
-  *mark(step: MarkStep): Session<void> {
-    yield* this.#perform({ kind: 'mark', step, withinMs: BOOKKEEPING_MS }, `before ${step}`);
-  }
-
-  *progress(sentBytes: number, totalBytes: number): Session<void> {
-    yield* this.#perform({ kind: 'progress', sentBytes, totalBytes, withinMs: BOOKKEEPING_MS }, 'in between');
   }
 
   /** Control commands can only be written without response. */
@@ -184,7 +35,7 @@ export class Conversation {
 
   /** The next control answer; what cannot be read is `noise`: a later answer, or silence, decides. */
   *control(withinMs: number): Session<ControlAnswer | 'noise' | undefined> {
-    const frame = yield* this.receive([CONTROL], withinMs);
+    const frame = yield* this.receiveAny([CONTROL], withinMs);
     return frame && readOrNoise(() => decodeControl(frame.bytes));
   }
 
@@ -192,7 +43,7 @@ export class Conversation {
   *seesItLeave(channels: readonly Channel[], withinMs: number): Session<boolean> {
     try {
       for (let strays = 0; strays < MAX_STRAY_FRAMES; strays++) {
-        if (!(yield* this.receive(channels, withinMs))) return false;
+        if (!(yield* this.receiveAny(channels, withinMs))) return false;
       }
       return false;
     } catch (error) {
@@ -210,9 +61,4 @@ export function readOrNoise<T>(read: () => T): T | 'noise' {
     if (error instanceof MalformedFrameError) return 'noise';
     throw error;
   }
-}
-
-function failure(code: ErrorCode, params: ErrorParams): DrydockError {
-  if (code.startsWith('fence.') || code === 'gateway.journal') return new ForbiddenStepError(code, params);
-  return code.startsWith('link.') ? new LinkError(code, params) : new DrydockError(code, params);
 }

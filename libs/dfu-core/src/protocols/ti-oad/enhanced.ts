@@ -44,8 +44,8 @@ const FORGET_MS = 11_000;
 const MAX_TRIES = 3;
 const MAX_STRAYS = 64;
 const MAX_SILENCES = 2;
-/** Blocks under way unless the caller says otherwise. */
-const DEFAULT_WINDOW = 2;
+/** Blocks under way unless the caller says otherwise: about 1 kB of the target's queue keeps the air full. */
+const DEFAULT_WINDOW = 4;
 const MAX_WINDOW = 8;
 const HEAD_BYTES = 44;
 /** `DL_COMPLETE`, and every error, also travel as block requests. */
@@ -135,7 +135,7 @@ export class EnhancedTransfer {
   /** On FFC1; where the state does not fit, on FFC5 (`00 04`, `00 05`, or `12 05` of the older generation). */
   *#identifyStatus(): Session<number | undefined> {
     for (let strays = 0; strays < MAX_STRAYS; strays++) {
-      const frame = yield* this.talk.receive([IMAGE_IDENTIFY, CONTROL], IDENTIFY_MS);
+      const frame = yield* this.talk.receiveAny([IMAGE_IDENTIFY, CONTROL], IDENTIFY_MS);
       if (!frame) return undefined;
       if (frame.channel === IMAGE_IDENTIFY) {
         const status = readOrNoise(() => decodeIdentifyStatus(frame.bytes));

@@ -69,7 +69,7 @@ function* provokeRestart(talk: Conversation): Session<boolean> {
   try {
     for (let tries = 0; tries < REFUSALS; tries++) {
       yield* talk.send(IMAGE_IDENTIFY, new Uint8Array(18), true);
-      const frame = yield* talk.receive([IMAGE_IDENTIFY], IDENTIFY_MS);
+      const frame = yield* talk.receiveAny([IMAGE_IDENTIFY], IDENTIFY_MS);
       const status = frame && readOrNoise(() => decodeIdentifyStatus(frame.bytes));
       if (status === Status.IdentifyTimeout) return true;
     }

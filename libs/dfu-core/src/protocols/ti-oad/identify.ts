@@ -199,7 +199,7 @@ function* askRunningHeader(talk: Conversation): Session<RunningHeader | undefine
   yield* talk.subscribe(IMAGE_BLOCK);
   for (const area of [0, 1]) {
     yield* talk.send(IMAGE_IDENTIFY, Uint8Array.of(area), false);
-    const frame = yield* talk.receive([IMAGE_IDENTIFY, IMAGE_BLOCK], HEADER_MS);
+    const frame = yield* talk.receiveAny([IMAGE_IDENTIFY, IMAGE_BLOCK], HEADER_MS);
     if (frame?.channel !== IMAGE_IDENTIFY) continue;
     const header = readOrNoise(() => decodeRunningHeader(frame.bytes));
     if (header !== 'noise') return header;

@@ -52,7 +52,7 @@ export class SteadySource {
     const source = new SteadySource(image);
     const hash = sha256.create();
     for (let offset = 0; offset < image.sizeBytes; offset += PIECE_BYTES) {
-      const bytes = yield* talk.read(source.#name, offset, source.#pieceAt(offset), BEGIN_MS);
+      const bytes = yield* talk.tryRead(source.#name, offset, source.#pieceAt(offset), BEGIN_MS);
       if (!bytes) throw sourceTooSlow(offset, BEGIN_MS);
       hash.update(bytes);
       source.#checksums.push(crc32(bytes));
@@ -118,7 +118,7 @@ export class SteadySource {
   /** @returns false when the source did not deliver in time. @throws ArtifactError when the bytes changed meanwhile. */
   *#fetch(talk: Conversation, withinMs: number): Session<boolean> {
     const at = this.#to;
-    const bytes = yield* talk.read(this.#name, at, this.#pieceAt(at), withinMs);
+    const bytes = yield* talk.tryRead(this.#name, at, this.#pieceAt(at), withinMs);
     if (!bytes) return false;
     if (crc32(bytes) !== this.#checksums[at / PIECE_BYTES]) {
       throw new ArtifactError('artifact.digest', { field: this.#name });

@@ -126,7 +126,7 @@ export class Update {
     }
     this.#source = yield* SteadySource.open(this.#talk, image);
     if (artifact.format.startsWith('ti-oad-classic')) {
-      const header = yield* this.#talk.read(`header:${image.image}`, 0, 16, READ_MS);
+      const header = yield* this.#talk.tryRead(`header:${image.image}`, 0, 16, READ_MS);
       if (!header) throw new LinkError('link.timeout', { withinMs: READ_MS, detail: 'the metadata cannot be read' });
       this.#classicHeader = header;
     }

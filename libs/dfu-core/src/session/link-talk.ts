@@ -1,22 +1,11 @@
 /**
- * One open link: effects out, bytes in, every trouble a typed error.
- *
- * Shared by both forms of legacy DFU; what is said is up to them. Which troubles can be mended by connecting again is told
- * by `isLinkTrouble`.
+ * One open link as a session sees it: effects out, bytes in, every trouble a typed error. What is said is up to the
+ * protocols, which extend it. Which troubles can be mended by connecting again is told by `isLinkTrouble`.
  */
 import type { ErrorCode, ErrorParams } from '@drydock/contracts';
-import { DrydockError, InvariantError, LinkError } from '../../errors.js';
-import { AnswerNote } from '../../session/answer-note.js';
-import type {
-  Channel,
-  Effect,
-  Input,
-  LineSettings,
-  LinkInfo,
-  MarkStep,
-  ReconnectHint,
-  Session,
-} from '../../session/session.js';
+import { DrydockError, InvariantError, LinkError } from '../errors.js';
+import { AnswerNote } from './answer-note.js';
+import type { Channel, Effect, Input, LineSettings, LinkInfo, MarkStep, ReconnectHint, Session } from './session.js';
 
 const SEND_MS = 15_000;
 const SUBSCRIBE_MS = 15_000;
@@ -43,6 +32,21 @@ const LINK_TROUBLES: readonly ErrorCode[] = ['link.not-found', 'link.open-failed
 /** Whether connecting again may help: links that drop, stay silent, or deliver noise. */
 export function isLinkTrouble(error: unknown): error is DrydockError {
   return error instanceof DrydockError && (error.recovery === 'resume' || LINK_TROUBLES.includes(error.code));
+}
+
+export interface Frame {
+  readonly channel: Channel;
+  readonly bytes: Uint8Array;
+}
+
+/** @returns undefined instead of a time-out of the link. */
+function* orSilence<T>(work: Session<T>): Session<T | undefined> {
+  try {
+    return yield* work;
+  } catch (error) {
+    if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
+    throw error;
+  }
 }
 
 export class LinkTalk {
@@ -91,8 +95,9 @@ export class LinkTalk {
     if (this.#leaveAsked && this.mayLeave) throw new LeaveError();
   }
 
-  *send(channel: Channel, bytes: Uint8Array, acknowledged: boolean): Session<void> {
-    yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs: SEND_MS }, 'while sending');
+  /** @param withinMs for an acknowledged write: until the answer. */
+  *send(channel: Channel, bytes: Uint8Array, acknowledged = false, withinMs = SEND_MS): Session<void> {
+    yield* this.#perform({ kind: 'send', channel, bytes, acknowledged, withinMs }, 'while sending');
     this.#note.sent();
   }
 
@@ -102,16 +107,17 @@ export class LinkTalk {
 
   /** @returns undefined when nothing came in time. */
   *receive(channel: Channel, withinMs: number): Session<Uint8Array | undefined> {
+    return (yield* this.receiveAny([channel], withinMs))?.bytes;
+  }
+
+  /** The next frame of any of the channels. @returns undefined when nothing came in time. */
+  *receiveAny(channels: readonly Channel[], withinMs: number): Session<Frame | undefined> {
     this.waitedMs = 0;
-    try {
-      const input = yield* this.#perform({ kind: 'await', channels: [channel], withinMs }, 'while waiting');
-      if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
-      this.waitedMs = input.waitedMs ?? 0;
-      return input.bytes;
-    } catch (error) {
-      if (error instanceof LinkError && error.code === 'link.timeout') return undefined;
-      throw error;
-    }
+    const input = yield* orSilence(this.#perform({ kind: 'await', channels, withinMs }, 'while waiting'));
+    if (!input) return undefined;
+    if (input.kind !== 'frame') throw new InvariantError(`the driver answered an await with ${input.kind}`);
+    this.waitedMs = input.waitedMs ?? 0;
+    return { channel: input.channel, bytes: input.bytes };
   }
 
   /** GATT read. */
@@ -152,6 +158,11 @@ export class LinkTalk {
     if (!this.isOpen) return;
     this.isOpen = false;
     yield* this.#perform({ kind: 'close', withinMs: BOOKKEEPING_MS }, 'while closing');
+  }
+
+  /** Bytes of the artifact. @returns undefined when its source did not deliver them in time. */
+  tryRead(source: string, offset: number, length: number, withinMs: number): Session<Uint8Array | undefined> {
+    return orSilence(this.read(source, offset, length, withinMs));
   }
 
   /** UART line settings. */
