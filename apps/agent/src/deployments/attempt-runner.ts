@@ -21,7 +21,7 @@ import { SessionDriver, type DriverHooks } from '../driver/session-driver.js';
 import type { Journal } from '../journal/journal.js';
 import type { ReportDraft } from '../journal/records.js';
 import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
-import { parseLinkName } from '../links/parse-link.js';
+import { linkLane, parseLinkName } from '../links/parse-link.js';
 import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
 import type { Site } from '../site/site-file.js';
@@ -189,7 +189,7 @@ async function findUnit(
     });
     attempt.driver = driver;
     try {
-      await driver.open(OPEN_MS, openHint(attempt, name));
+      await driver.open(OPEN_MS, openHint(attempt, name, ports.site));
       const found = await driver.run((info) => protocol.identify(info, linkOptionsOf(name)), {
         openMs: OPEN_MS,
         limitMs: IDENTIFY_MS,
@@ -206,11 +206,16 @@ async function findUnit(
   throw last ?? new DrydockError('gateway.no-link', { detail: 'the grant names none' });
 }
 
-/** A unit that was left in its bootloader may be found under its neighbouring address. */
-function openHint(attempt: Attempt, name: string): ReconnectHint {
+/**
+ * A unit that was left in its bootloader may be found under its neighbouring address, unless that is where another device
+ * of the site lives.
+ */
+function openHint(attempt: Attempt, name: string, site: Pick<Site, 'devices'>): ReconnectHint {
   const link = parseLinkName(name);
   if (link.kind !== 'ble' || (attempt.grant.mode !== 'rescue' && !attempt.resumed)) return {};
-  return { addresses: [bootloaderAddress(link.address)] };
+  const neighbour = bootloaderAddress(link.address);
+  if (site.devices.some((device) => linkLane(device.link) === `ble:${neighbour}`)) return {};
+  return { addresses: [neighbour] };
 }
 
 function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriver): DriverHooks {

@@ -50,9 +50,9 @@ export function failedOutcome(attempt: Attempt, error: unknown): UpdateOutcome {
   };
 }
 
-/** Its application was erased, and nothing seen since says that another one runs. */
+/** Its application was erased, or was not there when the attempt found it; nothing seen since says that one runs. */
 export function isWithoutApplication(attempt: Attempt): boolean {
-  return attempt.steps.has('erased') || (attempt.before?.mode === 'bootloader' && attempt.started);
+  return attempt.steps.has('erased') || attempt.before?.mode === 'bootloader';
 }
 
 function truthful(
