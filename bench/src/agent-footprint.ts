@@ -1,8 +1,11 @@
 /**
- * What the agent costs a gateway: memory when idle, and time from process start to its first online presence.
+ * What the agent costs a gateway: memory when idle and with eight transfers over Bluetooth under way, and time from
+ * process start to its first online presence.
  *
  * The built agent runs as a process of its own, enrolled, against a broker and a small HTTP server in this process.
  */
+import { describeArtifact, makeNordicPackage } from '@drydock/dfu-core';
+import { createSecureDfuDevice, makeDemoFirmware, serveH4, SimulatedController, WallClock } from '@drydock/device-sim';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +14,10 @@ import { spawnAgent, startScriptedServer, type ScriptedServer } from '@drydock/a
 const RUNS = 5;
 /** Memory is read after this much idling: the start's garbage is gone or will stay. */
 const IDLE_MS = 5000;
+const UNITS = 8;
+const IMAGE_BYTES = 240_000;
+const SAMPLE_MS = 200;
+const MODEL = 'demo-sensor';
 
 /** A site as in the field: a handful of serial devices (whose ports are missing here) and no Bluetooth. */
 const SITE = `devices:
@@ -29,11 +36,82 @@ export async function run(): Promise<Record<string, number>> {
       idle.push(figures.rssMiB);
       connected.push(figures.connectedMs);
     }
+    const eight = await whileTransferring(server, dir);
+    return {
+      idleRssMiB: round(median(idle)),
+      eightTransfersRssMiB: round(eight),
+      startToConnectedMs: Math.round(median(connected)),
+    };
   } finally {
     await server.stop();
     await rm(dir, { recursive: true, force: true });
   }
-  return { idleRssMiB: round(median(idle)), startToConnectedMs: Math.round(median(connected)) };
+}
+
+/** Eight sensors of one campaign on one adapter. @returns the most memory seen while all eight were under way. */
+async function whileTransferring(server: ScriptedServer, dir: string): Promise<number> {
+  const scheduler = new WallClock();
+  const controller = new SimulatedController({ scheduler, paced: true, air: 'shared' });
+  const devices = Array.from({ length: UNITS }, (_, index) =>
+    createSecureDfuDevice({
+      scheduler,
+      serialNumber: `BENCH-${index}`,
+      model: MODEL,
+      application: makeDemoFirmware({ model: MODEL, version: '1.0.0', sizeBytes: 16_384 }),
+      jumpLink: 'graceful',
+    }),
+  );
+  for (const device of devices) controller.host(device.ble);
+  const h4 = await serveH4(controller, { kind: 'unix', path: join(dir, 'hci.sock') });
+  const links = devices.map(({ ble }) => {
+    const { address = '', addressType = 'random' } = ble.advertisement() ?? {};
+    return `ble:${address.toUpperCase()}?type=${addressType}`;
+  });
+  const application = makeDemoFirmware({ model: MODEL, version: '2.0.0', sizeBytes: IMAGE_BYTES, seed: 2 });
+  const file = makeNordicPackage({ application, hwVersion: 52, fwVersion: 2, sdReq: [0x0101] });
+  const artifact = { ...server.addArtifact(file), format: describeArtifact(file).format };
+  const agent = await spawnAgent({
+    stateDir: dir,
+    // JSON is YAML too.
+    site: JSON.stringify({
+      bluetooth: { adapter: h4.adapter, scanSeconds: 2, everySeconds: 300 },
+      models: { [MODEL]: { protocol: 'secure-dfu' } },
+      devices: links.map((link, index) => ({ name: `unit-${index}`, model: MODEL, link })),
+    }),
+    serverUrl: server.url,
+  });
+  let mostMiB = 0;
+  try {
+    const identityOf = (link: string) =>
+      server.inventories.flatMap(({ devices: seen }) => seen).find((seen) => seen.links[0]?.link === link)?.identity;
+    await server.until(() => links.every((link) => identityOf(link) !== undefined));
+    await server.order({
+      grants: links.map((link) =>
+        server.grant({
+          links: [link],
+          artifact,
+          model: MODEL as never,
+          protocol: 'secure-dfu',
+          identity: identityOf(link)!,
+          expect: { versionProves: true, version: '2.0.0' },
+        }),
+      ),
+    });
+    const ended = () => server.reports('ended').length;
+    while (ended() < UNITS) {
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      if (server.reports('touched').length === UNITS && ended() === 0) {
+        mostMiB = Math.max(mostMiB, await residentMiB(agent.process.pid!));
+      }
+    }
+    const bad = server.reports('ended').filter((report) => report['outcome'] !== 'proven');
+    if (bad.length > 0) throw new Error(`not all were proven: ${JSON.stringify(bad[0])}`);
+    return mostMiB;
+  } finally {
+    agent.process.kill('SIGTERM');
+    await agent.exited;
+    await h4.close();
+  }
 }
 
 async function once(

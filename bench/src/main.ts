@@ -18,6 +18,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   orders: () => import('./orders.js'),
   reconnect: () => import('./reconnect.js'),
   vendors: () => import('./vendors.js'),
+  links: () => import('./links.js'),
   'host-cpu': () => import('./host-cpu-figures.js'),
 };
 

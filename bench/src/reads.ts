@@ -24,7 +24,7 @@ const REPORT_SECONDS = 90;
 
 interface Page {
   readonly items: readonly { readonly device?: { readonly id: string } }[];
-  readonly nextCursor: string | null;
+  readonly next?: string;
 }
 
 export async function run(): Promise<Record<string, number>> {
@@ -100,7 +100,7 @@ async function read(api: BenchApi, id: string, devices: number): Promise<Map<str
     for (let at = 0; at < count; at += 1) {
       await timed('campaign', `campaigns/${id}`);
       const page = await timed<Page>('deployments', `campaigns/${id}/deployments?limit=100&after=${after}`);
-      after = page.nextCursor ?? cursorAt(0);
+      after = page.next ?? cursorAt(0);
       await timed('whyPage', `campaigns/${id}/why?limit=50&after=${after}`);
       const device = page.items[0]?.device?.id;
       if (device !== undefined) await timed('why', `campaigns/${id}/devices/${device}/why`);

@@ -5,7 +5,8 @@
  * `smp`: SMP sessions cut at every 1 % of the image, over a pseudo-terminal, over Bluetooth and in virtual time.
  * `engine`: histories of the campaign engine on a real database in virtual time. `fleet`: 2 000 devices on 50 gateways
  * under two servers, outside broker and database, all of which are killed. `partition`: 30 % of the gateways are cut
- * off, then a pause. The last two need the binaries of the scaled lane.
+ * off, then a pause. `agent`: the torture run of the agent; each round is a dozen devices and a storm of its own (about two
+ * minutes). The two before it need the binaries of the scaled lane.
  */
 import { runChaos, runFleet, runPartition } from '@drydock/e2e';
 import { spawnSync } from 'node:child_process';
@@ -13,6 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startOutsideServices } from './outside-services.js';
+import { torture } from './soak/agent/torture.js';
 import { soakNordic } from './soak/nordic.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -88,7 +90,30 @@ switch (positionals[0]) {
     process.exit(broken.length === 0 ? 0 : 1);
     break;
   }
+  case 'agent': {
+    const wanted = process.argv.includes('--rounds') ? rounds : 3;
+    console.log(`torture of the agent: ${wanted} rounds, seed ${seed}`);
+    let broken = 0;
+    for (let round = 0; round < wanted; round += 1) {
+      const result = await torture({
+        seed: seed + round,
+        imageBytes: 24 * 1024,
+        stormMs: 60_000,
+        troubleEveryMs: 500,
+        calmMs: 400_000,
+        say: (line) => console.log(line),
+      });
+      for (const { unit, history, final } of result.members) {
+        console.log(`  ${unit.family.model}: ${final} after ${history.join(', ')}`);
+      }
+      for (const what of result.broken) console.error(`seed ${seed + round}: ${what}`);
+      broken += result.broken.length;
+    }
+    console.log(JSON.stringify({ soak: 'agent', rounds: wanted, seed, broken }));
+    process.exit(broken === 0 ? 0 : 1);
+    break;
+  }
   default:
-    console.error('Usage: npm run soak -- chaos|wire|engine|fleet|partition|nordic|smp [--rounds N] [--seed N]');
+    console.error('Usage: npm run soak -- agent|chaos|wire|engine|fleet|partition|nordic|smp [--rounds N] [--seed N]');
     process.exit(2);
 }

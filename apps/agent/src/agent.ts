@@ -10,8 +10,9 @@ import { parseReleaseKey } from './deployments/release-keys.js';
 import { Inventory } from './inventory/inventory.js';
 import { Journal } from './journal/journal.js';
 import { attemptKey } from './journal/records.js';
-import { Lanes } from './links/lanes.js';
+import { ADAPTER_LANE, Lanes, lanesBehind } from './links/lanes.js';
 import { createLinkFactory, type LinkFactory } from './links/link-factory.js';
+import { Signals } from './links/signals.js';
 import { SILENT, type Logger } from './logger.js';
 import { LogHistory } from './log/log-history.js';
 import { LogLevelSwitch } from './log/log-level.js';
@@ -28,6 +29,7 @@ import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
 import { requireSafeUrl } from './uplink/http-client.js';
 import { ProgressMessages } from './uplink/progress-messages.js';
+import { UnreadOrder } from './upgrade/unread-order.js';
 import { enrol } from './uplink/server-http.js';
 import { TrustedTime } from './uplink/trusted-time.js';
 import { Uplink } from './uplink/uplink.js';
@@ -121,7 +123,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     ],
   });
   const time = new TrustedTime(clock);
-  const lanes = new Lanes();
+  const lanes = new Lanes({ behind: lanesBehind });
+  lanes.setCapacity(ADAPTER_LANE, site.limits.parallelBluetooth);
+  const signals = new Signals(() => clock.monotonicMs());
   const outside =
     options.links ??
     createLinkFactory({
@@ -130,6 +134,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       adapter: site.bluetooth?.adapter,
       stateDir: options.stateDir,
       security: (address, model) => site.security(address, model),
+      adapterChanged: ({ connections = Number.POSITIVE_INFINITY }) => {
+        lanes.setCapacity(ADAPTER_LANE, Math.min(connections, site.limits.parallelBluetooth));
+        uplink.announce();
+      },
     });
   const links = options.self ? linksWithSelf(outside, () => self!) : outside;
   const key = await importSigningKey(state.key);
@@ -154,6 +162,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     }),
     order: (order) => {
       if (order.body) remoteLevel.take(order.body);
+      unread?.take(order.upgrade);
       void deployments.take(order);
     },
     refused: (of, seqs) => {
@@ -191,6 +200,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     lanes,
     rules,
+    signals,
     releaseKeys,
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
@@ -216,6 +226,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     site,
     links,
     lanes,
+    signals,
     protocols,
     evidence: () => ({ lastSeq: journal.lastSeq, heardMs: uplink.heardMs }),
     publish: (body) => uplink.inventory(body),
@@ -240,6 +251,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       }),
       proven: () => deployments.pump(),
     });
+
+  const unread =
+    self && new UnreadOrder({ self, cache, clock, log, isBusy: () => deployments.attempts.length > 0 || self.onTrial });
 
   if (journal.found === 'damaged') log.error({ note: journal.note }, 'the journal was damaged');
   // The connection takes longest, so it is begun first; nothing starts before the recovery below is through.
@@ -296,7 +310,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stoppingSinceMs = Date.now();
       stopRetry();
       progress.stop();
-      await Promise.all([places.stop(), self?.stop(), live.stop()]);
+      await Promise.all([places.stop(), unread?.stop(), self?.stop(), live.stop()]);
       await Promise.all([deployments.stop(STOP_MS), inventory.stop(), rules.stop()]);
       await cache.stop();
       await uplink.stop();

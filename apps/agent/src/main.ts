@@ -57,6 +57,7 @@ function program(done: (status: number) => void): Command {
     .option('--adapter <name>', 'hci0, h4:serial:PATH,BAUD, h4:tcp:HOST:PORT or h4:unix:PATH')
     .option('--seconds <n>', 'how long', '10')
     .option('--identify', 'then connect to each known device: what it runs, what lies in its slots')
+    .option('--state <dir>', 'folder of the agent, with the bonds of this gateway')
     .option('--json', 'print JSON')
     .option('--verbose', 'log to stderr')
     .action(async (options) => done(await (await import('./commands/scan.js')).scan(options)));

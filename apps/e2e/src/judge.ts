@@ -138,7 +138,10 @@ async function judgeFlash(
     join devices d on d.id = p.device_id
     join campaigns c on c.id = p.campaign_id
     join artifacts a on a.id = c.artifact_id
-    where p.state = 'proven'
+    -- What a later attempt left behind, failed or under way, is no word against the proof before it.
+    where p.state = 'proven' and not exists (
+      select 1 from attempts later where later.device_id = d.id and later.granted_at > p.ended_at
+        and later.deployment_id <> p.id and later.touched_at is not null)
     order by d.id, p.ended_at desc`);
   const units = new Map(sites.flatMap((site) => site.units.map((unit) => [unit.serial, unit] as const)));
   for (const row of rows.rows) {

@@ -10,6 +10,7 @@ import {
   serveSerial,
   SimulatedController,
   WallClock,
+  type FaultPlan,
   type Scheduler,
   type SerialService,
   type SimulatedDevice,
@@ -43,7 +44,7 @@ export interface Family {
   readonly runningVersion: string | undefined;
   readonly ends: 'proven' | 'unproven';
   make(release: number): Release;
-  device(scheduler: Scheduler): SimulatedDevice;
+  device(scheduler: Scheduler, faults?: FaultPlan): SimulatedDevice;
   /** Behind the port in the spelling of its link. */
   readonly options?: string;
 }
@@ -77,9 +78,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ends: 'proven',
     ...(options !== undefined && { options }),
     make: (release) => whole(mcuboot(model, release)),
-    device: (scheduler) =>
+    device: (scheduler, faults) =>
       createSmpDevice({
         scheduler,
+        ...(faults && { faults }),
         transport,
         deviceId: model,
         model,
@@ -101,9 +103,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     runningVersion,
     ends: 'proven',
     make: (release) => whole(make(release)),
-    device: (scheduler) =>
+    device: (scheduler, faults) =>
       createTiOadDevice({
         scheduler,
+        ...(faults && { faults }),
         variant,
         serialNumber: model,
         model,
@@ -123,9 +126,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     runningVersion,
     ends: runningVersion === undefined ? 'unproven' : 'proven',
     make: (release) => gbl(model, release),
-    device: (scheduler) =>
+    device: (scheduler, faults) =>
       createSilabsDevice({
         scheduler,
+        ...(faults && { faults }),
         access,
         deviceId: model,
         model,
@@ -149,9 +153,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
         const facts = { hwVersion: 52, fwVersion: release, sdReq: [0x0101], privateKey };
         return { file: makeNordicPackage({ application: runs, ...facts }), runs };
       },
-      device: (scheduler) =>
+      device: (scheduler, faults) =>
         createSecureDfuDevice({
           scheduler,
+          ...(faults && { faults }),
           serialNumber: 'nordic-secure',
           model: 'nordic-secure',
           application: firmware('nordic-secure', 1),
@@ -168,9 +173,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
         const runs = firmware('nordic-legacy', release);
         return { file: makeLegacyPackage({ application: runs, softdevices: [SOFTDEVICE] }), runs };
       },
-      device: (scheduler) =>
+      device: (scheduler, faults) =>
         createLegacyDfuDevice({
           scheduler,
+          ...(faults && { faults }),
           serialNumber: 'nordic-legacy',
           model: 'nordic-legacy',
           softDeviceFwid: SOFTDEVICE,

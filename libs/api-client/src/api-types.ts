@@ -1320,6 +1320,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/{id}/complete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Campaigns: complete
+     * @description Who may call it: operator, admin.
+     */
+    post: operations['Campaigns.complete'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/exposure': {
     parameters: {
       query?: never;
@@ -2266,6 +2286,9 @@ export type components = {
     };
     /** @enum {string} */
     ClaimMode: 'open' | 'list' | 'approval';
+    CompleteCampaign: {
+      reason: string;
+    };
     CreateApiToken: {
       name: string;
       /** @default 90 */
@@ -2744,6 +2767,11 @@ export type components = {
         revision: number;
       };
       devices: number;
+      logLevel: {
+        level: components['schemas']['LogLevelName'];
+        /** Format: date-time */
+        until: string;
+      } | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -2778,6 +2806,11 @@ export type components = {
         revision: number;
       };
       devices: number;
+      logLevel: {
+        level: components['schemas']['LogLevelName'];
+        /** Format: date-time */
+        until: string;
+      } | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -2795,6 +2828,10 @@ export type components = {
       hold?: {
         note: string;
       } | null;
+      logLevel?: {
+        level: components['schemas']['LogLevelName'];
+        minutes: number;
+      } | null;
     };
     GatewayReplacement: {
       by: components['schemas']['SiteId'];
@@ -2807,7 +2844,12 @@ export type components = {
       kind: 'chip-id' | 'serial-number' | 'eui' | 'ble-address' | 'port-path' | 'udp-endpoint';
       value: string;
     };
+    LetGoOn: {
+      reason: string;
+    };
     LinkName: string;
+    /** @enum {string} */
+    LogLevelName: 'debug' | 'info' | 'warn' | 'error';
     LoginRequest: {
       envelope: string;
     };
@@ -3253,6 +3295,8 @@ export type components = {
     };
     ResumeCampaign: {
       reason: string;
+      /** @constant */
+      acceptUnproven?: true;
     };
     RetryPolicy: {
       firmware: {
@@ -6880,7 +6924,7 @@ export interface operations {
     };
     requestBody: {
       content: {
-        'application/json': components['schemas']['ResumeCampaign'];
+        'application/json': components['schemas']['LetGoOn'];
       };
     };
     responses: {
@@ -6924,7 +6968,7 @@ export interface operations {
     };
     requestBody: {
       content: {
-        'application/json': components['schemas']['ResumeCampaign'];
+        'application/json': components['schemas']['LetGoOn'];
       };
     };
     responses: {
@@ -7136,6 +7180,49 @@ export interface operations {
     requestBody: {
       content: {
         'application/json': components['schemas']['ResumeCampaign'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Campaign'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Campaigns.complete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CompleteCampaign'];
       };
     };
     responses: {

@@ -117,6 +117,28 @@ describe('after a restart', () => {
     });
   });
 
+  it('a unit that went over to the new image while nobody was there is proven, not skipped (P1)', async () => {
+    const it = await openWorld({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
+    it.tellTime();
+    const grant = it.grant(1);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    it.unit.isNew = true;
+    await it.boot();
+    it.tellTime();
+    await it.advance(60_000);
+    expect(it.kinds(grant).at(-1)).toBe('ended:proven');
+    expect(it.allReports.at(-1)).toMatchObject({
+      before: [{ image: 0, version: '1' }],
+      after: [{ image: 0, version: '2' }],
+    });
+    const other = it.grant(2);
+    await it.order([other]);
+    await it.advance(60_000);
+    expect(it.kinds(other).at(-1)).toBe('ended:skipped');
+  });
+
   it('a unit that stays away ends with what the journal shows of it', async () => {
     const it = await openWorld({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });
     it.tellTime();

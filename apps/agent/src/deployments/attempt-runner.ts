@@ -142,7 +142,11 @@ async function converse(attempt: Attempt, { driver, protocol, found, request }: 
       proof.outcome === 'reverted' || (proof.outcome === 'failed' && proof.code === 'target.wrong-image-runs');
     if (!stillOld) return proof;
   }
-  return driver.run((info) => protocol.update(info, request), times);
+  const outcome = await driver.run((info) => protocol.update(info, request), times);
+  if (!attempt.resumed || outcome.outcome !== 'skipped') return outcome;
+  // It was this attempt that brought the image: the unit went over to it while nobody was there.
+  const proof = await driver.run((info) => protocol.prove(info, request, attempt.before), times);
+  return proof.outcome === 'proven' || proof.outcome === 'unproven' ? proof : outcome;
 }
 
 /**

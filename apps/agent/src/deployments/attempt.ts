@@ -58,6 +58,8 @@ export class Attempt {
   owedReport: ReportDraft | undefined;
   /** Not tried again before this (monotonic clock): a resumed attempt whose device does not answer. */
   notBeforeMs = 0;
+  /** Since when it waits for its turn (monotonic clock). */
+  readyAtMs: number | undefined;
   /** Lets go of its lanes, so that others may look at the device, and of its artifact in the cache. */
   unclaim: () => void = () => undefined;
 

@@ -5,21 +5,23 @@
  * An attempt counts as started in the moment before its `touched` is written down. Before that it can be
  * withdrawn, and is never started afterwards; after that it runs to its end, and is never called withdrawn.
  */
-import type { AttemptRef, EndedReport, OrdersBody, WithdrawnReport } from '@drydock/contracts';
+import type { AttemptRef, OrdersBody } from '@drydock/contracts';
 import { DrydockError, type UpdateOutcome } from '@drydock/dfu-core';
-import type { z } from 'zod';
 import type { Journal } from '../journal/journal.js';
-import { attemptKey, type ReportDraft } from '../journal/records.js';
+import { attemptKey } from '../journal/records.js';
 import type { Lanes } from '../links/lanes.js';
-import { parseLinkName } from '../links/parse-link.js';
-import { RepeatedLine } from '../logger.js';
+import { Signals } from '../links/signals.js';
 import type { ArtifactCache } from '../uplink/artifact-cache.js';
 import type { ReceivedOrder } from '../uplink/uplink.js';
+import { afterSession } from './after-session.js';
+import { AirTime } from './air-time.js';
 import { Attempt, type ShutRule } from './attempt.js';
+import { AttemptEnds } from './attempt-ends.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
-import { endedReport, failedOutcome, isWithoutApplication } from './ended-report.js';
+import { failedOutcome, isWithoutApplication } from './ended-report.js';
 import type { LocalRules } from './local-rules.js';
 import { neverStarted } from './never-started.js';
+import { Turns } from './turns.js';
 
 export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache' | 'progress'> {
   readonly journal: Pick<
@@ -30,6 +32,8 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   readonly lanes: Lanes;
   /** What the site allows, and its hooks. */
   readonly rules: Pick<LocalRules, 'shut' | 'before' | 'after' | 'forget'>;
+  /** How strongly devices are heard. */
+  readonly signals?: Signals;
   /** An attempt takes its link. */
   working?(attempt: Attempt): void;
   /** Whether an attempt that is ready may take its turn, beside the others; any may where this is left out. */
@@ -45,8 +49,6 @@ export interface DeploymentsOptions extends Omit<RunnerPorts, 'journal' | 'cache
   ended(attempt: Attempt): void;
 }
 
-type WithdrawnWhy = z.infer<typeof WithdrawnReport>['why'];
-
 const TICK_MS = 1000;
 /** A device that did not answer after a restart is looked for again after this, until `finishBy`. */
 const RESUME_PAUSE_MS = 5000;
@@ -60,11 +62,17 @@ export class Deployments {
   #work: Promise<void> = Promise.resolve();
   #tick: (() => void) | undefined;
   #stopping = false;
-  readonly #owing = new RepeatedLine();
+  readonly #ends: AttemptEnds;
+  readonly #turns: Turns;
+  /** What updates take here, and how long links were held. */
+  readonly airTime = new AirTime();
   readonly #stopListening: () => void;
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
+    this.#ends = new AttemptEnds(options, this.#attempts);
+    const signals = options.signals ?? new Signals(() => options.clock.monotonicMs());
+    this.#turns = new Turns({ ...options, airTime: this.airTime, signals });
     this.#stopListening = options.lanes.onFree(() => this.pump());
   }
 
@@ -100,11 +108,11 @@ export class Deployments {
         book.state === 'touched' ? { steps: book.steps, before: book.before, answered: book.answered } : undefined,
       );
       if (book.state === 'granted') {
-        if (journal.found === 'intact') await this.#withdraw(attempt, 'epoch-ended');
+        if (journal.found === 'intact') await this.#ends.withdraw(attempt, 'epoch-ended');
       } else if (journal.found === 'intact') {
         this.#adopt(attempt);
       } else {
-        await this.#end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
+        await this.#ends.end(attempt, failedOutcome(attempt, new DrydockError('gateway.restarted')), 0);
       }
     }
     this.pump();
@@ -122,24 +130,24 @@ export class Deployments {
   pump(): void {
     if (this.#stopping) return;
     const { time } = this.#options;
-    const byStart = [...this.#attempts.values()].sort((a, b) => a.grant.startBy - b.grant.startBy);
-    for (const attempt of byStart) {
+    const ready: Attempt[] = [];
+    for (const attempt of [...this.#attempts.values()].sort((a, b) => a.grant.startBy - b.grant.startBy)) {
       if (attempt.phase === 'done' || attempt.phase === 'running') continue;
       if (attempt.phase === 'withdrawn') {
-        this.#background(this.#owe(attempt));
+        this.#background(this.#ends.owe(attempt));
         continue;
       }
       const remaining = time.remainingMs(attempt.endsAtMs);
       if (remaining !== undefined && remaining <= 0) {
-        if (attempt.resumed) this.#background(this.#giveUp(attempt));
+        if (attempt.resumed) this.#background(this.#ends.giveUp(attempt));
         // A rule of the site stayed shut: then that is why, and nothing was tried.
-        else if (attempt.shut) this.#background(this.#end(attempt, failedOutcome(attempt, ruleError(attempt.shut)), 0));
-        else this.#background(this.#withdraw(attempt, 'start-by-passed'));
+        else if (attempt.shut)
+          this.#background(this.#ends.end(attempt, failedOutcome(attempt, ruleError(attempt.shut)), 0));
+        else this.#background(this.#ends.withdraw(attempt, 'start-by-passed'));
       } else if (attempt.phase === 'waiting') this.#background(this.#download(attempt));
-      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) {
-        if (this.#options.mayStart?.(attempt, this.attempts) ?? true) this.#tryStart(attempt);
-      }
+      else if (attempt.phase === 'ready' && remaining !== undefined && this.#isHeardOf(attempt)) ready.push(attempt);
     }
+    this.#start(ready);
     this.#wake();
   }
 
@@ -147,7 +155,7 @@ export class Deployments {
   refuse(seqs: readonly number[]): void {
     for (const attempt of [...this.#attempts.values()]) {
       if (attempt.takenSeq !== undefined && seqs.includes(attempt.takenSeq))
-        this.#background(this.#withdraw(attempt, 'superseded'));
+        this.#background(this.#ends.withdraw(attempt, 'superseded'));
     }
   }
 
@@ -194,12 +202,12 @@ export class Deployments {
     for (const cancellation of order.cancellations) {
       const attempt = this.#attempts.get(attemptKey(cancellation));
       if (!attempt || attempt.phase === 'done') continue;
-      if (!attempt.started) await this.#withdraw(attempt, 'cancelled');
+      if (!attempt.started) await this.#ends.withdraw(attempt, 'cancelled');
       else if (cancellation.mode === 'safe-point') {
         attempt.cancelWanted = true;
         attempt.driver?.cancel();
         if (attempt.resumed && attempt.phase !== 'running') {
-          await this.#end(
+          await this.#ends.end(
             attempt,
             { outcome: 'cancelled', sentBytes: 0, needsRescue: isWithoutApplication(attempt) },
             0,
@@ -217,7 +225,7 @@ export class Deployments {
     const held = { reign: body.reign, revision: body.revision };
     const named = new Set(body.grants.map(attemptKey));
     for (const attempt of [...this.#attempts.values()]) {
-      if (!named.has(attempt.key) && !attempt.started) await this.#withdraw(attempt, 'superseded', held);
+      if (!named.has(attempt.key) && !attempt.started) await this.#ends.withdraw(attempt, 'superseded', held);
     }
     await this.#answerSettle(body);
     for (const grant of body.grants) {
@@ -273,6 +281,7 @@ export class Deployments {
     attempt.unclaim = () => {
       unclaim();
       release();
+      this.#options.rules.forget(attempt);
     };
     this.#attempts.set(attempt.key, attempt);
   }
@@ -283,7 +292,7 @@ export class Deployments {
     attempt.phase = 'downloading';
     try {
       if (!attempt.resumed && attempt.takenSeq === undefined) {
-        attempt.takenSeq = await this.#report({ kind: 'downloading', ref: attempt.ref, atMs: time.estimateMs() });
+        attempt.takenSeq = await this.#ends.report({ kind: 'downloading', ref: attempt.ref, atMs: time.estimateMs() });
       }
       await cache.obtain(artifact, timeouts.downloadMs, attempt.abort.signal);
       if (this.#phaseOf(attempt) === 'downloading') attempt.phase = 'ready';
@@ -293,35 +302,35 @@ export class Deployments {
       if (attempt.resumed) {
         attempt.phase = 'waiting';
         attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
-      } else await this.#end(attempt, failedOutcome(attempt, error), 0);
+      } else await this.#ends.end(attempt, failedOutcome(attempt, error), 0);
     }
     this.pump();
   }
 
-  #tryStart(attempt: Attempt): void {
-    const { lanes, journal, clock, site } = this.#options;
-    if (journal.trouble) {
-      if (!attempt.resumed)
-        this.#background(
-          this.#end(
-            attempt,
-            failedOutcome(attempt, new DrydockError(journal.trouble.code, { detail: journal.trouble.detail })),
-            0,
-          ),
-        );
+  #start(ready: readonly Attempt[]): void {
+    const { journal, site, rules, working, mayStart } = this.#options;
+    const { trouble } = journal;
+    if (trouble) {
+      const error = new DrydockError(trouble.code, { detail: trouble.detail });
+      for (const attempt of ready) {
+        if (!attempt.resumed) this.#background(this.#ends.end(attempt, failedOutcome(attempt, error), 0));
+      }
       return;
     }
-    if (clock.monotonicMs() < attempt.notBeforeMs) return;
-    const running = [...this.#attempts.values()].filter(({ phase }) => phase === 'running');
-    if (running.length >= site.limits.parallel) return;
-    if (usesBluetooth(attempt) && running.filter(usesBluetooth).length >= site.limits.parallelBluetooth) return;
-    attempt.shut = this.#options.rules.shut(attempt);
-    if (attempt.shut) return;
-    const free = lanes.tryTake(attempt.lanes);
-    if (!free) return;
-    attempt.phase = 'running';
-    this.#options.working?.(attempt);
-    this.#background(this.#run(attempt).finally(free));
+    if (this.attempts.filter(({ phase }) => phase === 'running').length >= site.limits.parallel) return;
+    for (const attempt of ready) attempt.shut = rules.shut(attempt);
+    const waiting = new Set(ready.filter(({ shut }) => shut === undefined));
+    for (;;) {
+      const running = this.attempts.filter(({ phase }) => phase === 'running').length;
+      if (running >= site.limits.parallel) return;
+      const turn = this.#turns.next([...waiting].filter((attempt) => mayStart?.(attempt, this.attempts) ?? true));
+      if (!turn) return;
+      const { attempt, free } = turn;
+      waiting.delete(attempt);
+      attempt.phase = 'running';
+      working?.(attempt);
+      this.#background(this.#run(attempt).finally(free));
+    }
   }
 
   async #run(attempt: Attempt): Promise<void> {
@@ -358,109 +367,21 @@ export class Deployments {
       { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
       'session over',
     );
-    await this.#settle(attempt, outcome, clock.monotonicMs() - began, overdue);
+    const durationMs = clock.monotonicMs() - began;
+    this.airTime.used(attempt.grant, durationMs);
+    // Only what carried the whole file tells how long that takes.
+    if (outcome.outcome === 'proven' && !attempt.resumed) this.airTime.took(attempt.grant, durationMs);
+    await this.#settle(attempt, outcome, durationMs, overdue);
     this.pump();
   }
 
-  /** What a session's end means for the attempt. */
   async #settle(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue: boolean): Promise<void> {
     if (attempt.phase !== 'running') return; // withdrawn while it had not touched anything
-    const code = outcome.outcome === 'failed' ? outcome.code : undefined;
-    const left = outcome.outcome === 'cancelled' && this.#stopping && !attempt.cancelWanted;
-    if (left || (this.#stopping && !attempt.started)) {
-      attempt.phase = 'ready';
-      return;
-    }
-    if (!attempt.started) {
-      if (code === 'fence.start-by' || code === 'fence.finish-by') return this.#withdraw(attempt, 'start-by-passed');
-      if (code === 'fence.no-time') {
-        attempt.phase = 'ready';
-        return;
-      }
-    } else if (attempt.resumed && (code?.startsWith('link.') || code === 'site.hook-before')) {
-      // The device does not answer (yet), or the site does not give it free: it is looked for until the time is over.
-      attempt.phase = 'ready';
-      attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
-      return;
-    } else if (attempt.resumed && code === 'fence.no-time') {
-      attempt.phase = 'ready';
-      return;
-    }
-    await this.#end(attempt, outcome, durationMs, overdue);
-  }
-
-  /** After a restart the time for the attempt is over: what the journal shows is all that can be said. */
-  async #giveUp(attempt: Attempt): Promise<void> {
-    attempt.abort.abort();
-    const code = attempt.onlyTouched ? 'fence.start-by' : 'gateway.restarted';
-    await this.#end(attempt, failedOutcome(attempt, new DrydockError(code)), 0);
-  }
-
-  async #end(attempt: Attempt, outcome: UpdateOutcome, durationMs: number, overdue = false): Promise<void> {
-    if (attempt.phase === 'done') return;
-    const report: Omit<EndedReport, 'seq'> = endedReport(attempt, outcome, {
-      atMs: this.#options.time.estimateMs(),
-      durationMs,
-      overdue,
-    });
-    attempt.phase = 'done';
-    try {
-      await this.#report(report);
-    } catch (error) {
-      // The end is known but not written down. Nothing of it is done again in this life of the agent.
-      this.#options.log.error({ attempt: attempt.key, detail: (error as Error).message }, 'end not written down');
-      attempt.owedReport = report;
-      attempt.phase = 'withdrawn';
-      this.#attempts.set(attempt.key, attempt);
-      attempt.unclaim();
-      return;
-    }
-    this.#attempts.delete(attempt.key);
-    this.#options.rules.forget(attempt);
-    attempt.unclaim();
-    this.#options.ended(attempt);
-  }
-
-  async #withdraw(attempt: Attempt, why: WithdrawnWhy, held?: { reign: number; revision: number }): Promise<void> {
-    if (attempt.started || attempt.phase === 'withdrawn' || attempt.phase === 'done') return;
-    // First it can no longer start; then that is written down, and only what is written down is said.
-    attempt.phase = 'withdrawn';
-    attempt.abort.abort();
-    attempt.driver?.cancel();
-    attempt.owedReport = {
-      kind: 'withdrawn',
-      ref: attempt.ref,
-      atMs: this.#options.time.estimateMs(),
-      why,
-      ...(held && { held }),
-    };
-    await this.#owe(attempt);
-    attempt.unclaim();
-  }
-
-  /** Writes a report down that could not be written before. */
-  async #owe(attempt: Attempt): Promise<void> {
-    const report = attempt.owedReport;
-    if (!report) return;
-    attempt.owedReport = undefined;
-    try {
-      await this.#report(report);
-      attempt.phase = 'done';
-      this.#attempts.delete(attempt.key);
-    } catch (error) {
-      attempt.owedReport = report;
-      this.#attempts.set(attempt.key, attempt);
-      this.#owing.say((error as Error).message, (detail, times) =>
-        this.#options.log.error({ detail, times }, 'not written down'),
-      );
-    }
-  }
-
-  /** @returns the number of the report. */
-  async #report(report: ReportDraft): Promise<number | undefined> {
-    const [record] = await this.#options.journal.append({ t: 'draft', report });
-    this.#options.reported();
-    return record?.t === 'report' ? record.report.seq : undefined;
+    const next = afterSession(attempt, outcome, this.#stopping);
+    if (next === 'end') return this.#ends.end(attempt, outcome, durationMs, overdue);
+    if (next === 'start-by-passed') return this.#ends.withdraw(attempt, next);
+    attempt.phase = 'ready';
+    if (next === 'later') attempt.notBeforeMs = this.#options.clock.monotonicMs() + RESUME_PAUSE_MS;
   }
 
   /**
@@ -498,8 +419,4 @@ function isNewer(a: { reign: number; revision: number }, b: { reign: number; rev
 
 function ruleError({ code, detail }: ShutRule): DrydockError {
   return new DrydockError(code, { detail });
-}
-
-function usesBluetooth(attempt: Attempt): boolean {
-  return attempt.grant.links.some((name) => parseLinkName(name).kind === 'ble');
 }

@@ -6,10 +6,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Grant, OrdersBody, type Cancellation, type Report } from '@drydock/contracts';
-import { makeMcubootImage, sourceOf, type Protocol } from '@drydock/dfu-core';
+import { LinkError, makeMcubootImage, sourceOf, type Protocol } from '@drydock/dfu-core';
 import { Journal } from '../journal/journal.js';
 import { attemptKey } from '../journal/records.js';
 import { Lanes } from '../links/lanes.js';
+import { Signals } from '../links/signals.js';
 import { SILENT } from '../logger.js';
 import { EMPTY_SITE, type Site } from '../site/site-file.js';
 import {
@@ -48,6 +49,12 @@ export class World {
   /** Links whose unit takes nothing and says nothing. */
   readonly dead = new Set<string>();
   lanes!: Lanes;
+  makeLanes: () => Lanes = () => new Lanes();
+  readonly signals = new Signals(() => this.clock.monotonicMs());
+  readonly noRoom = new LinkError('link.no-room', { connections: 1 });
+  /** Most attempts that ever ran at once. */
+  mostRunning = 0;
+  readonly #begun: number[] = [];
   readonly unit: ScriptedUnit = { mode: 'application' };
   #writing = 0;
 
@@ -61,7 +68,7 @@ export class World {
   async boot(): Promise<void> {
     this.journal = await Journal.open({ dir: this.dir, epoch: randomBytes(16).toString('hex') });
     this.time = new TrustedTime(this.clock);
-    this.lanes = new Lanes();
+    this.lanes = this.makeLanes();
     const { journal } = this;
     const append: Journal['append'] = async (...entries) => {
       this.#writing += 1;
@@ -120,6 +127,15 @@ export class World {
         changed: () => this.deployments.pump(),
         call: (call, facts) => this.answerCall(call, facts),
       }),
+      signals: this.signals,
+      working: () => {
+        const running = this.deployments.attempts.filter(({ phase }) => phase === 'running');
+        this.mostRunning = Math.max(this.mostRunning, running.length);
+        for (const { grant } of running) {
+          const number = Number(grant.device.slice(-12));
+          if (!this.#begun.includes(number)) this.#begun.push(number);
+        }
+      },
       releaseKeys: (model) => this.site.releaseKeys.get(model) ?? [],
       heard: () => this.serverHears,
       reported: () => undefined,
@@ -147,7 +163,7 @@ export class World {
   linkOf(name: string): ScriptedLink {
     let link = this.links.get(name);
     if (!link) {
-      link = new ScriptedLink(name.split('?')[0]!.slice('serial:'.length), () => this.serverMs, this.clock);
+      link = new ScriptedLink(name.split('?')[0]!.replace(/^\w+:/, ''), () => this.serverMs, this.clock);
       link.onWrite = (text) => this.answer(name, text);
       this.links.set(name, link);
     }
@@ -242,6 +258,11 @@ export class World {
             ? `withdrawn:${report.why}`
             : report.kind,
       );
+  }
+
+  /** Devices in the order in which their attempts began. */
+  begun(): readonly number[] {
+    return this.#begun;
   }
 
   touches(device: number): number[] {

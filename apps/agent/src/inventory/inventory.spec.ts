@@ -1,6 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import type { InventoryBody } from '@drydock/contracts';
 import { LinkError, type OpenLink, type Sighting } from '@drydock/dfu-core';
+import type { BleAdapter } from '../links/ble/index.js';
 import { Lanes } from '../links/lanes.js';
 import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
@@ -15,11 +16,13 @@ jest.setTimeout(60_000);
 const LINK = 'serial:/dev/d1?baud=115200';
 const LANE = linkLane(LINK);
 
-function setUp(link: ScriptedLink, clock: VirtualClock) {
+function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}, sightings: readonly Sighting[] = []) {
   const lanes = new Lanes();
   const told: InventoryBody[] = [];
+  const asked: string[] = [];
   const site: Omit<Site, 'devices'> & { devices: readonly SiteDevice[] } = {
     ...EMPTY_SITE,
+    ...rest,
     devices: [{ name: 'one', model: 'demo', link: LINK, protocol: 'smp', identity: undefined }],
   };
   const inventory = new Inventory({
@@ -27,8 +30,11 @@ function setUp(link: ScriptedLink, clock: VirtualClock) {
     log: SILENT,
     site,
     links: {
-      link: () => Promise.resolve(link),
-      bluetooth: () => Promise.reject(new Error('none')),
+      link: (name, _protocol, model) => {
+        asked.push(`${name} ${model}`);
+        return Promise.resolve(link);
+      },
+      bluetooth: () => Promise.resolve(adapterThatSees(sightings)),
       close: () => Promise.resolve(),
     },
     lanes,
@@ -41,7 +47,16 @@ function setUp(link: ScriptedLink, clock: VirtualClock) {
     linksChanged: () => undefined,
   });
   const advance = (ms: number) => clock.advance(ms, () => turns(8));
-  return { lanes, told, inventory, advance, site };
+  return { lanes, told, asked, inventory, advance, site };
+}
+
+/** An adapter as far as an inventory knows one. */
+function adapterThatSees(sightings: readonly Sighting[]): BleAdapter {
+  const scan: BleAdapter['scan'] = (_, onSighting) => {
+    for (const sighting of sightings) onSighting(sighting);
+    return Promise.resolve();
+  };
+  return { scan } as BleAdapter;
 }
 
 describe('inventory', () => {
@@ -197,5 +212,37 @@ describe('inventory', () => {
     await advance(31_000);
     expect(told.at(-1)!.devices[0]).toMatchObject({ name: 'one', links: [{ rssiDbm: -60 }] });
     await inventory.stop();
+  });
+});
+
+describe('what is discovered', () => {
+  const sighting = (address: string, more: Partial<Sighting> = {}): Sighting => ({
+    link: 'ble',
+    address,
+    name: 'Demo 1',
+    services: [],
+    ...more,
+  });
+
+  it('becomes a device of the model of its rule, unless its address changes and nobody knows whose it is', async () => {
+    const clock = new VirtualClock();
+    const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+    const { asked, inventory, advance } = setUp(
+      link,
+      clock,
+      {
+        bluetooth: { adapter: 'hci0', scanSeconds: 1, everySeconds: 3600 },
+        discover: [{ protocol: 'smp', model: 'sensor', name: 'Demo*' }],
+      },
+      [
+        sighting('c0:11:22:33:44:55'),
+        sighting('70:81:94:0d:fb:aa', { privateAddress: true }),
+        sighting('41:81:94:0d:fb:aa', { privateAddress: true }),
+      ],
+    );
+    inventory.start();
+    await advance(20_000);
+    await inventory.stop();
+    expect(asked.sort()).toEqual(['ble:C0:11:22:33:44:55 sensor', `${LINK} demo`]);
   });
 });

@@ -11,6 +11,7 @@ import type { Lanes } from '../links/lanes.js';
 import { wrongHardware } from '../deployments/unit-checks.js';
 import { linkOptionsOf, type LinkFactory } from '../links/link-factory.js';
 import { linkLane, parseLinkName } from '../links/parse-link.js';
+import type { Signals } from '../links/signals.js';
 import type { Logger } from '../logger.js';
 import { requireProtocol, type ProtocolRegistry } from '../protocols.js';
 import { matchesGlob } from './glob.js';
@@ -23,6 +24,8 @@ export interface InventoryOptions {
   readonly site: Site;
   readonly links: LinkFactory;
   readonly lanes: Lanes;
+  /** Told how strongly devices are heard. */
+  readonly signals?: Pick<Signals, 'hear'>;
   readonly protocols: ProtocolRegistry;
   /** Number of the newest report of this epoch, and the newest moment of the server's clock that is known. */
   evidence(): { readonly lastSeq: number; readonly heardMs: number | undefined };
@@ -126,13 +129,17 @@ export class Inventory {
 
   /** What presence says of links. */
   presenceLinks(): PresenceBody['links'] {
-    const { bluetooth } = this.#options.site;
+    const { links, site } = this.#options;
+    const { bluetooth } = site;
+    const kept = links.adapterState;
+    const isUp = this.#adapterNote === undefined && kept?.state !== 'down';
+    const note = (kept?.note ?? this.#adapterNote)?.slice(0, 256);
     const adapter = bluetooth
       ? [
           {
             link: `adapter:${bluetooth.adapter}`,
-            state: this.#adapterNote === undefined ? ('up' as const) : ('down' as const),
-            ...(this.#adapterNote !== undefined && { note: this.#adapterNote }),
+            state: isUp ? ('up' as const) : ('down' as const),
+            ...(note !== undefined && { note }),
           },
         ]
       : [];
@@ -203,6 +210,7 @@ export class Inventory {
       if (this.#units.get(unit.lane) !== unit) return; // the site file no longer names it like this
       if (unit.facts) tellChange(log, unit.facts, found);
       unit.facts = this.#describe(unit, found, evidence);
+      if (unit.state === 'down') log.info({ link: unit.device.link }, 'identified again');
       unit.state = 'up';
       unit.note = undefined;
       unit.failures = 0;
@@ -314,6 +322,7 @@ export class Inventory {
     try {
       const adapter = await this.#options.links.bluetooth();
       await adapter.scan(withinMs, (sighting) => this.#saw(sighting), this.#stop.signal);
+      if (was !== undefined) this.#options.log.info({}, 'Bluetooth again');
       this.#adapterNote = undefined;
     } catch (error) {
       this.#adapterNote = (error as Error).message.slice(0, 256);
@@ -325,6 +334,7 @@ export class Inventory {
   #saw(sighting: Sighting): void {
     const address = sighting.address.toLowerCase();
     const lane = `ble:${address}`;
+    if (sighting.rssiDbm !== undefined) this.#options.signals?.hear(lane, sighting.rssiDbm);
     const known = this.#units.get(lane);
     if (known) {
       known.rssiDbm = sighting.rssiDbm;

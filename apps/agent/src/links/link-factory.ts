@@ -1,9 +1,11 @@
 /** Makes links from their names. Libraries and adapters are loaded when the first link needs them. */
-import { DrydockError, LinkError, type Link, type Protocol } from '@drydock/dfu-core';
+import { DrydockError, type Link, type Protocol } from '@drydock/dfu-core';
 import type { Clock } from '../clock.js';
 import type { ReopeningLink } from '../driver/session-driver.js';
 import type { Logger } from '../logger.js';
+import { AdapterKeeper, type AdapterState } from './adapter-keeper.js';
 import type { BleAdapter, SecurityPolicy } from './ble/index.js';
+import { KeptBleLink } from './kept-ble-link.js';
 import { parseLinkName } from './parse-link.js';
 
 export interface LinkFactory {
@@ -14,13 +16,13 @@ export interface LinkFactory {
   link(name: string, protocol: Protocol, model?: string): Promise<ReopeningLink>;
   /** The Bluetooth adapter. @throws LinkError `link.ble-unavailable` */
   bluetooth(): Promise<BleAdapter>;
+  /** What became of the adapter; undefined before anybody wanted it. */
+  readonly adapterState?: AdapterState | undefined;
   close(): Promise<void>;
 }
 
 /** Speed of a serial link where neither the person nor the protocol names one. */
 const DEFAULT_LINE = { baud: 115_200 };
-/** A machine without Bluetooth is not asked again at every turn. */
-const BLE_RETRY_MS = 60_000;
 
 /** Options of the link's spelling, for sessions: `framing=console` and the like. */
 export function linkOptionsOf(name: string): Readonly<Record<string, string>> {
@@ -33,40 +35,37 @@ export interface LinkFactoryOptions {
   readonly adapter?: string | undefined;
   /** The agent's state folder, where bonds are kept. Without it links are never encrypted. */
   readonly stateDir?: string | undefined;
+  /** The adapter went, came back or carries fewer connections than was thought. */
+  readonly adapterChanged?: ((state: AdapterState) => void) | undefined;
   /** What the site asks of the Bluetooth link to an address (lower case) of a device of that model. */
   readonly security?: (address: string, model: string | undefined) => SecurityPolicy | undefined;
 }
 
 export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
   const { clock, log, adapter = 'hci0', stateDir } = options;
-  let opening: Promise<BleAdapter> | undefined;
-  let failedAtMs = Number.NEGATIVE_INFINITY;
-  let failure: unknown;
-
-  async function openAdapter(): Promise<BleAdapter> {
-    try {
+  const kernelIndex = /^hci(\d{1,3})$/.exec(adapter)?.[1];
+  let asked = false;
+  const keeper = new AdapterKeeper({
+    name: adapter,
+    clock,
+    log,
+    open: async (more) => {
       const { BleAdapter, openBondStore } = await import('./ble/index.js');
-      const opened = await BleAdapter.open(adapter, {
-        clock,
+      return BleAdapter.open(adapter, {
+        ...more,
         log: (message) => log.debug({ adapter }, message),
         ...(stateDir !== undefined && { bonds: await openBondStore(stateDir) }),
       });
-      void opened.closed.then(() => (opening = undefined));
-      return opened;
-    } catch (error) {
-      opening = undefined;
-      failedAtMs = clock.monotonicMs();
-      failure =
-        error instanceof DrydockError
-          ? error
-          : new LinkError('link.ble-unavailable', { detail: (error as Error).message });
-      throw failure;
-    }
-  }
+    },
+    ...(kernelIndex !== undefined && {
+      powerCycle: async () => (await import('./ble/power-cycle.js')).powerCycle(Number(kernelIndex)),
+    }),
+    changed: (state) => options.adapterChanged?.(state),
+  });
 
   function bluetooth(): Promise<BleAdapter> {
-    if (!opening && clock.monotonicMs() - failedAtMs < BLE_RETRY_MS) return Promise.reject(failure as Error);
-    return (opening ??= openAdapter());
+    asked = true;
+    return keeper.adapter();
   }
 
   async function link(name: string, protocol: Protocol, model?: string): Promise<Link> {
@@ -95,19 +94,23 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
         return new UdpLink({ name, host: parsed.host, port: parsed.port, clock });
       }
       case 'ble':
-        return (await bluetooth()).link(parsed.address, {
-          services: protocol.services,
-          security: options.security?.(parsed.address, model),
-          ...(parsed.addressType && { addressType: parsed.addressType }),
-        });
+        await bluetooth();
+        return new KeptBleLink(keeper, clock, name, (current) =>
+          current.link(parsed.address, {
+            services: protocol.services,
+            security: options.security?.(parsed.address, model),
+            ...(parsed.addressType && { addressType: parsed.addressType }),
+          }),
+        );
     }
   }
 
   return {
     link,
     bluetooth,
-    close: async () => {
-      await (await opening?.catch(() => undefined))?.close();
+    get adapterState() {
+      return asked ? keeper.state : undefined;
     },
+    close: () => keeper.close(),
   };
 }

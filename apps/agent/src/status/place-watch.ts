@@ -104,7 +104,11 @@ function placesOf(site: Pick<Site, 'devices' | 'bluetooth'>): Place[] {
   }
   const adapter = site.bluetooth?.adapter;
   const path = adapter === undefined ? undefined : adapterPath(adapter);
-  if (path !== undefined) add(path, `adapter:${adapter}`);
+  if (path !== undefined) {
+    add(path, `adapter:${adapter}`);
+    // Behind it.
+    for (const { link } of site.devices) if (link.startsWith('ble:')) add(path, `adapter:${adapter}`, link);
+  }
   return [...places.values()];
 }
 

@@ -101,6 +101,8 @@ export interface ScriptedTimes {
 /** Who answers on the link. */
 export interface ScriptedUnit {
   mode: Identification['mode'];
+  /** The new image runs already: an update has nothing to do. */
+  isNew?: boolean;
 }
 
 /** A write that was not answered is repeated so often, a second after the one before. */
@@ -133,6 +135,16 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
   });
 
   function* update(link: LinkInfo): Session<UpdateOutcome> {
+    if (unit.isNew) {
+      yield { kind: 'sleep', withinMs: 1 };
+      return {
+        outcome: 'skipped',
+        reason: 'already-running',
+        before: found(link, '2'),
+        sentBytes: 0,
+        needsRescue: false,
+      };
+    }
     const before = found(link, '1', unit.mode);
     const script: readonly Effect[] = [
       { kind: 'mark', step: 'touched', withinMs: 1000 },
@@ -169,7 +181,7 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
 
   return {
     name: 'smp',
-    links: ['serial'],
+    links: ['serial', 'ble'],
     services: [],
     formats: ['mcuboot'],
     recognise: () => undefined,

@@ -68,6 +68,8 @@ export class ScriptedServer {
   #revision = 0;
   #http = createHttpServer((request, response) => void this.#serve(request, response));
   #tcp: Server | undefined;
+  /** Told to agents also while the broker is away. */
+  #brokerPort = 0;
   #broker: Awaited<ReturnType<typeof Aedes.createBroker>> | undefined;
   #rootKey!: SigningKey;
   #orderKey!: SigningKey;
@@ -127,6 +129,7 @@ export class ScriptedServer {
     });
     this.#tcp = createServer(broker.handle);
     await listen(this.#tcp, port);
+    this.#brokerPort = (this.#tcp.address() as AddressInfo).port;
   }
 
   /** Ends the broker and all its connections; what was retained is gone. @returns its port. */
@@ -330,7 +333,7 @@ export class ScriptedServer {
     const json = (status: number, value: unknown): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     };
-    const broker = { url: `mqtt://:${(this.#tcp!.address() as AddressInfo).port}`, login: 'token' as const };
+    const broker = { url: `mqtt://:${this.#brokerPort}`, login: 'token' as const };
     const artifact = /^\/agent\/v1\/artifacts\/([0-9a-f]{64})$/.exec(url.pathname)?.[1];
     if (artifact !== undefined) this.#serveArtifact(artifact, request, response);
     else if (url.pathname === '/agent/v1/enrol') {

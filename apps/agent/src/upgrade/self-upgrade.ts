@@ -140,11 +140,10 @@ export function protocolsWithSelf(protocols: ProtocolRegistry): ProtocolRegistry
 
 /** @param self asked when the link is wanted. */
 export function linksWithSelf(links: LinkFactory, self: () => SelfActions): LinkFactory {
-  return {
-    link: (name, protocol) => (name === SELF_LINK ? Promise.resolve(new SelfLink(self())) : links.link(name, protocol)),
-    bluetooth: () => links.bluetooth(),
-    close: () => links.close(),
-  };
+  const link: LinkFactory['link'] = (name, protocol) =>
+    name === SELF_LINK ? Promise.resolve(new SelfLink(self())) : links.link(name, protocol);
+  // All the rest stays the factory's own.
+  return Object.assign(Object.create(links) as LinkFactory, { link });
 }
 
 /**

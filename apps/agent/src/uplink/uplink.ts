@@ -18,6 +18,7 @@ import {
   unknownMusts,
   verifyEnvelope,
   type AgentLeaf,
+  type AgentUpgrade,
   type Cancellation,
   type Envelope,
   type InventoryBody,
@@ -44,6 +45,8 @@ export interface ReceivedOrder {
   readonly body?: OrdersBody;
   /** Names in `must` that this agent does not know. */
   readonly refused: readonly string[];
+  /** A newer agent, where the order is meant for this epoch and its body cannot be read. */
+  readonly upgrade?: AgentUpgrade;
 }
 
 export interface UplinkOptions {
@@ -259,7 +262,9 @@ export class Uplink {
     } else {
       this.#options.log.warn({ refused, bodyVersion: envelope.bodyVersion }, 'order not understood');
     }
-    this.#options.order({ cancellations, refused, ...(parsed?.success && forUs && { body: parsed.data }) });
+    const { upgrade } = envelope;
+    const read = parsed?.success ? { body: parsed.data } : upgrade && { upgrade };
+    this.#options.order({ cancellations, refused, ...(forUs && read) });
   }
 
   async #takeAck(text: string): Promise<void> {

@@ -58,8 +58,9 @@ async function untilOver(fleet: Fleet, id: string, what: string): Promise<string
     what,
     END_WITHIN_MS,
     async () => {
-      const { state, quarantines } = await fleet.operator.campaign(id);
-      if (state === 'completed' || state === 'halted' || state === 'aborted') return state;
+      const { state, stateReason, quarantines } = await fleet.operator.campaign(id);
+      if (state === 'completed' || state === 'aborted') return state;
+      if (state === 'halted') return `halted (${stateReason ?? 'no reason'})`;
       // What fails while servers are dead counts against the gateway that could not reach them: a person has looked.
       for (const each of quarantines) {
         await fleet.operator.call('POST', `/api/v1/campaigns/${id}/quarantines/${each.id}/lift`, { reason: 'a crash' });
@@ -148,8 +149,13 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
     for (let round = 1; round <= options.rounds; round++) {
       const startedMs = Date.now();
       const id = await startCampaign(fleet, round, 6_000);
-      await until('devices to be touched', 60_000, () =>
-        Promise.resolve(fleet.units.some((unit) => (unit.touches.at(-1)?.atMs ?? 0) > startedMs)),
+      // Those behind the cut have the file by then: what they hold they can begin without anybody.
+      await until('devices behind the cut to be touched', 60_000, () =>
+        Promise.resolve(
+          fleet.units.some(
+            ({ serial, touches }) => fleet.behindCut.has(serial) && (touches.at(-1)?.atMs ?? 0) > startedMs,
+          ),
+        ),
       );
       await new Promise((resolve) => setTimeout(resolve, random() * 2_000));
       fleet.ground.cutOff(true);
@@ -175,7 +181,10 @@ export async function runPartition(options: FleetRunOptions): Promise<string[]> 
       );
       broken.push(...found.map((sentence) => `round ${round}: ${sentence}`));
     }
-    if (startedBehindCut === 0) broken.push('Nobody who was cut off began anything: these rounds show nothing of P2.');
+    // One round may have none by chance.
+    if (options.rounds >= 3 && startedBehindCut === 0) {
+      broken.push('Nobody who was cut off began anything: these rounds show nothing of P2.');
+    }
   } finally {
     await fleet.close();
   }

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { AGENT_MODEL, makeAgentBundle, openAgentBundle } from '@drydock/dfu-core';
 import { RefusedByServer, until } from '../operator.js';
 import { openWorld, type World } from '../world.js';
@@ -47,8 +48,11 @@ function forge(file: Uint8Array, version: string, key: KeyObject, change: (main:
   });
 }
 
+let next: Uint8Array;
+
 beforeAll(async () => {
   const { installed } = bundle('0.1.0');
+  next = bundle('0.2.0').file;
   world = await openWorld({
     imageBytes: 16 * 1024,
     sites: [{ name: 'north', sensors: [], boards: [{}] }],
@@ -80,12 +84,25 @@ const runs = (version: string) =>
 const launcherState = (): unknown =>
   JSON.parse(readFileSync(join(world.agents[0]!.options.stateDir, 'versions', 'launcher.json'), 'utf8'));
 
+/** What the envelope of the gateway's newest order says of an upgrade. */
+async function namedUpgrade(): Promise<{ sizeBytes: number } | undefined> {
+  const client = new pg.Client({ connectionString: await world.server.databaseUrl() });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ jws: string }>('select jws from orders where jws is not null');
+    const payload = Buffer.from(rows[0]?.jws.split('.')[1] ?? '', 'base64url').toString();
+    return payload === '' ? undefined : (JSON.parse(payload) as { upgrade?: { sizeBytes: number } }).upgrade;
+  } finally {
+    await client.end();
+  }
+}
+
 async function campaign(file: Uint8Array, version: string): Promise<string> {
   const artifact = await world.operator.upload({ bytes: file, name: `${version}.zip`, model: AGENT_MODEL, version });
   const draft = await world.operator.createCampaign({
     name: `agent-${version}-${artifact.sha256.slice(0, 8)}`,
     artifactId: artifact.id,
-    policy: { stages: [{ name: 'all', percent: 100 }], timeouts: QUICK, retry: { attempts: 1 } },
+    policy: { stages: [{ name: 'all', percent: 100 }], timeouts: QUICK },
   });
   await world.operator.startCampaign(draft.id);
   return draft.id;
@@ -104,7 +121,7 @@ async function ended(id: string): Promise<{ state: string; code: string | null; 
 describe('a campaign for agents', () => {
   it('pauses with a number, then proves the new version once it is connected, acknowledged and has its links', async () => {
     await runs('0.1.0');
-    const id = await campaign(bundle('0.2.0').file, '0.2.0');
+    const id = await campaign(next, '0.2.0');
     const answer = await world.operator.pauseCampaign(id, 'not during the audit');
     await until('nothing may start any more', answer.noneAfter - Date.now() + 30_000, async () => {
       const { exposure } = await world.operator.campaign(id);
@@ -113,14 +130,15 @@ describe('a campaign for agents', () => {
     const [paused] = await world.operator.deployments(id);
     if (answer.mayStillStart === 0) expect(paused!.state).toBe('planned');
     await world.operator.resumeCampaign(id, 'the audit is over');
+    // An agent too old to read the body would still learn of it: the envelope names it in a form that never changes.
+    await until('the order to name the upgrade', 60_000, async () => (await namedUpgrade())?.sizeBytes === next.length);
     expect(await ended(id)).toEqual({ state: 'proven', code: null, params: null });
     await runs('0.2.0');
     expect(launcherState()).toMatchObject({ good: { version: '0.2.0' }, trial: null, fellBack: null });
   }, 240_000);
 
   it('falls back from a version that does not come up, says why, and still has its journal', async () => {
-    const { file } = bundle('0.2.0');
-    const bad = forge(file, '0.3.0', privateKey, (main) =>
+    const bad = forge(next, '0.3.0', privateKey, (main) =>
       main
         .replaceAll('"0.2.0"', '"0.3.0"')
         .replace(
@@ -141,7 +159,7 @@ describe('a campaign for agents', () => {
   }, 240_000);
 
   it('takes no bundle that the release key did not sign, whoever uploads it', async () => {
-    const forged = forge(bundle('0.2.0').file, '0.4.0', stranger, (main) => main.replaceAll('"0.2.0"', '"0.4.0"'));
+    const forged = forge(next, '0.4.0', stranger, (main) => main.replaceAll('"0.2.0"', '"0.4.0"'));
     await expect(campaign(forged, '0.4.0')).rejects.toBeInstanceOf(RefusedByServer);
     // A server that forgot its keys, or was taken over: the gateway has its own.
     const model = (await world.operator.call('GET', `/api/v1/models/${AGENT_MODEL}`)) as { revision: number };

@@ -57,7 +57,11 @@ export class BleConnection {
     const connection: PeripheralConnection = {
       mtu: () => this.mtu,
       notify: (characteristic, value) => this.#notify(characteristic, value),
-      security: () => ({ encrypted: this.#model.bonded, bonded: this.#model.bonded, authenticated: this.#model.bonded }),
+      security: () => ({
+        encrypted: this.#model.bonded,
+        bonded: this.#model.bonded,
+        authenticated: this.#model.bonded,
+      }),
       disconnect: (how) => this.#peripheralDisconnects(how),
     };
     peripheral.onConnect(connection);

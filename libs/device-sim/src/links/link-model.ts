@@ -45,6 +45,8 @@ export interface SerialLinkModel {
 export interface UdpLinkModel {
   /** Delay each way, milliseconds. Default 1. */
   readonly latencyMs: number;
+  /** At most so much more, another for each datagram: one may overtake another. Default 0. */
+  readonly jitterMs: number;
   /** Probability that a datagram is lost. Default 0. */
   readonly lossRate: number;
   readonly seed: number;
@@ -80,5 +82,5 @@ export function completeSerialModel(model: Partial<SerialLinkModel> = {}): Seria
 }
 
 export function completeUdpModel(model: Partial<UdpLinkModel> = {}): UdpLinkModel {
-  return { latencyMs: 1, lossRate: 0, seed: 1, maxWriteBytes: 1472, ...model };
+  return { latencyMs: 1, jitterMs: 0, lossRate: 0, seed: 1, maxWriteBytes: 1472, ...model };
 }

@@ -169,6 +169,7 @@ export class UdpPort implements SimulatedPort {
 
   #travel(arrive: () => void): void {
     if (this.#model.lossRate > 0 && this.#random() < this.#model.lossRate) return;
-    this.#scheduler.after(this.#model.latencyMs, arrive);
+    const { latencyMs, jitterMs } = this.#model;
+    this.#scheduler.after(latencyMs + (jitterMs > 0 ? this.#random() * jitterMs : 0), arrive);
   }
 }

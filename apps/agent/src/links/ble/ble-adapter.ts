@@ -19,6 +19,7 @@ import type { NoblePeripheral } from './noble-types.js';
 import { OpenBleLink } from './open-ble-link.js';
 import type { PairingWish } from './pairing/pair.js';
 import type { SecuredLink, SecurityPolicy } from './security-policy.js';
+import { powerOn } from './power-on.js';
 import { matcherFor } from './target-match.js';
 import type { TappedConnection } from './tapped-connection.js';
 
@@ -28,15 +29,18 @@ export interface BleAdapterOptions extends TapOptions {
   readonly log?: (message: string) => void;
   /** The keys of devices that this gateway paired with; their links are encrypted as soon as they are up. */
   readonly bonds?: BondStore;
+  /** The controller refused one more connection beside so many that it has. */
+  readonly onFull?: (connections: number) => void;
 }
 
 /** What a person who pairs wants and can do. */
 export type BondWish = Pick<PairingWish, 'minimum' | 'person'>;
 
-const POWER_ON_WITHIN_MS = 5000;
 /** A device that was just heard answers within a few of its advertising intervals. */
 const CONNECT_WITHIN_MS = 4000;
 const CANCEL_WITHIN_MS = 2000;
+/** The longest supervision timeout is 32 s; ours are 4. A connection that should have ended by then never will. */
+const ENDS_WITHIN_MS = 20_000;
 
 export class BleAdapter implements BleHost {
   readonly name: string;
@@ -52,10 +56,20 @@ export class BleAdapter implements BleHost {
   readonly #closers = new Set<() => Promise<void>>();
   readonly #goneListeners = new Set<() => void>();
   #connecting: Promise<void> = Promise.resolve();
+  #probing: Promise<void> | undefined;
+  /** How many connections there were whenever one more was refused while one was being made. */
+  #refusals: number[] = [];
   #gone: string | undefined;
   #resolveClosed: () => void = () => undefined;
 
-  private constructor(name: string, tap: HciTap, stack: NobleInstance, clock: Clock, security: LinkSecurity) {
+  private constructor(
+    name: string,
+    tap: HciTap,
+    stack: NobleInstance,
+    clock: Clock,
+    security: LinkSecurity,
+    private readonly onFull: ((connections: number) => void) | undefined,
+  ) {
     this.#security = security;
     this.name = name;
     this.clock = clock;
@@ -66,11 +80,21 @@ export class BleAdapter implements BleHost {
       () => this.#inUse,
       (address) => tap.statedAddresses.of(address),
       (address) => this.#security.deviceOf(address),
+      () => void this.#probe(),
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
     tap.once('closed', (detail) => this.#lost(detail));
+    tap.on('full', (connections) => {
+      this.#refusals.push(connections);
+      this.onFull?.(connections);
+    });
+  }
+
+  /** Why the adapter is gone; undefined while it is there. */
+  get goneBecause(): string | undefined {
+    return this.#gone;
   }
 
   /**
@@ -108,7 +132,7 @@ export class BleAdapter implements BleHost {
       stack = loadNoble(tap.socketClass(), log, deviceId);
       await powerOn(stack);
       const security = new LinkSecurity(tap.security, bonds, log);
-      return new BleAdapter(name, tap, stack, options.clock ?? realClock, security);
+      return new BleAdapter(name, tap, stack, options.clock ?? realClock, security, options.onFull);
     } catch (cause) {
       stack?.dispose();
       await tap.close();
@@ -254,10 +278,13 @@ export class BleAdapter implements BleHost {
 
   release({ peripheral }: FoundPeripheral, connection: TappedConnection): void {
     const free = (): void => {
+      callOff();
       this.#inUse.delete(peripheral.id);
     };
+    let callOff: () => void = () => undefined;
     if (this.#tap.connectionTo(connection.address) !== connection) return free();
     // noble mixes up two connections of one address: the next begins when the controller has ended this one.
+    callOff = this.clock.after(ENDS_WITHIN_MS, () => this.#lost('the controller does not end a connection'));
     connection.watch({ gone: free, room: () => undefined, refused: () => undefined });
   }
 
@@ -284,6 +311,7 @@ export class BleAdapter implements BleHost {
     const outcome = new Promise<Error | null | undefined>((resolve) => {
       settle = resolve;
     });
+    this.#refusals = [];
     const callOff = this.clock.after(withinMs, () => settle(new LinkError('link.timeout', { withinMs, detail: link })));
     peripheral.connect(this.#tap.connectOptions, (error) => settle(error));
     const forget = this.#onGone(() => settle(new Error('the adapter is gone')));
@@ -292,6 +320,8 @@ export class BleAdapter implements BleHost {
     forget();
     if (!error) return;
     if (error instanceof LinkError) await this.#cancel(peripheral);
+    const [connections] = this.#refusals;
+    if (connections !== undefined) throw new LinkError('link.no-room', { connections });
     if (error instanceof DrydockError) throw error;
     throw new LinkError('link.open-failed', { link, detail: error.message }, { cause: error });
   }
@@ -311,6 +341,15 @@ export class BleAdapter implements BleHost {
     const late = this.#tap.connectionTo(peripheral.address.toLowerCase());
     if (late) this.#tap.disconnect(late.handle);
     if (!ended) this.#lost('the controller does not end a connection attempt');
+  }
+
+  /** Something was not answered: a controller that answers nothing at all is given up, and then opened anew. */
+  #probe(): Promise<void> {
+    this.#probing ??= (async () => {
+      if (this.#gone !== undefined || (await this.#tap.answers()) || (await this.#tap.answers())) return;
+      this.#lost('the controller answers nothing');
+    })().finally(() => (this.#probing = undefined));
+    return this.#probing;
   }
 
   async pause(ms: number, signal?: AbortSignal): Promise<void> {
@@ -343,22 +382,10 @@ export class BleAdapter implements BleHost {
     this.#gone = detail;
     this.#stack.dispose();
     for (const listener of [...this.#goneListeners]) listener();
-    this.#resolveClosed();
+    // Whoever opens it again finds it free.
+    void this.#tap
+      .close()
+      .catch(() => undefined)
+      .then(this.#resolveClosed);
   }
-}
-
-async function powerOn({ noble, bindings }: NobleInstance): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new LinkError('link.ble-unavailable', { detail: 'the adapter does not power on' })),
-      POWER_ON_WITHIN_MS,
-    );
-    noble.on('stateChange', (state: string) => {
-      if (state !== 'poweredOn' && state !== 'unsupported' && state !== 'unauthorized') return;
-      clearTimeout(timer);
-      if (state === 'poweredOn') resolve();
-      else reject(new LinkError('link.ble-unavailable', { detail: `the adapter is ${state}` }));
-    });
-    bindings.init();
-  });
 }

@@ -17,6 +17,8 @@ export interface BleLinkOptions {
 
 /** Pause before a device is tried again that was found and did not hold the connection. */
 const RETRY_PAUSE_MS = 50;
+/** Pause until the adapter, which was full, may have room. */
+const NO_ROOM_PAUSE_MS = 500;
 /** Trying again changes nothing, or must not be done. */
 const FINAL: ReadonlySet<string> = new Set([
   'link.ble-unavailable',
@@ -61,7 +63,9 @@ export class BleLink implements Link {
         },
         signal,
       );
-      if (!found || left() <= 0) break;
+      if (left() <= 0) break;
+      // The adapter went while it was looked for: the next look says so.
+      if (!found) continue;
       try {
         const connection = await this.adapter.connect(found, left());
         const link = new OpenBleLink(this.adapter, found, connection);
@@ -80,7 +84,8 @@ export class BleLink implements Link {
         if (!(error instanceof LinkError) || error instanceof InvariantError) throw error;
         if (FINAL.has(error.code)) throw error;
         last = error;
-        await this.adapter.pause(Math.min(RETRY_PAUSE_MS, Math.max(0, left())), signal);
+        const pauseMs = error.code === 'link.no-room' ? NO_ROOM_PAUSE_MS : RETRY_PAUSE_MS;
+        await this.adapter.pause(Math.min(pauseMs, Math.max(0, left())), signal);
       }
     }
     if (last && last.code !== 'link.timeout') throw last;

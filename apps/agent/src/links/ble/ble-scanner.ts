@@ -32,12 +32,14 @@ export class BleScanner {
    * @param inUse ids that noble must not forget: connected, or about to be.
    * @param statedAddress what the device at an address states as its own.
    * @param deviceOf whose private address it is.
+   * @param silent called when the controller does not answer.
    */
   constructor(
     stack: NobleInstance,
     inUse: () => ReadonlySet<string>,
     statedAddress: (address: string) => string | undefined,
     deviceOf: (address: string) => KnownDevice | undefined,
+    private readonly silent: () => void = () => undefined,
   ) {
     this.#stack = stack;
     this.#inUse = inUse;
@@ -87,8 +89,12 @@ export class BleScanner {
     const { noble } = this.#stack;
     const event = wanted ? 'scanStart' : 'scanStop';
     await new Promise<void>((resolve) => {
-      // A controller that does not answer here does not answer elsewhere either; the queue of commands notices.
-      const timer = setTimeout(done, SCAN_COMMAND_WITHIN_MS);
+      // A controller that does not answer here may not answer elsewhere either.
+      const timer = setTimeout(() => {
+        this.silent();
+        done();
+      }, SCAN_COMMAND_WITHIN_MS);
+      timer.unref();
       function done(): void {
         clearTimeout(timer);
         noble.removeListener(event, done);

@@ -2,9 +2,10 @@
  * HCI commands, as many at a time as the controller allows.
  *
  * noble writes eight at once when it starts; a controller on a UART has room for one (Vol 4 Part E, 4.4). A command
- * that is never answered gives its place up after a while, and a controller that answers nothing is given up.
+ * that is never answered gives its place up after a while, and a controller that answers nothing is given up: where
+ * nothing else waits it is asked for its address, which changes nothing.
  */
-import { EventCode, PacketType } from './hci-wire.js';
+import { encodeCommand, EventCode, Opcode, PacketType } from './hci-wire.js';
 
 const ANSWER_WITHIN_MS = 2000;
 const SILENT_COMMANDS = 3;
@@ -72,6 +73,7 @@ export class CommandQueue {
         return;
       }
       this.#credits = 1;
+      if (this.#waiting.length === 0) this.#waiting.push(encodeCommand(Opcode.ReadBdAddr));
       this.#next();
     }, ANSWER_WITHIN_MS);
     this.#timer.unref();

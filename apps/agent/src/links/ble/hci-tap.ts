@@ -15,6 +15,7 @@ import { EventEmitter } from 'node:events';
 import { LinkError } from '@drydock/dfu-core';
 import { answerParameterRequest, freshRandomAddress, negotiation, SUPERVISION_MS } from './connection-commands.js';
 import { ConnectionSecurity } from './connection-security.js';
+import { OwnCommands } from './own-commands.js';
 import { OwnPackets } from './own-packets.js';
 import type { PairingParties } from './pairing/legacy-functions.js';
 import { decodeLeConnection, type TappedConnection } from './tapped-connection.js';
@@ -26,6 +27,7 @@ import {
   encodeWords,
   EventCode,
   LeEvent,
+  NO_ROOM_STATUSES,
   Opcode,
   PacketType,
 } from './hci-wire.js';
@@ -35,10 +37,10 @@ import type { HciSocketClass } from './noble-types.js';
 
 /** ATT_MTU that fills one link packet of 251 bytes; noble would ask for 256, which needs two. */
 const ATT_MTU = 247;
-const HANDSHAKE_WITHIN_MS = 2500;
 /** ATT error codes on which noble 1.9.2-26 starts pairing (05, 08, 0f) or never goes on (04). */
 const STALLING_ERRORS = new Set([0x04, 0x05, 0x08, 0x0f]);
 const UNLIKELY_ERROR = 0x0e;
+const CONNECTING: ReadonlySet<number> = new Set([Opcode.LeCreateConnection, Opcode.LeExtendedCreateConnection]);
 /** Used until the controller tells (LE Read Buffer Size). */
 const DEFAULT_ACL = { bytes: 27, packets: 4 };
 
@@ -57,16 +59,12 @@ export interface TapOptions {
 const IGNORED = 'ignored';
 type Verdict = typeof IGNORED | undefined;
 
-interface AwaitedAnswer {
-  readonly opcode: number;
-  readonly settle: (parameters: Buffer | undefined) => void;
-}
-
-export class HciTap extends EventEmitter<{ closed: [string] }> {
+/** `full`: the controller refused a further connection, beside so many that it has. */
+export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   readonly #transport: HciTransport;
   readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
-  readonly #awaited: AwaitedAnswer[] = [];
+  readonly #commands = new OwnCommands((packet) => this.#transport.send(packet));
   /** What advertisers state as their own address. */
   readonly statedAddresses = new StatedAddresses();
   #toNoble: ((packet: Buffer) => void) | undefined;
@@ -98,7 +96,7 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     this.#options = { intervalMs: 15, phy2m: true, dataLength: true, ...options };
     transport.onPacket((packet) => this.#fromController(packet));
     transport.onClose((detail) => {
-      for (const answer of this.#awaited.splice(0)) answer.settle(undefined);
+      this.#commands.end();
       for (const connection of this.#connections.values()) connection.gone(`the adapter is gone: ${detail}`);
       this.#connections.clear();
       this.emit('closed', detail);
@@ -133,16 +131,16 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
   async prepare(): Promise<void> {
     if (!this.#transport.ownsController) return;
     // A first reset may be lost in what the wire held before.
-    if (!(await this.#request(Opcode.Reset)) && !(await this.#request(Opcode.Reset))) {
+    if (!(await this.#commands.request(Opcode.Reset)) && !(await this.#commands.request(Opcode.Reset))) {
       throw new LinkError('link.ble-unavailable', { detail: 'the controller does not answer to a reset' });
     }
-    const features = await this.#request(Opcode.LeReadLocalFeatures);
+    const features = await this.#commands.request(Opcode.LeReadLocalFeatures);
     if (features && features.length >= 9 && features[0] === 0) this.#features = features.readUInt16LE(1);
-    const address = await this.#request(Opcode.ReadBdAddr);
+    const address = await this.#commands.request(Opcode.ReadBdAddr);
     const none = address?.[0] === 0 && address.subarray(1).every((byte) => byte === 0 || byte === 0xff);
     if (none) {
       const random = Buffer.from((await this.#options.randomAddress?.()) ?? freshRandomAddress());
-      this.#ownAddressRandom = (await this.#request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
+      this.#ownAddressRandom = (await this.#commands.request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
       if (this.#ownAddressRandom) this.#ownAddress = random;
     }
   }
@@ -180,28 +178,14 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     this.#transport.send(encodeCommand(Opcode.Disconnect, Buffer.from([handle & 0xff, handle >> 8, 0x13])));
   }
 
+  /** Whether the controller answers a command that changes nothing. */
+  async answers(): Promise<boolean> {
+    return (await this.#commands.request(Opcode.ReadBdAddr)) !== undefined;
+  }
+
   async close(): Promise<void> {
     this.#toNoble = undefined;
     await this.#transport.close();
-  }
-
-  /** Sends a command. @returns the answer's parameters from the status on; undefined when none came in time. */
-  async #request(opcode: number, parameters?: Uint8Array): Promise<Buffer | undefined> {
-    return new Promise((resolve) => {
-      const answer: AwaitedAnswer = {
-        opcode,
-        settle: (found) => {
-          clearTimeout(timer);
-          resolve(found);
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#awaited.splice(this.#awaited.indexOf(answer), 1);
-        resolve(undefined);
-      }, HANDSHAKE_WITHIN_MS);
-      this.#awaited.push(answer);
-      this.#transport.send(encodeCommand(opcode, parameters));
-    });
   }
 
   #fromNoble(packet: Buffer): void {
@@ -288,14 +272,17 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
         if (opcode === Opcode.ReadBdAddr && parameters.length >= 7 && parameters[0] === 0 && !this.#ownAddressRandom) {
           this.#ownAddress = Buffer.from(parameters.subarray(1, 7));
         }
-        return this.#settle(opcode, parameters);
+        return this.#commands.settle(opcode, parameters) ? IGNORED : undefined;
       }
       case EventCode.EncryptionChange:
       case EventCode.EncryptionKeyRefresh:
         this.security.changed(packet.readUInt16LE(4), packet.readUInt8(3));
         return IGNORED;
-      case EventCode.CommandStatus:
-        return this.#settle(packet.readUInt16LE(5), packet.subarray(3, 4));
+      case EventCode.CommandStatus: {
+        const opcode = packet.readUInt16LE(5);
+        if (CONNECTING.has(opcode)) this.#noteRefusal(packet.readUInt8(3));
+        return this.#commands.settle(opcode, packet.subarray(3, 4)) ? IGNORED : undefined;
+      }
       case EventCode.DisconnectionComplete: {
         if (packet.readUInt8(3) !== 0) return IGNORED;
         const handle = packet.readUInt16LE(4);
@@ -336,18 +323,13 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
     return IGNORED;
   }
 
-  #settle(opcode: number, parameters: Buffer): Verdict {
-    const at = this.#awaited.findIndex((each) => each.opcode === opcode);
-    if (at < 0) return undefined;
-    this.#awaited.splice(at, 1)[0]?.settle(Buffer.from(parameters));
-    return IGNORED;
-  }
-
   #leEvent(packet: Buffer): Verdict {
     if (packet[3] === LeEvent.ConnectionComplete && packet.readUInt8(4) === 0) {
       const connection = decodeLeConnection(packet);
       this.#connections.set(connection.handle, connection);
       this.#negotiate(connection);
+    } else if (packet[3] === LeEvent.ConnectionComplete) {
+      this.#noteRefusal(packet.readUInt8(4));
     } else if (packet[3] === LeEvent.AdvertisingReport) {
       // Before noble hears of it, and tells of the device.
       this.statedAddresses.note(packet);
@@ -361,6 +343,10 @@ export class HciTap extends EventEmitter<{ closed: [string] }> {
       return IGNORED;
     }
     return undefined;
+  }
+
+  #noteRefusal(status: number): void {
+    if (NO_ROOM_STATUSES.has(status)) this.emit('full', this.#connections.size);
   }
 
   #negotiate({ handle }: TappedConnection): void {

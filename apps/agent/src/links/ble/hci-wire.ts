@@ -16,6 +16,7 @@ export const Opcode = {
   LeSetRandomAddress: 0x2005,
   LeSetScanParameters: 0x200b,
   LeCreateConnection: 0x200d,
+  LeExtendedCreateConnection: 0x2043,
   LeConnectionUpdate: 0x2013,
   LeEnableEncryption: 0x2019,
   LeSetDataLength: 0x2022,
@@ -51,6 +52,9 @@ export const AttOpcode = {
   Write: 0x12,
   WriteCommand: 0x52,
 } as const;
+
+/** Statuses with which a controller refuses one more connection (Vol 1 Part F, 1.3): no memory, limit, no resources. */
+export const NO_ROOM_STATUSES: ReadonlySet<number> = new Set([0x07, 0x09, 0x0d]);
 
 /** Bits of LE Read Local Supported Features (Vol 6 Part B, 4.6). */
 export const LeFeature = { DataLengthExtension: 1 << 5, Phy2m: 1 << 8 } as const;

@@ -184,15 +184,21 @@ export class OpenBleLink implements OpenLink {
   /** A write command: resolves when it is inside the window of what the controller takes. */
   #command(characteristic: NobleCharacteristic, data: Buffer, withinMs: number): Promise<void> {
     const packets = this.#adapter.packetsFor(data.length + ATT_WRITE_HEADER);
+    const begin = (): boolean => {
+      const { inFlight } = this.#connection;
+      if (inFlight > 0 && inFlight + packets > this.#adapter.window + READY_AHEAD) return false;
+      this.#connection.handOver();
+      characteristic.write(data, true);
+      return true;
+    };
+    // Most find room at once: those need neither a timer nor a place in the queue.
+    if (!this.#gone && !this.#current && this.#jobs.length === 0 && begin()) return Promise.resolve();
     return this.#bounded(withinMs, 'the controller takes no more', (resolve) => {
       const job: Job = {
         request: false,
         abandoned: false,
         begin: () => {
-          const { inFlight } = this.#connection;
-          if (inFlight > 0 && inFlight + packets > this.#adapter.window + READY_AHEAD) return false;
-          this.#connection.handOver();
-          characteristic.write(data, true);
+          if (!begin()) return false;
           resolve();
           return true;
         },

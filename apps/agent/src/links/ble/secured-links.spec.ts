@@ -293,6 +293,15 @@ describe('a device that changes its address', () => {
     expect(await bonds.all()).toHaveLength(1);
   }, 120_000);
 
+  it('and has a public one that stays is known by that', async () => {
+    const identity = { irk: IRK, address: '00:11:22:33:44:55', addressType: 'public' } as const;
+    const device = unit({ address: onAir(1), pairing: { ...SECURE, identity } });
+    expect((await adapter.bond(onAir(1), {}, 30_000)).bond.addressType).toBe('public');
+    move(device, 2);
+    const link = adapter.link(identity.address, { services: [GenericUuid.service], addressType: 'public' });
+    expect(await secretRefusal((await link.open({}, 30_000)) as OpenBleLink)).toBeUndefined();
+  }, 60_000);
+
   it('is not taken for the one that it says to be', async () => {
     const victim = unit({ pairing: SECURE });
     await adapter.bond(ADDRESS, {}, 30_000);

@@ -73,6 +73,12 @@ export async function beginCampaign(
 /** Campaigns of the model that the baseline looks at. */
 const HISTORY = 40;
 
+/**
+ * A server that crashes between a commit and its answer is told the same again after 30 s, and what follows only then: a
+ * proof may come so much later without any fault of the firmware, however quick devices are.
+ */
+const LEAST_OVERDUE_MS = 60_000;
+
 /** The brake's limit and what "overdue" means, from the model's own history (methods, sections 1.4 and 1.5). */
 async function frozenBrake(tx: Queryable, campaign: CampaignRow): Promise<{ limit: number; overdueMs: number }> {
   const { brake, timeouts } = campaign.policy;
@@ -103,7 +109,8 @@ async function frozenBrake(tx: Queryable, campaign: CampaignRow): Promise<{ limi
     [campaign.orgId, campaign.artifactModel],
   );
   const sorted = proofs.map((row) => row.ms).sort((a, b) => a - b);
-  return { limit, overdueMs: overdueAfterMs(sorted, timeouts.transferMs + timeouts.activateMs + timeouts.proveMs) };
+  const overdueMs = overdueAfterMs(sorted, timeouts.transferMs + timeouts.activateMs + timeouts.proveMs);
+  return { limit, overdueMs: Math.max(overdueMs, LEAST_OVERDUE_MS) };
 }
 
 /** P2: closes granting. Orders without the grants go out at once; the numbers hold even if none arrives. */

@@ -87,6 +87,45 @@ async function personWith(role: string): Promise<string> {
   ).token;
 }
 
+describe('a canary that cannot be proven', () => {
+  it('holds its stage and says why to everybody behind it, until a person takes unproven for known', async () => {
+    const { gateway, devices, artifact } = await makeScene(server, 3);
+    const stages = [
+      { name: 'canary', count: 1 },
+      { name: 'all', gate: { maxFailureShare: 1 } },
+    ];
+    const campaign = await startCampaign(server, draftOf(artifact, { stages }));
+    let canary: string | undefined;
+    const mute: Fate = (grant) => {
+      canary = grant.deployment;
+      return [touched(grant), ended(grant, 'unproven', { reason: 'proof.no-identity', identity: grant.identity })];
+    };
+    const held = await play(campaign, artifact, new Map([[gateway, mute]]), (now) => now.stages[0]!.state === 'held');
+    expect(held.stages[0]!.note).toMatch(
+      /^too few results are known: 0 of 1; 1 ended unproven, .* resume with acceptUnproven/,
+    );
+    const whys = [...(await whysOf(campaign)).values()].filter(({ code }) => code !== 'end.unproven');
+    expect(whys).toHaveLength(devices.length - 1);
+    for (const why of whys) {
+      expect(why).toMatchObject({
+        code: 'stage.behind-held',
+        params: { stage: 'all', openStage: 'canary', note: held.stages[0]!.note },
+      });
+    }
+
+    // Without the word it is held again; with it the gate counts what it has.
+    await act(server, campaign.id, 'resume', Campaign);
+    await until(async () => (await readCampaign(server, campaign.id)).stages[0]!.state === 'held');
+    await act(server, campaign.id, 'resume', Campaign, { reason: 'looked at it on the bench', acceptUnproven: true });
+    const others: Fate = (grant, of) => (grant.deployment === canary ? [step(grant, 'proving')] : good(grant, of));
+    const after = await play(campaign, artifact, new Map([[gateway, others]]), (now) => now.state === 'completed');
+    expect(after.policy.acceptUnproven).toBe(true);
+    expect(after.counts).toMatchObject({ unproven: 1, proven: 2 });
+    const resumed = (await decisionsOf(campaign)).filter(({ kind }) => kind === 'campaign.resumed');
+    expect(resumed.map(({ params }) => params['acceptUnproven'])).toEqual([undefined, true]);
+  });
+});
+
 describe('a bad release', () => {
   it('costs a handful of devices: the brake halts with its numbers, and going on is a person’s word', async () => {
     const { site, model, gateway, artifact } = await makeScene(server, 0);

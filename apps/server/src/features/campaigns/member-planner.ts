@@ -19,6 +19,16 @@ export interface PlannedMembers {
   readonly skipped: number;
 }
 
+/**
+ * A UUID of version 7 (RFC 9562, 5.7) whose counter of 26 bits is the place in the campaign: the index of ids grows at its
+ * end, and neighbours in the order, which are granted and report at the same time, share its pages.
+ * @param ms placeholder of the Unix time in milliseconds.
+ */
+const orderedId = (ms: string, place: string): string => `(lpad(to_hex(${ms}::bigint), 12, '0')
+  || '7' || lpad(to_hex((${place} >> 14) & 4095), 3, '0')
+  || substr('89ab', 1 + ((${place} >> 12) & 3)::int, 1) || lpad(to_hex(${place} & 4095), 3, '0')
+  || substr(gen_random_uuid()::text, 25))::uuid`;
+
 /** Plans all members and writes them, with their strata and counters. */
 export async function planMembers(tx: Queryable, request: PlanRequest): Promise<PlannedMembers> {
   await orderMembers(tx, request);
@@ -34,9 +44,9 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
   const rows = await queryRows<{ stage_idx: number; state: DeploymentState; n: number }>(
     tx,
     `with planned as (
-       insert into deployments (org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state,
+       insert into deployments (id, org_id, campaign_id, stage_idx, device_id, site_id, position, stratum_idx, state,
          outcome_reason, outcome_params, step_artifact_id, step_kind, state_at, ended_at)
-       select $2::uuid, $1::uuid, m.stage_idx, m.id, m.site_id, m.pos, coalesce(s.idx, 0),
+       select ${orderedId('$4', 'm.pos')}, $2::uuid, $1::uuid, m.stage_idx, m.id, m.site_id, m.pos, coalesce(s.idx, 0),
          case when m.skip is null then 'planned' else 'skipped' end, m.skip, ${missingSql('m.skip', 'm.prev', '$3')},
          case when m.skip is null then m.step end,
          case when m.skip is null and m.step is not null then 'stone' end, clock_timestamp(),
@@ -44,7 +54,7 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
        from planned_members m left join campaign_strata s on s.campaign_id = $1::uuid and s.version = m.prev
        returning stage_idx, state)
      select stage_idx, state, count(*)::int as n from planned group by 1, 2`,
-    [request.campaignId, request.orgId, request.artifactId],
+    [request.campaignId, request.orgId, request.artifactId, Math.floor(request.nowMs)],
   );
   await queryRows(
     tx,

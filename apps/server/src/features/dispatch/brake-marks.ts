@@ -61,9 +61,14 @@ export async function markFailures(tx: Queryable, changes: readonly Change[]): P
   );
 }
 
+/** An agent repeats a batch that nobody acknowledged after 30 s: by then it has said what it knew when it was heard again. */
+const BACKLOG_MS = 35_000;
+
 /**
  * Marks what only silence tells: devices at risk that are not proven in time (`overdue`), and lost ones whose gateway was
- * heard since (they vanished; a silent gateway says nothing of the firmware).
+ * heard since (they vanished; a silent gateway says nothing of the firmware). After servers or the uplink were away, the
+ * first word of a gateway comes before what it has to tell: a device is overdue only where reports were taken after its
+ * time was up, or where the gateway, heard of otherwise, had the time to send them.
  */
 export async function markSilent(
   tx: Queryable,
@@ -72,9 +77,11 @@ export async function markSilent(
   await queryRows(
     tx,
     `with risk as materialized (
-       select dep.*, greatest(gw.last_seen_at,
-           (select max(c.last_at) from report_cursors c where c.gateway_id = dep.gateway_id)) > dep.at_risk_at as gateway_heard
+       select dep.*, greatest(gw.last_seen_at, told.at) > dep.at_risk_at as gateway_heard,
+         greatest(told.at, gw.last_seen_at - interval '${BACKLOG_MS} milliseconds')
+           > dep.at_risk_at + $3::float8 * interval '1 millisecond' as gateway_told
        from deployments dep left join gateways gw on gw.id = dep.gateway_id
+         left join lateral (select max(c.last_at) as at from report_cursors c where c.gateway_id = dep.gateway_id) told on true
        where dep.campaign_id = $1 and dep.at_risk and dep.ordinal is not null
          and dep.state in ('planned', 'granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling',
            'rescue', 'lost'))
@@ -87,7 +94,7 @@ export async function markSilent(
        left join attempts att on att.deployment_id = risk.id and att.reign = risk.reign and att.attempt = risk.attempt
        cross join (values ('overdue'), ('firmware'), ('any')) as t(test)
      where risk.gateway_heard and (
-         (t.test = 'overdue' and risk.at_risk_at < ${timeOf('($2::float8 - $3::float8)')})
+         (t.test = 'overdue' and risk.gateway_told and risk.at_risk_at < ${timeOf('($2::float8 - $3::float8)')})
          or (t.test <> 'overdue' and risk.state = 'lost'))
        and not exists (select 1 from brake_marks k
          where k.campaign_id = risk.campaign_id and k.test = t.test and k.deployment_id = risk.id)

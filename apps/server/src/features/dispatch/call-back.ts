@@ -21,8 +21,13 @@ export async function callBackOverdue(
 ): Promise<boolean> {
   const { timeouts } = campaign.policy;
   const params = [campaign.id, campaign.nowMs - CLOCK_MARGIN_MS, timeouts.downloadMs, timeouts.transferMs];
-  const [any] = await queryRows(tx, `select 1 from deployments dep where ${WAITING} limit 1`, params);
-  if (!any) return false;
+  // Counted, not "limit 1": where nothing is late, a plan that hopes for an early row reads the whole campaign.
+  const [due] = await queryRows<{ n: number }>(
+    tx,
+    `select count(*)::int as n from deployments dep where ${WAITING}`,
+    params,
+  );
+  if (due!.n === 0) return false;
   const late = await lockWhere(tx, WAITING, params);
   const changes = late.flatMap(({ facts }): DeploymentChange[] => {
     const action = actionDue(facts, timeouts, campaign.deadlineAtMs, campaign.nowMs);

@@ -11,7 +11,8 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { OrdersBody } from '@drydock/contracts';
+import type { AgentUpgrade, Grant, OrdersBody } from '@drydock/contracts';
+import { AGENT_MODEL } from '@drydock/dfu-core';
 import { SERVER_KEYS, type ServerKeys } from '../../adapters/keys/server-keys.port.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
@@ -242,6 +243,7 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
           must: [],
           bodyVersion: 1,
           cancellations: order.cancellations,
+          ...upgradeOf(order.grants),
           body,
         },
         this.keys.orderKey,
@@ -308,6 +310,14 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
   private complain(error: unknown): void {
     if (!this.stopped) this.log.error(`orders could not be published: ${String(error)}`);
   }
+}
+
+/** An agent too old to read the body still learns which agent it shall become: that form never changes. */
+function upgradeOf(grants: readonly Grant[]): { upgrade?: AgentUpgrade } {
+  const own = grants.find((grant) => grant.protocol === AGENT_MODEL);
+  if (!own) return {};
+  const { sha256, sizeBytes } = own.artifact;
+  return { upgrade: { version: (own.expect.version ?? '').slice(0, 64), sha256, sizeBytes } };
 }
 
 /** Key that signed, from the first part of a JWS. */

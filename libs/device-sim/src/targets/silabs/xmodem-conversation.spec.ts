@@ -151,6 +151,17 @@ describe('troubles', () => {
     expect(runs(story)).toBe(SHA_NEW);
   });
 
+  it.each([
+    ['lost its power', { powerCutAtByte: 15_000 }],
+    ['was started anew', { rebootAtByte: 15_000 }],
+  ])('a bootloader that %s in the middle is noticed by its menu, not by its patience', (_, faults) => {
+    const plain = stick();
+    update(plain);
+    const story = stick({ faults });
+    expect(update(story).outcome.outcome).toBe('proven');
+    expect(story.scheduler.now()).toBeLessThan(2 * plain.scheduler.now() + 15_000);
+  });
+
   it.each<[string, SilabsOptions['faults'], string]>([
     ['stays away', { muteAfterActivation: true }, 'target.did-not-return'],
     ['keeps the old image', { keepOldImage: true }, 'target.wrong-image-runs'],

@@ -211,6 +211,27 @@ describe('the board that a package names', () => {
   });
 });
 
+describe('datagrams that overtake each other', () => {
+  it.each([1, 2, 3, 4, 5, 6])('requests and answers out of order, seed %i', (seed) => {
+    const { device, update } = bench(
+      { transport: 'udp', bufSize: 512, bufCount: 8 },
+      { udp: { jitterMs: 40, latencyMs: 5, seed } },
+    );
+    const result = update(NEW);
+    expectProven(result, device);
+    // An answer that comes late looks like a target that lost something: it may cost a few chunks, never a round.
+    expect(result.outcome.sentBytes).toBeLessThan(NEW.length * 1.2);
+  });
+
+  it('and some of them lost', () => {
+    const { device, update } = bench(
+      { transport: 'udp', bufSize: 512, bufCount: 8 },
+      { udp: { jitterMs: 40, lossRate: 0.03, seed: 9 } },
+    );
+    expectProven(update(NEW, { returnWithinMs: 120_000 }), device);
+  });
+});
+
 it('the hash that runs is the one that the list names', () => {
   const { device, update } = bench({ mode: 6, image: firmware(0, 20_000, KEY) });
   const result = update(NEW);

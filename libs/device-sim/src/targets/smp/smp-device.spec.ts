@@ -365,7 +365,7 @@ describe('test, confirm, revert', () => {
     expect(after(makeFactoryImage({ body: new Uint8Array(100), version: '2.0.0' }))).toEqual(['0 1.0.0 bca']);
   });
 
-  it('checks an image signed by the tool of the vendor', () => {
+  it('checks an image of the worked vectors, with protected TLVs', () => {
     // Image B of the recorded vectors: protected TLVs, Ed25519 over the digest.
     const image = fromHex(
       '3db8f3960000000020001c001000000000000000010204000000000000000000000102030405060708090a0b0c0d0e0f' +

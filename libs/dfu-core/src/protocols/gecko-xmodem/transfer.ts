@@ -10,7 +10,7 @@ import type { Session } from '../../session/session.js';
 import type { Payload } from '../silabs/payload.js';
 import { StartOverError } from '../silabs/talk.js';
 import type { Hooks } from '../silabs/update-way.js';
-import { findAbort } from './codec.js';
+import { findAbort, findMenu, readText } from './codec.js';
 import { abortError } from './errors.js';
 import { BEGIN_UPLOAD, Choice, COMPLETE } from './messages.js';
 import type { Terminal } from './terminal.js';
@@ -24,6 +24,8 @@ const END_MS = 15_000;
 const REPORT_MS = 1_000;
 const MAX_TRIES = 10;
 const MAX_STRAY_PIECES = 512;
+/** So many `C` in a row are no remainder of the start: it waits for a first block. */
+const ASKS_AGAIN = 3;
 
 /** `C` behind the announcement; three in a row where that was lost on the line. */
 function isAskedToBegin(text: string): true | undefined {
@@ -31,6 +33,11 @@ function isAskedToBegin(text: string): true | undefined {
   const asked = announced >= 0 && text.includes('C', announced + BEGIN_UPLOAD.length);
   return asked || text.endsWith('CCC') ? true : undefined;
 }
+
+const MAX_FRESH_CHARS = 512;
+
+const restarted = (): StartOverError =>
+  new StartOverError('link.lost', { detail: 'the bootloader was started anew in the middle of the transfer' });
 
 type Answer = 'ack' | 'nak' | 'cancelled' | 'silence';
 
@@ -50,7 +57,7 @@ export class Transfer {
     yield* hooks.advanced(0);
     for (let at = 0, index = 0; at < payload.sizeBytes; index++) {
       const data = yield* payload.read(terminal.talk, at, XMODEM_DATA_BYTES);
-      yield* this.#deliver(encodeXmodemBlock(index, data));
+      yield* this.#deliver(encodeXmodemBlock(index, data), ANSWER_MS, index === 0);
       at += data.length;
       yield* hooks.advanced(at);
     }
@@ -70,19 +77,21 @@ export class Transfer {
   }
 
   /** One block, or the end, until it is acknowledged. */
-  *#deliver(bytes: Uint8Array, withinMs = ANSWER_MS): Session<void> {
+  *#deliver(bytes: Uint8Array, withinMs: number, isFirst = false): Session<void> {
     const { terminal } = this;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       yield* terminal.send(bytes);
-      const answer = yield* this.#answer(withinMs);
+      const answer = yield* this.#answer(withinMs, isFirst);
       if (answer === 'ack') return;
       if (answer === 'cancelled') throw yield* this.#whyCancelled();
     }
     throw new LinkError('link.timeout', { withinMs, detail: `a block was sent ${MAX_TRIES} times in vain` });
   }
 
-  *#answer(withinMs: number): Session<Answer> {
+  /** @throws StartOverError when the bootloader was started anew and knows nothing of the transfer. */
+  *#answer(withinMs: number, isFirst: boolean): Session<Answer> {
     const { terminal } = this;
+    let fresh = '';
     for (let strays = 0; strays < MAX_STRAY_PIECES; strays++) {
       const bytes = yield* terminal.listen(withinMs);
       if (!bytes) return 'silence';
@@ -95,6 +104,12 @@ export class Transfer {
       // Single bytes may be damaged; the texts behind them are not.
       if (terminal.text.includes(COMPLETE)) return 'ack';
       if (findAbort(terminal.text)) return 'cancelled';
+      fresh = (fresh + readText(bytes)).slice(-MAX_FRESH_CHARS);
+      if (findMenu(fresh)) throw restarted();
+      if (fresh.endsWith('C'.repeat(ASKS_AGAIN))) {
+        if (isFirst) return 'silence';
+        throw restarted();
+      }
     }
     throw new LinkError('link.corrupt', { detail: 'the line is busy with something that is no answer' });
   }

@@ -90,7 +90,9 @@ function judgeOpening(world: EngineWorld, stage: Stage, all: readonly Stage[]): 
   const broken: string[] = [];
   if (!seen.opened.has(stage.key)) {
     seen.opened.add(stage.key);
-    const shut = all.filter((each) => each.campaign === stage.campaign && each.idx < stage.idx && each.state !== 'passed');
+    const shut = all.filter(
+      (each) => each.campaign === stage.campaign && each.idx < stage.idx && each.state !== 'passed',
+    );
     broken.push(...shut.map((each) => `P11: stage ${stage.key} opened while ${each.key} is ${each.state}`));
     if (stage.wanted !== null && stage.members > stage.wanted) {
       broken.push(`canary: stage ${stage.key} has ${stage.members} members instead of ${stage.wanted}`);

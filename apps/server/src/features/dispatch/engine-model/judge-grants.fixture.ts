@@ -132,7 +132,9 @@ function judgeShut(given: readonly Attempt[], before: Shut, now: Shut): string[]
         ? 'the server was restored and has not settled'
         : undefined,
     ];
-    return reasons.flatMap((reason) => (reason === undefined ? [] : [`P2: ${row.device} was granted although ${reason}`]));
+    return reasons.flatMap((reason) =>
+      reason === undefined ? [] : [`P2: ${row.device} was granted although ${reason}`],
+    );
   });
 }
 

@@ -29,10 +29,7 @@ export async function draftCampaigns(
   };
   await draft(
     'a',
-    [
-      { name: 'first', count: 1, gate: { minKnown: 1, maxFailureShare: 0.5, soakMs: 60_000, approval: true } },
-      all,
-    ],
+    [{ name: 'first', count: 1, gate: { minKnown: 1, maxFailureShare: 0.5, soakMs: 60_000, approval: true } }, all],
     { inFlight: 3, firstInFlight: 1, perGateway: 2 },
   );
   await draft(
@@ -63,7 +60,7 @@ function policyOf(stages: object[], limits: object): Record<string, unknown> {
   const often = { maxAttempts: 20, backOffMs: 5_000 };
   return {
     stages: stages.map((stage) => ({ ...stage, deadlineMs: 2 * 3_600_000 })),
-    timeouts: { startMs: 60_000, downloadMs: 30_000, transferMs: 90_000, activateMs: 60_000, proveMs: 60_000 },
+    timeouts: { startMs: 60_000, downloadMs: 60_000, transferMs: 90_000, activateMs: 60_000, proveMs: 60_000 },
     retry: {
       firmware: often,
       device: often,

@@ -74,6 +74,7 @@ export class TouchBook {
   readonly campaignOf = new Map<string, string>();
   private readings: PauseReading[] = [];
   private readonly first = new Set<string>();
+  private readonly holders = new Map<string, string>();
 
   /** @param nowMs of the database, by which everything was promised. */
   constructor(private readonly nowMs: () => number) {}
@@ -83,6 +84,7 @@ export class TouchBook {
     this.campaignOf.clear();
     this.readings = [];
     this.first.clear();
+    this.holders.clear();
   }
 
   told(campaign: string, mayStillStart: number, noneAfter: number): void {
@@ -98,6 +100,14 @@ export class TouchBook {
   /** The campaign runs again: nothing is promised any more. */
   forget(campaign?: string): void {
     this.readings = this.readings.filter((each) => campaign !== undefined && each.campaign !== campaign);
+  }
+
+  /** A gateway found the grant in its order. */
+  ordered(grant: Grant, gatewayId: string): void {
+    const key = `${grant.deployment}/${grant.reign}.${grant.attempt}`;
+    const holder = this.holders.get(key) ?? gatewayId;
+    this.holders.set(key, holder);
+    if (holder !== gatewayId) this.broken.push(`P3: attempt ${key} was ordered of two gateways`);
   }
 
   touch(device: ModelDevice, grant: Grant): void {

@@ -263,6 +263,7 @@ export class Life {
     }
     for (const grant of body.grants) {
       const key = keyOf(grant);
+      this.book.ordered(grant, this.gateway.id);
       const known = this.card.granted.get(key);
       if (known) this.card.granted.set(key, { ...known, grant });
       else if (!this.isKnown(key)) {

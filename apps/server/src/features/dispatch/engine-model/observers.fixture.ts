@@ -88,7 +88,9 @@ async function judgeProofs(world: EngineWorld): Promise<string[]> {
   );
   return proven.flatMap(({ name, campaign }) => {
     const device = world.devices.find((each) => each.name === name)!;
-    return device.everRan.has(world.artifactOf.get(campaign)!.runningHashes[0]!) ? [] : [`P1: ${name} is proven and never ran the image`];
+    return device.everRan.has(world.artifactOf.get(campaign)!.runningHashes[0]!)
+      ? []
+      : [`P1: ${name} is proven and never ran the image`];
   });
 }
 

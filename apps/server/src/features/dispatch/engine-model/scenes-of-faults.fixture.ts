@@ -1,7 +1,18 @@
 /** For the engine's model test: scenes of silence, pauses, repeated messages, copies, restores and two servers at once. */
 import { CLOCK_MARGIN_MS } from '../../../domain/clock-margin.js';
 import type { EngineWorld } from './engine-world.fixture.js';
-import { deal, expectThat, finish, goTo, heldOf, look, stateOf, untilHeld, type Held, type Scene } from './scenes.fixture.js';
+import {
+  deal,
+  expectThat,
+  finish,
+  goTo,
+  heldOf,
+  look,
+  stateOf,
+  untilHeld,
+  type Held,
+  type Scene,
+} from './scenes.fixture.js';
 
 /** A gateway is cut off and noticed to be. */
 async function cut(world: EngineWorld, { place }: Held): Promise<void> {
@@ -131,6 +142,11 @@ async function copyOfTheCard(world: EngineWorld): Promise<void> {
   life.connected = false;
   await copy.connect(place.retained);
   for (let turn = 0; turn < 2; turn++) await deal(world);
+  const order = JSON.parse(Buffer.from(place.retained!.split('.')[1]!, 'base64url').toString('utf8')) as {
+    body: { settle?: { deployment: string }[] };
+  };
+  const isAsked = order.body.settle?.some(({ deployment }) => held.key.startsWith(deployment)) === true;
+  expectThat(world, !isAsked, `P3: a copy of ${place.name} is asked about what the original was heard to hold`);
   life.workOn(device, 'well');
   await world.check();
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
@@ -201,7 +217,11 @@ async function olderAttempt(world: EngineWorld): Promise<void> {
     [device!.id],
   );
   for (const row of rows) {
-    expectThat(world, !row.heard, `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`);
+    expectThat(
+      world,
+      !row.heard,
+      `P3: attempt ${row.attempt} of ${device!.name} is taken as heard of by word of the first`,
+    );
   }
   await world.check();
 }
@@ -233,15 +253,27 @@ async function restored(world: EngineWorld): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await deal(world, 8_000);
 }
 
-/** Two servers look at two campaigns at once; pairs and gateways cross them. */
+/** Two servers look at two campaigns at once; pairs and gateways cross them, and one campaign is looked at by both. */
 async function together(world: EngineWorld): Promise<void> {
-  await world.stopCampaign(0, 'abort');
+  for (const at of [0, 1]) await world.stopCampaign(at, 'abort');
+  // What is left shares no gateway: a0 and a1 hang on north, b0 and b2 on south.
+  await world.decideOn(world.places[2]!, 'hold');
+  await world.database.query(`update devices set hold_note = 'bench' where identity_value = 'a2'`);
   await world.act(`/api/v1/campaigns/${world.campaigns[2]!}/start`, {});
-  for (let turn = 0; turn < 3; turn++) {
+  await world.beginUrgent();
+  await world.check();
+  for (let turn = 0; turn < 2; turn++) {
     await world.advance(2_500);
-    await world.tickTogether(turn % 2 === 0 ? 1 : 2, turn % 2 === 0 ? 2 : 1);
+    await world.tickTogether(turn % 2 === 0 ? 3 : 2, turn % 2 === 0 ? 2 : 3);
     await world.check();
-    await world.tickTogether(1, 1);
+    await world.tickTogether(2, 2);
+    await world.check();
+  }
+  await world.database.query(`update devices set hold_note = null where identity_value = 'a2'`);
+  await world.decideOn(world.places[2]!, 'let go');
+  for (let turn = 0; turn < 2; turn++) {
+    await world.advance(2_500);
+    await world.tickTogether(2, 3);
     await world.check();
   }
 }

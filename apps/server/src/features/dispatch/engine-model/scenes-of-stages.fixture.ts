@@ -28,7 +28,9 @@ async function canary(world: EngineWorld): Promise<void> {
 }
 
 async function canaryIsLost(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(1, 'pause');
   const held = await untilHeld(world, 0);
+  held.life.workOn(held.device, 'well');
   held.life.workOn(held.device, 'well');
   await world.talk(held.place);
   await world.cutOff(held.place);
@@ -36,7 +38,17 @@ async function canaryIsLost(world: EngineWorld): Promise<void> {
   await deal(world, 400_000);
   for (let turn = 0; turn < 3; turn++) await deal(world, 60_000);
   await approve(world);
-  for (let turn = 0; turn < 2; turn++) await deal(world, 8_000);
+  // It is there again, without its device: whose pair has to stay.
+  await world.comeBack(held.place);
+  await world.resume(1);
+  for (let turn = 0; turn < 6; turn++) {
+    await deal(world, 8_000);
+    for (const other of heldOf(world, 1)) {
+      const isPair = other.device.group === held.device.group;
+      expectThat(world, !isPair, `pairs: ${other.device.name} is granted, and nobody knows what became of its pair`);
+      await finish(world, other, 'well');
+    }
+  }
 }
 
 async function halfKnown(world: EngineWorld): Promise<void> {
