@@ -281,6 +281,7 @@ export class Deployments {
     attempt.unclaim = () => {
       unclaim();
       release();
+      this.#options.rules.forget(attempt);
     };
     this.#attempts.set(attempt.key, attempt);
   }
