@@ -82,6 +82,7 @@ async function pausedForLong(world: EngineWorld): Promise<void> {
 }
 
 async function rescueWhilePaused(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(1, 'pause');
   const held = await untilHeld(world, 0);
   await finish(world, held, 'without an application');
   await world.stopCampaign(0, 'pause');
@@ -91,6 +92,8 @@ async function rescueWhilePaused(world: EngineWorld): Promise<void> {
 }
 
 async function backOff(world: EngineWorld): Promise<void> {
+  // Campaign B would take the pair of the device while it waits.
+  await world.stopCampaign(1, 'pause');
   const held = await untilHeld(world, 0);
   await finish(world, held, 'with a failed link');
   for (let turn = 0; turn < 3; turn++) await look(world, 500);

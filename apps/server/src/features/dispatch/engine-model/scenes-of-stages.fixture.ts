@@ -16,6 +16,7 @@ async function approve(world: EngineWorld): Promise<number> {
 }
 
 async function canary(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(1, 'pause');
   await provenCanary(world);
   for (let turn = 0; turn < 2; turn++) await deal(world, 25_000);
   for (let turn = 0; turn < 2; turn++) await deal(world, 8_000);
