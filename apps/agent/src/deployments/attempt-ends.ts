@@ -18,8 +18,6 @@ export interface EndsPorts {
   readonly log: Logger;
   /** Reports were written: the sender may go on. */
   reported(): void;
-  /** An attempt left the hand. */
-  left(attempt: Attempt): void;
   /** An attempt ended: its device is worth a look. */
   ended(attempt: Attempt): void;
 }
@@ -62,7 +60,6 @@ export class AttemptEnds {
       return;
     }
     this.attempts.delete(attempt.key);
-    this.ports.left(attempt);
     attempt.unclaim();
     this.ports.ended(attempt);
   }
@@ -93,7 +90,6 @@ export class AttemptEnds {
       await this.report(report);
       attempt.phase = 'done';
       this.attempts.delete(attempt.key);
-      this.ports.left(attempt);
     } catch (error) {
       attempt.owedReport = report;
       this.attempts.set(attempt.key, attempt);

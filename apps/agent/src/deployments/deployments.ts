@@ -70,7 +70,7 @@ export class Deployments {
 
   constructor(options: DeploymentsOptions) {
     this.#options = options;
-    this.#ends = new AttemptEnds({ ...options, left: (attempt) => options.rules.forget(attempt) }, this.#attempts);
+    this.#ends = new AttemptEnds(options, this.#attempts);
     const signals = options.signals ?? new Signals(() => options.clock.monotonicMs());
     this.#turns = new Turns({ ...options, airTime: this.airTime, signals });
     this.#stopListening = options.lanes.onFree(() => this.pump());
