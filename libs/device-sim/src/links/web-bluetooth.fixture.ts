@@ -157,19 +157,24 @@ export class WebDevice extends Emitter {
   }
 }
 
-/** `navigator.bluetooth` of a place where this device is the only one. */
+/**
+ * `navigator.bluetooth` of a place where this device is the only one. A person chooses, and sees the device as new only
+ * when the connection of before is gone.
+ */
 export function simulatedBluetooth(
   scheduler: Scheduler,
   device: SimulatedDevice,
   model: LinkModel = {},
 ): { requestDevice(options?: unknown): Promise<WebDevice> } {
+  let chosen: WebDevice | undefined;
   return {
     requestDevice: () =>
       new Promise((resolve) => {
         const look = (): void => {
-          const seen = device.ble?.advertisement();
-          if (seen) return resolve(new WebDevice(scheduler, device, model, seen.address, seen.name));
-          scheduler.after(20, look);
+          const seen = chosen?.gatt.connected === true ? undefined : device.ble?.advertisement();
+          if (!seen) return void scheduler.after(20, look);
+          chosen = new WebDevice(scheduler, device, model, seen.address, seen.name);
+          resolve(chosen);
         };
         look();
       }),

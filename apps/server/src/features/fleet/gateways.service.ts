@@ -134,7 +134,7 @@ export class GatewaysService {
   /** The wish is part of the gateway's order. */
   private async setLogLevel(tx: EntityManager, id: string, wish: GatewayPatch['logLevel']): Promise<void> {
     await tx.query(
-      `update gateways set log_level = $2, log_level_until = clock_timestamp() + $3::int * interval '1 minute'
+      `update gateways set log_level = $2, log_level_until = date_trunc('milliseconds', clock_timestamp()) + $3::int * interval '1 minute'
        where id = $1`,
       [id, wish?.level ?? null, wish?.minutes ?? null],
     );
