@@ -26,6 +26,7 @@ import {
   makeNordicPackage,
   makeTiOadImage,
   makeTiOffChipImage,
+  makeTiOnChipImage,
   padMcubootToSlot,
 } from '@drydock/dfu-core';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -105,7 +106,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
   });
   const ti = (
     model: string,
-    variant: 'c2' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
+    variant: 'c1' | 'c2' | 'e1-on-chip' | 'e1-off-chip' | 'e2-off-chip' | 'e2-on-chip',
     runningVersion: string,
     make: (release: number) => Uint8Array,
   ): Family => ({
@@ -229,6 +230,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ti('ti-enhanced', 'e1-off-chip', '0002', (release) =>
       makeTiOadImage({ code: firmware('ti-enhanced', release), softwareVersion: `000${release}`, type: 3 }),
     ),
+    // Replaced in its place, out of a persistent application.
+    ti('ti-persistent', 'e1-on-chip', '2.0.0', (release) =>
+      makeTiOadImage({ code: firmware('ti-persistent', release), softwareVersion: `000${release}`, type: 7 }),
+    ),
     // Their files name a hash and the units state a version: only a person's word for it proves.
     ti('ti-mcuboot', 'e2-on-chip', '2.0.0', (release) => mcuboot('ti-mcuboot', release, 256)),
     ti('ti-slot', 'e2-off-chip', '2.0.0', (release) =>
@@ -236,6 +241,14 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     ),
     ti('ti-classic', 'c2', '2.0.0', (release) =>
       makeTiOffChipImage({ image: firmware('ti-classic', release), version: release }),
+    ),
+    // Two areas: the file for the one that does not run; what runs then is the other.
+    ti('ti-areas', 'c1', '2', (release) =>
+      makeTiOnChipImage({
+        image: firmware('ti-areas', release),
+        version: release,
+        area: release % 2 === 0 ? 'B' : 'A',
+      }),
     ),
     silabs('silabs-apploader', 'apploader', '2.0.0', { address: 'c0:00:00:00:00:08' }),
     // States no revision: nobody can prove it.

@@ -50,9 +50,13 @@ export function failedOutcome(attempt: Attempt, error: unknown): UpdateOutcome {
   };
 }
 
-/** Its application was erased, or was not there when the attempt found it; nothing seen since says that one runs. */
+/**
+ * Its application was erased, or was not there when the attempt found it; nothing seen since says that one runs. A rescue
+ * that never looked knows what its grant says.
+ */
 export function isWithoutApplication(attempt: Attempt): boolean {
-  return attempt.steps.has('erased') || attempt.before?.mode === 'bootloader';
+  if (attempt.steps.has('erased')) return true;
+  return attempt.before ? attempt.before.mode === 'bootloader' : attempt.grant.mode === 'rescue';
 }
 
 function truthful(

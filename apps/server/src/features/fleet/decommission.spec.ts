@@ -70,8 +70,11 @@ describe('a device leaves', () => {
     ]);
     await hold('sites', site, null);
     await gateway.present();
-    const why = (await call(server, 'GET', `/api/v1/devices/${devices[0]!.id}/why`)).json(DeviceWhy);
-    expect(why.deployments[0]!.reason).toMatchObject({ code: 'device.decommissioned', params: { note: 'gone' } });
+    const reason = async () =>
+      (await call(server, 'GET', `/api/v1/devices/${devices[0]!.id}/why`)).json(DeviceWhy).deployments[0]!.reason;
+    // The stage opens with the first look at the campaign.
+    await until(async () => (await reason()).code !== 'stage.pending');
+    expect(await reason()).toMatchObject({ code: 'device.decommissioned', params: { note: 'gone' } });
     expect(gateway.order?.grants ?? []).toEqual([]);
   });
 

@@ -112,7 +112,11 @@ export class ScriptedGateway {
         body.reign > this.order.reign ||
         (body.reign === this.order.reign && body.revision > this.order.revision);
       if (newer) this.order = order;
-      if (newer && this.answersOrders) await this.present();
+      if (!newer || !this.answersOrders) return;
+      // Without the connection that it came by there is nobody to tell.
+      await this.present().catch((error: unknown) => {
+        if (this.client?.connected) throw error;
+      });
     }
   }
 

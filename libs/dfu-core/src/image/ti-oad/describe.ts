@@ -89,7 +89,8 @@ const SEGMENT_NAMES: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads, checks and describes a classic image. `hardware` holds `area` (on-chip) or `imageType` (off-chip).
+ * Reads, checks and describes a classic image. `hardware` holds `imageType` (off-chip) or `area` (on-chip): what a device that
+ * takes it says of itself, which is the other area than the one that the file is linked for.
  * @throws ArtifactError as `parseClassicImage`.
  */
 export function describeClassicImage(file: Uint8Array): ArtifactDescription {
@@ -113,7 +114,7 @@ export function describeClassicImage(file: Uint8Array): ArtifactDescription {
       },
     ],
     signatures: [],
-    hardware: onChip ? { area: areaOf(header.version) } : { imageType: header.type },
+    hardware: onChip ? { area: areaOf(header.version) === 'A' ? 'B' : 'A' } : { imageType: header.type },
     notes: classicNotes(image),
   };
 }

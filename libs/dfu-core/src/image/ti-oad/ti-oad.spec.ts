@@ -206,7 +206,8 @@ describe('classic images', () => {
     expect(describeArtifact(V8)).toMatchObject({
       format: 'ti-oad-classic-on-chip',
       images: [{ version: '1' }],
-      hardware: { area: 'B' },
+      // Linked for area B: for a device that runs area A.
+      hardware: { area: 'A' },
     });
     expect(toHex(makeTiOnChipImage({ image: count(2048), version: 1, area: 'B' }))).toBe(toHex(V8));
   });

@@ -81,7 +81,7 @@ export function fit(found: Identification, artifact: ArtifactDescription, option
 
 function wrongHardware(found: Identification, artifact: ArtifactDescription): FitResult | undefined {
   const area = found.hardware['area'];
-  if (area !== undefined && artifact.hardware['area'] === area) {
+  if (area !== undefined && artifact.hardware['area'] !== area) {
     return no('artifact.requires', {
       expected: `a device that runs area ${area === 'A' ? 'B' : 'A'} (the file is linked for area ${area})`,
       actual: `area ${area}`,

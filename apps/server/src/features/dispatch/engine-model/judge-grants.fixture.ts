@@ -128,6 +128,8 @@ function judgeShut(given: readonly Attempt[], before: Shut, now: Shut): string[]
       stays('gateways', row.gateway),
       stays('gateways', `${row.campaign} ${row.gateway}`),
       stays('devices', row.device),
+      // Another campaign's back-off is not this one's.
+      stays('devices', `${row.campaign} ${row.device}`),
       now.settlingUntil !== null && before.settlingUntil === now.settlingUntil && row.granted < now.settlingUntil
         ? 'the server was restored and has not settled'
         : undefined,
@@ -208,9 +210,9 @@ async function readShut(world: EngineWorld): Promise<Shut> {
      where not c.policy ? 'urgent'`,
   );
   const waiting = await database.query<{ device: string; why: string }>(
-    `select v.identity_value as device, 'it shall wait until ' || max(d.not_before) as why
+    `select d.campaign_id || ' ' || v.identity_value as device, 'it shall wait until ' || d.not_before as why
      from deployments d join devices v on v.id = d.device_id
-     where d.state = 'planned' and d.not_before > clock_timestamp() group by 1
+     where d.state = 'planned' and d.not_before > clock_timestamp()
      union all
      -- its partner is being updated, out of service or out of sight
      select v.identity_value, 'its partner ' || m.identity_value || ' is out'
