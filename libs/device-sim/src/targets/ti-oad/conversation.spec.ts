@@ -169,6 +169,8 @@ describe('what differs between builds', () => {
   it('takes the other area next time', () => {
     const story = unit('c1');
     expect(update(story).outcome.outcome).toBe('proven');
+    // It runs the area that this file is linked for, because it runs this file.
+    expect(update(story).outcome).toMatchObject({ outcome: 'skipped', reason: 'already-running' });
     const third = fileFor('c1', 3);
     expect(update(story, third, { expectVersion: '3' }).outcome.outcome).toBe('proven');
     expect(runs(story)).toBe(shaOf(third));

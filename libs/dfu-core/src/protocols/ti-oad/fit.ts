@@ -81,7 +81,9 @@ export function fit(found: Identification, artifact: ArtifactDescription, option
 
 function wrongHardware(found: Identification, artifact: ArtifactDescription): FitResult | undefined {
   const area = found.hardware['area'];
-  if (area !== undefined && artifact.hardware['area'] !== area) {
+  // Who runs this very image has it in the area that it is linked for: that is no misfit, the update finds it done.
+  const runsIt = found.running[0] !== undefined && found.running[0].version === artifact.images[0]?.version;
+  if (area !== undefined && artifact.hardware['area'] !== area && !runsIt) {
     return no('artifact.requires', {
       expected: `a device that runs area ${area === 'A' ? 'B' : 'A'} (the file is linked for area ${area})`,
       actual: `area ${area}`,
