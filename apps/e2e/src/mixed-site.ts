@@ -19,6 +19,7 @@ import {
 } from '@drydock/device-sim';
 import {
   csrPayloads,
+  makeBluegigaPackage,
   makeCsrDfu,
   makeGbl,
   makeLegacyPackage,
@@ -131,7 +132,12 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     model: string,
     access: SilabsAccess,
     runningVersion: string | undefined,
-    more: { address?: string; hasRevision?: boolean; applicationSpeaksBgapi?: boolean } = {},
+    more: {
+      address?: string;
+      hasRevision?: boolean;
+      applicationSpeaksBgapi?: boolean;
+      generation?: 'ble11x' | 'bt12x';
+    } = {},
     options?: string,
   ): Family => ({
     model,
@@ -255,6 +261,13 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     silabs('silabs-mute', 'apploader', undefined, { address: 'c0:00:00:00:00:09', hasRevision: false }),
     silabs('silabs-in-app', 'application-ota', '2.0.0', { address: 'c0:00:00:00:00:0a' }),
     silabs('silabs-uart', 'bgapi', '2.0.0.0'),
+    {
+      ...silabs('ble11x', 'bgapi', '2.0.0.0', { generation: 'ble11x' }, '?baud=115200&generation=ble11x'),
+      make: (release) => {
+        const runs = firmware('ble11x', release);
+        return { file: makeBluegigaPackage({ generation: 'ble11x', image: runs }), runs };
+      },
+    },
     silabs('silabs-menu', 'xmodem', '2.0.0.0', { applicationSpeaksBgapi: true }, '?baud=115200&application=bgapi'),
   ];
 }
