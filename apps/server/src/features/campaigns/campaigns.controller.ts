@@ -26,6 +26,7 @@ import { IfMatch } from '../../http/revision.js';
 import { ZodBody, ZodParam, ZodPipe, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
+import { DeploymentReader } from './deployment-reader.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignsService } from './campaigns.service.js';
 
@@ -38,6 +39,7 @@ export class CampaignsController {
     private readonly campaigns: CampaignsService,
     private readonly control: CampaignControlService,
     private readonly reader: CampaignReader,
+    private readonly members: DeploymentReader,
   ) {}
 
   @Post()
@@ -68,6 +70,13 @@ export class CampaignsController {
   @ZodResponse(Campaign)
   one(@CurrentActor() actor: Actor, @ZodParam('id') id: string): Promise<Campaign> {
     return this.reader.one(actor.orgId, id);
+  }
+
+  @Get('by-name/:name')
+  @Roles('viewer')
+  @ZodResponse(Campaign)
+  byName(@CurrentActor() actor: Actor, @ZodParam('name', CampaignDraft.shape.name) name: string): Promise<Campaign> {
+    return this.reader.byName(actor.orgId, name);
   }
 
   @Put(':id')
@@ -257,7 +266,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodQuery(DeploymentQuery) query: DeploymentQuery,
   ): Promise<DeploymentPage> {
-    return this.reader.deployments(actor.orgId, id, query);
+    return this.members.deployments(actor.orgId, id, query);
   }
 
   @Post(':id/devices/:device/cancel')

@@ -3,6 +3,7 @@ import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { FleetModule } from '../fleet/fleet.module.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
+import { DeploymentReader } from './deployment-reader.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
 import { MembershipRefresher } from './membership-refresher.js';
@@ -13,7 +14,14 @@ import { RehearsalService } from './rehearsal.service.js';
 @Module({
   imports: [DispatchModule, FleetModule],
   controllers: [CampaignsController, RehearsalController],
-  providers: [CampaignReader, CampaignsService, CampaignControlService, MembershipRefresher, RehearsalService],
-  exports: [CampaignReader],
+  providers: [
+    CampaignReader,
+    CampaignsService,
+    CampaignControlService,
+    DeploymentReader,
+    MembershipRefresher,
+    RehearsalService,
+  ],
+  exports: [CampaignReader, RehearsalService],
 })
 export class CampaignsModule {}
