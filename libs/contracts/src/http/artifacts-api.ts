@@ -66,5 +66,13 @@ export const Artifact = z.object({
 });
 export type Artifact = z.infer<typeof Artifact>;
 
-export const ArtifactQuery = PageQuery.extend({ model: ModelName.optional(), version: z.string().max(128).optional() });
+export const ArtifactQuery = PageQuery.extend({
+  model: ModelName.optional(),
+  version: z.string().max(128).optional(),
+  /** What the digest begins with: at least 6 hexadecimal digits. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{6,64}$/)
+    .optional(),
+});
 export type ArtifactQuery = z.infer<typeof ArtifactQuery>;
