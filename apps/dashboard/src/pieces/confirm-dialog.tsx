@@ -22,6 +22,8 @@ export interface ConfirmProps {
   /** To be typed in full before it can be pressed. */
   readonly typed?: string;
   readonly danger?: boolean;
+  /** `act` itself says what comes next; the dialog does not close behind it. */
+  readonly staysOpen?: boolean;
   /** Where the first focus lies; on the safe button but for a pause. */
   readonly focusOn?: 'act' | 'keep';
   /** The same by hand, shown when the request did not get through. */
@@ -32,6 +34,7 @@ export interface ConfirmProps {
 
 export function ConfirmDialog(props: ConfirmProps) {
   const { title, verb, keep, close, act, reason, typed, danger = false, focusOn = 'keep', ready = true } = props;
+  const { staysOpen = false } = props;
   const [text, setText] = useState('');
   const [name, setName] = useState('');
   const [error, setError] = useState<unknown>();
@@ -45,7 +48,7 @@ export function ConfirmDialog(props: ConfirmProps) {
     setError(undefined);
     try {
       await act(text.trim());
-      close();
+      if (!staysOpen) close();
     } catch (problem) {
       setError(problem);
     } finally {

@@ -16,6 +16,8 @@ export interface FilterField {
 }
 interface KnownValue {
   readonly value: string;
+  /** What people call it, where the value is an id. */
+  readonly label?: string;
   readonly count?: number | null;
 }
 
@@ -207,9 +209,9 @@ function choicesAt(
   } else {
     const values = fields.find((field) => field.name === wanted.field)?.values ?? asked;
     choices = values
-      .filter(({ value }) => fits(value))
-      .map(({ value, count }) => ({
-        label: value,
+      .filter(({ value, label }) => fits(value) || (label !== undefined && fits(label)))
+      .map(({ value, label, count }) => ({
+        label: label ?? value,
         hint: count === undefined || count === null ? '' : String(count),
         from,
         insert: filterValue(value),
