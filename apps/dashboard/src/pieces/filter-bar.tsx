@@ -1,4 +1,5 @@
 /** The filter of a list: RSQL text with coloured parts, completed from field to operator to value. `/` goes to it. */
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useKeys } from '../app/keys.js';
 import { completionAt, filterValue, OPERATORS, rewriteBareWords, tokenize } from './filter-text.js';
@@ -18,6 +19,8 @@ export interface FilterBarProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly fields: readonly FilterField[];
+  /** Values of a field that begin so, asked for while one types. */
+  readonly loadValues?: (field: string, prefix: string) => Promise<readonly { value: string; count: number | null }[]>;
   /** Fields that a bare word is looked for in. */
   readonly bareWords?: readonly string[];
   /** What the server says against it. */
@@ -43,7 +46,15 @@ export function FilterBar(props: FilterBarProps) {
   useKeys([{ keys: '/', does: 'go to the filter', act: () => input.current?.focus() }]);
 
   const storage = `drydock-filters-${label}`;
-  const choices = open ? choicesAt(text, caret, fields, readHistory(storage)) : [];
+  const wanted = completionAt(text, caret);
+  const loaded = useQuery({
+    queryKey: ['filter-values', label, wanted.field, wanted.typed],
+    enabled: open && wanted.wants === 'value' && wanted.field !== undefined && props.loadValues !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+    queryFn: () => props.loadValues!(wanted.field!, wanted.typed),
+  });
+  const choices = open ? choicesAt(text, caret, fields, loaded.data ?? [], readHistory(storage)) : [];
   const apply = (given: string) => {
     const rewritten = rewriteBareWords(given, bareWords).trim();
     setText(rewritten);
@@ -165,7 +176,13 @@ interface Choice {
   readonly whole?: string;
 }
 
-function choicesAt(text: string, caret: number, fields: readonly FilterField[], history: readonly string[]): Choice[] {
+function choicesAt(
+  text: string,
+  caret: number,
+  fields: readonly FilterField[],
+  loaded: readonly { readonly value: string; readonly count: number | null }[],
+  history: readonly string[],
+): Choice[] {
   const wanted = completionAt(text, caret);
   const fits = (label: string) => label.toLowerCase().startsWith(wanted.typed.toLowerCase()) && label !== wanted.typed;
   const from = wanted.from;
@@ -181,12 +198,12 @@ function choicesAt(text: string, caret: number, fields: readonly FilterField[], 
   } else if (wanted.wants === 'operator') {
     choices = OPERATORS.map((sign) => ({ label: sign, hint: '', from, insert: sign }));
   } else {
-    const values = fields.find((field) => field.name === wanted.field)?.values ?? [];
-    choices = values
+    const known = fields.find((field) => field.name === wanted.field)?.values ?? [];
+    choices = [...known, ...loaded]
       .filter(({ value }) => fits(value))
       .map(({ value, count }) => ({
         label: value,
-        hint: count === undefined ? '' : String(count),
+        hint: count === undefined || count === null ? '' : String(count),
         from,
         insert: filterValue(value),
       }));
