@@ -8,7 +8,8 @@ export const filterFieldsQuery = (scope: 'device' | 'member') =>
   queryOptions({
     queryKey: ['filter-fields', scope],
     staleTime: Infinity,
-    queryFn: async () => (await answerOf(reading.GET('/api/v1/filter/fields', { params: { query: { scope } } }))).fields,
+    queryFn: async () =>
+      (await answerOf(reading.GET('/api/v1/filter/fields', { params: { query: { scope } } }))).fields,
   });
 
 /** Values of a field that begin so, with how many devices have them. @param campaign for fields of members. */

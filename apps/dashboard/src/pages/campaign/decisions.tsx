@@ -8,7 +8,7 @@ import { clock, dayLine } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { Part } from '../../pieces/page-state.js';
 import classes from './campaign.module.css';
-import { decisionSentence } from './decision-words.js';
+import { decisionLines, lineSentence, type DecisionLine } from './decision-words.js';
 
 const FIRST = 8;
 const BY = [
@@ -36,7 +36,13 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
         <h2 id="decisions">Decisions</h2>
         <span className="row small" role="group" aria-label="Decided by">
           {BY.map(([value, label]) => (
-            <button key={label} type="button" className="plain-button" aria-pressed={by === value} onClick={() => setBy(value)}>
+            <button
+              key={label}
+              type="button"
+              className="plain-button"
+              aria-pressed={by === value}
+              onClick={() => setBy(value)}
+            >
               {label}
             </button>
           ))}
@@ -49,9 +55,11 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
           ) : (
             <>
               <ol className={classes.decisions} data-all={all || undefined}>
-                {items.slice(0, all ? undefined : FIRST).map((item, index) => (
-                  <Line key={item.id} decision={item} before={items[index - 1]} />
-                ))}
+                {decisionLines(items)
+                  .slice(0, all ? undefined : FIRST)
+                  .map((line, index, lines) => (
+                    <Line key={line.decision.id} line={line} before={lines[index - 1]?.decision} />
+                  ))}
               </ol>
               {!all && items.length > FIRST && (
                 <button type="button" className="plain-button" onClick={() => setAll(true)}>
@@ -71,7 +79,8 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
   );
 }
 
-function Line({ decision, before }: { decision: Decision; before: Decision | undefined }) {
+function Line({ line, before }: { line: DecisionLine; before: Decision | undefined }) {
+  const { decision } = line;
   const now = useServerNow(60_000);
   const day = dayLine(decision.at);
   const isNewDay = day !== dayLine(before?.at ?? now);
@@ -85,7 +94,7 @@ function Line({ decision, before }: { decision: Decision; before: Decision | und
         <span className={classes.by} data-person={decision.by !== null || undefined}>
           {decision.by ?? 'rule'}
         </span>
-        <span>{decisionSentence(decision, now)}</span>
+        <span>{lineSentence(line, now)}</span>
       </li>
     </>
   );
