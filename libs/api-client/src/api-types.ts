@@ -2462,6 +2462,9 @@ export type components = {
     ApprovalList: {
       items: components['schemas']['ApprovalItem'][];
     };
+    Approve: {
+      reason?: string;
+    };
     Artifact: {
       /** Format: uuid */
       id: string;
@@ -4556,6 +4559,9 @@ export type components = {
       gate?: components['schemas']['GateInput'];
       /** @default 604800000 */
       deadlineMs?: number;
+    };
+    StartCampaign: {
+      reason?: string;
     };
     StateCounts: {
       [key: string]: number;
@@ -7767,7 +7773,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['StartCampaign'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -7806,7 +7816,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -7932,7 +7946,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {

@@ -23,13 +23,13 @@ export function Shell() {
     return () => undo.forEach((step) => step());
   }, []);
   useKeys([
-    { keys: 'Mod+k', does: 'go anywhere, do anything', act: () => setOpen('palette') },
-    { keys: '?', does: 'this list', act: () => setOpen('keys') },
     ...RAIL.map((entry) => ({
       keys: `g ${entry.key}`,
       does: `go to ${entry.label}`,
       act: () => void navigate({ to: entry.to }),
     })),
+    { keys: 'Mod+k', does: 'go anywhere, do anything', act: () => setOpen('palette') },
+    { keys: '?', does: 'list the keys', act: () => setOpen('keys') },
   ]);
   const close = () => setOpen(undefined);
   return (

@@ -1,5 +1,5 @@
 /** The filter of a list: RSQL text with coloured parts, completed from field to operator to value. `/` goes to it. */
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useKeys } from '../app/keys.js';
 import { completionAt, filterValue, OPERATORS, rewriteBareWords, tokenize } from './filter-text.js';
@@ -27,8 +27,8 @@ export interface FilterBarProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly fields: readonly FilterField[];
-  /** Asks for values of a field whose own are not given; see `askFilterValues`. */
-  readonly askValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
+  /** Asks for values of a field whose own are not given; see `filterValues` of data/filter-help. */
+  readonly loadValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
   /** Fields that a bare word is looked for in. */
   readonly bareWords?: readonly string[];
   /** What the server says against it. */
@@ -42,7 +42,7 @@ const MOST_SHOWN = 10;
 const HISTORY = 12;
 
 export function FilterBar(props: FilterBarProps) {
-  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, askValues } = props;
+  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, loadValues } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -55,10 +55,12 @@ export function FilterBar(props: FilterBarProps) {
 
   const storage = `drydock-filters-${label}`;
   const wanted = completionAt(text, caret);
-  const asks = open && askValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
+  const asks = open && loadValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
   const asked = useQuery({
     queryKey: ['filter-values', label, wanted.field, asks ? wanted.typed : ''],
-    queryFn: () => askValues!(wanted.field!, wanted.typed),
+    queryFn: () => loadValues!(wanted.field!, wanted.typed),
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
     enabled: asks && fields.some((field) => field.name === wanted.field && field.values === undefined),
   });
   const choices = open ? choicesAt(text, caret, fields, readHistory(storage), asked.data ?? []) : [];

@@ -5,7 +5,7 @@ import { Button } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
-import { askFilterValues } from '../../data/filter-help.js';
+import { filterValues } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { bytes } from '../../format/numbers.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
@@ -97,7 +97,7 @@ export default function ArtifactsPage() {
         value={q}
         onChange={(next) => change({ q: next === '' ? undefined : next })}
         fields={FIELDS}
-        askValues={askFilterValues}
+        loadValues={filterValues}
         bareWords={['version']}
         error={fault}
         placeholder="filter, e.g. model==sensor-2"

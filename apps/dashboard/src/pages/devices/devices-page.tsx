@@ -6,7 +6,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useKeys } from '../../app/keys.js';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
-import { askFilterValues, filterFault, useFilterFields } from '../../data/filter-help.js';
+import { filterValues, filterFault, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
 import { count } from '../../format/numbers.js';
@@ -78,7 +78,7 @@ export default function DevicesPage() {
         value={q}
         onChange={setFilter}
         fields={fields}
-        askValues={askFilterValues}
+        loadValues={filterValues}
         bareWords={['identity', 'name']}
         error={fault}
         placeholder="filter, e.g. model==sensor-*;version<1.4.0, or a part of a name or address"

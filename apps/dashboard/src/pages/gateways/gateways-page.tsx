@@ -5,7 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
-import { askFilterValues } from '../../data/filter-help.js';
+import { filterValues } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
 import { sitesQuery } from '../../data/sites.js';
@@ -100,7 +100,7 @@ export default function GatewaysPage() {
         value={q}
         onChange={(next) => change({ q: next === '' ? undefined : next })}
         fields={FIELDS}
-        askValues={(field, typed) => askFilterValues(field === 'name' ? 'gateway' : field, typed)}
+        loadValues={(field, typed) => filterValues(field === 'name' ? 'gateway' : field, typed)}
         bareWords={['name']}
         error={fault}
         placeholder="filter, e.g. site==oslo, or a part of a name"
