@@ -1,9 +1,10 @@
 /** Said before it is done: the effect, the number, the end. The button carries the verb; Escape never acts. */
-import { Button, Modal, Textarea, TextInput } from '@mantine/core';
+import { Button, Textarea, TextInput } from '@mantine/core';
 import { useId, useState, type FormEvent, type ReactNode } from 'react';
 import { ApiUnreachableError } from '@drydock/api-client';
 import { errorSentence } from '../data/api.js';
 import { CopyButton } from './copy-button.js';
+import { Dialog } from './dialog.js';
 
 export interface ConfirmProps {
   readonly title: string;
@@ -56,8 +57,13 @@ export function ConfirmDialog(props: ConfirmProps) {
     }
   };
   return (
-    <Modal opened onClose={close} title={title} size="lg" aria-describedby={`${id}-what`}>
-      <form onSubmit={(event) => void submit(event)} className="stack" style={{ gap: 12 }}>
+    <Dialog title={title} close={close} size="lg">
+      <form
+        aria-describedby={`${id}-what`}
+        onSubmit={(event) => void submit(event)}
+        className="stack"
+        style={{ gap: 12 }}
+      >
         <div id={`${id}-what`} className="stack">
           {props.children}
         </div>
@@ -105,6 +111,6 @@ export function ConfirmDialog(props: ConfirmProps) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -88,7 +88,8 @@ function Line({ line, before }: { line: DecisionLine; before: Decision | undefin
     <>
       {isNewDay && <li className={classes.day}>{day}</li>}
       <li id={`d-${decision.id}`} className={classes.decision}>
-        <a href={`#d-${decision.id}`} className="mono small muted" aria-label={`decision ${decision.id}`}>
+        <a href={`#d-${decision.id}`} className="mono small muted">
+          <span className="sr-only">decision {decision.id}, </span>
           {clock(decision.at)}
         </a>
         <span className={classes.by} data-person={decision.by !== null || undefined}>
