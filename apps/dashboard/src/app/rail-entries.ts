@@ -14,4 +14,5 @@ export const RAIL: readonly RailEntry[] = [
   { to: '/artifacts', label: 'Artifacts', key: 'a' },
   { to: '/audit', label: 'Audit', key: 'u', below: true },
   { to: '/webhooks', label: 'Webhooks', key: 'w', below: true },
+  { to: '/settings', label: 'Settings', key: 's', below: true },
 ];

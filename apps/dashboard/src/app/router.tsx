@@ -14,6 +14,7 @@ import { fleetRoute } from '../pages/fleet/route.js';
 import { gatewayRoute } from '../pages/gateway/route.js';
 import { gatewaysRoute } from '../pages/gateways/route.js';
 import { overviewRoute } from '../pages/overview/route.js';
+import { peopleRoute, personRoute, settingsRoute, tokensRoute, youRoute } from '../pages/settings/route.js';
 import { sitesRoute } from '../pages/sites/route.js';
 import { webhookRoute } from '../pages/webhook/route.js';
 import { webhooksRoute } from '../pages/webhooks/route.js';
@@ -36,6 +37,11 @@ const routeTree = rootRoute.addChildren([
   auditRoute,
   webhooksRoute,
   webhookRoute,
+  settingsRoute,
+  youRoute,
+  tokensRoute,
+  peopleRoute,
+  personRoute,
   signInRoute,
   setPasswordRoute,
 ]);

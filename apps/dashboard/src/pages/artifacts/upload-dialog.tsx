@@ -1,12 +1,13 @@
 /** A file goes up; what the server finds wrong with it is said in full. */
 import { ApiProblemError, ApiUnreachableError } from '@drydock/api-client';
-import { Autocomplete, Button, Modal, TextInput } from '@mantine/core';
+import { Button, TextInput } from '@mantine/core';
 import type { Artifact } from '../../data/shapes.js';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useRef, useState, type FormEvent } from 'react';
+import { useId, useRef, useState, type FormEvent } from 'react';
 import { errorSentence } from '../../data/api.js';
 import { modelsQuery } from '../../data/sites.js';
 import { bytes } from '../../format/numbers.js';
+import { Dialog } from '../../pieces/dialog.js';
 import classes from './upload.module.css';
 import { sendFile } from './send-file.js';
 
@@ -21,7 +22,8 @@ interface Progress {
 
 export function UploadDialog({ close, stored }: Props) {
   const client = useQueryClient();
-  const models = useQuery(modelsQuery).data ?? [];
+  const known = useQuery(modelsQuery).data ?? [];
+  const models = useId();
   const [file, setFile] = useState<File>();
   const [model, setModel] = useState('');
   const [version, setVersion] = useState('');
@@ -63,7 +65,7 @@ export function UploadDialog({ close, stored }: Props) {
     }
   };
   return (
-    <Modal opened onClose={leave} title="Upload an artifact" size="lg" closeOnClickOutside={progress === undefined}>
+    <Dialog title="Upload an artifact" size="lg" {...(progress === undefined && { close: leave })}>
       <form onSubmit={(event) => void submit(event)} className="stack" style={{ gap: 12 }}>
         <label
           className={classes.drop}
@@ -88,14 +90,20 @@ export function UploadDialog({ close, stored }: Props) {
               : `${file.name}, ${bytes(file.size)}`}
           </span>
         </label>
-        <Autocomplete
+        <TextInput
           label="Model"
           description="The kind of device it is for."
-          data={models.map(({ name }) => name)}
+          list={models}
           spellCheck={false}
+          maxLength={64}
           value={model}
-          onChange={setModel}
+          onChange={(event) => setModel(event.currentTarget.value)}
         />
+        <datalist id={models}>
+          {known.map(({ name }) => (
+            <option key={name} value={name} />
+          ))}
+        </datalist>
         <TextInput
           label="Version (only where the file does not say)"
           spellCheck={false}
@@ -134,7 +142,7 @@ export function UploadDialog({ close, stored }: Props) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { CopyButton } from '../../pieces/copy-button.js';
 import { Drawer } from '../../pieces/drawer.js';
-import { Empty, Part } from '../../pieces/page-state.js';
+import { Part } from '../../pieces/page-state.js';
 import { WhyAnswer } from '../../pieces/why-drawer.js';
 import { deviceName } from '../fleet/device-look.js';
 import { deviceWhyQuery } from './queries.js';
@@ -33,11 +33,7 @@ export function DeviceWhyDrawer({ id, device, close }: DeviceWhyProps) {
 
 export function Reasons({ deployments }: { deployments: readonly Parameters<typeof WhyAnswer>[0]['why'][] }) {
   if (deployments.length === 0) {
-    return (
-      <Empty>
-        <p>No campaign has it as a member, so nothing is planned for it.</p>
-      </Empty>
-    );
+    return <p className="muted">No campaign has it as a member, so nothing is planned for it.</p>;
   }
   return (
     <div className="stack" style={{ gap: 16 }}>
