@@ -1,5 +1,5 @@
 /** Devices, gateways, sites and artifacts at the dashboard: a first day with nothing, then with simulated devices. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../browser/chromium.js';
 import { PHONE, Visitor } from '../browser/visitor.js';
@@ -82,6 +82,11 @@ async function visit(path: string, form: 'desktop' | 'phone' = 'desktop'): Promi
 const found = { faults: [] as string[], wide: [] as string[] };
 const nothing = { faults: [], wide: [] };
 
+beforeEach(() => {
+  found.faults = [];
+  found.wide = [];
+});
+
 describe('a first day', () => {
   it('says on every empty page what to do, and enrols a gateway with a token that works once', async () => {
     expect({ faults: empty.faults, wide: empty.wide, complaints: empty.complaints }).toEqual({
@@ -102,7 +107,7 @@ describe('devices and gateways', () => {
   it('filters the list, completes what is typed, and says what to drop when nothing matches', async () => {
     const visitor = await visit('/fleet/devices');
     const { page } = visitor;
-    await page.getByRole('row').nth(4).waitFor();
+    await page.getByRole('row').nth(3).waitFor();
     await look(visitor, 'devices-desktop', found);
     const bar = page.getByRole('combobox', { name: 'Filter of devices' });
     await bar.fill('model==');
@@ -145,14 +150,16 @@ describe('devices and gateways', () => {
     const made = makeSensorPackage(2, world.sensorKey, IMAGE_BYTES);
     const visitor = await visit('/artifacts?open=upload');
     const { page } = visitor;
+    await page.getByText('More', { exact: true }).click();
     const send = async (bytes: Uint8Array) => {
-      await page.getByLabel('File').setInputFiles({
+      await page.locator('input[type=file]').setInputFiles({
         name: made.fileName,
         mimeType: 'application/zip',
         buffer: Buffer.from(bytes),
       });
       await page.getByRole('combobox', { name: 'Model' }).fill(SENSOR_MODEL);
       await page.getByLabel('Version (only where the file does not say)').fill(made.version);
+      await page.getByLabel('What the device will call it').fill(made.version);
       await page.getByRole('button', { name: 'Upload', exact: true }).click();
     };
     await send(made.file.slice(0, made.file.length / 2));
@@ -165,8 +172,6 @@ describe('devices and gateways', () => {
     await look(visitor, 'artifact-desktop', found);
 
     const campaign = await startCampaign(made);
-    await visitor.goto('/fleet/devices');
-    await page.getByRole('link', { name: /SN-|sensor/i }).first().waitFor();
     const { items } = (await world.operator.call('GET', `/api/v1/devices?model=${SENSOR_MODEL}`)) as {
       items: { id: string }[];
     };
@@ -180,7 +185,6 @@ describe('devices and gateways', () => {
     await page.getByText('Nothing is being done with it').waitFor();
     await page.getByText(/Read back after/).waitFor();
     await look(visitor, 'device-desktop', found);
-    await visitor.goto('/fleet/devices');
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();
     expect(found).toEqual(nothing);

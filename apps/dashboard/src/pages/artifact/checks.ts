@@ -35,7 +35,10 @@ export function checksOf(artifact: Artifact, modelRequiresSignature: boolean | u
       : {
           name: 'proof',
           state: 'cannot',
-          sentence: `devices are recognized by the version ${artifact.runningVersion ?? artifact.version} only`,
+          sentence:
+            artifact.runningVersion === null
+              ? 'no device can be proven to run it: the file names no hash, and nobody said what the device calls it'
+              : `devices are recognized by the version ${artifact.runningVersion} only`,
         },
     ...description.notes.map((note): Check => ({ name: 'content', state: 'cannot', sentence: note })),
   ];
