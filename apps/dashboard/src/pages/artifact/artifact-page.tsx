@@ -15,7 +15,7 @@ import { CopyButton } from '../../pieces/copy-button.js';
 import { Allowed, Part } from '../../pieces/page-state.js';
 import { useMayDo } from '../../session/use-session.js';
 import classes from './artifact.module.css';
-import { CHECK_MARKS, checksOf, verdictOf } from './checks.js';
+import { CHECK_MARKS, CHECK_WORDS, checksOf, verdictOf } from './checks.js';
 import { Read } from './read.js';
 import { artifactQuery } from './queries.js';
 import { Use } from './use.js';
@@ -67,7 +67,7 @@ function Found({ artifact }: { artifact: Artifact }) {
                 {CHECK_MARKS[check.state]}
               </span>
               <span className="sr-only">
-                {check.state === 'yes' ? 'checked' : check.state === 'no' ? 'fails' : 'cannot be checked'}:
+                {CHECK_WORDS[check.state]}:
               </span>
               <span className={classes.name}>{check.name}</span>
               <span>{check.sentence}</span>

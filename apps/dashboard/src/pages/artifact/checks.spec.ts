@@ -39,7 +39,7 @@ describe('may I send it?', () => {
       version: '7',
       runningHashes: [],
       signature: 'present',
-      description: { ...SIGNED.description, hardware: {}, notes: ['The content is encrypted by its maker.'] },
+      description: { ...SIGNED.description, hardware: {}, notes: ['The content is encrypted by its maker.', 'requires SoftDevice 0x0101'] },
     };
     expect(statesOf(bare)).toEqual([
       'format yes',
@@ -48,6 +48,7 @@ describe('may I send it?', () => {
       'signature cannot',
       'proof cannot',
       'content cannot',
+      'content note',
     ]);
     expect(verdictOf(bare, checksOf(bare, true))).toBe('Yes, to sensor-2. 5 checks are not possible.');
   });

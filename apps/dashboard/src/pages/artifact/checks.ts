@@ -3,11 +3,20 @@ import type { Artifact } from '../../data/shapes.js';
 
 export interface Check {
   readonly name: string;
-  readonly state: 'yes' | 'cannot' | 'no';
+  /** `note`: told by the file, nothing to be judged. */
+  readonly state: 'yes' | 'cannot' | 'no' | 'note';
   readonly sentence: string;
 }
 
-export const CHECK_MARKS: Readonly<Record<Check['state'], string>> = { yes: '✓', cannot: '?', no: '✕' };
+export const CHECK_MARKS: Readonly<Record<Check['state'], string>> = { yes: '✓', cannot: '?', no: '✕', note: '·' };
+
+/** The marks for those who do not see them. */
+export const CHECK_WORDS: Readonly<Record<Check['state'], string>> = {
+  yes: 'checked',
+  cannot: 'cannot be checked',
+  no: 'fails',
+  note: 'note',
+};
 
 export function checksOf(artifact: Artifact, modelRequiresSignature: boolean | undefined): Check[] {
   const { description } = artifact;
@@ -40,7 +49,9 @@ export function checksOf(artifact: Artifact, modelRequiresSignature: boolean | u
               ? 'no device can be proven to run it: the file names no hash, and nobody said what the device calls it'
               : `devices are recognized by the version ${artifact.runningVersion} only`,
         },
-    ...description.notes.map((note): Check => ({ name: 'content', state: 'cannot', sentence: note })),
+    ...description.notes.map(
+      (note): Check => ({ name: 'content', state: /encrypt/i.test(note) ? 'cannot' : 'note', sentence: note }),
+    ),
   ];
 }
 

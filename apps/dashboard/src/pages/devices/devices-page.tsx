@@ -125,7 +125,7 @@ function exportUrl(q: string, show: string | undefined): string {
   return `/api/v1/fleet/devices/export${query === '' ? '' : `?${query}`}`;
 }
 
-function matched(q: string, fault: string | undefined, data: { count: number; exact: boolean } | undefined): string {
-  if (q === '' || fault !== undefined) return '';
+function matched(q: string, fault: string | undefined, data: { count: number; exact: boolean } | undefined): string | undefined {
+  if (q === '' || fault !== undefined) return undefined;
   return data === undefined ? '– match' : `${data.exact ? '' : 'about '}${count(data.count)} match`;
 }
