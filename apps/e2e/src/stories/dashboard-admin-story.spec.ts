@@ -75,7 +75,11 @@ describe('an admin', () => {
     await look(visitor, 'webhook-desktop');
     answer = 503;
     await page.getByRole('button', { name: 'Send again' }).click();
-    await page.getByText(/Failing since/).waitFor();
+    const failed = page.getByRole('row', { name: /webhook.ping.*failed/ });
+    await failed.waitFor();
+    await page.getByRole('button', { name: 'Close details' }).click();
+    await failed.click();
+    await page.getByText('not today').waitFor();
     await look(visitor, 'webhook-failing-desktop');
     answer = 200;
     expect(new Set(heard.map((body) => (JSON.parse(body) as { type: string }).type))).toEqual(
@@ -117,10 +121,8 @@ describe('an admin', () => {
     await hers.page.getByText('No gateway has reported yet.').waitFor();
     const enrol = hers.page.getByRole('button', { name: 'Enrol a gateway…' });
     expect(await enrol.isDisabled()).toBe(true);
-    await hers.page
-      .getByLabel(/it takes the role operator/)
-      .first()
-      .focus();
+    await hers.page.getByRole('button', { name: 'Copy as command' }).focus();
+    await hers.page.keyboard.press('Tab');
     await hers.page.getByRole('tooltip').waitFor();
     await look(hers, 'gateways-viewer-desktop');
     await hers.goto('/webhooks');

@@ -66,9 +66,7 @@ function Found({ artifact }: { artifact: Artifact }) {
               <span className={classes.mark} aria-hidden>
                 {CHECK_MARKS[check.state]}
               </span>
-              <span className="sr-only">
-                {CHECK_WORDS[check.state]}:
-              </span>
+              <span className="sr-only">{CHECK_WORDS[check.state]}:</span>
               <span className={classes.name}>{check.name}</span>
               <span>{check.sentence}</span>
             </li>

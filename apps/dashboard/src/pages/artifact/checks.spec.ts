@@ -39,7 +39,11 @@ describe('may I send it?', () => {
       version: '7',
       runningHashes: [],
       signature: 'present',
-      description: { ...SIGNED.description, hardware: {}, notes: ['The content is encrypted by its maker.', 'requires SoftDevice 0x0101'] },
+      description: {
+        ...SIGNED.description,
+        hardware: {},
+        notes: ['The content is encrypted by its maker.', 'requires SoftDevice 0x0101'],
+      },
     };
     expect(statesOf(bare)).toEqual([
       'format yes',

@@ -49,9 +49,11 @@ export function checksOf(artifact: Artifact, modelRequiresSignature: boolean | u
               ? 'no device can be proven to run it: the file names no hash, and nobody said what the device calls it'
               : `devices are recognized by the version ${artifact.runningVersion} only`,
         },
-    ...description.notes.map(
-      (note): Check => ({ name: 'content', state: /encrypt/i.test(note) ? 'cannot' : 'note', sentence: note }),
-    ),
+    ...description.notes.map((note): Check => ({
+      name: 'content',
+      state: /encrypt/i.test(note) ? 'cannot' : 'note',
+      sentence: note,
+    })),
   ];
 }
 

@@ -125,7 +125,11 @@ function exportUrl(q: string, show: string | undefined): string {
   return `/api/v1/fleet/devices/export${query === '' ? '' : `?${query}`}`;
 }
 
-function matched(q: string, fault: string | undefined, data: { count: number; exact: boolean } | undefined): string | undefined {
+function matched(
+  q: string,
+  fault: string | undefined,
+  data: { count: number; exact: boolean } | undefined,
+): string | undefined {
   if (q === '' || fault !== undefined) return undefined;
   return data === undefined ? '– match' : `${data.exact ? '' : 'about '}${count(data.count)} match`;
 }

@@ -72,7 +72,8 @@ function Sent({ webhook, delivery }: { webhook: string; delivery: WebhookDeliver
           <p>
             Try {attempt.attempt}, <Time at={attempt.at} fixed />:{' '}
             {attempt.outcome === 'delivered' ? 'taken' : attempt.outcome}
-            {attempt.responseCode !== null && ` with ${attempt.responseCode}`} after {duration(attempt.durationMs)}
+            {attempt.responseCode !== null && ` with ${attempt.responseCode}`} after{' '}
+            {attempt.durationMs < 1000 ? `${attempt.durationMs} ms` : duration(attempt.durationMs)}
             {attempt.detail !== null && `: ${attempt.detail}`}
           </p>
           {attempt.responseBody !== null && attempt.responseBody !== '' && (
