@@ -73,7 +73,7 @@ function Attempt({ attempt, device }: { attempt: DeviceAttempt; device: string }
           </>
         )}
       </span>
-      <span className={`${classes.grow} muted`}>
+      <span className={`${classes.grow} muted prose`}>
         <Link to="/campaigns/$name" params={{ name: attempt.campaign.name }} search={{ why: device }}>
           {attempt.campaign.name}
         </Link>{' '}

@@ -39,7 +39,7 @@ export function FailureShare({ health }: { health: GatewayHealth }) {
         </div>
       )}
       {health.quarantines.length > 0 && (
-        <ul className={classes.lines}>
+        <ul className={`${classes.lines} prose`}>
           {health.quarantines.map((each) => (
             <li key={`${each.campaign.id} ${each.at}`}>
               <span aria-hidden>⚑</span>

@@ -35,7 +35,7 @@ const COLUMNS: readonly Column<WebhookDelivery>[] = [
   { key: 'at', head: 'Time', width: '132px', cell: (row) => <Time at={row.createdAt} fixed /> },
   { key: 'kind', head: 'Event', card: 'first', cell: (row) => <code>{row.kind}</code> },
   { key: 'state', head: 'State', width: '128px', cell: (row) => <StateMark look={deliveryLook(row.state)} /> },
-  { key: 'tries', head: 'Tries', width: '64px', align: 'right', cell: (row) => row.attempts },
+  { key: 'tries', head: 'Tries', width: '64px', align: 'right', card: 'none', cell: (row) => row.attempts },
   { key: 'next', head: 'Next try', width: '120px', card: 'none', cell: (row) => <Time at={row.nextAt} /> },
 ];
 
