@@ -5,6 +5,7 @@ import { ownZone } from './own-zone.js';
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 86_400_000;
+const JUST_NOW_MS = 3_000;
 
 type Instant = number | string | Date;
 const inZone = (zone = ownZone.current()): { timeZone?: string } => (zone === undefined ? {} : { timeZone: zone });
@@ -45,7 +46,9 @@ export function moment(at: Instant, nowMs: number, zone?: string): string {
   const ms = msOf(at);
   if (!Number.isFinite(ms)) return '–';
   const distance = nowMs - ms;
-  if (distance >= 0 && distance < HOUR) return distance < 1000 ? 'just now' : `${duration(distance)} ago`;
+  // Clocks of server and page are told apart to a second or so: what seems to come at once has just been.
+  if (distance > -JUST_NOW_MS && distance < 1_000) return 'just now';
+  if (distance >= 0 && distance < HOUR) return `${duration(distance)} ago`;
   if (distance < 0 && distance > -HOUR) return `in ${duration(-distance)}`;
   return when(ms, nowMs, zone);
 }

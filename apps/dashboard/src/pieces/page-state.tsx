@@ -113,7 +113,7 @@ export function Part<T>({
 export function Allowed({ why, children }: { why: string; children: (disabled: boolean) => ReactElement }) {
   if (why === '') return children(false);
   return (
-    <Tooltip label={why} multiline maw={320} events={{ hover: true, focus: true, touch: true }}>
+    <Tooltip label={why} multiline maw={320} withinPortal={false} events={{ hover: true, focus: true, touch: true }}>
       <span tabIndex={0} aria-label={why} className={classes.refused}>
         {children(true)}
       </span>

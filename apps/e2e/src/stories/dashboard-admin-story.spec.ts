@@ -75,9 +75,12 @@ describe('an admin', () => {
     await look(visitor, 'webhook-desktop');
     answer = 503;
     await page.getByRole('button', { name: 'Send again' }).click();
+    await page.getByText('On its way once more.').waitFor();
+    await page.getByRole('button', { name: 'Close details' }).click();
+    // Rows do not move under the reader: what is new waits until it is let in.
+    await page.getByRole('button', { name: /1 newer/ }).click();
     const failed = page.getByRole('row', { name: /webhook.ping.*failed/ });
     await failed.waitFor();
-    await page.getByRole('button', { name: 'Close details' }).click();
     await failed.click();
     await page.getByText('not today').waitFor();
     await look(visitor, 'webhook-failing-desktop');

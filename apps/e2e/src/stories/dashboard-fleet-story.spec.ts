@@ -184,6 +184,9 @@ describe('devices and gateways', () => {
     );
     await page.getByText('Nothing is being done with it').waitFor();
     await page.getByText(/Read back after/).waitFor();
+    // Every part of the page says the same.
+    await page.getByText('under way').waitFor({ state: 'detached' });
+    await page.getByText(/may start until/).waitFor({ state: 'detached' });
     await look(visitor, 'device-desktop', found);
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();

@@ -30,7 +30,9 @@ function sentenceOf({ code, params, sentence }: DeviceAttempt): string {
 }
 
 export function Attempts({ id }: { id: string }) {
-  const rows = useKeysetRows<DeviceAttempt>(['device', id, 'history'], (after) => deviceHistoryPage(id, after));
+  const rows = useKeysetRows<DeviceAttempt>(['device', id, 'history'], (after) => deviceHistoryPage(id, after), {
+    renewEveryMs: 5_000,
+  });
   return (
     <section className="panel" aria-labelledby="attempts">
       <header>

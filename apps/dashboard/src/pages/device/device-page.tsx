@@ -1,8 +1,10 @@
 /** What runs here, what happened, what is going on now? */
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
+import { useEffect } from 'react';
 import { PageHead } from '../../app/page-head.js';
 import { isStatus } from '../../data/api.js';
+import { pollEvery } from '../../data/query-client.js';
 import { AuditLines } from '../../pieces/audit-lines.js';
 import { Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
@@ -27,7 +29,15 @@ export default function DevicePage() {
   const { id } = route.useParams();
   const device = useQuery(deviceQuery(id));
   const now = useQuery(deviceNowQuery(id));
-  const why = useQuery(deviceWhyQuery(id));
+  const why = useQuery({ ...deviceWhyQuery(id), refetchInterval: pollEvery(5_000) });
+  const client = useQueryClient();
+  const { id: at = '', state = '' } = now.data?.deployment ?? {};
+  // A new state changes all that is said of the device: its parts must not contradict each other for longer than they must.
+  useEffect(() => {
+    void client.invalidateQueries({ queryKey: ['devices', 'why', id] });
+    void client.invalidateQueries({ queryKey: ['device', id], exact: true });
+    void client.invalidateQueries({ queryKey: ['device', id, 'history'] });
+  }, [client, id, at, state]);
   if (device.isError && isStatus(device.error, 404)) {
     return (
       <>

@@ -32,7 +32,7 @@ export function Now({ device, now }: { device: DeviceDetail; now: DeviceNow }) {
       <p className="row">
         <StateMark look={deploymentLook(live.state)} strong />
         <span className="muted">
-          since <Time at={live.stateAt} />
+          since <Time at={live.stateAt} fixed />
         </span>
         <Link to="/campaigns/$name" params={{ name: live.campaign.name }} search={{ why: device.id }}>
           {live.campaign.name}
