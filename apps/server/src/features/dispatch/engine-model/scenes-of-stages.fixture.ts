@@ -124,6 +124,37 @@ async function heldByPeople(world: EngineWorld): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
 }
 
+/** Each device of B is kept out by another hand; then the site keeps out all. */
+async function keptOutByPeople(world: EngineWorld): Promise<void> {
+  const { database } = world;
+  await world.stopCampaign(0, 'pause');
+  await database.query(`update devices set hold_note = 'bench' where identity_value = 'b0'`);
+  await database.query(`update devices set approved = false where identity_value = 'b1'`);
+  await database.query(`update devices set state = 'decommissioned' where identity_value = 'b2'`);
+  await database.query(`update devices set hold_note = 'shelf' where identity_value = 'b3'`);
+  await world.check();
+  for (let turn = 0; turn < 3; turn++) await deal(world);
+  await database.query(`update devices set hold_note = null, approved = true, state = 'active'`);
+  await database.query(`update sites set hold_note = 'inventory'`);
+  await world.check();
+  for (let turn = 0; turn < 3; turn++) await deal(world);
+  await database.query('update sites set hold_note = null');
+  await world.check();
+  await untilHeld(world, 1);
+}
+
+async function gatewaySetAside(world: EngineWorld): Promise<void> {
+  await world.database.query(
+    `insert into campaign_quarantines (campaign_id, kind, ref_id, note, evidence, probe_at)
+     select $1, 'gateway', $2, 'failed more than the rest', '{}', clock_timestamp() + interval '1 hour'`,
+    [world.campaigns[1], world.places[1]!.gateway.id],
+  );
+  await world.check();
+  for (let turn = 0; turn < 3; turn++) await deal(world);
+  await world.liftQuarantines();
+  await untilHeld(world, 1);
+}
+
 async function liar(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   await finish(world, held, 'with a lie');
@@ -185,6 +216,8 @@ export const SCENES_OF_STAGES: readonly Scene[] = [
   { name: 'a canary falls back after its gate has opened', play: fallsBackAfterwards },
   { name: 'nobody is ever heard of', play: neverAnybody },
   { name: 'gateways are held, quarantined and away', play: heldByPeople },
+  { name: 'devices and their site are kept out by people', play: keptOutByPeople },
+  { name: 'the brake sets a gateway aside', play: gatewaySetAside },
   { name: 'a device says that it runs what it does not', play: liar },
   { name: 'three campaigns want the same gateways and pairs', play: everybodyAtOnce },
   { name: 'an urgent campaign begins while others hold grants', play: urgent },
