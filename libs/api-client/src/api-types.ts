@@ -2442,6 +2442,9 @@ export type components = {
     ApprovalList: {
       items: components['schemas']['ApprovalItem'][];
     };
+    Approve: {
+      reason?: string;
+    };
     Artifact: {
       /** Format: uuid */
       id: string;
@@ -4530,6 +4533,9 @@ export type components = {
       gate?: components['schemas']['GateInput'];
       /** @default 604800000 */
       deadlineMs?: number;
+    };
+    StartCampaign: {
+      reason?: string;
     };
     StateCounts: {
       [key: string]: number;
@@ -7740,7 +7746,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['StartCampaign'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -7779,7 +7789,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -7905,7 +7919,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {
