@@ -79,7 +79,7 @@ beforeAll(async () => {
     draftOf(artifact, {
       stages: [
         { name: 'first', count: 8, gate: { minKnown: 7, maxFailureShare: 0.5, approval: true } },
-        { name: 'rest', percent: 100 },
+        { name: 'rest' },
       ],
       limits: { perGateway: 8 },
       retry: { operator: { maxAttempts: 1, backOffMs: 0 }, link: { maxAttempts: 1, backOffMs: 0 } },
@@ -183,8 +183,8 @@ describe('the page of a campaign', () => {
     const byCode = await filtered('code==artifact.*;gateway==*');
     expect([byCode.items.length, byCode.total]).toEqual([2, null]);
     expect((await filtered('code!=artifact.*')).items).toHaveLength(10);
-    const wrong = await call(server, 'GET', `${path}/members?filter=sate==failed`);
-    expect(wrong.json(Problem).errors![0]).toMatchObject({ at: 0, length: 4, nearest: 'state' });
+    const wrong = await call(server, 'GET', `${path}/members?filter=statte==failed`);
+    expect(wrong.json(Problem).errors![0]).toMatchObject({ at: 0, length: 6, nearest: 'state' });
     // Selectors of campaigns know nothing of members.
     const preview = await call(server, 'POST', '/api/v1/devices/filter-preview', { body: { filter: 'state==failed' } });
     expect(preview.status).toBe(400);
@@ -453,7 +453,7 @@ describe('other pages', () => {
     const draft = draftOf(artifact, {
       stages: [
         { name: 'first', count: 4, gate: { minKnown: 4, maxFailureShare: 0.6, approval: false } },
-        { name: 'rest', percent: 100 },
+        { name: 'rest' },
       ],
       brake: { limit: 0.02, transportLimit: 0.5 },
     });
