@@ -176,9 +176,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       ends: 'proven',
       options: '?variant=standard&loader=simulated',
       make: bc127,
-      device: (scheduler) =>
+      device: (scheduler, faults) =>
         createCsrBc127Device({
           scheduler,
+          ...(faults && { faults }),
           serialNumber: 'bc127',
           application: bc127(1).runs,
           settings: { NAME: 'Kitchen' },

@@ -139,6 +139,12 @@ export interface Protocol {
   rescue(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>;
   /** Where the vendor's own tool can update the unit through the port, with the driver out of the way. */
   readonly rawPort?: RawPortAccess;
+  /**
+   * Whether the first thing that an update tells a unit found like this is to leave its application, and it then stays
+   * out until somebody brings it back, erased or not. Absent: no.
+   * @param before as it was found; undefined where nobody looked.
+   */
+  leavesApplication?(before: Identification | undefined, options: Readonly<Record<string, string>>): boolean;
 }
 
 /** The way to the vendor's tool and back. Between both nobody but the tool talks to the unit. */

@@ -138,9 +138,7 @@ export async function openTortureSite(options: TortureSiteOptions): Promise<Tort
     }
     return out;
   };
-  // Not yet a BC127: one that is left in its DFU mode before the erase is not told from one that runs its application.
-  const families = makeFamilies(imageBytes).filter(({ model }) => model !== 'bc127');
-  const units = [...families, ...uartFamilies(imageBytes)].map((family): TortureUnit => {
+  const units = [...makeFamilies(imageBytes), ...uartFamilies(imageBytes)].map((family): TortureUnit => {
     const at = (): number => 1 + Math.floor(random() * imageBytes);
     const faults: FaultPlan = {
       seed: Math.floor(random() * 1e9),

@@ -235,13 +235,14 @@ describe('refusals, before anything is touched', () => {
 describe('faults', () => {
   it.each<[string, Partial<CsrBc127Options>, string, boolean]>([
     ['DFU is not obeyed', { faults: { refuse: { request: 'DFU', code: 1 } } }, 'target.refused', false],
+    // No block was taken: a reset brings Melody back.
     [
       'the loader says: not for me',
       { faults: { refuse: { request: 'dnload', code: 1 } } },
       'target.refused-image',
-      true,
+      false,
     ],
-    ['the loader cannot write', { faults: { refuse: { request: 'dnload', code: 3 } } }, 'target.refused', true],
+    ['the loader cannot write', { faults: { refuse: { request: 'dnload', code: 3 } } }, 'target.refused', false],
     [
       'the loader finds it corrupt',
       { faults: { refuse: { request: 'manifest', code: 10 } } },
@@ -250,16 +251,17 @@ describe('faults', () => {
     ],
     ['it does not come back', { faults: { muteAfterActivation: true } }, 'target.did-not-return', true],
     ['the old firmware runs again', { faults: { keepOldImage: true } }, 'target.wrong-image-runs', false],
-    ['a file for another chip in the loader', { variant: 'hd' }, 'target.refused-image', true],
+    ['a file for another chip in the loader', { variant: 'hd' }, 'target.refused-image', false],
     [
       'no room',
       { flashBytes: 14_000, application: bodyOf(melody('7.1 1526925062', 1, 2000)) },
       'target.refused-image',
-      true,
+      false,
     ],
   ])('%s', (_, options, code, needsRescue) => {
     const story = module(options);
     expect(update(story).outcome).toMatchObject({ outcome: 'failed', code, needsRescue });
+    if (!needsRescue) expect(runs(story)).toBeDefined();
   });
 
   it('silence everywhere', () => {
@@ -326,6 +328,22 @@ describe('rescue', () => {
     story.scheduler.advance(2000);
     expect(story.device.unit.personality).toBe('dfu-mode');
     expect(update(story).outcome).toMatchObject({ outcome: 'proven', before: { mode: 'bootloader' } });
+  });
+
+  it.each<[string, { at?: MarkStep; refuse?: { request: string; code: number } }]>([
+    ['the journal takes no more', { at: 'erased' }],
+    ['its first block is refused', { refuse: { request: 'dnload', code: 1 } }],
+  ])('of one that was left in DFU mode; %s, and it goes back to Melody', (_, { at, refuse }) => {
+    const story = module(refuse ? { faults: { refuse } } : {});
+    story.scheduler.advance(10);
+    story.device.serial.onBytes(new TextEncoder().encode('DFU\r'));
+    story.scheduler.advance(2000);
+    const onMark = (step: MarkStep): 'go' | { fail: 'gateway.disk-full' } =>
+      step === at ? { fail: 'gateway.disk-full' } : 'go';
+    const { outcome } = update(story, NEW, {}, { onMark });
+    expect(outcome).toMatchObject({ outcome: 'failed', before: { mode: 'bootloader' }, after: { mode: 'application' } });
+    expect(outcome.needsRescue).toBe(false);
+    expect(runs(story)).toBe(sha256(bodyOf(OLD)));
   });
 
   it('a power cut at any moment leaves a module that a second attempt brings to the new firmware', () => {

@@ -57,6 +57,8 @@ export class CsrUpdate {
   #complete = false;
   /** In DFU mode or in the loader, as far as known: no application runs. */
   #isAway = false;
+  /** Its firmware was whole when it was found: Melody before `DFU`, or the firmware that runs in DFU mode. */
+  #hadFirmware = false;
   #sentBytes = 0;
 
   constructor(
@@ -95,6 +97,7 @@ export class CsrUpdate {
     const found = yield* findOrFail(this.#talk, this.#options);
     this.#before = found.identification;
     this.#isAway = found.identification.mode === 'bootloader';
+    this.#hadFirmware = !this.#isAway;
     this.#checkIdentity(found.identification);
     const fitting = fit(found.identification, request.artifact, { allowDowngrade: request.allowDowngrade });
     if (!fitting.fits) throw new DrydockError(fitting.code, fitting.params);
@@ -178,6 +181,7 @@ export class CsrUpdate {
     this.#chip = yield* readChip(this.#line);
     const loader = new Loader(this.#line, codec);
     if ((yield* loader.state()) === DfuState.AppIdle) {
+      this.#hadFirmware = true;
       // The firmware leaves for its loader: the first thing that a unit found in DFU mode is told.
       if (!this.#touched) yield* this.#talk.mark('touched');
       this.#touched = true;
@@ -327,9 +331,12 @@ export class CsrUpdate {
     return { outcome: 'failed', code: known.code, params: known.params, ...ending };
   }
 
-  /** Sent to DFU mode by us, and nothing was erased yet: a reset brings its application back. */
+  /**
+   * Found with its firmware, and no block of another was taken: a reset brings its application back. One that was erased
+   * all the same stays in its loader, and is seen there.
+   */
   *#goBack(): Session<void> {
-    if (!this.#isAway || this.#erased || !this.#touched || this.#before?.mode !== 'application') return;
+    if (!this.#isAway || !this.#touched || !this.#hadFirmware || this.#sentBytes > 0) return;
     try {
       yield* this.#talk.configure(DFU_LINE);
       if (!this.#line.isUp && !(yield* this.#line.establish(ESTABLISH_MS))) return;
