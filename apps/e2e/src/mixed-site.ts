@@ -137,6 +137,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       hasRevision?: boolean;
       applicationSpeaksBgapi?: boolean;
       generation?: 'ble11x' | 'bt12x';
+      framing?: 'robust';
     } = {},
     options?: string,
   ): Family => ({
@@ -158,6 +159,14 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
         flash: FLASH,
         ...more,
       }),
+  });
+
+  const bluegiga = (generation: 'ble11x' | 'bt12x'): Family => ({
+    ...silabs(generation, 'bgapi', '2.0.0.0', { generation }, `?baud=115200&generation=${generation}`),
+    make: (release) => {
+      const runs = firmware(generation, release);
+      return { file: makeBluegigaPackage({ generation, image: runs }), runs };
+    },
   });
 
   const bc127 = (release: number): Release => {
@@ -262,13 +271,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     silabs('silabs-mute', 'apploader', undefined, { address: 'c0:00:00:00:00:09', hasRevision: false }),
     silabs('silabs-in-app', 'application-ota', '2.0.0', { address: 'c0:00:00:00:00:0a' }),
     silabs('silabs-uart', 'bgapi', '2.0.0.0'),
-    {
-      ...silabs('ble11x', 'bgapi', '2.0.0.0', { generation: 'ble11x' }, '?baud=115200&generation=ble11x'),
-      make: (release) => {
-        const runs = firmware('ble11x', release);
-        return { file: makeBluegigaPackage({ generation: 'ble11x', image: runs }), runs };
-      },
-    },
+    silabs('silabs-robust', 'bgapi', '2.0.0.0', { framing: 'robust' }, '?baud=115200&framing=robust'),
+    bluegiga('ble11x'),
+    // Says its version when it starts, and at no other time: that it was another before is not seen.
+    { ...bluegiga('bt12x'), ends: 'unproven' },
     silabs('silabs-menu', 'xmodem', '2.0.0.0', { applicationSpeaksBgapi: true }, '?baud=115200&application=bgapi'),
   ];
 }
