@@ -20,7 +20,8 @@ import { commandLines, DFU_LINE } from './lines.js';
 import { DEFAULT_BLOCK_BYTES, type LoaderCodec } from './loader-codec.js';
 import { type ChipFacts, coldReset, Loader, readChip } from './loader.js';
 import { MelodyCli } from './melody.js';
-import { lostSettings, type MelodySettings, readSettings, restoreSettings } from './settings.js';
+import { mendedFacts, mendSettings, settingsLost } from './mend-settings.js';
+import { type MelodySettings, readSettings } from './settings.js';
 
 /** After `DFU`, as the open tools wait before they set the line. */
 const AFTER_DFU_MS = 500;
@@ -35,7 +36,6 @@ const PROGRESS_BYTES = 8_184;
 const LOOK_MS = 2_000;
 /** What one look takes that comes to nothing: its tries at each speed. */
 const LOOK_TAKES_MS = 1_500;
-const READY_MS = 15_000;
 
 export interface CsrDfuSettings {
   /** From a plug-in package; without it only simulated modules can be updated. */
@@ -261,34 +261,15 @@ export class CsrUpdate {
     throw new DrydockError('target.did-not-return', { withinMs });
   }
 
-  /** What the update took away is put back, and compared once more after a start. */
+  /** What the update took away is put back. */
   *#mendSettings(): Session<void> {
-    const before = this.#settings;
-    if (!before) return;
-    const lost = lostSettings(before, yield* readSettings(this.#cli));
-    if (lost.length === 0) return this.#note({ settingsLost: 0 });
-    const { restored, unknown, refused } = yield* restoreSettings(this.#cli, before, yield* readSettings(this.#cli));
-    if (restored.length > 0) yield* this.#restart();
-    const still = lostSettings(before, yield* readSettings(this.#cli)).filter((name) => !unknown.includes(name));
-    this.#note({ settingsLost: lost.length, settingsRestored: lost.length - still.length - unknown.length });
-    if (still.length > 0) {
-      const detail = (refused.length > 0 ? refused : still).slice(0, 10).join(', ');
-      throw new DrydockError('target.settings-lost', { count: still.length, detail });
+    if (!this.#settings) return;
+    const mended = yield* mendSettings(this.#cli, this.#settings, this.#options);
+    if (this.#after) {
+      this.#after = { ...this.#after, hardware: { ...this.#after.hardware, ...mendedFacts(mended) } };
     }
-  }
-
-  #note(facts: Readonly<Record<string, number>>): void {
-    if (this.#after) this.#after = { ...this.#after, hardware: { ...this.#after.hardware, ...facts } };
-  }
-
-  /** Settings of the port work after a start. */
-  *#restart(): Session<void> {
-    yield* this.#cli.tell('RESET');
-    yield* this.#cli.awaitReady(READY_MS);
-    for (let tries = 0; tries < 3; tries++) {
-      if (yield* findCommandLine(this.#cli, commandLines(this.#options))) return;
-    }
-    throw new DrydockError('target.did-not-return', { withinMs: READY_MS });
+    const error = settingsLost(mended);
+    if (error) throw error;
   }
 
   #requireCodec(): LoaderCodec {
