@@ -118,7 +118,12 @@ describe('an update', () => {
   });
 
   it.each<[string, Partial<CsrBc127Options>, Partial<UpdateRequest>, RunOptions['model']]>([
-    ['version 5, its line ends and its bare ERROR', { isMelody5: true, lineEnding: 'lfcr' }, {}, {}],
+    [
+      'version 5, its line ends and its bare ERROR',
+      { isMelody5: true, lineEnding: 'lfcr' },
+      { expectVersion: '7.3' },
+      {},
+    ],
     ['notifications in between', { chatty: true }, {}, {}],
     ['a module that slept', { sleeps: true }, {}, {}],
     ['a module that sends no CRC', { crc: false }, {}, {}],
@@ -159,6 +164,22 @@ describe('an update', () => {
       outcome: 'unproven',
       reason: 'version-unchanged',
     });
+  });
+
+  it.each<[string, Partial<CsrBc127Options>, string | undefined, string]>([
+    ['the module states no build, the file does', { isMelody5: true }, undefined, 'unproven'],
+    ['the module states no build, and a person says so', { isMelody5: true }, '7.3', 'proven'],
+    ['a person left the build out, the module states one', {}, '7.3', 'unproven'],
+    ['a person names it as the module does', {}, '7.3+1544637564', 'proven'],
+    ['a person names another', {}, '7.3+1544637565', 'failed'],
+  ])('compares versions letter by letter: %s', (_, options, expectVersion, ends) => {
+    const { outcome } = update(module(options), NEW, { ...(expectVersion !== undefined && { expectVersion }) });
+    expect(outcome).toMatchObject({ outcome: ends, ...(ends === 'unproven' && { reason: 'version-ambiguous' }) });
+    const again = update(module({ ...options, application: bodyOf(NEW) }), NEW, {
+      ...(expectVersion !== undefined && { expectVersion }),
+    });
+    // What certainly runs already is left alone, and nothing else is.
+    expect(again.outcome.outcome === 'skipped').toBe(ends === 'proven');
   });
 
   it('with settings that the new firmware refuses is told', () => {

@@ -15,7 +15,7 @@ import { chooseCodec } from './choose-codec.js';
 import { DfuState } from './dfu-status.js';
 import { fit } from './fit.js';
 import { findCommandLine, findOrFail, identificationOf } from './identify.js';
-import { isSameVersion, judge } from './judge.js';
+import { expectedVersion, judge } from './judge.js';
 import { commandLines, DFU_LINE } from './lines.js';
 import { DEFAULT_BLOCK_BYTES, type LoaderCodec } from './loader-codec.js';
 import { type ChipFacts, coldReset, Loader, readChip } from './loader.js';
@@ -102,8 +102,7 @@ export class CsrUpdate {
     const fitting = fit(found.identification, request.artifact, { allowDowngrade: request.allowDowngrade });
     if (!fitting.fits) throw new DrydockError(fitting.code, fitting.params);
     const runs = found.identification.running[0]?.version;
-    const brings = request.artifact.images[0]?.version;
-    if (request.versionProves && runs !== undefined && brings !== undefined && isSameVersion(runs, brings)) return true;
+    if (request.versionProves && runs !== undefined && runs === expectedVersion(request)) return true;
     this.#codec = chooseCodec(this.extras.codec, this.#options, this.#talk.link);
     yield* this.#checkPayload();
     if (found.cli) {
