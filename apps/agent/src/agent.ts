@@ -85,7 +85,8 @@ const SILENT_DAEMON_LOG: DaemonLog = {
 };
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
 export const STOP_MS = 60_000;
-const JOURNAL_RETRY_MS = 60_000;
+/** A full disk, or one that failed, is looked at again: nothing is started while the journal is in trouble. */
+const JOURNAL_RETRY_MS = 10_000;
 
 /**
  * Enrols if needed and starts everything. The connection is made in the background.

@@ -54,6 +54,8 @@ export interface Family {
   device(scheduler: Scheduler, faults?: FaultPlan): SimulatedDevice;
   /** Behind the port in the spelling of its link. */
   readonly options?: string;
+  /** Nothing between us and the flash checks the bytes of an image: neither frames nor the file have a sum. */
+  readonly hasNoSum?: boolean;
 }
 
 const SILABS_PROTOCOL: Readonly<Record<SilabsAccess, string>> = {
@@ -163,6 +165,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
 
   const bluegiga = (generation: 'ble11x' | 'bt12x'): Family => ({
     ...silabs(generation, 'bgapi', '2.0.0.0', { generation }, `?baud=115200&generation=${generation}`),
+    hasNoSum: true,
     make: (release) => {
       const runs = firmware(generation, release);
       return { file: makeBluegigaPackage({ generation, image: runs }), runs };

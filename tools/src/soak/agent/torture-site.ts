@@ -148,7 +148,7 @@ export async function openTortureSite(options: TortureSiteOptions): Promise<Tort
     };
     const device = family.device(scheduler, faults);
     if (device.serial) {
-      const line = new NoisyLine(device.serial, scheduler, damage);
+      const line = new NoisyLine(device.serial, scheduler, family.hasNoSum ? (bytes) => bytes : damage);
       const port = serveSerial(line, { pacing: 'unpaced' });
       closers.push(() => port.close());
       return {
