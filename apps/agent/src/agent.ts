@@ -21,6 +21,7 @@ import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import { LiveSite } from './site/live-site.js';
 import type { Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
+import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
@@ -235,7 +236,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     linksChanged: () => uplink.announce(),
   });
 
-  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
+  const places = new PlaceWatch({
+    site,
+    clock,
+    log,
+    back: (back, what) => {
+      if (what.startsWith('adapter:')) inventory.adapterReturned();
+      inventory.look(back);
+    },
+  });
   const self: SelfUpgrade | undefined =
     options.self &&
     new SelfUpgrade({
@@ -302,6 +311,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           uplink,
           attempts: deployments.attempts,
           links: inventory.presenceLinks(),
+          airTime: airTimeNow(deployments, clock.monotonicMs()),
           totals,
           nowMs: clock.monotonicMs(),
           stoppingSinceMs,
