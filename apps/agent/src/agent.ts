@@ -25,6 +25,7 @@ import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
+import { takesConnection } from './upgrade/server-reach.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
@@ -260,6 +261,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         links: inventory.presenceLinks(),
         missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
       }),
+      serverAnswers: () => takesConnection(state.enrolment.serverUrl),
       proven: () => deployments.pump(),
     });
 
