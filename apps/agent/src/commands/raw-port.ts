@@ -104,10 +104,11 @@ export async function rawPort(options: RawPortOptions): Promise<number> {
     } finally {
       await tool.close();
     }
-    const { identification: after, mended, trouble } = await perform(
-      (info) => returnToMelody(info, sessionOptions, before.settings),
-      RETURN_MS,
-    );
+    const {
+      identification: after,
+      mended,
+      trouble,
+    } = await perform((info) => returnToMelody(info, sessionOptions, before.settings), RETURN_MS);
     if (json) printJson({ before: before.identification, after, ...(mended && { settings: mended }), ...bridge });
     else {
       printLines([
