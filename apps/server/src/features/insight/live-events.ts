@@ -10,7 +10,8 @@ import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { readLiveCampaign } from './live-campaign.js';
 import { ProgressHandler } from '../reports/progress.handler.js';
 
-const LOOK_EVERY_MS = 1_000;
+/** A report is shown within a second of its commit; a little room is left for reading and sending. */
+const LOOK_EVERY_MS = 900;
 /** Kept for watchers that come back with `Last-Event-ID`. */
 const KEPT = 500;
 const MAX_WATCHERS = 500;
