@@ -1400,6 +1400,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/rehearsal': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rehearsal: rehearse draft
+     * @description Who may call it: operator, admin.
+     */
+    post: operations['Rehearsal.rehearseDraft'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/rehearsal': {
     parameters: {
       query?: never;
@@ -2226,6 +2246,10 @@ export type components = {
         count: number;
       }[];
       notes: string[];
+      staircase: {
+        failures: number;
+        within: number;
+      }[];
     };
     CampaignSummary: {
       /** Format: uuid */
@@ -2544,6 +2568,12 @@ export type components = {
       /** Format: uuid */
       deviceId: string;
       deployments: components['schemas']['DeploymentWhy'][];
+    };
+    DraftRehearsalRequest: {
+      seed?: number;
+      /** @default 200 */
+      runs?: number;
+      draft: components['schemas']['CampaignDraft'];
     };
     EnrolRequest: {
       token: string;
@@ -3236,8 +3266,7 @@ export type components = {
     };
     Rehearsal: {
       campaign: {
-        /** Format: uuid */
-        id: string;
+        id: string | null;
         name: string;
       };
       atMs: number;
@@ -6262,6 +6291,7 @@ export interface operations {
         after?: string;
         model?: components['schemas']['ModelName'];
         version?: string;
+        sha256?: string;
       };
       header?: never;
       path?: never;
@@ -6512,6 +6542,7 @@ export interface operations {
           | 'aborting'
           | 'aborted'
           | 'completed';
+        name?: string;
         limit?: number;
         after?: string;
       };
@@ -7382,6 +7413,47 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Deployment'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Rehearsal.rehearseDraft': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DraftRehearsalRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Rehearsal'];
         };
       };
       /** @description What went wrong. */

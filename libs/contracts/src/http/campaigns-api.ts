@@ -255,6 +255,8 @@ export const CampaignPreview = z.object({
   steps: z.array(z.object({ version: z.string(), through: z.array(z.string()), count: z.int() })),
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
+  /** The brake rings when so many failures lie within so many first tried; by the policy alone. */
+  staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
 });
 export type CampaignPreview = z.infer<typeof CampaignPreview>;
 
@@ -289,6 +291,8 @@ export type CampaignPage = z.infer<typeof CampaignPage>;
 
 export const CampaignQuery = z.object({
   state: z.enum(CAMPAIGN_STATES).optional(),
+  /** Exactly this name: at most one. */
+  name: z.string().max(63).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   after: z.string().max(200).optional(),
 });

@@ -190,10 +190,10 @@ export class CampaignReader {
     const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
     const rows = await queryRows<SummaryRow>(
       this.source.manager,
-      `${SUMMARY} where c.org_id = $1 and ($2::text is null or c.state = $2)
+      `${SUMMARY} where c.org_id = $1 and ($2::text is null or c.state = $2) and ($6::text is null or c.name = $6)
          and ($3::timestamptz is null or (c.created_at, c.id) < ($3::timestamptz, $4::uuid))
        order by c.created_at desc, c.id desc limit $5`,
-      [orgId, query.state ?? null, after?.[0] ?? null, after?.[1] ?? null, query.limit + 1],
+      [orgId, query.state ?? null, after?.[0] ?? null, after?.[1] ?? null, query.limit + 1, query.name ?? null],
     );
     const nowMs = rows.length === 0 ? 0 : await nowOf(this.source.manager);
     const suspects = new Map<string, number>();
