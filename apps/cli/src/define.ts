@@ -21,7 +21,7 @@ export type Completes = 'campaign' | 'file' | 'gateway' | 'none';
 const completes = new WeakMap<Command, Completes>();
 export const completesOf = (command: Command): Completes => completes.get(command) ?? 'none';
 
-const EVERYWHERE = 'Everywhere:';
+export const EVERYWHERE = 'Everywhere:';
 const CHANGES = 'Changes:';
 const LISTS = 'Lists:';
 

@@ -2018,6 +2018,9 @@ export type components = {
     ApiTokens: {
       items: components['schemas']['ApiToken'][];
     };
+    Approve: {
+      reason?: string;
+    };
     Artifact: {
       /** Format: uuid */
       id: string;
@@ -3589,6 +3592,9 @@ export type components = {
       gate?: components['schemas']['GateInput'];
       /** @default 604800000 */
       deadlineMs?: number;
+    };
+    StartCampaign: {
+      reason?: string;
     };
     StateCounts: {
       [key: string]: number;
@@ -6756,7 +6762,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['StartCampaign'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -6795,7 +6805,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -6921,7 +6935,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {

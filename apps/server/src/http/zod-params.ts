@@ -87,6 +87,15 @@ export function ZodBody(schema: z.ZodType): ParameterDecorator {
   };
 }
 
+/** As {@link ZodBody}, for a body of which nothing must be given, and which may be left out. */
+export function ZodOptionalBody(schema: z.ZodObject): ParameterDecorator {
+  return (target, key, index) => {
+    hideClass(target, key, index);
+    Body(new ZodPipe(schema.prefault({}), 'body'))(target, key, index);
+    decorateMethod(ApiBody({ schema: openApiSchema(schema, 'input'), required: false }), target, key);
+  };
+}
+
 /** The whole query, parsed: `@ZodQuery(PageQuery) query: PageQuery`. Numbers in schemas must coerce. */
 export function ZodQuery(schema: z.ZodObject): ParameterDecorator {
   return (target, key, index) => {
