@@ -42,10 +42,11 @@ export class Cli {
   constructor(
     readonly around: Surroundings,
     flags: CommonFlags,
+    options: { readonly newContext?: boolean } = {},
   ) {
     const { env } = around;
     this.store = new ConfigStore(configFolder(env));
-    this.settings = resolveSettings(flags, env, this.store);
+    this.settings = resolveSettings(flags, env, this.store, options.newContext);
     this.keys = new PendingKeys(this.store.folder, around.now);
     this.out = new Output({
       stdout: around.stdout,

@@ -73,7 +73,7 @@ export function look<Options extends object = object>(
   command.action(async (...given: unknown[]) => {
     const options = command.opts<Options & CommonFlags>();
     const args = given.slice(0, -2).flat().filter((arg): arg is string => typeof arg === 'string');
-    const cli = new Cli(running.around, options);
+    const cli = new Cli(running.around, options, { newContext: command.name() === 'login' });
     running.begin(cli);
     const status = await run(cli, args, options, command);
     await cli.out.finish();

@@ -11,9 +11,10 @@ export const canAsk = (cli: Cli): boolean =>
 /** @param hidden what is typed is not shown. @throws CliError at Ctrl-C and at the end of the input. */
 export function ask(cli: Cli, question: string, hidden = false): Promise<string> {
   const { stdin, stderr } = cli.around;
-  stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output: hidden ? silent : stderr, terminal: stdin.isTTY === true });
+  // Only now: what is typed before the terminal is told to be silent would be shown.
+  stderr.write(question);
   return new Promise((resolve, reject) => {
     const stop = () => reject(new CliError('interrupted', EXIT.interrupted, 'Nothing was done.'));
     let answered = false;

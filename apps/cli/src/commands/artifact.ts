@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { uploadArtifact, type components, type Uploaded } from '@drydock/api-client';
-import { describeArtifact, descriptionLines } from '@drydock/dfu-core';
 import type { Command } from 'commander';
 import type { Api } from '../api/connect.js';
 import { findArtifact } from '../api/find.js';
@@ -13,10 +12,12 @@ import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { cleanDeep } from '../output/clean.js';
 import { bytes } from '../output/format.js';
-import { openByteBar } from '../output/progress.js';
 import { requireName, type ChangeFlags } from '../prompt.js';
 
 type Artifact = components['schemas']['Artifact'];
+
+/** The readers of every format: loaded where a file is read, so that other commands begin at once. */
+const core = () => import('@drydock/dfu-core');
 
 /** No artifact of any format is larger. */
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -58,7 +59,8 @@ export function addArtifact(program: Command, running: Running): void {
 
   look(artifact, running, 'show <sha>', 'show a stored artifact', async (cli, [sha = '']) => {
     const found = await findArtifact(await cli.api(), sha);
-    cli.out.answer(found, () => artifactLines(cli, found));
+    const lines = await artifactLines(cli, found);
+    cli.out.answer(found, () => lines);
   });
 
   change<ChangeFlags>(artifact, running, 'rm <sha>', 'remove a stored artifact that nothing names', async (cli, [sha = ''], flags) => {
@@ -90,11 +92,12 @@ const COLUMNS = (cli: Cli) =>
   ] as const;
 
 async function push(cli: Cli, files: string[], flags: PushFlags & ChangeFlags): Promise<void> {
+  // A broken file is found here, before anything is sent.
+  const { describeArtifact } = await core();
+  const described = [];
+  for (const path of files) described.push({ path, found: describeArtifact(await readFirmware(path)) });
   const api = await cli.api();
-  for (const path of files) {
-    const file = await readFirmware(path);
-    // A broken file is found here, before anything is sent.
-    const found = describeArtifact(file);
+  for (const { path, found } of described) {
     if (flags.dryRun === true) {
       cli.out.answer({ dryRun: true, file: path, sha256: found.sha256, format: found.format }, () => [
         `Would upload ${path} (${bytes(found.sizeBytes)}, ${found.format}, sha256 ${found.sha256.slice(0, 12)}) for ${flags.model}.`,
@@ -102,9 +105,10 @@ async function push(cli: Cli, files: string[], flags: PushFlags & ChangeFlags): 
       continue;
     }
     const { artifact, isNew } = await pushFile(cli, api, path, flags);
+    const lines = await artifactLines(cli, artifact);
     cli.out.answer({ isNew, artifact }, () => [
       `${isNew ? 'Stored' : 'Was stored already'}: ${artifact.model} ${artifact.version}, sha256:${artifact.sha256.slice(0, 12)}`,
-      ...artifactLines(cli, artifact),
+      ...lines,
     ]);
   }
 }
@@ -112,6 +116,7 @@ async function push(cli: Cli, files: string[], flags: PushFlags & ChangeFlags): 
 /** Streams one file; shows how much of it has left. */
 export async function pushFile(cli: Cli, api: Api, path: string, flags: PushFlags): Promise<Uploaded> {
   const { size } = await stat(path);
+  const { openByteBar } = await import('../output/progress.js');
   const bar = openByteBar(cli, `Uploading ${basename(path)}`, size);
   try {
     const uploaded = await uploadArtifact({
@@ -151,14 +156,17 @@ async function inspect(cli: Cli, [what = '']: string[]): Promise<void> {
   );
   if (!isFile && /^(?:sha256:)?[0-9a-f]{6,64}$/i.test(what)) {
     const found = await findArtifact(await cli.api(), what);
-    cli.out.answer(found, () => artifactLines(cli, found));
+    const lines = await artifactLines(cli, found);
+    cli.out.answer(found, () => lines);
     return;
   }
+  const { describeArtifact, descriptionLines } = await core();
   const found = describeArtifact(await readFirmware(what));
   cli.out.answer({ file: what, ...found }, () => descriptionLines(cleanDeep(found)));
 }
 
-function artifactLines(cli: Cli, found: Artifact): string[] {
+async function artifactLines(cli: Cli, found: Artifact): Promise<string[]> {
+  const { descriptionLines } = await core();
   const { description } = found;
   const described = descriptionLines({
     ...description,

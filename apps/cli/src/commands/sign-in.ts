@@ -79,7 +79,10 @@ async function chosenContext(cli: Cli, flags: LoginFlags): Promise<{ context: Co
   if (server === undefined) {
     throw new CliError('usage.server', EXIT.usage, 'Which server?', { fix: 'drydock login --server URL' });
   }
-  const name = flags.context ?? cli.settings.contextName ?? new URL(server).hostname.replace(/[^A-Za-z0-9._-]/g, '');
+  const { current, contexts } = cli.store.config();
+  // The context that has this server already, else one that is called after it.
+  const same = [current, ...Object.keys(contexts)].find((one) => one !== undefined && contexts[one]?.server === server);
+  const name = flags.context ?? same ?? new URL(server).hostname.replace(/[^A-Za-z0-9._-]/g, '');
   if (!ContextName.safeParse(name).success) {
     throw new CliError('usage.context', EXIT.usage, `${name} is no name of a context.`, {
       fix: 'use letters, digits, dots, hyphens: drydock login --context NAME',

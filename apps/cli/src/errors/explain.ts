@@ -1,6 +1,6 @@
 /** Turns whatever went wrong into what, fix, code, request and exit status. */
 import { ApiForeignAnswerError, ApiProblemError, ApiUnreachableError } from '@drydock/api-client';
-import { DrydockError } from '@drydock/dfu-core';
+import { isErrorCode } from '@drydock/contracts';
 import { CommanderError } from 'commander';
 import { EXIT, type ExitStatus } from '../exit-codes.js';
 import { CliError } from './cli-error.js';
@@ -16,7 +16,11 @@ export function explain(error: unknown): CliError {
     });
   }
   if (error instanceof CommanderError) return ofUsage(error);
-  if (error instanceof DrydockError) return new CliError(error.code, EXIT.refused, error.message, { cause: error });
+  // An error of the core, which is loaded only where a file is read.
+  const { code } = error as { code?: unknown };
+  if (error instanceof Error && typeof code === 'string' && isErrorCode(code)) {
+    return new CliError(code, EXIT.refused, error.message, { cause: error });
+  }
   return new CliError('internal.unexpected', EXIT.unexpected, error instanceof Error ? error.message : String(error), {
     fix: 'run it again with --debug, and report what it says',
     cause: error,

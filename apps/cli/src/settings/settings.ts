@@ -32,16 +32,20 @@ export interface Settings {
 
 const isYes = (value: string | undefined): boolean => value !== undefined && value !== '' && value !== '0' && value !== 'false';
 
-/** @throws CliError for a context that is not there, or a value that cannot be. */
+/**
+ * @param mayBeNew a context that is not there yet is about to be made.
+ * @throws CliError for a context that is not there, or a value that cannot be.
+ */
 export function resolveSettings(
   flags: CommonFlags,
   env: Readonly<Record<string, string | undefined>>,
   store: ConfigStore,
+  mayBeNew = false,
 ): Settings {
   const config = store.config();
   const named = flags.context ?? env['DRYDOCK_CONTEXT'] ?? config.current;
   const context = named === undefined ? undefined : config.contexts[named];
-  if ((flags.context ?? env['DRYDOCK_CONTEXT']) !== undefined && context === undefined) {
+  if ((flags.context ?? env['DRYDOCK_CONTEXT']) !== undefined && context === undefined && !mayBeNew) {
     const nearest = nearestOf(named!, Object.keys(config.contexts));
     throw new CliError('settings.context', EXIT.usage, `There is no context ${named!}.`, {
       fix: nearest === undefined ? 'drydock login --server URL --context NAME' : `did you mean ${nearest}?`,
