@@ -64,7 +64,9 @@ export class Cli {
   /** @throws CliError where no server is named. */
   requireContext(): Context {
     if (this.settings.context) return this.settings.context;
-    throw new CliError('sign-in.needed', EXIT.signIn, 'No server is known here.', { fix: 'drydock login --server URL' });
+    throw new CliError('sign-in.needed', EXIT.signIn, 'No server is known here.', {
+      fix: 'drydock login --server URL',
+    });
   }
 
   /**

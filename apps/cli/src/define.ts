@@ -42,7 +42,11 @@ export function countFlag(text: string): number {
   return Number(text);
 }
 
-export const listFlag = (text: string): string[] => text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+export const listFlag = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 
 function common(command: Command): Command {
   const options = [
@@ -68,11 +72,16 @@ export function look<Options extends object = object>(
   run: Run<Options>,
   completing: Completes = 'none',
 ): Command {
-  const command = common(parent.command(usage).description(summary)).helpOption('-h, --help', 'show this').allowExcessArguments(false);
+  const command = common(parent.command(usage).description(summary))
+    .helpOption('-h, --help', 'show this')
+    .allowExcessArguments(false);
   completes.set(command, completing);
   command.action(async (...given: unknown[]) => {
     const options = command.opts<Options & CommonFlags>();
-    const args = given.slice(0, -2).flat().filter((arg): arg is string => typeof arg === 'string');
+    const args = given
+      .slice(0, -2)
+      .flat()
+      .filter((arg): arg is string => typeof arg === 'string');
     const cli = new Cli(running.around, options, { newContext: command.name() === 'login' });
     running.begin(cli);
     const status = await run(cli, args, options, command);
@@ -117,7 +126,10 @@ export async function answerList<T extends object>(
   cli: Cli,
   flags: ListFlags,
   columns: readonly Column<T>[],
-  fetchPage: (query: { limit: number; after?: string }) => Promise<{ readonly items: readonly T[]; readonly next?: string }>,
+  fetchPage: (query: {
+    limit: number;
+    after?: string;
+  }) => Promise<{ readonly items: readonly T[]; readonly next?: string }>,
   pageSize = 200,
 ): Promise<void> {
   let more = false;

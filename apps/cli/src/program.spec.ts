@@ -31,7 +31,9 @@ describe('the manual', () => {
   it('names every command and every exit code', () => {
     for (const { words } of commandsOf(program())) expect(MANUAL).toContain(`\`${words}\``);
     for (const [code, sentence] of EXIT_SENTENCES) {
-      const words = sentence.replace('watch --exit-status', '`watch --exit-status`').replace('--timeout', '`--timeout`');
+      const words = sentence
+        .replace('watch --exit-status', '`watch --exit-status`')
+        .replace('--timeout', '`--timeout`');
       expect(MANUAL).toMatch(new RegExp(`\\| ${code} +\\| ${words.replace(/[`.*+?^${}()|[\]\\]/g, '\\$&')} +\\|`));
     }
   });
@@ -41,7 +43,19 @@ describe('every command', () => {
   it('takes the common flags, and no secret', () => {
     for (const { words, command } of commandsOf(program())) {
       const flags = command.options.map((option) => option.long);
-      expect([words, flags]).toEqual([words, expect.arrayContaining(['--json', '--context', '--server', '--timeout', '--no-input', '--no-color', '--quiet', '--debug'])]);
+      expect([words, flags]).toEqual([
+        words,
+        expect.arrayContaining([
+          '--json',
+          '--context',
+          '--server',
+          '--timeout',
+          '--no-input',
+          '--no-color',
+          '--quiet',
+          '--debug',
+        ]),
+      ]);
       expect(flags.filter((flag) => /^--(?:token|password|secret)$/.test(flag ?? ''))).toEqual([]);
     }
   });
@@ -70,13 +84,20 @@ describe('every command', () => {
     ];
     for (const [words, code, fix] of cases) {
       const told = await home.run([...words, '--json']);
-      expect([told.status, told.stdout, JSON.parse(told.stderr)]).toEqual([2, '', { schema: 'drydock.cli/v1', error: expect.objectContaining({ code, fix, exit: 2 }) }]);
+      expect([told.status, told.stdout, JSON.parse(told.stderr)]).toEqual([
+        2,
+        '',
+        { schema: 'drydock.cli/v1', error: expect.objectContaining({ code, fix, exit: 2 }) },
+      ]);
     }
   });
 
   it('without a server says how to get one', async () => {
     const told = await home.run(['campaign', 'ls']);
-    expect([told.status, told.stderr]).toEqual([4, 'Error: No server is known here.\nFix:   drydock login --server URL\nCode:  sign-in.needed   Exit: 4\n']);
+    expect([told.status, told.stderr]).toEqual([
+      4,
+      'Error: No server is known here.\nFix:   drydock login --server URL\nCode:  sign-in.needed   Exit: 4\n',
+    ]);
   });
 });
 
@@ -103,7 +124,9 @@ describe('completion', () => {
       expect([told.status, told.stdout]).toEqual([0, expect.stringContaining('drydock __complete')]);
     }
     expect((await home.run(['completion', 'tcsh'])).status).toBe(2);
-    expect((await home.run(['__complete', '--', 'campaign', 'pa'])).stdout).toBe('pause\tstart nothing more; says how many may still start, and until when\n');
+    expect((await home.run(['__complete', '--', 'campaign', 'pa'])).stdout).toBe(
+      'pause\tstart nothing more; says how many may still start, and until when\n',
+    );
   });
 
   it('works in bash', () => {
@@ -118,7 +141,11 @@ COMP_WORDS=(drydock campaign p); COMP_CWORD=2; _drydock; printf '%s,' "\${COMPRE
 describe('artifact inspect', () => {
   it('needs no server, and says what is wrong with a file', async () => {
     const told = await home.run(['artifact', 'inspect', new URL('../package.json', import.meta.url).pathname]);
-    expect([told.status, told.stdout, told.stderr]).toEqual([3, '', expect.stringContaining('artifact.unknown-format')]);
+    expect([told.status, told.stdout, told.stderr]).toEqual([
+      3,
+      '',
+      expect.stringContaining('artifact.unknown-format'),
+    ]);
     const none = await home.run(['artifact', 'inspect', '/nowhere.zip']);
     expect([none.status, none.stderr]).toEqual([3, expect.stringContaining('file.unreadable')]);
   });

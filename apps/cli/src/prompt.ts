@@ -50,7 +50,13 @@ export interface ChangeFlags {
 }
 
 /** What nobody takes back wants the name typed. @throws CliError `usage.confirm` */
-export async function requireName(cli: Cli, flags: ChangeFlags, name: string, effect: string, command: string): Promise<void> {
+export async function requireName(
+  cli: Cli,
+  flags: ChangeFlags,
+  name: string,
+  effect: string,
+  command: string,
+): Promise<void> {
   if (flags.confirm === name) return;
   if (flags.confirm === undefined && canAsk(cli)) {
     cli.around.stderr.write(`${effect}\n`);

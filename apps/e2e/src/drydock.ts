@@ -27,13 +27,24 @@ export class Drydock {
 
   get env(): Record<string, string> {
     const inherited = Object.entries(process.env).filter(
-      ([name, value]) => value !== undefined && !/^(?:DRYDOCK_|NODE_OPTIONS$|XDG_|NO_COLOR$|FORCE_COLOR$|.*_proxy$|.*_PROXY$)/.test(name),
+      ([name, value]) =>
+        value !== undefined &&
+        !/^(?:DRYDOCK_|NODE_OPTIONS$|XDG_|NO_COLOR$|FORCE_COLOR$|.*_proxy$|.*_PROXY$)/.test(name),
     ) as [string, string][];
-    return { ...Object.fromEntries(inherited), HOME: this.home, XDG_CONFIG_HOME: join(this.home, 'config'), TZ: 'UTC', ...this.more };
+    return {
+      ...Object.fromEntries(inherited),
+      HOME: this.home,
+      XDG_CONFIG_HOME: join(this.home, 'config'),
+      TZ: 'UTC',
+      ...this.more,
+    };
   }
 
   /** Through pipes, as in a script. */
-  run(words: readonly string[], options: { input?: string; cwd?: string; signal?: AbortSignal; env?: Record<string, string> } = {}): Promise<Told> {
+  run(
+    words: readonly string[],
+    options: { input?: string; cwd?: string; signal?: AbortSignal; env?: Record<string, string> } = {},
+  ): Promise<Told> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [BIN, ...words], {
         env: { ...this.env, ...options.env },
@@ -66,9 +77,17 @@ export class Drydock {
   }
 
   /** In a pseudo-terminal. @param talk what is typed once a text is on the screen, one after the other. */
-  terminal(words: readonly string[], talk: readonly (readonly [RegExp, string])[] = []): Promise<{ status: number; screen: string }> {
+  terminal(
+    words: readonly string[],
+    talk: readonly (readonly [RegExp, string])[] = [],
+  ): Promise<{ status: number; screen: string }> {
     return new Promise((resolve) => {
-      const child = pty.spawn(process.execPath, [BIN, ...words], { cols: 100, rows: 30, cwd: this.home, env: { ...this.env, TERM: 'xterm' } });
+      const child = pty.spawn(process.execPath, [BIN, ...words], {
+        cols: 100,
+        rows: 30,
+        cwd: this.home,
+        env: { ...this.env, TERM: 'xterm' },
+      });
       const end = () => child.kill('SIGKILL');
       const timer = setTimeout(end, END_WITHIN_MS);
       this.#running.add(end);

@@ -109,5 +109,4 @@ async function send(options: UploadOptions): Promise<Response> {
 }
 
 /** As browsers write it (HTML Living Standard, multipart form data): line ends and quotes escaped. */
-const headerText = (name: string): string =>
-  name.replace(/\r/g, '%0D').replace(/\n/g, '%0A').replace(/"/g, '%22');
+const headerText = (name: string): string => name.replace(/\r/g, '%0D').replace(/\n/g, '%0A').replace(/"/g, '%22');

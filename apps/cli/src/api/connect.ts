@@ -39,7 +39,9 @@ export function connect({ baseUrl, token, timeoutMs, out, keys }: ConnectOptions
       const request = input as Request;
       try {
         const response = await fetch(input, init);
-        out.debug(`${request.method} ${request.url}: ${response.status} in ${Math.round(performance.now() - startedAt)} ms`);
+        out.debug(
+          `${request.method} ${request.url}: ${response.status} in ${Math.round(performance.now() - startedAt)} ms`,
+        );
         mayHaveArrived = true;
         return response;
       } catch (error) {
@@ -51,7 +53,9 @@ export function connect({ baseUrl, token, timeoutMs, out, keys }: ConnectOptions
     onWait: ({ waitMs, status }) => {
       waitedMs += waitMs;
       if (waitedMs < FIRST_SAID_MS) return;
-      out.say(`The server ${status === undefined ? 'does not answer' : 'is busy'}; trying again in ${lengthOfTime(waitMs)}.`);
+      out.say(
+        `The server ${status === undefined ? 'does not answer' : 'is busy'}; trying again in ${lengthOfTime(waitMs)}.`,
+      );
     },
   });
   client.use({

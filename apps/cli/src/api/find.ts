@@ -46,7 +46,9 @@ export async function findArtifact(api: Api, text: string) {
       fix: 'write at least 6 of its digits: drydock artifact ls',
     });
   }
-  const { items } = await api.ask(api.client.GET('/api/v1/artifacts', { params: { query: { sha256: digits, limit: 3 } } }));
+  const { items } = await api.ask(
+    api.client.GET('/api/v1/artifacts', { params: { query: { sha256: digits, limit: 3 } } }),
+  );
   if (items.length > 1) {
     throw new CliError('artifact.ambiguous', EXIT.refused, `Several artifacts begin with ${digits}.`, {
       fix: 'write more digits: drydock artifact ls',
@@ -93,14 +95,20 @@ export async function findGateway(api: Api, text: string) {
 export async function findSite(api: Api, text: string): Promise<{ readonly id: string; readonly name: string }> {
   const names: string[] = [];
   const sites = itemsOf((after) =>
-    api.ask(api.client.GET('/api/v1/sites', { params: { query: { limit: 500, ...(after !== undefined && { after }) } } })),
+    api.ask(
+      api.client.GET('/api/v1/sites', { params: { query: { limit: 500, ...(after !== undefined && { after }) } } }),
+    ),
   );
   for await (const site of sites) {
     if (site.id === text || site.name === text) return site;
     names.push(site.name);
   }
   const nearest = nearestOf(text, names);
-  throw missing('site', text, nearest === undefined ? `drydock gateway enrol --site ${text} --new-site` : `did you mean ${nearest}?`);
+  throw missing(
+    'site',
+    text,
+    nearest === undefined ? `drydock gateway enrol --site ${text} --new-site` : `did you mean ${nearest}?`,
+  );
 }
 
 /** By CVE number or id. */
@@ -109,7 +117,9 @@ export async function findAdvisory(api: Api, text: string) {
   const cves: string[] = [];
   const advisories = itemsOf((after) =>
     api.ask(
-      api.client.GET('/api/v1/advisories', { params: { query: { limit: 500, ...(after !== undefined && { after }) } } }),
+      api.client.GET('/api/v1/advisories', {
+        params: { query: { limit: 500, ...(after !== undefined && { after }) } },
+      }),
     ),
   );
   for await (const advisory of advisories) {

@@ -25,7 +25,9 @@ export class PendingKeys {
 
   /** @param fresh used unless the same request was left without an answer. */
   begin(request: { readonly token: string; readonly url: string; readonly body: string }, fresh: string): string {
-    const id = createHash('sha256').update(JSON.stringify([request.token, request.url, request.body])).digest('hex');
+    const id = createHash('sha256')
+      .update(JSON.stringify([request.token, request.url, request.body]))
+      .digest('hex');
     const key = this.#read()[id]?.key ?? fresh;
     this.#open.set(id, key);
     return key;
@@ -56,7 +58,9 @@ export class PendingKeys {
     try {
       const found = Kept.safeParse(JSON.parse(readPrivate(this.#path) ?? '{}'));
       if (!found.success) return {};
-      return Object.fromEntries(Object.entries(found.data).filter(([, { at }]) => at > this.now() - KEPT_MS && at <= this.now()));
+      return Object.fromEntries(
+        Object.entries(found.data).filter(([, { at }]) => at > this.now() - KEPT_MS && at <= this.now()),
+      );
     } catch {
       return {};
     }

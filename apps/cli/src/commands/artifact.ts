@@ -33,26 +33,48 @@ export interface PushFlags {
 export function addArtifact(program: Command, running: Running): void {
   const artifact = program.command('artifact').description('firmware files');
 
-  change<PushFlags & ChangeFlags>(artifact, running, 'push <files...>', 'upload firmware, and say what the server read', push, 'file')
+  change<PushFlags & ChangeFlags>(
+    artifact,
+    running,
+    'push <files...>',
+    'upload firmware, and say what the server read',
+    push,
+    'file',
+  )
     .requiredOption('--model <name>', 'the model that it is for')
     .option('--version <version>', 'where the file does not tell')
     .option('--running-version <version>', 'what the application calls itself when it runs')
     .option('--follows <a,b>', 'running versions from which the update may be made', listFlag);
 
-  look(artifact, running, 'inspect <file-or-sha>', 'tell what a file is (without any server), or a stored artifact', inspect, 'file');
+  look(
+    artifact,
+    running,
+    'inspect <file-or-sha>',
+    'tell what a file is (without any server), or a stored artifact',
+    inspect,
+    'file',
+  );
 
   listed(
-    look<ListFlags & { model?: string; version?: string }>(artifact, running, 'ls', 'list what is stored, newest first', async (cli, _args, flags) => {
-      const api = await cli.api();
-      const { model, version } = flags;
-      await answerList(cli, flags, COLUMNS(cli), (page) =>
-        api.ask(
-          api.client.GET('/api/v1/artifacts', {
-            params: { query: { ...page, ...(model !== undefined && { model }), ...(version !== undefined && { version }) } },
-          }),
-        ),
-      );
-    })
+    look<ListFlags & { model?: string; version?: string }>(
+      artifact,
+      running,
+      'ls',
+      'list what is stored, newest first',
+      async (cli, _args, flags) => {
+        const api = await cli.api();
+        const { model, version } = flags;
+        await answerList(cli, flags, COLUMNS(cli), (page) =>
+          api.ask(
+            api.client.GET('/api/v1/artifacts', {
+              params: {
+                query: { ...page, ...(model !== undefined && { model }), ...(version !== undefined && { version }) },
+              },
+            }),
+          ),
+        );
+      },
+    )
       .option('--model <name>', 'of this model')
       .option('--version <version>', 'of this version'),
   );
@@ -63,19 +85,25 @@ export function addArtifact(program: Command, running: Running): void {
     cli.out.answer(found, () => lines);
   });
 
-  change<ChangeFlags>(artifact, running, 'rm <sha>', 'remove a stored artifact that nothing names', async (cli, [sha = ''], flags) => {
-    const api = await cli.api();
-    const found = await findArtifact(api, sha);
-    const short = found.sha256.slice(0, 12);
-    const what = `${found.model} ${found.version} (${found.fileName}, sha256 ${short})`;
-    if (flags.dryRun === true) {
-      cli.out.answer({ dryRun: true, sha256: found.sha256 }, () => [`Would remove ${what}.`]);
-      return;
-    }
-    await requireName(cli, flags, short, `This removes ${what} for ever.`, `drydock artifact rm ${short}`);
-    await api.ask(api.client.DELETE('/api/v1/artifacts/{sha256}', { params: { path: { sha256: found.sha256 } } }));
-    cli.out.answer({ removed: found.sha256 }, () => [`Removed ${what}.`]);
-  });
+  change<ChangeFlags>(
+    artifact,
+    running,
+    'rm <sha>',
+    'remove a stored artifact that nothing names',
+    async (cli, [sha = ''], flags) => {
+      const api = await cli.api();
+      const found = await findArtifact(api, sha);
+      const short = found.sha256.slice(0, 12);
+      const what = `${found.model} ${found.version} (${found.fileName}, sha256 ${short})`;
+      if (flags.dryRun === true) {
+        cli.out.answer({ dryRun: true, sha256: found.sha256 }, () => [`Would remove ${what}.`]);
+        return;
+      }
+      await requireName(cli, flags, short, `This removes ${what} for ever.`, `drydock artifact rm ${short}`);
+      await api.ask(api.client.DELETE('/api/v1/artifacts/{sha256}', { params: { path: { sha256: found.sha256 } } }));
+      cli.out.answer({ removed: found.sha256 }, () => [`Removed ${what}.`]);
+    },
+  );
 }
 
 const COLUMNS = (cli: Cli) =>
@@ -145,7 +173,9 @@ export async function readFirmware(path: string): Promise<Uint8Array> {
     if (size > MOST_BYTES) throw new Error(`it has ${size} bytes; at most ${MOST_BYTES} are read`);
     return new Uint8Array(await readFile(path));
   } catch (error) {
-    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}.`, { cause: error });
+    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -175,7 +205,11 @@ async function artifactLines(cli: Cli, found: Artifact): Promise<string[]> {
     signatures: [],
     images: description.images as Parameters<typeof descriptionLines>[0]['images'],
   }).filter((line) => !line.startsWith('signed'));
-  const signed = { verified: 'by a release key of the model ✓', present: 'by a key that the server does not keep', none: 'no' };
+  const signed = {
+    verified: 'by a release key of the model ✓',
+    present: 'by a key that the server does not keep',
+    none: 'no',
+  };
   return [
     `model       ${found.model}`,
     `version     ${found.version}${found.runningVersion === null ? '' : ` (runs as ${found.runningVersion})`}`,

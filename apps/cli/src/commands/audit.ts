@@ -56,7 +56,12 @@ function momentOf(text: string): string {
 async function audit(cli: Cli, _args: string[], flags: AuditFlags): Promise<void> {
   const api = await cli.api();
   const targetId = await targetOf(api, flags);
-  const from = flags.from === undefined ? (flags.last === undefined ? undefined : new Date(cli.around.now() - flags.last).toISOString()) : momentOf(flags.from);
+  const from =
+    flags.from === undefined
+      ? flags.last === undefined
+        ? undefined
+        : new Date(cli.around.now() - flags.last).toISOString()
+      : momentOf(flags.from);
   await answerList(
     cli,
     flags,
@@ -104,7 +109,11 @@ async function approvals(cli: Cli, _args: string[], flags: ListFlags): Promise<v
   const rows: Waiting[] = [];
   for (const state of ['awaiting-approval', 'running'] as const) {
     const campaigns = itemsOf((after) =>
-      api.ask(api.client.GET('/api/v1/campaigns', { params: { query: { state, limit: 200, ...(after !== undefined && { after }) } } })),
+      api.ask(
+        api.client.GET('/api/v1/campaigns', {
+          params: { query: { state, limit: 200, ...(after !== undefined && { after }) } },
+        }),
+      ),
     );
     for await (const { id } of campaigns) {
       const campaign = await api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id } } }));

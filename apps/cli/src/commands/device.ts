@@ -37,21 +37,36 @@ export function addDevice(program: Command, running: Running): void {
     'a filter: see  drydock help filters',
   );
 
-  look(device, running, 'show <device>', 'show one device: id, name, serial number or address', async (cli, [text = '']) => {
-    const found = await findDevice(await cli.api(), text);
-    cli.out.answer(found, () => deviceLines(cli, found));
-  });
+  look(
+    device,
+    running,
+    'show <device>',
+    'show one device: id, name, serial number or address',
+    async (cli, [text = '']) => {
+      const found = await findDevice(await cli.api(), text);
+      cli.out.answer(found, () => deviceLines(cli, found));
+    },
+  );
 
-  look(device, running, 'why <device>', 'why it is not updated, for each campaign it is in', async (cli, [text = '']) => {
-    const api = await cli.api();
-    const found = await findDevice(api, text);
-    const answer = await api.ask(api.client.GET('/api/v1/devices/{id}/why', { params: { path: { id: found.id } } }));
-    cli.out.answer(answer, () =>
-      answer.deployments.length === 0
-        ? [`${found.name ?? found.identity.value} is in no campaign.`, `  runs ${found.runningVersion ?? 'an unknown version'}, heard ${cli.out.times.since(found.lastSeenAt)}`]
-        : answer.deployments.flatMap((one) => whyLines(cli, one)),
-    );
-  });
+  look(
+    device,
+    running,
+    'why <device>',
+    'why it is not updated, for each campaign it is in',
+    async (cli, [text = '']) => {
+      const api = await cli.api();
+      const found = await findDevice(api, text);
+      const answer = await api.ask(api.client.GET('/api/v1/devices/{id}/why', { params: { path: { id: found.id } } }));
+      cli.out.answer(answer, () =>
+        answer.deployments.length === 0
+          ? [
+              `${found.name ?? found.identity.value} is in no campaign.`,
+              `  runs ${found.runningVersion ?? 'an unknown version'}, heard ${cli.out.times.since(found.lastSeenAt)}`,
+            ]
+          : answer.deployments.flatMap((one) => whyLines(cli, one)),
+      );
+    },
+  );
 }
 
 async function list(cli: Cli, _args: string[], flags: DeviceListFlags): Promise<void> {
@@ -87,14 +102,21 @@ async function list(cli: Cli, _args: string[], flags: DeviceListFlags): Promise<
 
 async function countDevices(cli: Cli, where: string | undefined): Promise<void> {
   if (where === undefined) {
-    throw new CliError('usage.count', EXIT.usage, 'Count what?', { fix: "drydock device ls --count --where 'model==*'" });
+    throw new CliError('usage.count', EXIT.usage, 'Count what?', {
+      fix: "drydock device ls --count --where 'model==*'",
+    });
   }
   const api = await cli.api();
   const preview = await api.ask(api.client.POST('/api/v1/devices/filter-preview', { body: { filter: where } }));
   cli.out.answer(preview, () => [
     `${preview.exact ? '' : 'about '}${preview.count} devices: ${preview.sentence}`,
-    ...preview.strata.map((one) => `  ${String(one.count).padStart(8)}  ${one.model ?? 'unknown model'} ${one.version ?? 'unknown version'}`),
-    ...(preview.otherStrata.count > 0 ? [`  ${String(preview.otherStrata.count).padStart(8)}  in ${preview.otherStrata.strata} other groups`] : []),
+    ...preview.strata.map(
+      (one) =>
+        `  ${String(one.count).padStart(8)}  ${one.model ?? 'unknown model'} ${one.version ?? 'unknown version'}`,
+    ),
+    ...(preview.otherStrata.count > 0
+      ? [`  ${String(preview.otherStrata.count).padStart(8)}  in ${preview.otherStrata.strata} other groups`]
+      : []),
   ]);
 }
 
@@ -121,11 +143,17 @@ function deviceLines(cli: Cli, found: DeviceDetail): string[] {
   return [
     `${found.name ?? found.identity.value} · ${found.model ?? 'unknown model'}   heard ${times.since(found.lastSeenAt)}`,
     `runs        ${found.runningVersion ?? 'an unknown version'}${found.mode === 'bootloader' ? ' (in its bootloader)' : ''}`,
-    ...found.running.map((image) => `  image ${image.image}   ${image.version ?? '–'}${image.hash === undefined ? '' : ` ${image.hash.slice(0, 16)}`}${image.confirmed === false ? ', on trial' : ''}`),
+    ...found.running.map(
+      (image) =>
+        `  image ${image.image}   ${image.version ?? '–'}${image.hash === undefined ? '' : ` ${image.hash.slice(0, 16)}`}${image.confirmed === false ? ', on trial' : ''}`,
+    ),
     `identity    ${found.identity.kind} ${found.identity.value}`,
     `protocol    ${found.protocol ?? '–'}`,
     ...found.links.map((link) => `link        ${link.link}${link.rssiDbm === undefined ? '' : ` ${link.rssiDbm} dBm`}`),
-    ...found.seenBy.map((one) => `seen by     ${one.gateway}${one.rssiDbm === null ? '' : ` ${one.rssiDbm} dBm`}, ${times.since(one.lastSeenAt)}`),
+    ...found.seenBy.map(
+      (one) =>
+        `seen by     ${one.gateway}${one.rssiDbm === null ? '' : ` ${one.rssiDbm} dBm`}, ${times.since(one.lastSeenAt)}`,
+    ),
     ...(found.battery === null ? [] : [`battery     ${found.battery.percent} %, ${times.since(found.battery.at)}`]),
     ...(found.holdNote === null ? [] : [`hold        ${found.holdNote}`]),
     ...(found.needsRescue ? ['rescue      it has no running application'] : []),

@@ -27,7 +27,13 @@ interface ExposureFlags extends ListFlags {
 
 export function addExposure(program: Command, running: Running): void {
   listed(
-    look<ExposureFlags>(program, running, 'exposure [cve]', 'who runs an affected version now, by what was read from devices', exposure)
+    look<ExposureFlags>(
+      program,
+      running,
+      'exposure [cve]',
+      'who runs an affected version now, by what was read from devices',
+      exposure,
+    )
       .option('--devices', 'the devices, instead of counts')
       .addOption(new Option('--status <status>', 'with --devices').choices(['affected', 'unknown']).default('affected'))
       .option('--history', 'how it went over time'),
@@ -35,47 +41,75 @@ export function addExposure(program: Command, running: Running): void {
 
   const advisory = program.command('advisory').description('what is known to be unsafe');
   listed(
-    look<ListFlags & { state?: Advisory['state'] }>(advisory, running, 'ls', 'list advisories', async (cli, _args, flags) => {
-      const api = await cli.api();
-      const { state } = flags;
-      await answerList(
-        cli,
-        flags,
-        [
-          { key: 'cve', value: (row: Advisory) => row.cve },
-          { key: 'state', value: (row: Advisory) => row.state },
-          { key: 'severity', value: (row: Advisory) => row.severity },
-          { key: 'models', value: (row: Advisory) => row.models.map(({ model }) => model).join(' ') },
-          { key: 'title', value: (row: Advisory) => row.title },
-          { key: 'id', value: (row: Advisory) => row.id, hidden: true },
-        ],
-        (page) => api.ask(api.client.GET('/api/v1/advisories', { params: { query: { ...page, ...(state !== undefined && { state }) } } })),
-      );
-    }).addOption(new Option('--state <state>', 'in this state').choices(['open', 'closed'])),
+    look<ListFlags & { state?: Advisory['state'] }>(
+      advisory,
+      running,
+      'ls',
+      'list advisories',
+      async (cli, _args, flags) => {
+        const api = await cli.api();
+        const { state } = flags;
+        await answerList(
+          cli,
+          flags,
+          [
+            { key: 'cve', value: (row: Advisory) => row.cve },
+            { key: 'state', value: (row: Advisory) => row.state },
+            { key: 'severity', value: (row: Advisory) => row.severity },
+            { key: 'models', value: (row: Advisory) => row.models.map(({ model }) => model).join(' ') },
+            { key: 'title', value: (row: Advisory) => row.title },
+            { key: 'id', value: (row: Advisory) => row.id, hidden: true },
+          ],
+          (page) =>
+            api.ask(
+              api.client.GET('/api/v1/advisories', {
+                params: { query: { ...page, ...(state !== undefined && { state }) } },
+              }),
+            ),
+        );
+      },
+    ).addOption(new Option('--state <state>', 'in this state').choices(['open', 'closed'])),
   );
   look(advisory, running, 'show <cve>', 'show one advisory', async (cli, [cve = '']) => {
     const found = await findAdvisory(await cli.api(), cve);
     cli.out.answer(found, () => [
       `${found.cve}  ${found.title}   ${found.severity}, ${found.state}`,
-      ...found.models.map((one) => `  ${one.model}: ${[one.affected, ...one.affectedVersions].filter((part) => part !== null).join(', ') || 'nothing'}${one.unaffectedVersions.length > 0 ? `; not ${one.unaffectedVersions.join(', ')}` : ''}${one.fixedBy === null ? '' : `; mended by ${one.fixedBy}`}`),
+      ...found.models.map(
+        (one) =>
+          `  ${one.model}: ${[one.affected, ...one.affectedVersions].filter((part) => part !== null).join(', ') || 'nothing'}${one.unaffectedVersions.length > 0 ? `; not ${one.unaffectedVersions.join(', ')}` : ''}${one.fixedBy === null ? '' : `; mended by ${one.fixedBy}`}`,
+      ),
       ...(found.text === '' ? [] : ['', ...found.text.split('\n')]),
     ]);
   });
-  change<{ file: string } & ChangeFlags>(advisory, running, 'push', 'save an advisory from a file; the same file again changes nothing', push).requiredOption('-f, --file <file>', 'YAML or JSON: cve, title, text, severity, models; fixedBy takes sha256:…');
+  change<{ file: string } & ChangeFlags>(
+    advisory,
+    running,
+    'push',
+    'save an advisory from a file; the same file again changes nothing',
+    push,
+  ).requiredOption('-f, --file <file>', 'YAML or JSON: cve, title, text, severity, models; fixedBy takes sha256:…');
   for (const verb of ['close', 'reopen'] as const) {
-    change<ChangeFlags>(advisory, running, `${verb} <cve>`, verb === 'close' ? 'nobody needs to look at it any more' : 'open it again', async (cli, [cve = ''], flags) => {
-      const api = await cli.api();
-      const found = await findAdvisory(api, cve);
-      if (flags.dryRun === true) {
-        cli.out.answer({ dryRun: true, advisory: found.cve, would: verb }, () => [`Would ${verb} ${found.cve}.`]);
-        return;
-      }
-      const request = { params: { path: { id: found.id }, header: { 'If-Match': `"${found.revision}"` } } };
-      const after = await api.ask(
-        verb === 'close' ? api.client.POST('/api/v1/advisories/{id}/close', request) : api.client.POST('/api/v1/advisories/{id}/reopen', request),
-      );
-      cli.out.answer(after, () => [`${after.cve} is ${after.state}.`]);
-    });
+    change<ChangeFlags>(
+      advisory,
+      running,
+      `${verb} <cve>`,
+      verb === 'close' ? 'nobody needs to look at it any more' : 'open it again',
+      async (cli, [cve = ''], flags) => {
+        const api = await cli.api();
+        const found = await findAdvisory(api, cve);
+        if (flags.dryRun === true) {
+          cli.out.answer({ dryRun: true, advisory: found.cve, would: verb }, () => [`Would ${verb} ${found.cve}.`]);
+          return;
+        }
+        const request = { params: { path: { id: found.id }, header: { 'If-Match': `"${found.revision}"` } } };
+        const after = await api.ask(
+          verb === 'close'
+            ? api.client.POST('/api/v1/advisories/{id}/close', request)
+            : api.client.POST('/api/v1/advisories/{id}/reopen', request),
+        );
+        cli.out.answer(after, () => [`${after.cve} is ${after.state}.`]);
+      },
+    );
   }
 }
 
@@ -97,7 +131,12 @@ async function exposure(cli: Cli, [cve]: string[], flags: ExposureFlags): Promis
         { key: 'site', value: (row: ExposedDevice) => row.site, hidden: true },
         { key: 'id', value: (row: ExposedDevice) => row.device, hidden: true },
       ],
-      (page) => api.ask(api.client.GET('/api/v1/exposure/devices', { params: { query: { ...page, advisory, status: flags.status } } })),
+      (page) =>
+        api.ask(
+          api.client.GET('/api/v1/exposure/devices', {
+            params: { query: { ...page, advisory, status: flags.status } },
+          }),
+        ),
       500,
     );
     return;
@@ -129,9 +168,18 @@ function exposureLines(found: Exposure): string[] {
     `${advisory.cve}  ${advisory.title} (${advisory.severity})`,
     `Exposed: ${affected.devices} of ${total} (${shareOf(affected.devices, total)}). ${affected.devices - affected.silent} in reach, ${affected.silent} out of reach.`,
     ...(unknown.devices > 0 ? [`Version not known: ${unknown.devices}, ${unknown.silent} of them out of reach.`] : []),
-    ...(affected.devices === 0 && unknown.devices === 0 ? ['Those that have not been seen may return exposed: they are watched.'] : []),
-    ...found.versions.slice(0, 30).map((one) => `  ${String(one.devices).padStart(8)}  ${one.model} ${one.version ?? 'not known'}  ${one.status}`),
-    ...found.sites.slice(0, 20).map((one) => `  ${String(one.affected).padStart(8)}  at ${one.name}${one.unknown > 0 ? `, ${one.unknown} not known` : ''}`),
+    ...(affected.devices === 0 && unknown.devices === 0
+      ? ['Those that have not been seen may return exposed: they are watched.']
+      : []),
+    ...found.versions
+      .slice(0, 30)
+      .map((one) => `  ${String(one.devices).padStart(8)}  ${one.model} ${one.version ?? 'not known'}  ${one.status}`),
+    ...found.sites
+      .slice(0, 20)
+      .map(
+        (one) =>
+          `  ${String(one.affected).padStart(8)}  at ${one.name}${one.unknown > 0 ? `, ${one.unknown} not known` : ''}`,
+      ),
   ];
 }
 
@@ -139,7 +187,11 @@ function exposureLines(found: Exposure): string[] {
 async function overview(cli: Cli, api: Api, flags: ListFlags): Promise<void> {
   const rows: Exposure[] = [];
   const open = itemsOf((after) =>
-    api.ask(api.client.GET('/api/v1/advisories', { params: { query: { state: 'open', limit: 100, ...(after !== undefined && { after }) } } })),
+    api.ask(
+      api.client.GET('/api/v1/advisories', {
+        params: { query: { state: 'open', limit: 100, ...(after !== undefined && { after }) } },
+      }),
+    ),
   );
   for await (const { id } of open) {
     rows.push(await api.ask(api.client.GET('/api/v1/exposure', { params: { query: { advisory: id } } })));
@@ -174,8 +226,19 @@ async function push(cli: Cli, _args: string[], flags: { file: string } & ChangeF
     if (error instanceof CliError && error.exit === EXIT.notFound) return undefined;
     throw error;
   });
-  const told = present && { cve: present.cve, title: present.title, text: present.text, severity: present.severity, models: present.models };
-  const changed = present === undefined ? 'created' : JSON.stringify(order(told)) === JSON.stringify(order(body)) ? 'none' : 'changed';
+  const told = present && {
+    cve: present.cve,
+    title: present.title,
+    text: present.text,
+    severity: present.severity,
+    models: present.models,
+  };
+  const changed =
+    present === undefined
+      ? 'created'
+      : JSON.stringify(order(told)) === JSON.stringify(order(body))
+        ? 'none'
+        : 'changed';
   if (flags.dryRun === true || changed === 'none') {
     cli.out.answer({ ...(flags.dryRun === true && { dryRun: true }), advisory: wanted.cve, change: changed }, () => [
       changed === 'none' ? `${wanted.cve}: no change.` : `Would save ${wanted.cve} (${changed}).`,
@@ -184,7 +247,10 @@ async function push(cli: Cli, _args: string[], flags: { file: string } & ChangeF
   }
   const saved = await api.ask(
     present
-      ? api.client.PUT('/api/v1/advisories/{id}', { params: { path: { id: present.id }, header: { 'If-Match': `"${present.revision}"` } }, body })
+      ? api.client.PUT('/api/v1/advisories/{id}', {
+          params: { path: { id: present.id }, header: { 'If-Match': `"${present.revision}"` } },
+          body,
+        })
       : api.client.POST('/api/v1/advisories', { body }),
   );
   cli.out.answer({ advisory: saved.cve, change: changed, id: saved.id }, () => [
@@ -197,17 +263,25 @@ async function push(cli: Cli, _args: string[], flags: { file: string } & ChangeF
 function order(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(order);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, order(item)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, order(item)]),
+  );
 }
 
-type ReadAdvisory = Omit<AdvisoryDraft, 'models'> & { readonly models: (AdvisoryDraft['models'][number] & { fixedBySha?: string })[] };
+type ReadAdvisory = Omit<AdvisoryDraft, 'models'> & {
+  readonly models: (AdvisoryDraft['models'][number] & { fixedBySha?: string })[];
+};
 
 async function readAdvisory(path: string): Promise<ReadAdvisory> {
   let value: unknown;
   try {
     value = parse(await readFile(path, 'utf8'), { logLevel: 'error', maxAliasCount: 20 });
   } catch (error) {
-    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   // People name artifacts by their SHA-256; the API takes ids.
   const shas = new Map<number, string>();
@@ -230,6 +304,9 @@ async function readAdvisory(path: string): Promise<ReadAdvisory> {
   }
   return {
     ...found.data,
-    models: found.data.models.map((model, index) => ({ ...model, ...(shas.has(index) && { fixedBySha: shas.get(index)! }) })),
+    models: found.data.models.map((model, index) => ({
+      ...model,
+      ...(shas.has(index) && { fixedBySha: shas.get(index)! }),
+    })),
   };
 }

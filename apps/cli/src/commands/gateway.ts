@@ -44,13 +44,34 @@ export function addGateway(program: Command, running: Running): void {
     'gateways behind which a device matches',
   );
 
-  look(gateway, running, 'show <name>', 'show one gateway', async (cli, [name = '']) => {
-    const found = await findGateway(await cli.api(), name);
-    cli.out.answer(found, () => gatewayLines(cli, found));
-  }, 'gateway');
+  look(
+    gateway,
+    running,
+    'show <name>',
+    'show one gateway',
+    async (cli, [name = '']) => {
+      const found = await findGateway(await cli.api(), name);
+      cli.out.answer(found, () => gatewayLines(cli, found));
+    },
+    'gateway',
+  );
 
-  change<ChangeFlags>(gateway, running, 'quarantine <name>', 'start nothing there any more', async (cli, [name = ''], flags) => decide(cli, name, flags, 'quarantine'), 'gateway');
-  change<ChangeFlags>(gateway, running, 'release <name>', 'end its quarantine', async (cli, [name = ''], flags) => decide(cli, name, flags, 'release'), 'gateway');
+  change<ChangeFlags>(
+    gateway,
+    running,
+    'quarantine <name>',
+    'start nothing there any more',
+    async (cli, [name = ''], flags) => decide(cli, name, flags, 'quarantine'),
+    'gateway',
+  );
+  change<ChangeFlags>(
+    gateway,
+    running,
+    'release <name>',
+    'end its quarantine',
+    async (cli, [name = ''], flags) => decide(cli, name, flags, 'release'),
+    'gateway',
+  );
 }
 
 async function enrol(cli: Cli, _args: string[], flags: EnrolFlags): Promise<void> {
@@ -61,10 +82,14 @@ async function enrol(cli: Cli, _args: string[], flags: EnrolFlags): Promise<void
   }
   const site =
     flags.newSite === true
-      ? await findSite(api, flags.site).catch(async () => api.ask(api.client.POST('/api/v1/sites', { body: { name: flags.site, zone: flags.zone } })))
+      ? await findSite(api, flags.site).catch(async () =>
+          api.ask(api.client.POST('/api/v1/sites', { body: { name: flags.site, zone: flags.zone } })),
+        )
       : await findSite(api, flags.site);
   const made = await api.ask(
-    api.client.POST('/api/v1/enrolment-tokens', { body: { site: site.id, validForSeconds: Math.max(60, Math.round(flags.validFor / 1000)) } }),
+    api.client.POST('/api/v1/enrolment-tokens', {
+      body: { site: site.id, validForSeconds: Math.max(60, Math.round(flags.validFor / 1000)) },
+    }),
   );
   cli.out.answer({ site: site.name, token: made.token, expiresAt: made.expiresAt, id: made.id }, () => [
     `Token for one gateway at ${site.name}, good until ${cli.out.times.at(made.expiresAt)}; it is shown this once:`,
@@ -110,7 +135,10 @@ const columns = (cli: Cli) => [
   { key: 'heard', value: (row: Gateway) => cli.out.times.since(row.lastSeenAt) },
   { key: 'devices', value: (row: Gateway) => row.devices, right: true },
   { key: 'agent', value: (row: Gateway) => row.agentVersion },
-  { key: 'links', value: (row: Gateway) => `${row.links.filter((link) => link.state === 'up').length} of ${row.links.length} up` },
+  {
+    key: 'links',
+    value: (row: Gateway) => `${row.links.filter((link) => link.state === 'up').length} of ${row.links.length} up`,
+  },
   { key: 'hold', value: (row: Gateway) => row.holdNote, hidden: true },
   { key: 'note', value: (row: Gateway) => row.stateNote, hidden: true },
   { key: 'tags', value: (row: Gateway) => tagWords(row.tags), hidden: true },
@@ -129,7 +157,9 @@ function gatewayLines(cli: Cli, found: GatewayDetail): string[] {
     `connected   ${found.online ? 'yes' : 'no'}   heard ${times.since(found.lastSeenAt)}`,
     `agent       ${found.agentVersion ?? '–'} (${found.protocols.join(', ') || 'no protocols said'})`,
     `devices     ${found.devices}`,
-    ...found.links.map((link) => `link        ${link.link}: ${link.state}${link.note === undefined ? '' : ` (${link.note})`}`),
+    ...found.links.map(
+      (link) => `link        ${link.link}: ${link.state}${link.note === undefined ? '' : ` (${link.note})`}`,
+    ),
     ...(found.holdNote === null ? [] : [`hold        ${found.holdNote}`]),
     ...(Object.keys(found.tags).length === 0 ? [] : [`tags        ${tagWords(found.tags)}`]),
     ...(found.logLevel === null ? [] : [`log level   ${found.logLevel.level} until ${times.at(found.logLevel.until)}`]),
@@ -143,9 +173,12 @@ function gatewayLines(cli: Cli, found: GatewayDetail): string[] {
 async function decide(cli: Cli, name: string, flags: ChangeFlags, what: 'quarantine' | 'release'): Promise<void> {
   const api = await cli.api();
   const found = await findGateway(api, name);
-  const effect = what === 'quarantine' ? 'Nothing is started there any more; what runs goes on' : 'Devices are started there again';
+  const effect =
+    what === 'quarantine' ? 'Nothing is started there any more; what runs goes on' : 'Devices are started there again';
   if (flags.dryRun === true) {
-    cli.out.answer({ dryRun: true, gateway: found.name, would: what }, () => [`Would ${what} ${found.name}, with ${found.devices} devices. ${effect}.`]);
+    cli.out.answer({ dryRun: true, gateway: found.name, would: what }, () => [
+      `Would ${what} ${found.name}, with ${found.devices} devices. ${effect}.`,
+    ]);
     return;
   }
   const note = await requireReason(cli, flags, `drydock gateway ${what} ${name}`);
@@ -155,6 +188,8 @@ async function decide(cli: Cli, name: string, flags: ChangeFlags, what: 'quarant
       ? api.client.POST('/api/v1/gateways/{id}/quarantine', request)
       : api.client.POST('/api/v1/gateways/{id}/release', request),
   );
-  cli.out.answer(after, () => [`${after.name} is ${after.state}. ${effect}.`, ...(what === 'quarantine' ? [`  undo    drydock gateway release ${after.name} --reason TEXT`] : [])]);
+  cli.out.answer(after, () => [
+    `${after.name} is ${after.state}. ${effect}.`,
+    ...(what === 'quarantine' ? [`  undo    drydock gateway release ${after.name} --reason TEXT`] : []),
+  ]);
 }
-

@@ -35,7 +35,11 @@ export function addSignIn(program: Command, running: Running): void {
   const contexts = program.command('context').description('servers that are known here');
   look(contexts, running, 'ls', 'list them', async (cli) => {
     const { current, contexts: all } = cli.store.config();
-    const rows = Object.entries(all).map(([name, context]) => ({ name, server: context.server, current: name === current }));
+    const rows = Object.entries(all).map(([name, context]) => ({
+      name,
+      server: context.server,
+      current: name === current,
+    }));
     await answerPages(
       cli,
       [rows],
@@ -49,7 +53,9 @@ export function addSignIn(program: Command, running: Running): void {
   look(contexts, running, 'use <name>', 'make one the current', (cli, [name = '']) => {
     const config = cli.store.config();
     if (!Object.hasOwn(config.contexts, name)) {
-      throw new CliError('settings.context', EXIT.notFound, `There is no context ${name}.`, { fix: 'drydock context ls' });
+      throw new CliError('settings.context', EXIT.notFound, `There is no context ${name}.`, {
+        fix: 'drydock context ls',
+      });
     }
     cli.store.saveConfig({ ...config, current: name });
     cli.out.answer({ context: name }, () => [`${name} is the current context.`]);
@@ -61,14 +67,19 @@ async function login(cli: Cli, _args: string[], flags: LoginFlags): Promise<void
   const { context, name } = await chosenContext(cli, flags);
   requireTls(context);
   await useProxies(cli.around.env);
-  const made = flags.tokenStdin === true ? await givenToken(cli, context, await readStdin(cli)) : await askedToken(cli, context, flags);
+  const made =
+    flags.tokenStdin === true
+      ? await givenToken(cli, context, await readStdin(cli))
+      : await askedToken(cli, context, flags);
   const config = cli.store.config();
   cli.store.saveCredential(name, { server: context.server, ...made.credential });
   cli.store.saveConfig({ ...config, current: name, contexts: { ...config.contexts, [name]: context } });
   const { person, expiresAt } = made.credential;
   cli.out.answer({ context: name, server: context.server, person, expiresAt: expiresAt ?? null }, () => [
     `Signed in at ${context.server} as ${person}.`,
-    ...(expiresAt === undefined ? [] : [`The token of this machine ends ${cli.out.times.at(expiresAt)}; drydock logout revokes it.`]),
+    ...(expiresAt === undefined
+      ? []
+      : [`The token of this machine ends ${cli.out.times.at(expiresAt)}; drydock logout revokes it.`]),
   ]);
 }
 
@@ -102,7 +113,9 @@ function checkZone(zone: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
   } catch {
-    throw new CliError('usage.time-zone', EXIT.usage, `${zone} is no time zone.`, { fix: 'write it as Europe/Berlin or UTC' });
+    throw new CliError('usage.time-zone', EXIT.usage, `${zone} is no time zone.`, {
+      fix: 'write it as Europe/Berlin or UTC',
+    });
   }
 }
 
@@ -114,7 +127,8 @@ const timeoutOf = (cli: Cli): number => cli.settings.timeoutMs ?? 30_000;
 
 /** A token that somebody made elsewhere: kept as it is, and not revoked by `logout`. */
 async function givenToken(cli: Cli, context: Context, token: string): Promise<Made> {
-  if (token === '') throw new CliError('usage.token', EXIT.usage, 'No token came.', { fix: 'drydock login --token-stdin < FILE' });
+  if (token === '')
+    throw new CliError('usage.token', EXIT.usage, 'No token came.', { fix: 'drydock login --token-stdin < FILE' });
   const api = connect({ baseUrl: context.server, token, timeoutMs: timeoutOf(cli), out: cli.out, keys: cli.keys });
   const { person } = await api.ask(api.client.GET('/api/v1/me'));
   return { credential: { token, person: person.name } };
@@ -136,7 +150,13 @@ async function askedToken(cli: Cli, context: Context, flags: LoginFlags): Promis
 }
 
 async function methodsOf(cli: Cli, context: Context): Promise<{ password: boolean }> {
-  const api = connect({ baseUrl: context.server, token: undefined, timeoutMs: timeoutOf(cli), out: cli.out, keys: cli.keys });
+  const api = connect({
+    baseUrl: context.server,
+    token: undefined,
+    timeoutMs: timeoutOf(cli),
+    out: cli.out,
+    keys: cli.keys,
+  });
   return api.ask(api.client.GET('/api/v1/session/methods'));
 }
 
@@ -152,7 +172,10 @@ async function passwordToken(cli: Cli, context: Context, email: string, password
     signal: AbortSignal.timeout(timeoutOf(cli)),
   });
   if (!opened.ok) throw await errorOfAnswer(opened, context.server);
-  const cookie = opened.headers.getSetCookie().map((line) => line.split(';')[0]).join('; ');
+  const cookie = opened.headers
+    .getSetCookie()
+    .map((line) => line.split(';')[0])
+    .join('; ');
   const session = (await opened.json()) as { csrfToken: string; person: { id: string; name: string } };
   const client = makeApiClient({
     baseUrl: context.server,
@@ -174,7 +197,9 @@ async function passwordToken(cli: Cli, context: Context, email: string, password
     };
   } finally {
     // It ends by itself, too.
-    await client.DELETE('/api/v1/session').catch((error: unknown) => cli.out.debug(`the session was not ended: ${String(error)}`));
+    await client
+      .DELETE('/api/v1/session')
+      .catch((error: unknown) => cli.out.debug(`the session was not ended: ${String(error)}`));
   }
 }
 
@@ -195,20 +220,32 @@ async function logout(cli: Cli, _args: string[], flags: { dryRun?: boolean }): P
   let revoked = false;
   if (revokes) {
     try {
-      const api = connect({ baseUrl: kept.server, token: kept.token, timeoutMs: timeoutOf(cli), out: cli.out, keys: cli.keys });
+      const api = connect({
+        baseUrl: kept.server,
+        token: kept.token,
+        timeoutMs: timeoutOf(cli),
+        out: cli.out,
+        keys: cli.keys,
+      });
       requireTls({ ...cli.settings.context, server: kept.server });
       await useProxies(cli.around.env);
       await api.ask(api.client.DELETE('/api/v1/tokens/{id}', { params: { path: { id: kept.tokenId! } } }));
       revoked = true;
     } catch (error) {
       // Forgotten here all the same: that is what was asked for.
-      cli.out.warn(`the token could not be revoked at the server (${(error as Error).message}); it ends ${cli.out.times.at(kept.expiresAt)}.`);
+      cli.out.warn(
+        `the token could not be revoked at the server (${(error as Error).message}); it ends ${cli.out.times.at(kept.expiresAt)}.`,
+      );
     }
   }
   cli.store.saveCredential(name, undefined);
   cli.out.answer({ context: name, revoked }, () => [
     `Signed out of ${kept.server}.`,
-    ...(revoked ? ['The token of this machine is revoked.'] : kept.tokenId === undefined ? ['The token was not made by login, so it is still good.'] : []),
+    ...(revoked
+      ? ['The token of this machine is revoked.']
+      : kept.tokenId === undefined
+        ? ['The token was not made by login, so it is still good.']
+        : []),
   ]);
 }
 

@@ -36,13 +36,20 @@ export function candidatesFor(program: Command, words: readonly string[]): Candi
   if (inline) {
     const option = command.options.find((one) => one.long === inline[1]);
     if (!option) return NOTHING;
-    return { words: valuesOf(option, inline[2]!).words.map(({ word, about }) => ({ word: `${inline[1]!}=${word}`, about })), also: 'none' };
+    return {
+      words: valuesOf(option, inline[2]!).words.map(({ word, about }) => ({ word: `${inline[1]!}=${word}`, about })),
+      also: 'none',
+    };
   }
   if (typed.startsWith('-')) {
     return {
       words: [...command.options, ...(command.options.some((one) => one.long === '--help') ? [] : [HELP])]
         .filter((option) => !option.hidden)
-        .flatMap((option) => [option.long].filter((name): name is string => name !== undefined && name.startsWith(typed)).map((word) => ({ word, about: option.description }))),
+        .flatMap((option) =>
+          [option.long]
+            .filter((name): name is string => name !== undefined && name.startsWith(typed))
+            .map((word) => ({ word, about: option.description })),
+        ),
       also: 'none',
     };
   }
@@ -58,6 +65,8 @@ const HELP = { long: '--help', description: 'show this', hidden: false } as Opti
 const isHidden = (command: Command): boolean => command.name().startsWith('__');
 
 function valuesOf(option: Option, typed: string): Candidates {
-  const words = (option.argChoices ?? []).filter((choice) => choice.startsWith(typed)).map((word) => ({ word, about: '' }));
+  const words = (option.argChoices ?? [])
+    .filter((choice) => choice.startsWith(typed))
+    .map((word) => ({ word, about: '' }));
   return { words, also: /<(?:file|FILE)>/.test(option.flags) ? 'file' : 'none' };
 }

@@ -62,7 +62,14 @@ function ofProblem(error: ApiProblemError): CliError {
 }
 
 /** Before a connection stands nothing can have reached the server. */
-const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** @returns whether a failed try cannot have reached the server. */
 export function neverSent(cause: unknown): boolean {
@@ -77,10 +84,15 @@ export function neverSent(cause: unknown): boolean {
 function ofSilence(error: ApiUnreachableError): CliError {
   const why = reasonOf(error.cause);
   if (error.outcome === 'unchanged') {
-    return new CliError('server.unreachable', EXIT.unreachable, `${error.baseUrl} does not answer (${why}). Nothing has changed.`, {
-      fix: 'check the address and the network, then repeat the command: drydock context ls',
-      cause: error,
-    });
+    return new CliError(
+      'server.unreachable',
+      EXIT.unreachable,
+      `${error.baseUrl} does not answer (${why}). Nothing has changed.`,
+      {
+        fix: 'check the address and the network, then repeat the command: drydock context ls',
+        cause: error,
+      },
+    );
   }
   return new CliError(
     'server.silent',
@@ -104,10 +116,15 @@ function ofUsage(error: CommanderError): CliError {
   const text = error.message.replace(/^error: /, '').trim();
   const [what = text, hint] = text.split('\n');
   const meant = hint === undefined ? undefined : /Did you mean (.*)\?/.exec(hint)?.[1];
-  return new CliError(`usage.${error.code.replace(/^commander\./, '').replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`, EXIT.usage, `${capital(what)}.`, {
-    fix: meant === undefined ? 'see  drydock help' : `did you mean ${meant}?`,
-    cause: error,
-  });
+  return new CliError(
+    `usage.${error.code.replace(/^commander\./, '').replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
+    EXIT.usage,
+    `${capital(what)}.`,
+    {
+      fix: meant === undefined ? 'see  drydock help' : `did you mean ${meant}?`,
+      cause: error,
+    },
+  );
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, '');

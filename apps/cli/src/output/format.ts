@@ -58,8 +58,19 @@ export class Times {
     zone: string | undefined,
   ) {
     const timeZone = zone === undefined ? {} : { timeZone: zone };
-    this.#clock = new Intl.DateTimeFormat('en-GB', { ...timeZone, hour: '2-digit', minute: '2-digit', second: '2-digit' });
-    this.#date = new Intl.DateTimeFormat('en-GB', { ...timeZone, day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+    this.#clock = new Intl.DateTimeFormat('en-GB', {
+      ...timeZone,
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    });
+    this.#date = new Intl.DateTimeFormat('en-GB', {
+      ...timeZone,
+      day: 'numeric',
+      month: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+    });
     this.#day = new Intl.DateTimeFormat('sv-SE', { ...timeZone, dateStyle: 'short' });
   }
 

@@ -40,8 +40,24 @@ async function* pages(...given: Row[][]): AsyncGenerator<readonly Row[]> {
 describe('a list', () => {
   it('is a table with its heading, without lines, colour or blanks at the end', async () => {
     const { out, stdout } = outputOf();
-    await out.list(pages([{ name: 'oslo', n: 5 }, { name: 'berlin-west', n: null }], [{ name: '東京', n: 1234 }]), COLUMNS, undefined);
-    expect(stdout.text.split('\n')).toEqual(['NAME         COUNT', 'oslo             5', 'berlin-west      –', '東京          1234', '']);
+    await out.list(
+      pages(
+        [
+          { name: 'oslo', n: 5 },
+          { name: 'berlin-west', n: null },
+        ],
+        [{ name: '東京', n: 1234 }],
+      ),
+      COLUMNS,
+      undefined,
+    );
+    expect(stdout.text.split('\n')).toEqual([
+      'NAME         COUNT',
+      'oslo             5',
+      'berlin-west      –',
+      '東京          1234',
+      '',
+    ]);
   });
 
   it('without hits is its heading, or an empty array', async () => {
@@ -63,7 +79,9 @@ describe('a list', () => {
   });
 
   it('names the nearest column', () => {
-    expect(() => chooseColumns(COLUMNS, 'name,cuont')).toThrow(expect.objectContaining({ exit: 2, more: { fix: 'did you mean count?' } }));
+    expect(() => chooseColumns(COLUMNS, 'name,cuont')).toThrow(
+      expect.objectContaining({ exit: 2, more: { fix: 'did you mean count?' } }),
+    );
   });
 
   it('lets nobody steer the terminal', async () => {
@@ -72,7 +90,9 @@ describe('a list', () => {
     expect(stdout.text).not.toMatch(/[\u001b\u202e]/);
     fc.assert(
       fc.property(fc.anything(), (value) => {
-        expect(JSON.stringify(cleanDeep({ value })) ?? '').not.toMatch(/\\u00(?:[01][0-9a-f])|[\u007f-\u009f\u202a-\u202e]/);
+        expect(JSON.stringify(cleanDeep({ value })) ?? '').not.toMatch(
+          /\\u00(?:[01][0-9a-f])|[\u007f-\u009f\u202a-\u202e]/,
+        );
       }),
       { numRuns: 300 },
     );
@@ -80,12 +100,17 @@ describe('a list', () => {
 });
 
 describe('an error', () => {
-  const error = new CliError('approval.missing', 5, 'An urgent campaign needs two.', { fix: 'drydock campaign approve x', requestId: '7f3a' });
+  const error = new CliError('approval.missing', 5, 'An urgent campaign needs two.', {
+    fix: 'drydock campaign approve x',
+    requestId: '7f3a',
+  });
 
   it('says what, fix, code, request and exit on stderr', () => {
     const { out, stdout, stderr } = outputOf();
     out.error(error);
-    expect(stderr.text).toBe('Error: An urgent campaign needs two.\nFix:   drydock campaign approve x\nCode:  approval.missing   Request: 7f3a   Exit: 5\n');
+    expect(stderr.text).toBe(
+      'Error: An urgent campaign needs two.\nFix:   drydock campaign approve x\nCode:  approval.missing   Request: 7f3a   Exit: 5\n',
+    );
     expect(stdout.text).toBe('');
   });
 
@@ -94,7 +119,13 @@ describe('an error', () => {
     out.error(error);
     expect(JSON.parse(stderr.text)).toEqual({
       schema: 'drydock.cli/v1',
-      error: { code: 'approval.missing', message: 'An urgent campaign needs two.', fix: 'drydock campaign approve x', requestId: '7f3a', exit: 5 },
+      error: {
+        code: 'approval.missing',
+        message: 'An urgent campaign needs two.',
+        fix: 'drydock campaign approve x',
+        requestId: '7f3a',
+        exit: 5,
+      },
     });
   });
 
@@ -120,13 +151,26 @@ describe('talk', () => {
 
 describe('numbers', () => {
   it('are never rounded into certainty', () => {
-    expect([0, 0.0004, 0.011, 0.5, 0.9996, 1].map(percent)).toEqual(['0 %', '< 0.1 %', '1.1 %', '50.0 %', '> 99.9 %', '100 %']);
+    expect([0, 0.0004, 0.011, 0.5, 0.9996, 1].map(percent)).toEqual([
+      '0 %',
+      '< 0.1 %',
+      '1.1 %',
+      '50.0 %',
+      '> 99.9 %',
+      '100 %',
+    ]);
     expect([shareOf(3, 16), shareOf(20, 1795), shareOf(0, 0)]).toEqual(['3 of 16', '1.1 %', '–']);
     expect([bytes(950), bytes(486_000), bytes(2_100_000_000)]).toEqual(['950 B', '486 kB', '2.1 GB']);
   });
 
   it('say times in two units, the clock for today, a date else', () => {
-    expect([0, 45_000, 364_000, 9_000_000, 183_600_000].map(lengthOfTime)).toEqual(['0 s', '45 s', '6 min', '2 h 30 min', '2 d 3 h']);
+    expect([0, 45_000, 364_000, 9_000_000, 183_600_000].map(lengthOfTime)).toEqual([
+      '0 s',
+      '45 s',
+      '6 min',
+      '2 h 30 min',
+      '2 d 3 h',
+    ]);
     const times = new Times(() => NOW, 'UTC');
     expect(times.at('2026-11-26T14:32:10Z')).toBe('14:32:10');
     expect(times.at('2026-11-28T14:32:10Z')).toBe('28 Nov 14:32');

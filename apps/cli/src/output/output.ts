@@ -97,7 +97,9 @@ export class Output {
       this.options.stdout.write('[');
       for await (const rows of pages) {
         for (const row of rows) {
-          this.options.stdout.write(`${count++ === 0 ? '\n' : ',\n'}${JSON.stringify({ schema: JSON_SCHEMA, ...row })}`);
+          this.options.stdout.write(
+            `${count++ === 0 ? '\n' : ',\n'}${JSON.stringify({ schema: JSON_SCHEMA, ...row })}`,
+          );
         }
         if (this.#broken) break;
         await this.#drained();
@@ -140,7 +142,14 @@ export class Output {
       stderr.write(
         `${JSON.stringify({
           schema: JSON_SCHEMA,
-          error: { code, message, ...(fix !== undefined && { fix }), ...(requestId !== undefined && { requestId }), exit, ...(problems && { problems }) },
+          error: {
+            code,
+            message,
+            ...(fix !== undefined && { fix }),
+            ...(requestId !== undefined && { requestId }),
+            exit,
+            ...(problems && { problems }),
+          },
         })}\n`,
       );
     } else {
@@ -157,7 +166,9 @@ export class Output {
       );
     }
     if (this.options.debug && error.cause !== undefined) {
-      stderr.write(`debug: ${error.cause instanceof Error ? (error.cause.stack ?? String(error.cause)) : String(error.cause)}\n`);
+      stderr.write(
+        `debug: ${error.cause instanceof Error ? (error.cause.stack ?? String(error.cause)) : String(error.cause)}\n`,
+      );
     }
   }
 

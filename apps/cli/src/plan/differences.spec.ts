@@ -11,7 +11,12 @@ const stored = (policy: object, note = '') => ({
 });
 
 it('says in the words of the file what differs, and what is looser', () => {
-  const before = stored({ brake: { limit: 0.01 }, approvals: 1, limits: { inFlight: 100 }, windows: [{ rule: 'FREQ=DAILY', from: '2026-03-01T22:00', durationMs: 21_600_000 }] });
+  const before = stored({
+    brake: { limit: 0.01 },
+    approvals: 1,
+    limits: { inFlight: 100 },
+    windows: [{ rule: 'FREQ=DAILY', from: '2026-03-01T22:00', durationMs: 21_600_000 }],
+  });
   const after = stored({ brake: { limit: 0.02 }, approvals: 2, limits: { inFlight: 50 }, acceptUnproven: true }, 'now');
   const found = differencesOf(before, after);
   expect(found.map(({ path, before: from, after: to, looser }) => [path, from, to, looser])).toEqual(
@@ -24,6 +29,8 @@ it('says in the words of the file what differs, and what is looser', () => {
       ['windows[0].lasts', '6h', null, true],
     ]),
   );
-  expect(differenceLines(found).find((line) => line.includes('brake.limit'))).toMatch(/^ {2}brake\.limit +1% → 2% {2}⚠ looser$/);
+  expect(differenceLines(found).find((line) => line.includes('brake.limit'))).toMatch(
+    /^ {2}brake\.limit +1% → 2% {2}⚠ looser$/,
+  );
   expect(differencesOf(before, before)).toEqual([]);
 });

@@ -33,7 +33,11 @@ const FALSE_IS_LOOSER = [/^stages\[\d+\]\.gate\.approval$/, /^brake\.baseline$/]
 const ABSENT_IS_LOOSER = [/^windows\[\d+\]/, /^inFlight\.site$/, /^minBattery$/, /^unprovenAtMost$/];
 
 /** @param ignore places that always differ, as a name does between two campaigns. */
-export function differencesOf(before: StoredCampaign, after: StoredCampaign, ignore: readonly string[] = []): Difference[] {
+export function differencesOf(
+  before: StoredCampaign,
+  after: StoredCampaign,
+  ignore: readonly string[] = [],
+): Difference[] {
   const old = flat(fileOfCampaign(before));
   const now = flat(fileOfCampaign(after));
   return [...new Set([...old.keys(), ...now.keys()])]

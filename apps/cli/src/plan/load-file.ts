@@ -42,11 +42,18 @@ async function textOf(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}.`, { cause: error });
+    throw new CliError('file.unreadable', EXIT.refused, `${path} cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
   }
 }
 
-function invalidFile(name: string, problems: readonly CampaignFileProblem[], code: string, requestId?: string): CliError {
+function invalidFile(
+  name: string,
+  problems: readonly CampaignFileProblem[],
+  code: string,
+  requestId?: string,
+): CliError {
   return new CliError(code, EXIT.refused, `${name} has ${plural(problems.length, 'problem')}. Nothing was saved.`, {
     lines: problems.flatMap((problem) => ['', ...problemLines(name, problem)]),
     problems: problems.map(({ path, line, column, length, message, nearest }) => ({
@@ -81,7 +88,12 @@ export interface ResolvedFile {
  * @param push a firmware file that is not stored yet is uploaded.
  * @throws CliError at the place in the file where there is no such artifact
  */
-export async function resolveFile(cli: Cli, api: Api, file: LoadedFile, { push }: { push: boolean }): Promise<ResolvedFile> {
+export async function resolveFile(
+  cli: Cli,
+  api: Api,
+  file: LoadedFile,
+  { push }: { push: boolean },
+): Promise<ResolvedFile> {
   const artifact = await artifactOf(cli, api, file, push);
   const { restore } = file.read;
   const restored = restore === undefined ? undefined : await named(file, ['onAbort'], () => findArtifact(api, restore));
@@ -101,10 +113,28 @@ async function artifactOf(cli: Cli, api: Api, file: LoadedFile, push: boolean): 
   const { items } = await api.ask(api.client.GET('/api/v1/artifacts', { params: { query: { sha256, limit: 1 } } }));
   if (items[0]) return items[0];
   if (wanted.model === undefined) {
-    throw invalidFile(file.name, [file.read.problemAt(['artifact'], `${wanted.path} is not stored yet, and its model is not given. Push it first, or write {file: ${wanted.path}, model: MODEL}.`)], 'request.not-found');
+    throw invalidFile(
+      file.name,
+      [
+        file.read.problemAt(
+          ['artifact'],
+          `${wanted.path} is not stored yet, and its model is not given. Push it first, or write {file: ${wanted.path}, model: MODEL}.`,
+        ),
+      ],
+      'request.not-found',
+    );
   }
   if (!push) {
-    throw invalidFile(file.name, [file.read.problemAt(['artifact'], `${wanted.path} is not stored yet. Push it first: drydock artifact push ${path} --model ${wanted.model}`)], 'request.not-found');
+    throw invalidFile(
+      file.name,
+      [
+        file.read.problemAt(
+          ['artifact'],
+          `${wanted.path} is not stored yet. Push it first: drydock artifact push ${path} --model ${wanted.model}`,
+        ),
+      ],
+      'request.not-found',
+    );
   }
   const { artifact } = await pushFile(cli, api, path, { ...wanted, model: wanted.model });
   cli.out.say(`Uploaded ${wanted.path}: ${artifact.model} ${artifact.version}, sha256:${artifact.sha256.slice(0, 12)}`);

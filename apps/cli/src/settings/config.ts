@@ -87,12 +87,19 @@ function read<T extends z.ZodType>(path: string, text: string | undefined, schem
   try {
     value = text === undefined ? {} : (parse(text, { logLevel: 'error' }) ?? {});
   } catch (error) {
-    throw new CliError('settings.invalid', EXIT.refused, `${path} is no YAML: ${(error as Error).message}`, { cause: error });
+    throw new CliError('settings.invalid', EXIT.refused, `${path} is no YAML: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const found = schema.safeParse(value);
   if (found.success) return found.data;
   const [issue] = found.error.issues;
-  throw new CliError('settings.invalid', EXIT.refused, `${path} is not valid at ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`, {
-    fix: 'mend it by hand, or remove it and run  drydock login',
-  });
+  throw new CliError(
+    'settings.invalid',
+    EXIT.refused,
+    `${path} is not valid at ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}.`,
+    {
+      fix: 'mend it by hand, or remove it and run  drydock login',
+    },
+  );
 }

@@ -30,7 +30,8 @@ export interface Settings {
   readonly timeZone: string | undefined;
 }
 
-const isYes = (value: string | undefined): boolean => value !== undefined && value !== '' && value !== '0' && value !== 'false';
+const isYes = (value: string | undefined): boolean =>
+  value !== undefined && value !== '' && value !== '0' && value !== 'false';
 
 /**
  * @param mayBeNew a context that is not there yet is about to be made.
@@ -54,7 +55,9 @@ export function resolveSettings(
   const server = flags.server ?? env['DRYDOCK_SERVER'];
   const output = env['DRYDOCK_OUTPUT'] ?? context?.output ?? 'table';
   if (output !== 'table' && output !== 'json') {
-    throw new CliError('settings.output', EXIT.usage, `DRYDOCK_OUTPUT is ${output}.`, { fix: 'set it to table or json' });
+    throw new CliError('settings.output', EXIT.usage, `DRYDOCK_OUTPUT is ${output}.`, {
+      fix: 'set it to table or json',
+    });
   }
   return {
     contextName: named,
@@ -86,9 +89,14 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 export function requireTls(context: Context): void {
   const { protocol, hostname } = new URL(context.server);
   if (protocol === 'https:' || LOOPBACK.test(hostname) || context.allowPlaintext === true) return;
-  throw new CliError('settings.plaintext', EXIT.refused, `${context.server} is not encrypted, so no token is sent to it.`, {
-    fix: 'use https://, or say that you accept it: drydock login --allow-plaintext',
-  });
+  throw new CliError(
+    'settings.plaintext',
+    EXIT.refused,
+    `${context.server} is not encrypted, so no token is sent to it.`,
+    {
+      fix: 'use https://, or say that you accept it: drydock login --allow-plaintext',
+    },
+  );
 }
 
 /** The token for the server of this run. @throws CliError `sign-in.needed`, `settings.*` */

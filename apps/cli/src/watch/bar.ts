@@ -10,7 +10,8 @@ const GLYPHS = ['█', '◐', '✕', '↩', '┄', '▶', '▷', ' '] as const;
  */
 export function cellsOf(counts: readonly number[], width: number): number[] {
   const total = counts.reduce((sum, n) => sum + n, 0);
-  if (total === 0 || width <= 0) return counts.map((_, index) => (index === counts.length - 1 ? Math.max(0, width) : 0));
+  if (total === 0 || width <= 0)
+    return counts.map((_, index) => (index === counts.length - 1 ? Math.max(0, width) : 0));
   const present = counts.filter((n) => n > 0).length;
   const least = width >= present ? 1 : 0;
   const cells = counts.map((n) => (n === 0 ? 0 : Math.max(least, Math.floor((n / total) * width))));
@@ -26,7 +27,16 @@ export function cellsOf(counts: readonly number[], width: number): number[] {
 
 export function barOf(campaign: Pick<Campaign, 'sums'>, width: number): string {
   const { sums } = campaign;
-  const counts = [sums.proven, sums.unproven, sums.failed, sums.reverted, sums.lost, sums.running + sums.rescue, sums.granted, sums.planned];
+  const counts = [
+    sums.proven,
+    sums.unproven,
+    sums.failed,
+    sums.reverted,
+    sums.lost,
+    sums.running + sums.rescue,
+    sums.granted,
+    sums.planned,
+  ];
   return `[${cellsOf(counts, width)
     .map((cells, index) => GLYPHS[index]!.repeat(cells))
     .join('')}]`;

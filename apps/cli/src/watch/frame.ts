@@ -32,12 +32,16 @@ export function frameLines(out: Output, facts: FrameFacts, columns: number): str
       : []),
     ...campaign.stages
       .filter((stage) => stage.state === 'held' || stage.state === 'failed')
-      .map((stage) => `◇ stage ${stage.index + 1} ${stage.name} is ${stage.state}: ${stage.note ?? 'it waits for a person'}`),
+      .map(
+        (stage) =>
+          `◇ stage ${stage.index + 1} ${stage.name} is ${stage.state}: ${stage.note ?? 'it waits for a person'}`,
+      ),
   ].map((line) => cut(line, columns));
 }
 
 /** A line that is longer than the screen would break the redrawing. */
-const cut = (line: string, columns: number): string => (line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`);
+const cut = (line: string, columns: number): string =>
+  line.length < columns ? line : `${line.slice(0, Math.max(1, columns - 2))}…`;
 
 /** One line of facts for those who read it by a program. */
 export function factLine(campaign: Campaign): string {
@@ -54,7 +58,11 @@ export function factLine(campaign: Campaign): string {
     notKnown: notKnown(sums),
     running: sums.running,
     waiting: sums.planned,
-    ...(exposure && campaign.state !== 'running' && { mayStillStart: exposure.mayStillStart, noneAfter: new Date(exposure.noneAfter).toISOString() }),
+    ...(exposure &&
+      campaign.state !== 'running' && {
+        mayStillStart: exposure.mayStillStart,
+        noneAfter: new Date(exposure.noneAfter).toISOString(),
+      }),
   };
   return `${campaign.state} ${Object.entries(facts)
     .filter(([, value]) => value !== null)

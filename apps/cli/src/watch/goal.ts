@@ -3,14 +3,17 @@ import { EXIT, type ExitStatus } from '../exit-codes.js';
 import { CliError } from '../errors/cli-error.js';
 import type { Campaign } from '../commands/campaign/sentences.js';
 
-export type Goal = { readonly kind: 'running' } | { readonly kind: 'ended' } | { readonly kind: 'stage'; readonly number: number };
+export type Goal =
+  { readonly kind: 'running' } | { readonly kind: 'ended' } | { readonly kind: 'stage'; readonly number: number };
 
 /** `running`, `ended`, `stage:3`. @throws CliError `usage.until` */
 export function parseGoal(text: string): Goal {
   if (text === 'running' || text === 'ended') return { kind: text };
   const number = /^stage:([1-9]\d?)$/.exec(text)?.[1];
   if (number !== undefined) return { kind: 'stage', number: Number(number) };
-  throw new CliError('usage.until', EXIT.usage, `${text} is nothing to wait for.`, { fix: 'write running, stage:3 or ended' });
+  throw new CliError('usage.until', EXIT.usage, `${text} is nothing to wait for.`, {
+    fix: 'write running, stage:3 or ended',
+  });
 }
 
 const ENDED: readonly string[] = ['completed', 'aborted'];
@@ -24,7 +27,11 @@ export function isReached(goal: Goal, campaign: Campaign): boolean {
   if (goal.kind === 'ended') return false;
   const stage = campaign.stages[goal.number - 1];
   if (!stage && campaign.stages.length > 0) {
-    throw new CliError('request.not-found', EXIT.notFound, `${campaign.name} has ${campaign.stages.length} stages, and no stage ${goal.number}.`);
+    throw new CliError(
+      'request.not-found',
+      EXIT.notFound,
+      `${campaign.name} has ${campaign.stages.length} stages, and no stage ${goal.number}.`,
+    );
   }
   return stage !== undefined && stage.state !== 'pending';
 }
@@ -32,7 +39,11 @@ export function isReached(goal: Goal, campaign: Campaign): boolean {
 /** Nothing goes on until somebody comes. */
 export function waitsForPerson(campaign: Campaign): boolean {
   if (['draft', 'awaiting-approval', 'paused', 'halted'].includes(campaign.state)) return true;
-  return campaign.state === 'running' && campaign.stages.some((stage) => stage.state === 'held' || stage.state === 'failed') && campaign.sums.running + campaign.sums.granted === 0;
+  return (
+    campaign.state === 'running' &&
+    campaign.stages.some((stage) => stage.state === 'held' || stage.state === 'failed') &&
+    campaign.sums.running + campaign.sums.granted === 0
+  );
 }
 
 /** Of `--exit-status`. */

@@ -64,7 +64,9 @@ export class Outlook {
 
   async #askBrake(id: string): Promise<void> {
     try {
-      const brake = await this.api.ask(this.api.client.GET('/api/v1/campaigns/{id}/brake', { params: { path: { id } } }));
+      const brake = await this.api.ask(
+        this.api.client.GET('/api/v1/campaigns/{id}/brake', { params: { path: { id } } }),
+      );
       this.#staircase = brake.tests.find(({ test }) => test === 'campaign')?.staircase ?? [];
     } catch {
       this.#staircase = [];

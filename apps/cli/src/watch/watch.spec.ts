@@ -10,8 +10,23 @@ import { Screen } from './screen.js';
 
 type Sums = Campaign['sums'];
 const NO_SUMS: Sums = {
-  total: 0, planned: 0, granted: 0, running: 0, rescue: 0, proven: 0, unproven: 0, failed: 0, reverted: 0, cancelled: 0, skipped: 0,
-  lost: 0, known: 0, suspect: 0, unresolved: 0, failureShare: null, successRate: null,
+  total: 0,
+  planned: 0,
+  granted: 0,
+  running: 0,
+  rescue: 0,
+  proven: 0,
+  unproven: 0,
+  failed: 0,
+  reverted: 0,
+  cancelled: 0,
+  skipped: 0,
+  lost: 0,
+  known: 0,
+  suspect: 0,
+  unresolved: 0,
+  failureShare: null,
+  successRate: null,
 };
 const campaignOf = (state: Campaign['state'], sums: Partial<Sums> = {}, stages: string[] = []): Campaign =>
   ({
@@ -26,14 +41,18 @@ const campaignOf = (state: Campaign['state'], sums: Partial<Sums> = {}, stages: 
 describe('the bar', () => {
   it('adds up to its width, and shows whatever there is', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(100_000), { minLength: 8, maxLength: 8 }), fc.integer({ min: 8, max: 60 }), (counts, width) => {
-        const cells = cellsOf(counts, width);
-        expect(cells.reduce((sum, n) => sum + n, 0)).toBe(width);
-        for (const [index, n] of counts.entries()) {
-          if (n > 0) expect(cells[index]).toBeGreaterThan(0);
-          else if (counts.some((other) => other > 0)) expect(cells[index]).toBe(0);
-        }
-      }),
+      fc.property(
+        fc.array(fc.nat(100_000), { minLength: 8, maxLength: 8 }),
+        fc.integer({ min: 8, max: 60 }),
+        (counts, width) => {
+          const cells = cellsOf(counts, width);
+          expect(cells.reduce((sum, n) => sum + n, 0)).toBe(width);
+          for (const [index, n] of counts.entries()) {
+            if (n > 0) expect(cells[index]).toBeGreaterThan(0);
+            else if (counts.some((other) => other > 0)) expect(cells[index]).toBe(0);
+          }
+        },
+      ),
     );
   });
 
@@ -52,8 +71,11 @@ describe('the end of watching', () => {
     expect(isReached(parseGoal('stage:2'), campaignOf('running', {}, ['passed', 'open']))).toBe(true);
     expect(isReached(parseGoal('ended'), campaignOf('halted'))).toBe(false);
     expect(isReached(parseGoal('ended'), campaignOf('aborted'))).toBe(true);
-    expect(() => isReached(parseGoal('stage:3'), campaignOf('running', {}, ['open']))).toThrow(expect.objectContaining({ exit: 6 }));
-    for (const text of ['stage', 'stage:0', 'stage:x', 'done', '']) expect(() => parseGoal(text)).toThrow(expect.objectContaining({ exit: 2 }));
+    expect(() => isReached(parseGoal('stage:3'), campaignOf('running', {}, ['open']))).toThrow(
+      expect.objectContaining({ exit: 6 }),
+    );
+    for (const text of ['stage', 'stage:0', 'stage:x', 'done', ''])
+      expect(() => parseGoal(text)).toThrow(expect.objectContaining({ exit: 2 }));
   });
 
   it('has a status that says how', () => {
@@ -73,12 +95,23 @@ describe('the end of watching', () => {
 });
 
 it('halts at the step of the staircase that reaches so far', () => {
-  const staircase = [{ failures: 3, within: 16 }, { failures: 4, within: 40 }];
+  const staircase = [
+    { failures: 3, within: 16 },
+    { failures: 4, within: 40 },
+  ];
   expect([0, 16, 17, 41].map((tried) => failuresToHalt(staircase, tried))).toEqual([3, 3, 4, null]);
 });
 
 it('says a campaign in one line of facts', () => {
-  expect(factLine(campaignOf('paused', { total: 6000, proven: 1732, failed: 17, reverted: 3, unproven: 43, lost: 7, failureShare: 0.0111 }, ['open']))).toBe(
+  expect(
+    factLine(
+      campaignOf(
+        'paused',
+        { total: 6000, proven: 1732, failed: 17, reverted: 3, unproven: 43, lost: 7, failureShare: 0.0111 },
+        ['open'],
+      ),
+    ),
+  ).toBe(
     'paused by="M. Okafor" stage=1/1 stageState=open proven=1732 of=6000 failed=17 reverted=3 share=1.1% notKnown=50 running=0 waiting=0 mayStillStart=64 noneAfter=2025-11-26T13:32:10.000Z',
   );
 });

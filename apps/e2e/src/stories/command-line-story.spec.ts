@@ -42,7 +42,18 @@ const file = (name: string, bytes: string | Uint8Array): string => {
 const push = async (version: number): Promise<string> => {
   const made = makeSensorPackage(version, world.sensorKey, IMAGE_BYTES);
   const path = file(made.fileName, made.file);
-  const told = await cli.run(['artifact', 'push', path, '--model', SENSOR_MODEL, '--version', made.version, '--running-version', made.version, '--json']);
+  const told = await cli.run([
+    'artifact',
+    'push',
+    path,
+    '--model',
+    SENSOR_MODEL,
+    '--version',
+    made.version,
+    '--running-version',
+    made.version,
+    '--json',
+  ]);
   expect(told.stderr).toBe('');
   expect(told.status).toBe(0);
   return (told.json()['artifact'] as { sha256: string }).sha256;
@@ -58,11 +69,15 @@ describe('at the command line', () => {
   it('signs in with a token, and says who one is', async () => {
     const nobody = await cli.run(['campaign', 'ls']);
     expect([nobody.status, nobody.stdout]).toEqual([4, '']);
-    expect(nobody.stderr).toMatch(/^Error: No server is known here\.\nFix: {3}drydock login --server URL\nCode: {2}sign-in\.needed {3}Exit: 4\n$/);
+    expect(nobody.stderr).toMatch(
+      /^Error: No server is known here\.\nFix: {3}drydock login --server URL\nCode: {2}sign-in\.needed {3}Exit: 4\n$/,
+    );
 
     const wrong = await cli.run(['login', '--server', world.server.baseUrl, '--token-stdin'], { input: 'dd_wrong' });
     expect([wrong.status, wrong.stdout]).toEqual([4, '']);
-    const login = await cli.run(['login', '--server', world.server.baseUrl, '--context', 'home', '--token-stdin'], { input: `${world.server.adminToken}\n` });
+    const login = await cli.run(['login', '--server', world.server.baseUrl, '--context', 'home', '--token-stdin'], {
+      input: `${world.server.adminToken}\n`,
+    });
     expect([login.status, login.stderr]).toEqual([0, '']);
     expect(login.stdout).toContain(`Signed in at ${world.server.baseUrl}`);
     const credentials = join(cli.home, 'config', 'drydock', 'credentials.yaml');
@@ -78,7 +93,11 @@ describe('at the command line', () => {
   it('signs in with a password in a terminal; the token is this machine’s, and goes with it', async () => {
     const own = new Drydock();
     try {
-      const person = (await world.operator.call('POST', '/api/v1/people', { name: 'M. Okafor', email: 'okafor@example.com', roles: ['operator'] })) as { id: string };
+      const person = (await world.operator.call('POST', '/api/v1/people', {
+        name: 'M. Okafor',
+        email: 'okafor@example.com',
+        roles: ['operator'],
+      })) as { id: string };
       const link = (await world.operator.call('POST', `/api/v1/people/${person.id}/password-link`)) as { url: string };
       const secret = new URL(link.url).hash.slice(1) || (new URL(link.url).searchParams.get('token') ?? '');
       const token = secret.replace(/^token=/, '');
@@ -94,13 +113,17 @@ describe('at the command line', () => {
       expect(login.screen).not.toContain('correct horse');
       expect(login.status).toBe(0);
       expect((await own.run(['whoami'])).stdout).toContain('may be: operator');
-      const sessions = (await world.operator.call('GET', `/api/v1/people/${person.id}/sessions`)) as { items: unknown[] };
+      const sessions = (await world.operator.call('GET', `/api/v1/people/${person.id}/sessions`)) as {
+        items: unknown[];
+      };
       expect(sessions.items).toEqual([]);
       const refused = await own.run(['webhook', 'ls']);
       expect([refused.status, refused.stderr.includes('request.forbidden')]).toEqual([5, true]);
       const out = await own.run(['logout']);
       expect([out.status, out.stdout]).toEqual([0, expect.stringContaining('is revoked')]);
-      const tokens = (await world.operator.call('GET', `/api/v1/people/${person.id}/tokens`)) as { items: { revokedAt: string | null; name: string }[] };
+      const tokens = (await world.operator.call('GET', `/api/v1/people/${person.id}/tokens`)) as {
+        items: { revokedAt: string | null; name: string }[];
+      };
       expect(tokens.items.map(({ revokedAt }) => revokedAt !== null)).toEqual([true]);
       expect((await own.run(['whoami'])).status).toBe(4);
     } finally {
@@ -113,7 +136,13 @@ describe('at the command line', () => {
     const firmware = file(made.fileName, made.file);
     const inspected = await cli.run(['artifact', 'inspect', firmware, '--server', 'http://127.0.0.1:9']);
     expect([inspected.status, inspected.stdout]).toEqual([0, expect.stringContaining('nordic-secure-zip')]);
-    const broken = await cli.run(['artifact', 'push', file('broken.zip', made.file.slice(0, 3000)), '--model', SENSOR_MODEL]);
+    const broken = await cli.run([
+      'artifact',
+      'push',
+      file('broken.zip', made.file.slice(0, 3000)),
+      '--model',
+      SENSOR_MODEL,
+    ]);
     expect([broken.status, broken.stdout]).toEqual([3, '']);
     const sha = await push(2);
     expect((await cli.run(['artifact', 'ls'])).stdout).toContain(sha.slice(0, 12));
@@ -144,7 +173,9 @@ describe('at the command line', () => {
     const watched = await cli.run(['campaign', 'watch', 'bc-2.0.0', '--exit-status']);
     expect([watched.status, watched.stderr]).toEqual([0, '']);
     expect(watched.stdout).not.toMatch(CONTROL);
-    expect(watched.stdout.trim().split('\n').at(-1)).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ completed .*proven=3 of=3 /);
+    expect(watched.stdout.trim().split('\n').at(-1)).toMatch(
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ completed .*proven=3 of=3 /,
+    );
     const conflict = await cli.run(['campaign', 'apply', '-f', campaignFile('bc-2.0.0', sha)]);
     expect([conflict.status, conflict.stderr.includes('campaign.state')]).toEqual([7, true]);
     const devices = await cli.run(['campaign', 'devices', 'bc-2.0.0', '--json']);
@@ -153,17 +184,25 @@ describe('at the command line', () => {
 
   it('tells every fault of a file at its place, its own and the server’s', async () => {
     const sha = await push(3);
-    const bad = file('bad.yaml', `apiVersion: drydock/v1\nkind: Campaign\nname: bad\nartifact: sha256:${sha}\nstages:\n  - {name: a, take: 5%, gate: {maxFailureShare: 120%}}\nbreak: {limit: 2%}\n`);
+    const bad = file(
+      'bad.yaml',
+      `apiVersion: drydock/v1\nkind: Campaign\nname: bad\nartifact: sha256:${sha}\nstages:\n  - {name: a, take: 5%, gate: {maxFailureShare: 120%}}\nbreak: {limit: 2%}\n`,
+    );
     const first = await cli.run(['campaign', 'apply', '-f', bad], { cwd: cli.home });
     expect([first.status, first.stdout]).toEqual([3, '']);
     expect(first.stderr).toContain(`${bad}:7:1  break`);
     expect(first.stderr).toContain('Did you mean brake?');
     expect(first.stderr).toMatch(/Exit: 3\n$/);
     const filter = campaignFile('bad-filter', sha).replace(/$/, '');
-    writeFileSync(filter, readFileSync(filter, 'utf8').replace('site==berlin', 'site=on=berlin').replace('take: rest', 'take: 5'));
+    writeFileSync(
+      filter,
+      readFileSync(filter, 'utf8').replace('site==berlin', 'site=on=berlin').replace('take: rest', 'take: 5'),
+    );
     const second = await cli.run(['campaign', 'apply', '-f', filter, '--json']);
     expect(second.status).toBe(3);
-    const { error } = JSON.parse(second.stderr) as { error: { code: string; requestId: string; problems: { path: string; line: number; column: number }[] } };
+    const { error } = JSON.parse(second.stderr) as {
+      error: { code: string; requestId: string; problems: { path: string; line: number; column: number }[] };
+    };
     expect(error.code).toBe('campaign.policy');
     expect(error.requestId).toMatch(/./);
     expect(error.problems.map(({ path, line, column }) => [path, line, column])).toEqual(
@@ -177,7 +216,9 @@ describe('at the command line', () => {
   it('applies the example of its own manual', async () => {
     expect(EXAMPLE).toBeDefined();
     const sha = await push(4);
-    const text = EXAMPLE!.replace(/^artifact: .*$/m, `artifact: sha256:${sha.slice(0, 12)}`).replace(/^( +where: ).*$/m, `$1model==${SENSOR_MODEL}`);
+    const text = EXAMPLE!
+      .replace(/^artifact: .*$/m, `artifact: sha256:${sha.slice(0, 12)}`)
+      .replace(/^( +where: ).*$/m, `$1model==${SENSOR_MODEL}`);
     const saved = await cli.run(['campaign', 'apply', '-f', '-', '--json'], { input: text });
     expect(saved.stderr).toBe('');
     expect(saved.json()).toMatchObject({ change: 'created', state: 'draft' });
@@ -212,14 +253,27 @@ describe('at the command line', () => {
     expect((await cli.run(['campaign', 'resume', 'stopped'])).status).toBe(2);
     expect((await cli.run(['campaign', 'resume', 'stopped', '--reason', 'seen'])).status).toBe(0);
     const unnamed = await cli.run(['campaign', 'abort', 'stopped']);
-    expect([unnamed.status, unnamed.stderr]).toEqual([2, expect.stringContaining('drydock campaign abort stopped --confirm stopped')]);
-    expect((await cli.run(['campaign', 'abort', 'stopped', '--confirm', 'stopped', '--reason', 'wrong file'])).status).toBe(0);
+    expect([unnamed.status, unnamed.stderr]).toEqual([
+      2,
+      expect.stringContaining('drydock campaign abort stopped --confirm stopped'),
+    ]);
+    expect(
+      (await cli.run(['campaign', 'abort', 'stopped', '--confirm', 'stopped', '--reason', 'wrong file'])).status,
+    ).toBe(0);
     expect((await cli.run(['campaign', 'watch', 'stopped', '--exit-status'])).status).toBe(12);
     const gone = await cli.run(['campaign', 'pause', 'stoped']);
     expect([gone.status, gone.stderr]).toEqual([6, expect.stringContaining('did you mean stopped?')]);
 
     const audit = await cli.run(['audit', '--campaign', 'stopped', '--json']);
-    expect(audit.list().map((one) => one['action'])).toEqual(expect.arrayContaining(['campaign.created', 'campaign.approved', 'campaign.paused', 'campaign.resumed', 'campaign.aborting']));
+    expect(audit.list().map((one) => one['action'])).toEqual(
+      expect.arrayContaining([
+        'campaign.created',
+        'campaign.approved',
+        'campaign.paused',
+        'campaign.resumed',
+        'campaign.aborting',
+      ]),
+    );
   }, 180_000);
 
   it('answers why, who is exposed, and where a device is', async () => {
@@ -227,13 +281,24 @@ describe('at the command line', () => {
     await cli.run(['campaign', 'apply', '-f', campaignFile('asked', sha, 'time: {start: 2099-01-01T00:00:00Z}\n')]);
     await cli.run(['campaign', 'start', 'asked']);
     const why = await cli.run(['campaign', 'why', 'asked', '--json']);
-    expect(why.list()).toEqual([expect.objectContaining({ reason: expect.stringMatching(/^[a-z]+\.[a-z-]+$/), devices: 3 })]);
+    expect(why.list()).toEqual([
+      expect.objectContaining({ reason: expect.stringMatching(/^[a-z]+\.[a-z-]+$/), devices: 3 }),
+    ]);
     const [device] = await world.operator.devices();
     const one = await cli.run(['device', 'why', device!.identity.value]);
     expect([one.status, one.stdout]).toEqual([0, expect.stringContaining('asked: ')]);
     const shown = await cli.run(['device', 'show', device!.identity.value, '--json']);
     expect(shown.json()).toMatchObject({ id: device!.id });
-    const listed = await cli.run(['device', 'ls', '--where', `model==${SENSOR_MODEL}`, '--columns', 'id,runs', '--limit', '2']);
+    const listed = await cli.run([
+      'device',
+      'ls',
+      '--where',
+      `model==${SENSOR_MODEL}`,
+      '--columns',
+      'id,runs',
+      '--limit',
+      '2',
+    ]);
     expect(listed.stdout.split('\n')[0]).toMatch(/^ID +RUNS$/);
     expect(listed.stdout.trim().split('\n')).toHaveLength(3);
     expect(listed.stderr).toContain('--limit all');
@@ -241,7 +306,10 @@ describe('at the command line', () => {
     expect([nowhere.status, nowhere.stdout.trim().split('\n').length]).toEqual([0, 1]);
     expect((await cli.run(['device', 'ls', '--where', 'modle==x'])).status).toBe(3);
 
-    const advisory = file('cve.yaml', `cve: CVE-2026-21417\ntitle: Pairing overflow\nseverity: high\nmodels:\n  - {model: ${SENSOR_MODEL}, affected: <99.0.0, fixedBy: 'sha256:${sha.slice(0, 16)}'}\n`);
+    const advisory = file(
+      'cve.yaml',
+      `cve: CVE-2026-21417\ntitle: Pairing overflow\nseverity: high\nmodels:\n  - {model: ${SENSOR_MODEL}, affected: <99.0.0, fixedBy: 'sha256:${sha.slice(0, 16)}'}\n`,
+    );
     expect((await cli.run(['advisory', 'push', '-f', advisory])).stdout).toContain('created');
     expect((await cli.run(['advisory', 'push', '-f', advisory])).stdout).toContain('no change');
     const exposed = await cli.run(['exposure', 'cve-2026-21417']);
@@ -250,7 +318,16 @@ describe('at the command line', () => {
     expect(all.list()).toHaveLength(1);
     const gateways = await cli.run(['gateway', 'ls', '--json']);
     expect(gateways.list()).toEqual([expect.objectContaining({ online: true, devices: 3 })]);
-    const enrol = await cli.run(['gateway', 'enrol', '--site', 'oslo', '--new-site', '--zone', 'Europe/Oslo', '--json']);
+    const enrol = await cli.run([
+      'gateway',
+      'enrol',
+      '--site',
+      'oslo',
+      '--new-site',
+      '--zone',
+      'Europe/Oslo',
+      '--json',
+    ]);
     expect(enrol.json()).toMatchObject({ site: 'oslo', token: expect.any(String) });
   }, 120_000);
 
@@ -267,7 +344,9 @@ describe('at the command line', () => {
   }, 120_000);
 
   it('says what is known when the server is silent, and does nothing twice', async () => {
-    const closed = await cli.run(['campaign', 'ls', '--timeout', '1s'], { env: { DRYDOCK_SERVER: 'http://127.0.0.1:9', DRYDOCK_TOKEN: 'dd_x' } });
+    const closed = await cli.run(['campaign', 'ls', '--timeout', '1s'], {
+      env: { DRYDOCK_SERVER: 'http://127.0.0.1:9', DRYDOCK_TOKEN: 'dd_x' },
+    });
     expect([closed.status, closed.stderr]).toEqual([8, expect.stringContaining('Nothing has changed.')]);
     const relay = await openSwallower(world.server.baseUrl);
     try {
@@ -275,7 +354,10 @@ describe('at the command line', () => {
       const enrol = ['gateway', 'quarantine', 'berlin', '--reason', 'a look', '--timeout', '1s', '--json'];
       relay.swallow = true;
       const unknown = await cli.run(enrol, { env });
-      expect([unknown.status, JSON.parse(unknown.stderr)]).toEqual([9, { schema: 'drydock.cli/v1', error: expect.objectContaining({ code: 'server.silent', exit: 9 }) }]);
+      expect([unknown.status, JSON.parse(unknown.stderr)]).toEqual([
+        9,
+        { schema: 'drydock.cli/v1', error: expect.objectContaining({ code: 'server.silent', exit: 9 }) },
+      ]);
       relay.swallow = false;
       const done = await until('the first to be over', 30_000, async () => {
         const told = await cli.run(enrol, { env });
@@ -317,7 +399,10 @@ async function openSwallower(target: string): Promise<{ url: string; swallow: bo
       });
       const body = Buffer.from(await answer.arrayBuffer());
       if (self.swallow && request.method === 'POST') request.socket.destroy();
-      else response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' }).end(body);
+      else
+        response
+          .writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' })
+          .end(body);
     })().catch(() => request.socket.destroy());
   });
   self.url = await listen(server);

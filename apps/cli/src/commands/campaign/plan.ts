@@ -12,7 +12,13 @@ import { CliError } from '../../errors/cli-error.js';
 import { EXIT } from '../../exit-codes.js';
 import { bytes, lengthOfTime, percent, plural } from '../../output/format.js';
 import { differenceLines, differencesOf, type Difference } from '../../plan/differences.js';
-import { atPlaceInFile, loadCampaignFile, resolveFile, type LoadedFile, type ResolvedFile } from '../../plan/load-file.js';
+import {
+  atPlaceInFile,
+  loadCampaignFile,
+  resolveFile,
+  type LoadedFile,
+  type ResolvedFile,
+} from '../../plan/load-file.js';
 import type { ChangeFlags } from '../../prompt.js';
 import type { Campaign } from './sentences.js';
 
@@ -30,14 +36,31 @@ interface PlanFlags {
 }
 
 export function addCampaignPlan(campaign: Command, running: Running): void {
-  look<PlanFlags>(campaign, running, 'plan', 'what a campaign file would do: who, warnings, brake, rehearsal, differences; saves nothing', plan)
+  look<PlanFlags>(
+    campaign,
+    running,
+    'plan',
+    'what a campaign file would do: who, warnings, brake, rehearsal, differences; saves nothing',
+    plan,
+  )
     .requiredOption('-f, --file <file>', 'campaign file (YAML); - reads stdin')
     .option('--no-rehearse', 'leave the rehearsal out');
-  look<{ file: string; against?: string }>(campaign, running, 'diff', 'what a campaign file says differently from what is stored', diff)
+  look<{ file: string; against?: string }>(
+    campaign,
+    running,
+    'diff',
+    'what a campaign file says differently from what is stored',
+    diff,
+  )
     .requiredOption('-f, --file <file>', 'campaign file (YAML); - reads stdin')
     .option('--against <name>', 'another campaign than the one of its name');
-  change<{ file: string } & ChangeFlags>(campaign, running, 'apply', 'save a campaign file as a draft; the same file again changes nothing', apply)
-    .requiredOption('-f, --file <file>', 'campaign file (YAML); - reads stdin');
+  change<{ file: string } & ChangeFlags>(
+    campaign,
+    running,
+    'apply',
+    'save a campaign file as a draft; the same file again changes nothing',
+    apply,
+  ).requiredOption('-f, --file <file>', 'campaign file (YAML); - reads stdin');
   look(campaign, running, 'schema', 'the JSON Schema of campaign files, for editors', (cli) => {
     const schema = campaignFileJsonSchema();
     if (cli.out.json) cli.around.stdout.write(`${JSON.stringify(schema)}\n`);
@@ -47,7 +70,14 @@ export function addCampaignPlan(campaign: Command, running: Running): void {
 }
 
 export function addRehearse(program: Command, running: Running): void {
-  look<{ file?: string; runs: number; seed?: number }>(program, running, 'rehearse [name]', 'play a campaign in virtual time, many times; nothing is started', rehearse, 'campaign')
+  look<{ file?: string; runs: number; seed?: number }>(
+    program,
+    running,
+    'rehearse [name]',
+    'play a campaign in virtual time, many times; nothing is started',
+    rehearse,
+    'campaign',
+  )
     .option('-f, --file <file>', 'of a campaign file that is not saved')
     .option('--runs <n>', 'how often, 20 to 1000', countFlag, RUNS)
     .option('--seed <n>', 'the same seed gives the same answer', countFlag);
@@ -82,12 +112,19 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
   const { api, file, resolved, stored } = await readFile(cli, flags.file, false);
   const { draft, artifact } = resolved;
   const slow = await cli.api(LONG_MS);
-  const preview = await asked(file, () => slow.ask(slow.client.POST('/api/v1/campaigns/preview', { body: bodyOf(draft) })));
+  const preview = await asked(file, () =>
+    slow.ask(slow.client.POST('/api/v1/campaigns/preview', { body: bodyOf(draft) })),
+  );
   const other = await comparedWith(api, draft.name, artifact);
-  const differences = other === undefined ? [] : differencesOf(other, stored, other.name === draft.name ? [] : ['name', 'note', 'artifact']);
+  const differences =
+    other === undefined
+      ? []
+      : differencesOf(other, stored, other.name === draft.name ? [] : ['name', 'note', 'artifact']);
   const rehearsal =
     flags.rehearse && preview.members > 0
-      ? await asked(file, () => slow.ask(slow.client.POST('/api/v1/campaigns/rehearsal', { body: { draft: bodyOf(draft), runs: RUNS } })))
+      ? await asked(file, () =>
+          slow.ask(slow.client.POST('/api/v1/campaigns/rehearsal', { body: { draft: bodyOf(draft), runs: RUNS } })),
+        )
       : undefined;
   cli.out.answer(
     {
@@ -115,7 +152,11 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
   );
 }
 
-async function comparedWith(api: Api, name: string, artifact: { readonly model: string }): Promise<Campaign | undefined> {
+async function comparedWith(
+  api: Api,
+  name: string,
+  artifact: { readonly model: string },
+): Promise<Campaign | undefined> {
   const same = await campaignNamed(api, name);
   if (same) return same;
   const { items } = await api.ask(api.client.GET('/api/v1/campaigns', { params: { query: { limit: 200 } } }));
@@ -128,19 +169,41 @@ function previewLines(preview: Preview): string[] {
   return [
     `${plural(members, 'device')} to be updated${skipped.length === 0 ? '' : `; left out: ${skipped.map(({ reason, count }) => `${count} ${reason}`).join(', ')}`}`,
     ...stages.map((stage, index) => `  stage ${index + 1}  ${stage.name}: ${plural(stage.size, 'device')}`),
-    ...strata.slice(0, 20).map((one) => `  runs ${one.version || 'an unknown version'}: ${plural(one.size, 'device')}, ${one.inFirstStage} in the first stage`),
+    ...strata
+      .slice(0, 20)
+      .map(
+        (one) =>
+          `  runs ${one.version || 'an unknown version'}: ${plural(one.size, 'device')}, ${one.inFirstStage} in the first stage`,
+      ),
     ...(strata.length > 20 ? [`  and ${strata.length - 20} versions more`] : []),
-    ...steps.map((step) => `  ${step.count} that run ${step.version || 'an unknown version'} go through ${step.through.join(', ')} first`),
-    ...(sample.length > 0 ? [`  for instance ${sample.slice(0, 3).map((one) => one.name ?? one.id).join(', ')}`] : []),
+    ...steps.map(
+      (step) =>
+        `  ${step.count} that run ${step.version || 'an unknown version'} go through ${step.through.join(', ')} first`,
+    ),
+    ...(sample.length > 0
+      ? [
+          `  for instance ${sample
+            .slice(0, 3)
+            .map((one) => one.name ?? one.id)
+            .join(', ')}`,
+        ]
+      : []),
     ...notes.map((note) => `  ⚠ ${note}`),
     ...(staircase.length > 0
-      ? [`The brake halts at ${staircase.slice(0, 4).map((step) => `${step.failures} failures among the first ${step.within}`).join(', ')}.`]
+      ? [
+          `The brake halts at ${staircase
+            .slice(0, 4)
+            .map((step) => `${step.failures} failures among the first ${step.within}`)
+            .join(', ')}.`,
+        ]
       : []),
   ];
 }
 
 const spread = ({ p50, p90 }: Spread, words: (value: number) => string): string =>
-  p50 === null ? 'not before its deadline' : `${words(p50)} (half)${p90 === null ? ', in some runs not before its deadline' : ` – ${words(p90)} (9 in 10)`}`;
+  p50 === null
+    ? 'not before its deadline'
+    : `${words(p50)} (half)${p90 === null ? ', in some runs not before its deadline' : ` – ${words(p90)} (9 in 10)`}`;
 const count = (value: number): string => String(Math.round(value));
 
 export function rehearsalLines(rehearsal: Rehearsal): string[] {
@@ -149,7 +212,9 @@ export function rehearsalLines(rehearsal: Rehearsal): string[] {
     `Rehearsal, ${rehearsal.runs} runs with ${plural(rehearsal.played, 'device')} (${rehearsal.reachable} of ${rehearsal.members} in reach):`,
     ...(done ? [`  ${percent(done.share)} done after ${spread(done.afterMs, lengthOfTime)}`] : []),
     `  failed: ${spread(rehearsal.failed, count)}; halted in ${percent(rehearsal.haltShare)} of the runs by the fleet's own failures`,
-    ...(rehearsal.held.share > 0 ? [`  stopped for a person in ${percent(rehearsal.held.share)}: ${rehearsal.held.note ?? 'no reason said'}`] : []),
+    ...(rehearsal.held.share > 0
+      ? [`  stopped for a person in ${percent(rehearsal.held.share)}: ${rehearsal.held.note ?? 'no reason said'}`]
+      : []),
     ...rehearsal.halts.map((halt) =>
       halt.haltShare === 0
         ? `  if ${percent(halt.failureRate)} fail: never halted; ${spread(halt.hit, count)} hit`
@@ -157,17 +222,23 @@ export function rehearsalLines(rehearsal: Rehearsal): string[] {
     ),
     `  ${bytes(rehearsal.load.downloadBytesPerGateway)} to each gateway`,
     `  ${rehearsal.calibration.sentence}`,
-    ...(rehearsal.defaults.length > 0 ? [`  nothing is known of: ${rehearsal.defaults.join(', ')} (a default stood in)`] : []),
+    ...(rehearsal.defaults.length > 0
+      ? [`  nothing is known of: ${rehearsal.defaults.join(', ')} (a default stood in)`]
+      : []),
   ];
 }
 
 async function diff(cli: Cli, _args: string[], flags: { file: string; against?: string }): Promise<void> {
   const { api, resolved, stored } = await readFile(cli, flags.file, false);
   const name = flags.against ?? resolved.draft.name;
-  const other = await api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id: await findCampaign(api, name) } } }));
+  const other = await api.ask(
+    api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id: await findCampaign(api, name) } } }),
+  );
   const differences: Difference[] = differencesOf(other, stored, flags.against === undefined ? [] : ['name']);
   cli.out.answer({ campaign: resolved.draft.name, comparedWith: other.name, differences }, () =>
-    differences.length === 0 ? [`Says the same as ${other.name} (${other.state}).`] : [`Against ${other.name} (${other.state}):`, ...differenceLines(differences)],
+    differences.length === 0
+      ? [`Says the same as ${other.name} (${other.state}).`]
+      : [`Against ${other.name} (${other.state}):`, ...differenceLines(differences)],
   );
 }
 
@@ -182,12 +253,17 @@ async function apply(cli: Cli, _args: string[], flags: { file: string } & Change
     return;
   }
   if (present && present.state !== 'draft') {
-    throw new CliError('campaign.state', EXIT.conflict, `${present.name} is ${present.state}: its plan does not change any more.`, {
-      fix:
-        present.state === 'awaiting-approval'
-          ? `take it back to a draft: drydock campaign decline ${present.name} --reason TEXT`
-          : `see what differs: drydock campaign diff -f ${flags.file}; then choose another name`,
-    });
+    throw new CliError(
+      'campaign.state',
+      EXIT.conflict,
+      `${present.name} is ${present.state}: its plan does not change any more.`,
+      {
+        fix:
+          present.state === 'awaiting-approval'
+            ? `take it back to a draft: drydock campaign decline ${present.name} --reason TEXT`
+            : `see what differs: drydock campaign diff -f ${flags.file}; then choose another name`,
+      },
+    );
   }
   const differences = present ? differencesOf(present, stored) : [];
   if (flags.dryRun === true) {
@@ -209,12 +285,15 @@ async function apply(cli: Cli, _args: string[], flags: { file: string } & Change
       : api.ask(api.client.POST('/api/v1/campaigns', { body: bodyOf(draft) })),
   );
   const changed = present ? 'changed' : 'created';
-  cli.out.answer({ campaign: saved.name, change: changed, state: saved.state, revision: saved.revision, id: saved.id, differences }, () => [
-    `${saved.name}: draft ${changed}.`,
-    ...differenceLines(differences),
-    `  look    drydock campaign plan -f ${flags.file}`,
-    `  start   drydock campaign start ${saved.name}`,
-  ]);
+  cli.out.answer(
+    { campaign: saved.name, change: changed, state: saved.state, revision: saved.revision, id: saved.id, differences },
+    () => [
+      `${saved.name}: draft ${changed}.`,
+      ...differenceLines(differences),
+      `  look    drydock campaign plan -f ${flags.file}`,
+      `  start   drydock campaign start ${saved.name}`,
+    ],
+  );
 }
 
 /** The generated types say of some fields "never absent"; the server fills them in. */
@@ -237,20 +316,30 @@ function saysTheSame(present: Campaign, wanted: Read['stored']): boolean {
   );
 }
 
-async function rehearse(cli: Cli, [name]: string[], flags: { file?: string; runs: number; seed?: number }): Promise<void> {
+async function rehearse(
+  cli: Cli,
+  [name]: string[],
+  flags: { file?: string; runs: number; seed?: number },
+): Promise<void> {
   if ((name === undefined) === (flags.file === undefined)) {
-    throw new CliError('usage.rehearse', EXIT.usage, 'Name a campaign, or give a file with -f.', { fix: 'drydock rehearse -f FILE' });
+    throw new CliError('usage.rehearse', EXIT.usage, 'Name a campaign, or give a file with -f.', {
+      fix: 'drydock rehearse -f FILE',
+    });
   }
   const request = { runs: flags.runs, ...(flags.seed !== undefined && { seed: flags.seed }) };
   const slow = await cli.api(LONG_MS);
   let rehearsal: Rehearsal;
   if (flags.file === undefined) {
     const id = await findCampaign(slow, name!);
-    rehearsal = await slow.ask(slow.client.POST('/api/v1/campaigns/{id}/rehearsal', { params: { path: { id } }, body: request }));
+    rehearsal = await slow.ask(
+      slow.client.POST('/api/v1/campaigns/{id}/rehearsal', { params: { path: { id } }, body: request }),
+    );
   } else {
     const { file, resolved } = await readFile(cli, flags.file, false);
     rehearsal = await asked(file, () =>
-      slow.ask(slow.client.POST('/api/v1/campaigns/rehearsal', { body: { ...request, draft: bodyOf(resolved.draft) } })),
+      slow.ask(
+        slow.client.POST('/api/v1/campaigns/rehearsal', { body: { ...request, draft: bodyOf(resolved.draft) } }),
+      ),
     );
   }
   cli.out.answer(rehearsal, () => [rehearsal.campaign.name, ...rehearsalLines(rehearsal)]);

@@ -31,7 +31,9 @@ export function failedCell(sums: Sums): string {
 }
 
 /** @returns 1-based: the stage that is open, or the last that was. */
-export function stageNow(campaign: Pick<Campaign, 'stages'>): { readonly number: number; readonly of: number; readonly name: string; readonly state: string } | undefined {
+export function stageNow(
+  campaign: Pick<Campaign, 'stages'>,
+): { readonly number: number; readonly of: number; readonly name: string; readonly state: string } | undefined {
   const { stages } = campaign;
   const open = stages.find((stage) => ['open', 'soaking', 'held', 'failed'].includes(stage.state));
   const found = open ?? stages.filter((stage) => stage.state === 'passed').at(-1);
@@ -54,18 +56,28 @@ export function resultLines(campaign: CampaignSummary): string[] {
 
 /** The sentence of a stop (P2). */
 export function stopLines(out: Output, name: string, answer: PauseAnswer): string[] {
-  const word = { paused: 'Paused', halted: 'Halted', aborting: 'Aborting', aborted: 'Aborted' }[answer.state as string] ?? `It is ${answer.state}`;
+  const word =
+    { paused: 'Paused', halted: 'Halted', aborting: 'Aborting', aborted: 'Aborted' }[answer.state as string] ??
+    `It is ${answer.state}`;
   const start =
     answer.mayStillStart === 0
       ? 'Nothing can start any more.'
       : `At most ${answer.mayStillStart} more ${answer.mayStillStart === 1 ? 'device' : 'devices'} may start, none after ${out.times.at(answer.noneAfter)} (${out.times.until(answer.noneAfter)}).`;
   const flight =
-    answer.running === 0 ? 'None is in flight.' : `${answer.running} in flight will finish, the last by ${out.times.at(answer.doneBy)}.`;
+    answer.running === 0
+      ? 'None is in flight.'
+      : `${answer.running} in flight will finish, the last by ${out.times.at(answer.doneBy)}.`;
   return [
     `${word}. ${start} ${flight}`,
-    ...(answer.rescue > 0 ? [`${plural(answer.rescue, 'device')} without a running application ${answer.rescue === 1 ? 'is' : 'are'} rescued all the same.`] : []),
+    ...(answer.rescue > 0
+      ? [
+          `${plural(answer.rescue, 'device')} without a running application ${answer.rescue === 1 ? 'is' : 'are'} rescued all the same.`,
+        ]
+      : []),
     `  follow  drydock campaign watch ${name}`,
-    ...(answer.state === 'paused' || answer.state === 'halted' ? [`  undo    drydock campaign resume ${name} --reason TEXT`] : []),
+    ...(answer.state === 'paused' || answer.state === 'halted'
+      ? [`  undo    drydock campaign resume ${name} --reason TEXT`]
+      : []),
   ];
 }
 

@@ -12,7 +12,16 @@ import { CliError } from '../../errors/cli-error.js';
 import { EXIT } from '../../exit-codes.js';
 import { percent, plural } from '../../output/format.js';
 import { answerPages } from '../../output/pages.js';
-import { approvalSentence, deadlineWords, failedCell, headline, notKnown, resultLines, type Campaign, type CampaignSummary } from './sentences.js';
+import {
+  approvalSentence,
+  deadlineWords,
+  failedCell,
+  headline,
+  notKnown,
+  resultLines,
+  type Campaign,
+  type CampaignSummary,
+} from './sentences.js';
 
 type Decision = components['schemas']['Decision'];
 type Deployment = components['schemas']['Deployment'];
@@ -20,114 +29,195 @@ type DeploymentWhy = components['schemas']['DeploymentWhy'];
 
 export function addCampaignShow(campaign: Command, running: Running): void {
   listed(
-    look<ListFlags & { state?: Campaign['state'] }>(campaign, running, 'ls', 'list campaigns, newest first', async (cli, _args, flags) => {
-      const api = await cli.api();
-      const { state } = flags;
-      await answerList(cli, flags, summaryColumns(cli), (page) =>
-        api.ask(api.client.GET('/api/v1/campaigns', { params: { query: { ...page, ...(state !== undefined && { state }) } } })),
-      );
-    }).addOption(new Option('--state <state>', 'in this state').choices(CAMPAIGN_STATES)),
-  );
-
-  look<{ yaml?: boolean }>(campaign, running, 'show <name>', 'show where a campaign stands', async (cli, [name = ''], flags) => {
-    const api = await cli.api();
-    const found = await getCampaign(api, name);
-    if (flags.yaml === true) {
-      const text = await yamlOf(api, found);
-      if (cli.out.json) cli.out.object({ campaign: found.name, yaml: text });
-      else cli.out.lines(text.trimEnd().split('\n'));
-      return;
-    }
-    cli.out.answer(found, () => campaignLines(cli, found));
-  }, 'campaign').option('--yaml', 'as a campaign file');
-
-  look<{ output?: string }>(campaign, running, 'export <name>', 'write a campaign as a file that means the same', async (cli, [name = ''], flags) => {
-    const api = await cli.api();
-    const found = await getCampaign(api, name);
-    const text = await yamlOf(api, found);
-    if (flags.output === undefined) {
-      if (cli.out.json) cli.out.object({ campaign: found.name, yaml: text });
-      else cli.out.lines(text.trimEnd().split('\n'));
-      return;
-    }
-    try {
-      await writeFile(flags.output, text, { flag: 'wx' });
-    } catch (error) {
-      throw new CliError('file.unwritable', EXIT.refused, `${flags.output} cannot be written: ${(error as Error).message}.`, { cause: error });
-    }
-    cli.out.answer({ campaign: found.name, file: flags.output }, () => [`Wrote ${flags.output!}.`]);
-  }, 'campaign').option('-o, --output <file>', 'into this file, which must not be there yet');
-
-  listed(
-    look<ListFlags & { state?: Deployment['state']; stage?: number }>(campaign, running, 'devices <name>', 'list the devices of a campaign', async (cli, [name = ''], flags) => {
-      const api = await cli.api();
-      const id = await findCampaign(api, name);
-      const { state, stage } = flags;
-      await answerList(
-        cli,
-        flags,
-        deploymentColumns(cli),
-        (page) =>
+    look<ListFlags & { state?: Campaign['state'] }>(
+      campaign,
+      running,
+      'ls',
+      'list campaigns, newest first',
+      async (cli, _args, flags) => {
+        const api = await cli.api();
+        const { state } = flags;
+        await answerList(cli, flags, summaryColumns(cli), (page) =>
           api.ask(
-            api.client.GET('/api/v1/campaigns/{id}/deployments', {
-              params: { path: { id }, query: { ...page, ...(state !== undefined && { state }), ...(stage !== undefined && { stage: stage - 1 }) } },
+            api.client.GET('/api/v1/campaigns', {
+              params: { query: { ...page, ...(state !== undefined && { state }) } },
             }),
           ),
-        500,
-      );
-    }, 'campaign')
+        );
+      },
+    ).addOption(new Option('--state <state>', 'in this state').choices(CAMPAIGN_STATES)),
+  );
+
+  look<{ yaml?: boolean }>(
+    campaign,
+    running,
+    'show <name>',
+    'show where a campaign stands',
+    async (cli, [name = ''], flags) => {
+      const api = await cli.api();
+      const found = await getCampaign(api, name);
+      if (flags.yaml === true) {
+        const text = await yamlOf(api, found);
+        if (cli.out.json) cli.out.object({ campaign: found.name, yaml: text });
+        else cli.out.lines(text.trimEnd().split('\n'));
+        return;
+      }
+      cli.out.answer(found, () => campaignLines(cli, found));
+    },
+    'campaign',
+  ).option('--yaml', 'as a campaign file');
+
+  look<{ output?: string }>(
+    campaign,
+    running,
+    'export <name>',
+    'write a campaign as a file that means the same',
+    async (cli, [name = ''], flags) => {
+      const api = await cli.api();
+      const found = await getCampaign(api, name);
+      const text = await yamlOf(api, found);
+      if (flags.output === undefined) {
+        if (cli.out.json) cli.out.object({ campaign: found.name, yaml: text });
+        else cli.out.lines(text.trimEnd().split('\n'));
+        return;
+      }
+      try {
+        await writeFile(flags.output, text, { flag: 'wx' });
+      } catch (error) {
+        throw new CliError(
+          'file.unwritable',
+          EXIT.refused,
+          `${flags.output} cannot be written: ${(error as Error).message}.`,
+          { cause: error },
+        );
+      }
+      cli.out.answer({ campaign: found.name, file: flags.output }, () => [`Wrote ${flags.output!}.`]);
+    },
+    'campaign',
+  ).option('-o, --output <file>', 'into this file, which must not be there yet');
+
+  listed(
+    look<ListFlags & { state?: Deployment['state']; stage?: number }>(
+      campaign,
+      running,
+      'devices <name>',
+      'list the devices of a campaign',
+      async (cli, [name = ''], flags) => {
+        const api = await cli.api();
+        const id = await findCampaign(api, name);
+        const { state, stage } = flags;
+        await answerList(
+          cli,
+          flags,
+          deploymentColumns(cli),
+          (page) =>
+            api.ask(
+              api.client.GET('/api/v1/campaigns/{id}/deployments', {
+                params: {
+                  path: { id },
+                  query: {
+                    ...page,
+                    ...(state !== undefined && { state }),
+                    ...(stage !== undefined && { stage: stage - 1 }),
+                  },
+                },
+              }),
+            ),
+          500,
+        );
+      },
+      'campaign',
+    )
       .addOption(new Option('--state <state>', 'in this state').choices(DEPLOYMENT_STATES))
       .option('--stage <n>', 'of this stage, from 1', countFlag),
   );
 
   listed(
-    look<ListFlags & { device?: string; each?: boolean }>(campaign, running, 'why <name>', 'why devices are not updated: one reason each', why, 'campaign')
+    look<ListFlags & { device?: string; each?: boolean }>(
+      campaign,
+      running,
+      'why <name>',
+      'why devices are not updated: one reason each',
+      why,
+      'campaign',
+    )
       .option('--device <id>', 'of this device alone')
       .option('--each', 'device by device instead of counted'),
     undefined,
     5000,
   );
 
-  look(campaign, running, 'brake <name>', 'the tests that can halt it, and how near they are', async (cli, [name = '']) => {
-    const api = await cli.api();
-    const id = await findCampaign(api, name);
-    const brake = await api.ask(api.client.GET('/api/v1/campaigns/{id}/brake', { params: { path: { id } } }));
-    cli.out.answer({ campaign: name, ...brake }, () =>
-      brake.tests.flatMap((test) => [
-        `${test.rings ? '■' : '✓'} ${test.test}: ${test.sentence}`,
-        `  halts at ${test.staircase.slice(0, 5).map((step) => `${step.failures} of the first ${step.within}`).join(', ') || 'nothing that can happen here'}`,
-      ]),
-    );
-  }, 'campaign');
-
-  look<{ columns?: string }>(campaign, running, 'failures <name>', 'what failed, by code', async (cli, [name = '']) => {
-    const api = await cli.api();
-    const id = await findCampaign(api, name);
-    const { items } = await api.ask(api.client.GET('/api/v1/campaigns/{id}/failures', { params: { path: { id } } }));
-    await answerPages(cli, [items], [
-      { key: 'code', value: (row) => row.code },
-      { key: 'tries', value: (row) => row.n, right: true },
-      { key: 'blame', value: (row) => row.blame },
-      { key: 'sentence', value: (row) => row.sentence },
-    ]);
-  }, 'campaign');
-
-  listed(
-    look<ListFlags>(campaign, running, 'decisions <name>', 'what rules and people decided, oldest first', async (cli, [name = ''], flags) => {
+  look(
+    campaign,
+    running,
+    'brake <name>',
+    'the tests that can halt it, and how near they are',
+    async (cli, [name = '']) => {
       const api = await cli.api();
       const id = await findCampaign(api, name);
-      await answerList(
-        cli,
-        flags,
-        [
-          { key: 'at', value: (row: Decision) => cli.out.times.at(row.at) },
-          { key: 'decision', value: (row: Decision) => row.kind },
-          { key: 'facts', value: (row: Decision) => factsOf(row.params) },
-        ],
-        (page) => api.ask(api.client.GET('/api/v1/campaigns/{id}/decisions', { params: { path: { id }, query: page } })),
-        500,
+      const brake = await api.ask(api.client.GET('/api/v1/campaigns/{id}/brake', { params: { path: { id } } }));
+      cli.out.answer({ campaign: name, ...brake }, () =>
+        brake.tests.flatMap((test) => [
+          `${test.rings ? '■' : '✓'} ${test.test}: ${test.sentence}`,
+          `  halts at ${
+            test.staircase
+              .slice(0, 5)
+              .map((step) => `${step.failures} of the first ${step.within}`)
+              .join(', ') || 'nothing that can happen here'
+          }`,
+        ]),
       );
-    }, 'campaign'),
+    },
+    'campaign',
+  );
+
+  look<{ columns?: string }>(
+    campaign,
+    running,
+    'failures <name>',
+    'what failed, by code',
+    async (cli, [name = '']) => {
+      const api = await cli.api();
+      const id = await findCampaign(api, name);
+      const { items } = await api.ask(api.client.GET('/api/v1/campaigns/{id}/failures', { params: { path: { id } } }));
+      await answerPages(
+        cli,
+        [items],
+        [
+          { key: 'code', value: (row) => row.code },
+          { key: 'tries', value: (row) => row.n, right: true },
+          { key: 'blame', value: (row) => row.blame },
+          { key: 'sentence', value: (row) => row.sentence },
+        ],
+      );
+    },
+    'campaign',
+  );
+
+  listed(
+    look<ListFlags>(
+      campaign,
+      running,
+      'decisions <name>',
+      'what rules and people decided, oldest first',
+      async (cli, [name = ''], flags) => {
+        const api = await cli.api();
+        const id = await findCampaign(api, name);
+        await answerList(
+          cli,
+          flags,
+          [
+            { key: 'at', value: (row: Decision) => cli.out.times.at(row.at) },
+            { key: 'decision', value: (row: Decision) => row.kind },
+            { key: 'facts', value: (row: Decision) => factsOf(row.params) },
+          ],
+          (page) =>
+            api.ask(api.client.GET('/api/v1/campaigns/{id}/decisions', { params: { path: { id }, query: page } })),
+          500,
+        );
+      },
+      'campaign',
+    ),
   );
 }
 
@@ -150,7 +240,9 @@ export async function yamlOf(api: Api, campaign: Campaign): Promise<string> {
 /** The file names artifacts by their SHA-256, the API by their id: there are few enough to look through. */
 async function shaOf(api: Api, id: string): Promise<string | undefined> {
   const artifacts = itemsOf((after) =>
-    api.ask(api.client.GET('/api/v1/artifacts', { params: { query: { limit: 500, ...(after !== undefined && { after }) } } })),
+    api.ask(
+      api.client.GET('/api/v1/artifacts', { params: { query: { limit: 500, ...(after !== undefined && { after }) } } }),
+    ),
   );
   for await (const artifact of artifacts) if (artifact.id === id) return artifact.sha256;
   return undefined;
@@ -190,26 +282,44 @@ function campaignLines(cli: Cli, campaign: Campaign): string[] {
     `${campaign.name}   ${headline(campaign, out)}`,
     `artifact    ${campaign.artifact.model} ${campaign.artifact.version} (${campaign.artifact.sha256.slice(0, 12)}, ${campaign.artifact.fileName})`,
     ...(campaign.note === '' ? [] : [`note        ${campaign.note}`]),
-    ...(campaign.startedAt === null ? [] : [`started     ${out.times.at(campaign.startedAt)}   ${deadlineWords(campaign, cli.around.now())}`.trimEnd()]),
+    ...(campaign.startedAt === null
+      ? []
+      : [`started     ${out.times.at(campaign.startedAt)}   ${deadlineWords(campaign, cli.around.now())}`.trimEnd()]),
     ...(campaign.state === 'awaiting-approval' ? [`approval    ${approvalSentence(campaign, out)}`] : []),
     ...resultLines(campaign),
     '',
     ...campaign.stages.map((stage) => {
-      const size = stage.size === null ? (stage.count ?? (stage.percent === null ? (stage.filter ?? 'rest') : `${stage.percent} %`)) : stage.size;
-      const share = stage.sums.failureShare === null ? '' : `, share ${percent(stage.sums.failureShare)} of at most ${percent(stage.gate.maxFailureShare)}`;
+      const size =
+        stage.size === null
+          ? (stage.count ?? (stage.percent === null ? (stage.filter ?? 'rest') : `${stage.percent} %`))
+          : stage.size;
+      const share =
+        stage.sums.failureShare === null
+          ? ''
+          : `, share ${percent(stage.sums.failureShare)} of at most ${percent(stage.gate.maxFailureShare)}`;
       return `stage ${stage.index + 1}  ${stage.name} (${size}): ${stage.state}, known ${stage.sums.known} of ${stage.gate.minKnown} wanted${share}${stage.note === null ? '' : ` — ${stage.note}`}`;
     }),
-    ...campaign.quarantines.map((one) => `quarantined  ${one.kind} ${one.ref.name} since ${out.times.at(one.at)}: ${one.note}`),
-    ...campaign.strata.filter((one) => one.stopped !== null).map((one) => `stopped  devices that ran ${one.version || 'an unknown version'}: ${one.stopped!.note}`),
+    ...campaign.quarantines.map(
+      (one) => `quarantined  ${one.kind} ${one.ref.name} since ${out.times.at(one.at)}: ${one.note}`,
+    ),
+    ...campaign.strata
+      .filter((one) => one.stopped !== null)
+      .map((one) => `stopped  devices that ran ${one.version || 'an unknown version'}: ${one.stopped!.note}`),
   ];
 }
 
-async function why(cli: Cli, [name = '']: string[], flags: ListFlags & { device?: string; each?: boolean }): Promise<void> {
+async function why(
+  cli: Cli,
+  [name = '']: string[],
+  flags: ListFlags & { device?: string; each?: boolean },
+): Promise<void> {
   const api = await cli.api();
   const id = await findCampaign(api, name);
   if (flags.device !== undefined) {
     const device = await findDevice(api, flags.device);
-    const one = await api.ask(api.client.GET('/api/v1/campaigns/{id}/devices/{device}/why', { params: { path: { id, device: device.id } } }));
+    const one = await api.ask(
+      api.client.GET('/api/v1/campaigns/{id}/devices/{device}/why', { params: { path: { id, device: device.id } } }),
+    );
     cli.out.answer(one, () => whyLines(cli, one));
     return;
   }
@@ -223,7 +333,10 @@ async function why(cli: Cli, [name = '']: string[], flags: ListFlags & { device?
         { key: 'device', value: (row: DeploymentWhy) => row.deviceId },
         { key: 'state', value: (row: DeploymentWhy) => row.state },
         { key: 'reason', value: (row: DeploymentWhy) => row.reason.code },
-        { key: 'changes', value: (row: DeploymentWhy) => (row.reason.until === undefined ? null : cli.out.times.at(row.reason.until)) },
+        {
+          key: 'changes',
+          value: (row: DeploymentWhy) => (row.reason.until === undefined ? null : cli.out.times.at(row.reason.until)),
+        },
         { key: 'sentence', value: (row: DeploymentWhy) => row.reason.sentence },
       ],
       pageOf,
@@ -253,7 +366,13 @@ async function countedWhy(
   do {
     const page = await pageOf({ limit: Math.min(500, flags.limit - seen), ...(after !== undefined && { after }) });
     for (const { state, reason } of page.items) {
-      const one = found.get(reason.code) ?? { reason: reason.code, state, devices: 0, until: null, example: reason.sentence };
+      const one = found.get(reason.code) ?? {
+        reason: reason.code,
+        state,
+        devices: 0,
+        until: null,
+        example: reason.sentence,
+      };
       one.devices += 1;
       if (reason.until !== undefined) one.until = Math.min(one.until ?? Infinity, reason.until);
       found.set(reason.code, one);

@@ -10,7 +10,15 @@ import { CliError } from '../../errors/cli-error.js';
 import { EXIT, type ExitStatus } from '../../exit-codes.js';
 import { plural } from '../../output/format.js';
 import { requireName, requireReason, requireYes, type ChangeFlags } from '../../prompt.js';
-import { approvalSentence, headline, resultLines, stopLines, stopObject, type Campaign, type PauseAnswer } from './sentences.js';
+import {
+  approvalSentence,
+  headline,
+  resultLines,
+  stopLines,
+  stopObject,
+  type Campaign,
+  type PauseAnswer,
+} from './sentences.js';
 
 /** A million members take a while to be planned. */
 const LONG_START_MS = 600_000;
@@ -20,19 +28,94 @@ const GRACE_MS = 15_000;
 
 export function addCampaignSteer(campaign: Command, running: Running): void {
   change<ChangeFlags>(campaign, running, 'start <name>', 'start a draft, or ask for its approvals', start, 'campaign');
-  change<StopFlags>(campaign, running, 'pause <name>', 'start nothing more; says how many may still start, and until when', pause, 'campaign').option('--wait', 'return when nothing can start any more');
-  change<StopFlags>(campaign, running, 'halt <name>', 'stop as the brake would: going on wants a reason', halt, 'campaign').option('--wait', 'return when nothing can start any more');
-  change<ChangeFlags & { acceptUnproven?: boolean }>(campaign, running, 'resume <name>', 'go on after a pause, a halt or a held stage', resume, 'campaign').option('--accept-unproven', 'from now on unproven results count as known and not failed');
-  change<ChangeFlags & { stage?: string }>(campaign, running, 'approve <name>', 'approve the plan, or the gate that waits for a person', approve, 'campaign').option('--stage <name>', 'the gate of this stage (name or number)');
-  change<ChangeFlags>(campaign, running, 'decline <name>', 'take a plan that waits for approvals back to a draft', decline, 'campaign');
-  change<ChangeFlags & { inFlight: 'finish' | 'safe-point' }>(campaign, running, 'abort <name>', 'end it for ever', abort, 'campaign').addOption(
-    new Option('--in-flight <how>', 'updates under way').choices(['finish', 'safe-point']).default('finish'),
+  change<StopFlags>(
+    campaign,
+    running,
+    'pause <name>',
+    'start nothing more; says how many may still start, and until when',
+    pause,
+    'campaign',
+  ).option('--wait', 'return when nothing can start any more');
+  change<StopFlags>(
+    campaign,
+    running,
+    'halt <name>',
+    'stop as the brake would: going on wants a reason',
+    halt,
+    'campaign',
+  ).option('--wait', 'return when nothing can start any more');
+  change<ChangeFlags & { acceptUnproven?: boolean }>(
+    campaign,
+    running,
+    'resume <name>',
+    'go on after a pause, a halt or a held stage',
+    resume,
+    'campaign',
+  ).option('--accept-unproven', 'from now on unproven results count as known and not failed');
+  change<ChangeFlags & { stage?: string }>(
+    campaign,
+    running,
+    'approve <name>',
+    'approve the plan, or the gate that waits for a person',
+    approve,
+    'campaign',
+  ).option('--stage <name>', 'the gate of this stage (name or number)');
+  change<ChangeFlags>(
+    campaign,
+    running,
+    'decline <name>',
+    'take a plan that waits for approvals back to a draft',
+    decline,
+    'campaign',
   );
-  change<ChangeFlags & { artifact?: string; name?: string }>(campaign, running, 'rollback <name>', 'draft a campaign that takes its devices back to what they ran', rollBack, 'campaign').option('--artifact <sha>', 'where they ran several versions');
-  change<ChangeFlags>(campaign, running, 'complete <name>', 'end a dynamic campaign whose devices are all finished', complete, 'campaign');
-  change<ChangeFlags>(campaign, running, 'lift <name> <gateway-or-site>', 'end a quarantine of this campaign', lift, 'campaign');
-  change<ChangeFlags>(campaign, running, 'release <name> <version>', 'let devices that ran a version go on after the brake stopped them', release, 'campaign');
-  change<ChangeFlags & { safePoint?: boolean }>(campaign, running, 'cancel <name> <device>', 'take one device out', cancel, 'campaign').option('--safe-point', 'also where its update has begun: it leaves where the device still works');
+  change<ChangeFlags & { inFlight: 'finish' | 'safe-point' }>(
+    campaign,
+    running,
+    'abort <name>',
+    'end it for ever',
+    abort,
+    'campaign',
+  ).addOption(new Option('--in-flight <how>', 'updates under way').choices(['finish', 'safe-point']).default('finish'));
+  change<ChangeFlags & { artifact?: string; name?: string }>(
+    campaign,
+    running,
+    'rollback <name>',
+    'draft a campaign that takes its devices back to what they ran',
+    rollBack,
+    'campaign',
+  ).option('--artifact <sha>', 'where they ran several versions');
+  change<ChangeFlags>(
+    campaign,
+    running,
+    'complete <name>',
+    'end a dynamic campaign whose devices are all finished',
+    complete,
+    'campaign',
+  );
+  change<ChangeFlags>(
+    campaign,
+    running,
+    'lift <name> <gateway-or-site>',
+    'end a quarantine of this campaign',
+    lift,
+    'campaign',
+  );
+  change<ChangeFlags>(
+    campaign,
+    running,
+    'release <name> <version>',
+    'let devices that ran a version go on after the brake stopped them',
+    release,
+    'campaign',
+  );
+  change<ChangeFlags & { safePoint?: boolean }>(
+    campaign,
+    running,
+    'cancel <name> <device>',
+    'take one device out',
+    cancel,
+    'campaign',
+  ).option('--safe-point', 'also where its update has begun: it leaves where the device still works');
 }
 
 interface StopFlags extends ChangeFlags {
@@ -68,13 +151,17 @@ async function start(cli: Cli, [name = '']: string[], flags: ChangeFlags): Promi
       : after.state === 'scheduled'
         ? `Scheduled for ${cli.out.times.at(after.startAt)}: ${plural(after.sums.total, 'device')}.`
         : `Running: ${plural(after.sums.total, 'device')}.${after.preempted === null ? '' : ` ${after.preempted} grants of other campaigns were taken back.`}`,
-    waits ? `  next    an approver runs  drydock campaign approve ${after.name}` : `  follow  drydock campaign watch ${after.name}`,
+    waits
+      ? `  next    an approver runs  drydock campaign approve ${after.name}`
+      : `  follow  drydock campaign watch ${after.name}`,
     ...(waits ? [] : [`  stop    drydock campaign pause ${after.name}`]),
   ]);
 }
 
-const pause = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> => stop(cli, name, flags, 'pause');
-const halt = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> => stop(cli, name, flags, 'halt');
+const pause = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> =>
+  stop(cli, name, flags, 'pause');
+const halt = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> =>
+  stop(cli, name, flags, 'halt');
 
 /** Never asks: stopping must be quick. What is stopped already answers with its numbers. */
 async function stop(cli: Cli, name: string, flags: StopFlags, what: 'pause' | 'halt'): Promise<ExitStatus | void> {
@@ -120,16 +207,28 @@ async function untilNoneStarts(cli: Cli, api: Api, id: string, name: string): Pr
     }
     const limit = cli.settings.timeoutMs;
     if (limit !== undefined && cli.around.now() - begun > limit) {
-      throw new CliError('watch.timeout', EXIT.ownTimeout, `${now.mayStillStart} may still start, none after ${cli.out.times.at(now.noneAfter)}; this command waits no longer. The pause holds.`);
+      throw new CliError(
+        'watch.timeout',
+        EXIT.ownTimeout,
+        `${now.mayStillStart} may still start, none after ${cli.out.times.at(now.noneAfter)}; this command waits no longer. The pause holds.`,
+      );
     }
     if (cli.around.now() > now.noneAfter + GRACE_MS) {
-      throw new CliError('internal.invariant', EXIT.unexpected, `${now.mayStillStart} may still start although the time for it is over.`);
+      throw new CliError(
+        'internal.invariant',
+        EXIT.unexpected,
+        `${now.mayStillStart} may still start although the time for it is over.`,
+      );
     }
     await wait(LOOK_EVERY_MS, undefined, { signal: cli.interrupted.signal });
   }
 }
 
-async function resume(cli: Cli, [name = '']: string[], flags: ChangeFlags & { acceptUnproven?: boolean }): Promise<void> {
+async function resume(
+  cli: Cli,
+  [name = '']: string[],
+  flags: ChangeFlags & { acceptUnproven?: boolean },
+): Promise<void> {
   const api = await cli.api();
   const before = await getCampaign(api, name);
   if (before.state === 'halted') {
@@ -153,18 +252,30 @@ async function approve(cli: Cli, [name = '']: string[], flags: ChangeFlags & { s
   const body = flags.reason === undefined ? {} : { reason: flags.reason };
   if (flags.stage === undefined && before.state === 'awaiting-approval') {
     const { artifact } = before;
-    cli.out.say(`${before.name}, revision ${before.revision}: ${artifact.model} ${artifact.version} (${artifact.sha256.slice(0, 12)}) for ${plural(before.sums.total, 'device')}.`);
+    cli.out.say(
+      `${before.name}, revision ${before.revision}: ${artifact.model} ${artifact.version} (${artifact.sha256.slice(0, 12)}) for ${plural(before.sums.total, 'device')}.`,
+    );
     cli.out.say(approvalSentence(before, cli.out));
-    if (flags.dryRun === true) return wouldBe(cli, before.name, `approve revision ${before.revision} of ${before.name}`);
+    if (flags.dryRun === true)
+      return wouldBe(cli, before.name, `approve revision ${before.revision} of ${before.name}`);
     await requireYes(cli, flags, 'Approve exactly this plan?', `drydock campaign approve ${before.name}`);
     const after = await api.ask(api.client.POST('/api/v1/campaigns/{id}/approve', { ...pathOf(before.id), body }));
-    told(cli, after, [after.state === 'awaiting-approval' ? approvalSentence(after, cli.out) : `Approved; it is ${after.state}.`]);
+    told(cli, after, [
+      after.state === 'awaiting-approval' ? approvalSentence(after, cli.out) : `Approved; it is ${after.state}.`,
+    ]);
     return;
   }
   const stage = stageToApprove(before, flags.stage);
-  cli.out.say(`Stage ${stage.index + 1} ${stage.name}: ${stage.state}; known ${stage.sums.known}, failed ${stage.sums.failed}, reverted ${stage.sums.reverted}.`);
+  cli.out.say(
+    `Stage ${stage.index + 1} ${stage.name}: ${stage.state}; known ${stage.sums.known}, failed ${stage.sums.failed}, reverted ${stage.sums.reverted}.`,
+  );
   if (flags.dryRun === true) return wouldBe(cli, before.name, `approve the gate of stage ${stage.name}`);
-  await requireYes(cli, flags, `Open what comes after stage ${stage.name}?`, `drydock campaign approve ${before.name} --stage ${stage.name}`);
+  await requireYes(
+    cli,
+    flags,
+    `Open what comes after stage ${stage.name}?`,
+    `drydock campaign approve ${before.name} --stage ${stage.name}`,
+  );
   const after = await api.ask(
     api.client.POST('/api/v1/campaigns/{id}/stages/{index}/approve', {
       params: { path: { id: before.id, index: stage.index } },
@@ -178,24 +289,40 @@ function stageToApprove(campaign: Campaign, wanted: string | undefined): Campaig
   const { stages } = campaign;
   const found =
     wanted === undefined
-      ? stages.find((stage) => stage.gate.approval && stage.approvedBy === null && ['open', 'soaking', 'held'].includes(stage.state))
+      ? stages.find(
+          (stage) =>
+            stage.gate.approval && stage.approvedBy === null && ['open', 'soaking', 'held'].includes(stage.state),
+        )
       : stages.find((stage) => stage.name === wanted || String(stage.index + 1) === wanted);
   if (found) return found;
   throw wanted === undefined
-    ? new CliError('approval.not-wanted', EXIT.conflict, `${campaign.name} is ${campaign.state}, and no gate of it waits for a person.`)
-    : new CliError('request.not-found', EXIT.notFound, `${campaign.name} has no stage ${wanted}.`, { fix: `stages are ${stages.map(({ name }) => name).join(', ')}` });
+    ? new CliError(
+        'approval.not-wanted',
+        EXIT.conflict,
+        `${campaign.name} is ${campaign.state}, and no gate of it waits for a person.`,
+      )
+    : new CliError('request.not-found', EXIT.notFound, `${campaign.name} has no stage ${wanted}.`, {
+        fix: `stages are ${stages.map(({ name }) => name).join(', ')}`,
+      });
 }
 
 async function decline(cli: Cli, [name = '']: string[], flags: ChangeFlags): Promise<void> {
   const api = await cli.api();
   const before = await getCampaign(api, name);
-  if (flags.dryRun === true) return wouldBe(cli, before.name, `take ${before.name} back to a draft; its approvals are dropped`);
+  if (flags.dryRun === true)
+    return wouldBe(cli, before.name, `take ${before.name} back to a draft; its approvals are dropped`);
   const reason = await requireReason(cli, flags, `drydock campaign decline ${before.name}`);
-  const after = await api.ask(api.client.POST('/api/v1/campaigns/{id}/withdraw', { ...pathOf(before.id), body: { reason } }));
+  const after = await api.ask(
+    api.client.POST('/api/v1/campaigns/{id}/withdraw', { ...pathOf(before.id), body: { reason } }),
+  );
   told(cli, after, [`${after.name} is a draft again; approvals given so far are dropped.`]);
 }
 
-async function abort(cli: Cli, [name = '']: string[], flags: ChangeFlags & { inFlight: 'finish' | 'safe-point' }): Promise<void> {
+async function abort(
+  cli: Cli,
+  [name = '']: string[],
+  flags: ChangeFlags & { inFlight: 'finish' | 'safe-point' },
+): Promise<void> {
   const api = await cli.api();
   const before = await getCampaign(api, name);
   const now = before.startedAt === null ? undefined : await exposureOf(api, before.id);
@@ -210,7 +337,10 @@ async function abort(cli: Cli, [name = '']: string[], flags: ChangeFlags & { inF
   await requireName(cli, flags, before.name, effect, `drydock campaign abort ${before.name}`);
   const reason = flags.reason ?? 'aborted at the command line';
   const answer = await api.ask(
-    api.client.POST('/api/v1/campaigns/{id}/abort', { ...pathOf(before.id), body: { reason, running: flags.inFlight } }),
+    api.client.POST('/api/v1/campaigns/{id}/abort', {
+      ...pathOf(before.id),
+      body: { reason, running: flags.inFlight },
+    }),
   );
   cli.out.answer(stopObject(before.name, answer), () => stopLines(cli.out, before.name, answer));
 }
@@ -218,7 +348,12 @@ async function abort(cli: Cli, [name = '']: string[], flags: ChangeFlags & { inF
 async function rollBack(cli: Cli, [name = '']: string[], flags: ChangeFlags & { artifact?: string }): Promise<void> {
   const api = await cli.api();
   const before = await getCampaign(api, name);
-  if (flags.dryRun === true) return wouldBe(cli, before.name, `draft a campaign that takes ${plural(before.sums.proven, 'device')} and those at risk back to what they ran`);
+  if (flags.dryRun === true)
+    return wouldBe(
+      cli,
+      before.name,
+      `draft a campaign that takes ${plural(before.sums.proven, 'device')} and those at risk back to what they ran`,
+    );
   const reason = await requireReason(cli, flags, `drydock campaign rollback ${before.name}`);
   const artifactId = flags.artifact === undefined ? undefined : (await findArtifact(api, flags.artifact)).id;
   const draft = await api.ask(
@@ -239,7 +374,9 @@ async function complete(cli: Cli, [name = '']: string[], flags: ChangeFlags): Pr
   const before = await getCampaign(api, name);
   if (flags.dryRun === true) return wouldBe(cli, before.name, `complete ${before.name}: no device joins any more`);
   const reason = await requireReason(cli, flags, `drydock campaign complete ${before.name}`);
-  const after = await api.ask(api.client.POST('/api/v1/campaigns/{id}/complete', { ...pathOf(before.id), body: { reason } }));
+  const after = await api.ask(
+    api.client.POST('/api/v1/campaigns/{id}/complete', { ...pathOf(before.id), body: { reason } }),
+  );
   told(cli, after, [`${after.name} is ${after.state}.`]);
 }
 
@@ -249,7 +386,10 @@ async function lift(cli: Cli, [name = '', what = '']: string[], flags: ChangeFla
   const found = before.quarantines.find(({ id, ref }) => [id, ref.id, ref.name].includes(what));
   if (!found) {
     throw new CliError('request.not-found', EXIT.notFound, `${before.name} has no quarantine of ${what}.`, {
-      fix: before.quarantines.length === 0 ? 'there is none' : `quarantined are ${before.quarantines.map(({ ref }) => ref.name).join(', ')}`,
+      fix:
+        before.quarantines.length === 0
+          ? 'there is none'
+          : `quarantined are ${before.quarantines.map(({ ref }) => ref.name).join(', ')}`,
     });
   }
   if (flags.dryRun === true) return wouldBe(cli, before.name, `start devices at ${found.ref.name} again`);
@@ -268,9 +408,14 @@ async function release(cli: Cli, [name = '', version = '']: string[], flags: Cha
   const before = await getCampaign(api, name);
   const found = before.strata.find((one) => one.stopped !== null && one.version === version);
   if (!found) {
-    throw new CliError('request.not-found', EXIT.notFound, `${before.name} has stopped no devices that ran ${version}.`);
+    throw new CliError(
+      'request.not-found',
+      EXIT.notFound,
+      `${before.name} has stopped no devices that ran ${version}.`,
+    );
   }
-  if (flags.dryRun === true) return wouldBe(cli, before.name, `let ${plural(found.size, 'device')} that ran ${version} go on`);
+  if (flags.dryRun === true)
+    return wouldBe(cli, before.name, `let ${plural(found.size, 'device')} that ran ${version} go on`);
   const reason = await requireReason(cli, flags, `drydock campaign release ${before.name} ${version}`);
   const after = await api.ask(
     api.client.POST('/api/v1/campaigns/{id}/strata/{index}/release', {
@@ -281,7 +426,11 @@ async function release(cli: Cli, [name = '', version = '']: string[], flags: Cha
   told(cli, after, [`Devices that ran ${version} go on.`]);
 }
 
-async function cancel(cli: Cli, [name = '', text = '']: string[], flags: ChangeFlags & { safePoint?: boolean }): Promise<void> {
+async function cancel(
+  cli: Cli,
+  [name = '', text = '']: string[],
+  flags: ChangeFlags & { safePoint?: boolean },
+): Promise<void> {
   const api = await cli.api();
   const id = await findCampaign(api, name);
   const device = await findDevice(api, text);

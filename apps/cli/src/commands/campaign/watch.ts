@@ -44,7 +44,10 @@ async function watch(cli: Cli, [name = '']: string[], flags: WatchFlags): Promis
   const timeout = limit === undefined ? undefined : setTimeout(() => stop.abort('timeout'), limit);
   const interrupt = () => stop.abort('interrupted');
   cli.interrupted.signal.addEventListener('abort', interrupt);
-  const viewer = cli.out.isTerminal && !cli.out.json ? new TerminalViewer(cli, new Outlook(api, cli.out, cli.around.now)) : new LineViewer(cli);
+  const viewer =
+    cli.out.isTerminal && !cli.out.json
+      ? new TerminalViewer(cli, new Outlook(api, cli.out, cli.around.now))
+      : new LineViewer(cli);
   let last: Campaign | undefined;
   try {
     for await (const seen of liveCampaign(api, id, stop.signal)) {
@@ -70,9 +73,14 @@ async function watch(cli: Cli, [name = '']: string[], flags: WatchFlags): Promis
 function stopped(cli: Cli, name: string, byTimeout: boolean, goal: Goal): ExitStatus {
   if (byTimeout) {
     const what = goal.kind === 'stage' ? `stage ${goal.number}` : goal.kind;
-    throw new CliError('watch.timeout', EXIT.ownTimeout, `${name} was not ${what} in the time given. The campaign goes on.`, {
-      fix: `drydock campaign watch ${name}`,
-    });
+    throw new CliError(
+      'watch.timeout',
+      EXIT.ownTimeout,
+      `${name} was not ${what} in the time given. The campaign goes on.`,
+      {
+        fix: `drydock campaign watch ${name}`,
+      },
+    );
   }
   cli.out.say('Stopped watching; the campaign goes on.');
   return EXIT.interrupted;
@@ -85,7 +93,8 @@ function show(viewer: Viewer, seen: Live): void {
 }
 
 /** States and stages: what is worth a line of its own. */
-const shapeOf = (campaign: Campaign): string => JSON.stringify([campaign.state, campaign.stages.map((stage) => stage.state)]);
+const shapeOf = (campaign: Campaign): string =>
+  JSON.stringify([campaign.state, campaign.stages.map((stage) => stage.state)]);
 
 class LineViewer implements Viewer {
   #shape = '';
@@ -168,7 +177,8 @@ class TerminalViewer implements Viewer {
     this.#campaign = campaign;
     this.#oldSince = undefined;
     this.#seenAt = this.cli.around.now();
-    if (this.#state !== '' && this.#state !== campaign.state) this.#screen.line(`${this.cli.out.times.at(this.#seenAt)}  ${this.#state} → ${campaign.state}`);
+    if (this.#state !== '' && this.#state !== campaign.state)
+      this.#screen.line(`${this.cli.out.times.at(this.#seenAt)}  ${this.#state} → ${campaign.state}`);
     this.#state = campaign.state;
     this.#draw();
   }
