@@ -10,7 +10,9 @@ import { Home, Kept } from './testing.fixture.js';
 
 const MANUAL = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
 let home: Home;
-beforeEach(() => (home = new Home()));
+beforeEach(() => {
+  home = new Home();
+});
 afterEach(() => home.remove());
 
 const program = (): Command =>

@@ -40,10 +40,10 @@ export class Drydock {
     };
   }
 
-  /** Through pipes, as in a script. */
+  /** Through pipes, as in a script. @param options.interruptAt Ctrl-C once this is said. */
   run(
     words: readonly string[],
-    options: { input?: string; cwd?: string; signal?: AbortSignal; env?: Record<string, string> } = {},
+    options: { input?: string; cwd?: string; interruptAt?: RegExp; env?: Record<string, string> } = {},
   ): Promise<Told> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [BIN, ...words], {
@@ -56,9 +56,11 @@ export class Drydock {
       this.#running.add(end);
       let stdout = '';
       let stderr = '';
-      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text;
+        if (options.interruptAt?.test(stdout)) child.kill('SIGINT');
+      });
       child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-      options.signal?.addEventListener('abort', () => child.kill('SIGINT'));
       child.once('error', reject);
       child.once('close', (status) => {
         clearTimeout(timer);

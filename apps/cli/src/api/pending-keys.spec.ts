@@ -5,7 +5,9 @@ import { Home } from '../testing.fixture.js';
 import { PendingKeys } from './pending-keys.js';
 
 let home: Home;
-beforeEach(() => (home = new Home()));
+beforeEach(() => {
+  home = new Home();
+});
 afterEach(() => home.remove());
 
 const keys = () => new PendingKeys(home.config, () => home.now);

@@ -6,7 +6,7 @@ import type { Cli } from '../cli.js';
 import { answerList, listed, look, type ListFlags, type Running } from '../define.js';
 import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { whyLines } from './campaign/show.js';
+import { whyLines } from './campaign/why.js';
 import { tagWords } from './gateway.js';
 
 type Device = components['schemas']['Device'];

@@ -1,49 +1,19 @@
-/** `campaign start|pause|halt|resume|approve|decline|abort|rollback|complete|lift|release|cancel`: what changes one. */
-import { ApiProblemError } from '@drydock/api-client';
-import { Option, type Command } from 'commander';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { Api } from '../../api/connect.js';
+/** `campaign start|resume|approve|decline|rollback|complete|lift|release|cancel`: what lets one go on, or changes it. */
+import type { Command } from 'commander';
 import { findArtifact, findCampaign, findDevice, getCampaign } from '../../api/find.js';
 import type { Cli } from '../../cli.js';
 import { change, type Running } from '../../define.js';
 import { CliError } from '../../errors/cli-error.js';
-import { EXIT, type ExitStatus } from '../../exit-codes.js';
+import { EXIT } from '../../exit-codes.js';
 import { plural } from '../../output/format.js';
-import { requireName, requireReason, requireYes, type ChangeFlags } from '../../prompt.js';
-import {
-  approvalSentence,
-  headline,
-  resultLines,
-  stopLines,
-  stopObject,
-  type Campaign,
-  type PauseAnswer,
-} from './sentences.js';
+import { requireReason, requireYes, type ChangeFlags } from '../../prompt.js';
+import { approvalSentence, headline, resultLines, type Campaign } from './sentences.js';
 
 /** A million members take a while to be planned. */
 const LONG_START_MS = 600_000;
-const LOOK_EVERY_MS = 1000;
-/** Behind the promised end, for the clocks of both sides. */
-const GRACE_MS = 15_000;
 
 export function addCampaignSteer(campaign: Command, running: Running): void {
   change<ChangeFlags>(campaign, running, 'start <name>', 'start a draft, or ask for its approvals', start, 'campaign');
-  change<StopFlags>(
-    campaign,
-    running,
-    'pause <name>',
-    'start nothing more; says how many may still start, and until when',
-    pause,
-    'campaign',
-  ).option('--wait', 'return when nothing can start any more');
-  change<StopFlags>(
-    campaign,
-    running,
-    'halt <name>',
-    'stop as the brake would: going on wants a reason',
-    halt,
-    'campaign',
-  ).option('--wait', 'return when nothing can start any more');
   change<ChangeFlags & { acceptUnproven?: boolean }>(
     campaign,
     running,
@@ -68,15 +38,7 @@ export function addCampaignSteer(campaign: Command, running: Running): void {
     decline,
     'campaign',
   );
-  change<ChangeFlags & { inFlight: 'finish' | 'safe-point' }>(
-    campaign,
-    running,
-    'abort <name>',
-    'end it for ever',
-    abort,
-    'campaign',
-  ).addOption(new Option('--in-flight <how>', 'updates under way').choices(['finish', 'safe-point']).default('finish'));
-  change<ChangeFlags & { artifact?: string; name?: string }>(
+  change<ChangeFlags & { artifact?: string }>(
     campaign,
     running,
     'rollback <name>',
@@ -118,10 +80,6 @@ export function addCampaignSteer(campaign: Command, running: Running): void {
   ).option('--safe-point', 'also where its update has begun: it leaves where the device still works');
 }
 
-interface StopFlags extends ChangeFlags {
-  readonly wait?: boolean;
-}
-
 const pathOf = (id: string) => ({ params: { path: { id } } });
 
 function told(cli: Cli, campaign: Campaign, lines: readonly string[]): void {
@@ -156,72 +114,6 @@ async function start(cli: Cli, [name = '']: string[], flags: ChangeFlags): Promi
       : `  follow  drydock campaign watch ${after.name}`,
     ...(waits ? [] : [`  stop    drydock campaign pause ${after.name}`]),
   ]);
-}
-
-const pause = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> =>
-  stop(cli, name, flags, 'pause');
-const halt = (cli: Cli, [name = '']: string[], flags: StopFlags): Promise<ExitStatus | void> =>
-  stop(cli, name, flags, 'halt');
-
-/** Never asks: stopping must be quick. What is stopped already answers with its numbers. */
-async function stop(cli: Cli, name: string, flags: StopFlags, what: 'pause' | 'halt'): Promise<ExitStatus | void> {
-  const api = flags.wait === true ? await cli.patientApi() : await cli.api();
-  const id = await findCampaign(api, name);
-  if (flags.dryRun === true) {
-    const now = await exposureOf(api, id);
-    cli.out.answer({ dryRun: true, ...stopObject(name, now) }, () => [
-      `Would ${what} ${name}: at most ${now.mayStillStart} more may start, none after ${cli.out.times.at(now.noneAfter)}; ${now.running} in flight. Nothing was done.`,
-    ]);
-    return undefined;
-  }
-  const reason = flags.reason ?? `${what === 'pause' ? 'paused' : 'halted'} at the command line`;
-  const answer = await api
-    .ask(
-      what === 'pause'
-        ? api.client.POST('/api/v1/campaigns/{id}/pause', { ...pathOf(id), body: { reason } })
-        : api.client.POST('/api/v1/campaigns/{id}/halt', { ...pathOf(id), body: { reason } }),
-    )
-    .catch(async (error: unknown): Promise<PauseAnswer> => {
-      const already = what === 'pause' ? 'paused' : 'halted';
-      if (!(error instanceof ApiProblemError) || error.problem.params['actual'] !== already) throw error;
-      return exposureOf(api, id);
-    });
-  cli.out.answer(stopObject(name, answer), () => stopLines(cli.out, name, answer));
-  if (flags.wait === true) return untilNoneStarts(cli, api, id, name);
-  return undefined;
-}
-
-async function exposureOf(api: Api, id: string): Promise<PauseAnswer> {
-  return api.ask(api.client.GET('/api/v1/campaigns/{id}/exposure', pathOf(id)));
-}
-
-/** Ends at the promised time at the latest. */
-async function untilNoneStarts(cli: Cli, api: Api, id: string, name: string): Promise<ExitStatus | void> {
-  const begun = cli.around.now();
-  for (;;) {
-    const now = await exposureOf(api, id);
-    if (now.mayStillStart === 0) {
-      if (cli.out.json) cli.out.object(stopObject(name, now));
-      else cli.out.lines([`Nothing can start any more. ${now.running} in flight.`]);
-      return undefined;
-    }
-    const limit = cli.settings.timeoutMs;
-    if (limit !== undefined && cli.around.now() - begun > limit) {
-      throw new CliError(
-        'watch.timeout',
-        EXIT.ownTimeout,
-        `${now.mayStillStart} may still start, none after ${cli.out.times.at(now.noneAfter)}; this command waits no longer. The pause holds.`,
-      );
-    }
-    if (cli.around.now() > now.noneAfter + GRACE_MS) {
-      throw new CliError(
-        'internal.invariant',
-        EXIT.unexpected,
-        `${now.mayStillStart} may still start although the time for it is over.`,
-      );
-    }
-    await wait(LOOK_EVERY_MS, undefined, { signal: cli.interrupted.signal });
-  }
 }
 
 async function resume(
@@ -316,33 +208,6 @@ async function decline(cli: Cli, [name = '']: string[], flags: ChangeFlags): Pro
     api.client.POST('/api/v1/campaigns/{id}/withdraw', { ...pathOf(before.id), body: { reason } }),
   );
   told(cli, after, [`${after.name} is a draft again; approvals given so far are dropped.`]);
-}
-
-async function abort(
-  cli: Cli,
-  [name = '']: string[],
-  flags: ChangeFlags & { inFlight: 'finish' | 'safe-point' },
-): Promise<void> {
-  const api = await cli.api();
-  const before = await getCampaign(api, name);
-  const now = before.startedAt === null ? undefined : await exposureOf(api, before.id);
-  const { sums } = before;
-  const effect = now
-    ? `Aborting ${before.name} ends it for ever: ${sums.planned} are not updated; ${now.mayStillStart} may still start until ${cli.out.times.at(now.noneAfter)}; ${now.running} in flight ${flags.inFlight === 'finish' ? 'finish' : 'stop where the device still works'}.`
-    : `Aborting ${before.name} ends it for ever; nothing of it has started.`;
-  if (flags.dryRun === true) {
-    cli.out.answer({ dryRun: true, campaign: before.name, would: effect }, () => [effect, 'Nothing was done.']);
-    return;
-  }
-  await requireName(cli, flags, before.name, effect, `drydock campaign abort ${before.name}`);
-  const reason = flags.reason ?? 'aborted at the command line';
-  const answer = await api.ask(
-    api.client.POST('/api/v1/campaigns/{id}/abort', {
-      ...pathOf(before.id),
-      body: { reason, running: flags.inFlight },
-    }),
-  );
-  cli.out.answer(stopObject(before.name, answer), () => stopLines(cli.out, before.name, answer));
 }
 
 async function rollBack(cli: Cli, [name = '']: string[], flags: ChangeFlags & { artifact?: string }): Promise<void> {
