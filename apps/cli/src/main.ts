@@ -8,12 +8,16 @@ const LEAVE_WITHIN_MS = 2_000;
 
 const current = run(process.argv.slice(2), ofProcess());
 let presses = 0;
+const leave = (): void => {
+  current.leave();
+  process.exit(EXIT.interrupted);
+};
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     presses += 1;
     current.interrupt();
-    if (presses > 1) process.exit(EXIT.interrupted);
-    setTimeout(() => process.exit(EXIT.interrupted), LEAVE_WITHIN_MS).unref();
+    if (presses > 1) leave();
+    setTimeout(leave, LEAVE_WITHIN_MS).unref();
   });
 }
 const status = await current.ended;

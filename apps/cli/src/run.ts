@@ -13,6 +13,8 @@ export interface Run {
   readonly ended: Promise<ExitStatus>;
   /** Ctrl-C. */
   interrupt(): void;
+  /** The process ends before the run does. */
+  leave(): void;
 }
 
 /** @param words behind `drydock`. */
@@ -45,6 +47,12 @@ export function run(words: readonly string[], around: Surroundings): Run {
     interrupt: () => {
       isInterrupted = true;
       cli?.interrupted.abort();
+    },
+    leave: () => {
+      if (cli?.keys.keepOpen() !== true) return;
+      const what = 'Interrupted before the server answered: whether this was done is not known.';
+      const fix = 'repeat the same command: what was done already is not done twice';
+      cli.out.error(new CliError('interrupted', EXIT.interrupted, what, { fix }));
     },
   };
 }

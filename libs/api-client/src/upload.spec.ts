@@ -96,3 +96,12 @@ it('gives up in time', async () => {
   );
   expect(came).toHaveLength(2);
 });
+
+it('says that nothing has changed where there was never a connection', async () => {
+  const { baseUrl } = await serve(201);
+  await new Promise((resolve) => server!.close(resolve));
+  server = undefined;
+  await expect(uploadArtifact({ baseUrl, file: fileOf(), fields: {}, tries: 1 })).rejects.toMatchObject({
+    outcome: 'unchanged',
+  });
+});

@@ -38,11 +38,13 @@ const NOT_NOW: ReadonlySet<number> = new Set([429, 503]);
 
 /** @throws ApiProblemError | ApiUnreachableError | ApiForeignAnswerError, and what `open` throws */
 export async function uploadArtifact(options: UploadOptions): Promise<Uploaded> {
+  // Beyond its first piece the body is asked for once there is a connection: before that nothing can have arrived.
+  const begun = { body: false };
   for (let attempt = 1; ; attempt++) {
     const last = attempt >= (options.tries ?? 3);
-    const answer = await send(options).catch((error: unknown) => {
+    const answer = await send(options, begun).catch((error: unknown) => {
       if (options.signal?.aborted || error instanceof FileReadError) throw error;
-      if (last) throw new ApiUnreachableError(options.baseUrl, 'unknown', undefined, error);
+      if (last) throw new ApiUnreachableError(options.baseUrl, begun.body ? 'unknown' : 'unchanged', undefined, error);
       return undefined;
     });
     if (answer?.ok) return { artifact: (await answer.json()) as Artifact, isNew: answer.status === 201 };
@@ -55,7 +57,7 @@ export async function uploadArtifact(options: UploadOptions): Promise<Uploaded> 
 /** The file itself could not be read: to send again would not help. */
 class FileReadError extends Error {}
 
-async function send(options: UploadOptions): Promise<Response> {
+async function send(options: UploadOptions, begun: { body: boolean }): Promise<Response> {
   const boundary = `drydock-${crypto.randomUUID()}`;
   const text = new TextEncoder();
   const head = text.encode(
@@ -72,6 +74,7 @@ async function send(options: UploadOptions): Promise<Response> {
   const body = ReadableStream.from(
     (async function* () {
       yield head;
+      begun.body = true;
       let sent = 0;
       try {
         for await (const chunk of options.file.open()) {

@@ -42,9 +42,12 @@ export class PendingKeys {
     if (known) writePrivate(this.#path, JSON.stringify(others));
   }
 
-  /** This process ends without the answers: the next one may ask again. Never throws: it is called at the end. */
-  keepOpen(): void {
-    if (this.#open.size === 0) return;
+  /**
+   * This process ends without the answers: the next one may ask again. Never throws: it is called at the end.
+   * @returns whether an answer is missing.
+   */
+  keepOpen(): boolean {
+    if (this.#open.size === 0) return false;
     try {
       const kept = { ...this.#read() };
       for (const [id, key] of this.#open) kept[id] = { key, at: this.now() };
@@ -52,6 +55,7 @@ export class PendingKeys {
     } catch {
       // Without a place to write, a repeat is a new request; the server judges it by its own state.
     }
+    return true;
   }
 
   #read(): z.infer<typeof Kept> {

@@ -1,5 +1,6 @@
 /** `login`, `logout`, `whoami`, `context`. */
-import { errorOfAnswer, makeApiClient } from '@drydock/api-client';
+import { ApiUnreachableError, makeApiClient } from '@drydock/api-client';
+import { CSRF_HEADER } from '@drydock/contracts';
 import type { Command } from 'commander';
 import { connect } from '../api/connect.js';
 import { useProxies } from '../api/proxy.js';
@@ -165,33 +166,37 @@ async function methodsOf(cli: Cli, context: Context): Promise<{ password: boolea
  * revoked by itself, ends by itself, and is no password.
  */
 async function passwordToken(cli: Cli, context: Context, email: string, password: string, days: number): Promise<Made> {
-  const opened = await fetch(`${context.server}/api/v1/session`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ with: 'password', email, password }),
-    signal: AbortSignal.timeout(timeoutOf(cli)),
-  });
-  if (!opened.ok) throw await errorOfAnswer(opened, context.server);
-  const cookie = opened.headers
-    .getSetCookie()
-    .map((line) => line.split(';')[0])
-    .join('; ');
-  const session = (await opened.json()) as { csrfToken: string; person: { id: string; name: string } };
+  let cookie: string | undefined;
+  let csrfToken: string | undefined;
   const client = makeApiClient({
     baseUrl: context.server,
     repeatForMs: timeoutOf(cli),
-    changeHeaders: () => ({ 'X-Drydock-Csrf': session.csrfToken }),
+    tryTimeoutMs: timeoutOf(cli),
+    changeHeaders: (): Record<string, string> => (csrfToken === undefined ? {} : { [CSRF_HEADER]: csrfToken }),
     fetch: (input, init) => {
-      (input as Request).headers.set('cookie', cookie);
+      if (cookie !== undefined) (input as Request).headers.set('cookie', cookie);
       return fetch(input, init);
     },
   });
+  const { data, response } = await client
+    .POST('/api/v1/session', { body: { with: 'password', email, password } })
+    .catch((error: unknown) => {
+      // A session that nobody holds ends by itself: nothing that lasts can have come of it.
+      if (!(error instanceof ApiUnreachableError)) throw error;
+      throw new ApiUnreachableError(error.baseUrl, 'unchanged', undefined, error.cause);
+    });
+  const session = data!;
+  csrfToken = session.csrfToken;
+  cookie = response.headers
+    .getSetCookie()
+    .map((line) => line.split(';')[0])
+    .join('; ');
   try {
-    const { data } = await client.POST('/api/v1/people/{id}/tokens', {
+    const { data: made } = await client.POST('/api/v1/people/{id}/tokens', {
       params: { path: { id: session.person.id } },
       body: { name: `drydock on ${cli.around.host}`.slice(0, 100), expiresInDays: days },
     });
-    const { token, id, expiresAt } = data!;
+    const { token, id, expiresAt } = made!;
     return {
       credential: { token, tokenId: id, person: session.person.name, ...(expiresAt !== null && { expiresAt }) },
     };

@@ -94,8 +94,11 @@ export class Output {
     let count = 0;
     const chosen = chooseColumns(columns, wanted);
     if (this.json) {
-      this.options.stdout.write('[');
+      // Nothing is written before the first page is there: it may be refused.
+      let begun = false;
       for await (const rows of pages) {
+        if (!begun) this.options.stdout.write('[');
+        begun = true;
         for (const row of rows) {
           this.options.stdout.write(
             `${count++ === 0 ? '\n' : ',\n'}${JSON.stringify({ schema: JSON_SCHEMA, ...row })}`,
@@ -104,7 +107,7 @@ export class Output {
         if (this.#broken) break;
         await this.#drained();
       }
-      this.options.stdout.write(count === 0 ? ']\n' : '\n]\n');
+      this.options.stdout.write(count === 0 ? (begun ? ']\n' : '[]\n') : '\n]\n');
       return count;
     }
     const table = new TableWriter<Row>(chosen);

@@ -26,7 +26,8 @@ export async function* liveCampaign(api: Api, id: string, signal: AbortSignal): 
   let isLive = false;
   let asksNow = true;
   let refusal: unknown;
-  const events = (async () => {
+  // Ends with the signal.
+  void (async () => {
     const stream = watchEvents({
       baseUrl: api.baseUrl,
       token: api.token,
@@ -49,27 +50,23 @@ export async function* liveCampaign(api: Api, id: string, signal: AbortSignal): 
     refusal = error;
     bell.ring();
   });
-  try {
-    let first = true;
-    while (!signal.aborted) {
-      asksNow = false;
-      const askedAt = performance.now();
-      let campaign: Campaign | undefined;
-      try {
-        campaign = await api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id } }, signal }));
-      } catch (error) {
-        if (first || signal.aborted || refusal !== undefined || isRefusal(error)) throw refusal ?? error;
-      }
-      yield* waiting.splice(0);
-      yield campaign ? { kind: 'campaign', campaign } : { kind: 'away' };
-      first = false;
-      const rest = LEAST_MS - (performance.now() - askedAt);
-      if (rest > 0) await bell.wait(rest, signal, () => false);
-      await bell.wait(isLive ? ALIVE_EVERY_MS : AWAY_EVERY_MS, signal, () => asksNow);
-      if (refusal !== undefined) throw refusal;
+  let first = true;
+  while (!signal.aborted) {
+    asksNow = false;
+    const askedAt = performance.now();
+    let campaign: Campaign | undefined;
+    try {
+      campaign = await api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id } }, signal }));
+    } catch (error) {
+      if (first || signal.aborted || refusal !== undefined || isRefusal(error)) throw refusal ?? error;
     }
-  } finally {
-    await Promise.race([events, Promise.resolve()]);
+    yield* waiting.splice(0);
+    yield campaign ? { kind: 'campaign', campaign } : { kind: 'away' };
+    first = false;
+    const rest = LEAST_MS - (performance.now() - askedAt);
+    if (rest > 0) await bell.wait(rest, signal, () => false);
+    await bell.wait(isLive ? ALIVE_EVERY_MS : AWAY_EVERY_MS, signal, () => asksNow);
+    if (refusal !== undefined) throw refusal;
   }
 }
 

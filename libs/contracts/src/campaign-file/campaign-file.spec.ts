@@ -165,6 +165,17 @@ describe('a campaign file', () => {
     ]);
   });
 
+  it('finds a part of a quoted text, and the whole of one with escapes', () => {
+    const fault = [{ path: 'selector.filter', message: 'no operator', at: 4, length: 4 }];
+    const of = (where: string) => {
+      const [place] = read(EXAMPLE.replace(/where: model.*/, `where: ${where}`)).problemsOf(fault);
+      return [place!.column, place!.length];
+    };
+    expect(of("'site=on=x'")).toEqual([15, 4]);
+    expect(of('"site=on=x"')).toEqual([15, 4]);
+    expect(of('"site\\u003don=x"')).toEqual([10, 16]);
+  });
+
   it('shows no control character of the file', () => {
     const lines = problemLines('x', problems('name: "\u001b[31m\u202e')[0]!).join('\n');
     expect(lines).not.toMatch(/[\u001b\u202e]/);

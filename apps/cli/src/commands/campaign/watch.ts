@@ -96,6 +96,9 @@ function show(viewer: Viewer, seen: Live): void {
 const shapeOf = (campaign: Campaign): string =>
   JSON.stringify([campaign.state, campaign.stages.map((stage) => stage.state)]);
 
+/** Given and withdrawn grants are many, and the numbers show them. */
+const isRoutine = (decision: string): boolean => decision.startsWith('grants.');
+
 class LineViewer implements Viewer {
   #shape = '';
   #lineAt = -Infinity;
@@ -114,6 +117,7 @@ class LineViewer implements Viewer {
 
   decision(decision: string, params: Readonly<Record<string, unknown>>): void {
     const { out, around } = this.cli;
+    if (isRoutine(decision)) return;
     if (out.json) out.object({ at: new Date(around.now()).toISOString(), event: 'decision', decision, params });
     else around.stdout.write(`${utc(around.now())} decision ${decision} ${factsOf(params)}\n`);
   }
@@ -184,8 +188,7 @@ class TerminalViewer implements Viewer {
   }
 
   decision(decision: string, params: Readonly<Record<string, unknown>>): void {
-    // Given and withdrawn grants are many, and the numbers show them.
-    if (decision.startsWith('grants.')) return;
+    if (isRoutine(decision)) return;
     const text = `${this.cli.out.times.at(this.cli.around.now())}  ${decision}  ${factsOf(params)}`;
     const columns = this.cli.around.stdout.columns ?? 80;
     this.#screen.line(text.length < columns ? text : `${text.slice(0, columns - 2)}…`);
