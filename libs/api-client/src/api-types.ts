@@ -1012,6 +1012,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns-by-name/{name}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Names: by name
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignNames.byName'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns': {
     parameters: {
       query?: never;
@@ -1440,6 +1460,146 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/{id}/members': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: members
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.members'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/waiting': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: waiting
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.waiting'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/series': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: series
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.series'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/failures/groups': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: groups
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.groups'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/forecast': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: forecast
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.forecast'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/diff': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: diff
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.diff'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/diff': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Campaign Insight: diff draft
+     * @description Who may call it: operator, admin.
+     */
+    post: operations['CampaignInsight.diffDraft'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/events': {
     parameters: {
       query?: never;
@@ -1460,7 +1620,7 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
-  '/api/v1/overview': {
+  '/api/v1/campaigns/{id}/export': {
     parameters: {
       query?: never;
       header?: never;
@@ -1468,10 +1628,190 @@ export type paths = {
       cookie?: never;
     };
     /**
-     * Insight: overview
+     * Export: results
      * @description Who may call it: viewer, admin.
      */
-    get: operations['Insight.overview'];
+    get: operations['Export.results'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/failures/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Export: failures
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Export.failures'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/exposure/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Export: exposed
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Export.exposed'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/audit/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Export: audit
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Export.audit'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/devices/{id}/history': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: device history
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.deviceHistory'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/devices/{id}/now': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: device now
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.deviceNow'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/gateways/{id}/health': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: gateway health
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.gatewayHealth'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/artifacts/{sha256}/use': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: artifact use
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.artifactUse'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/filter/fields': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: filter fields
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.filterFields'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/filter/values': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: filter values
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.filterValues'];
     put?: never;
     post?: never;
     delete?: never;
@@ -1592,6 +1932,66 @@ export type paths = {
      * @description Who may call it: admin.
      */
     get: operations['Insight.recount'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/overview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Overview: overview
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Overview.overview'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/approvals': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Overview: approvals
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Overview.approvals'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/fleet/versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Overview: fleet versions
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Overview.fleetVersions'];
     put?: never;
     post?: never;
     delete?: never;
@@ -2018,6 +2418,50 @@ export type components = {
     ApiTokens: {
       items: components['schemas']['ApiToken'][];
     };
+    ApprovalItem: {
+      /** @enum {string} */
+      kind: 'campaign' | 'gate';
+      campaign: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+        /** @enum {string} */
+        state:
+          | 'draft'
+          | 'awaiting-approval'
+          | 'scheduled'
+          | 'running'
+          | 'paused'
+          | 'halted'
+          | 'aborting'
+          | 'aborted'
+          | 'completed';
+        revision: number;
+      };
+      stage: {
+        index: number;
+        name: string;
+      } | null;
+      urgent: boolean;
+      planDigest: string;
+      askedBy: string | null;
+      /** Format: date-time */
+      askedAt: string;
+      needed: number;
+      given: {
+        by: string;
+        /** Format: date-time */
+        at: string;
+        reason: string | null;
+      }[];
+      you: {
+        may: boolean;
+        because: string | null;
+      };
+    };
+    ApprovalList: {
+      items: components['schemas']['ApprovalItem'][];
+    };
     Approve: {
       reason?: string;
     };
@@ -2067,6 +2511,60 @@ export type components = {
     ArtifactRequires: {
       runningVersions?: string[];
       hardware?: components['schemas']['FlatFacts'];
+    };
+    ArtifactUse: {
+      runsOn: {
+        devices: number;
+        exact: boolean;
+      };
+      campaigns: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+        /** @enum {string} */
+        state:
+          | 'draft'
+          | 'awaiting-approval'
+          | 'scheduled'
+          | 'running'
+          | 'paused'
+          | 'halted'
+          | 'aborting'
+          | 'aborted'
+          | 'completed';
+        proven: number;
+        total: number;
+      }[];
+      fixes: {
+        /** Format: uuid */
+        id: string;
+        cve: string;
+      }[];
+    };
+    Attention: {
+      /** @enum {string} */
+      kind:
+        | 'campaign.halted'
+        | 'approval.wanted'
+        | 'stage.failed'
+        | 'stage.held'
+        | 'campaign.paused'
+        | 'devices.rescue'
+        | 'gateways.quarantined'
+        | 'gateways.absent'
+        | 'outbox.growing'
+        | 'webhook.failing'
+        | 'devices.claimed';
+      subject: {
+        kind: string;
+        id: string;
+        name: string;
+      };
+      since: string | null;
+      n: number;
+      sentence: string;
+      /** @enum {string} */
+      action: 'look' | 'review' | 'approve' | 'release';
     };
     AuditPage: {
       items: components['schemas']['AuditRecord'][];
@@ -2141,6 +2639,10 @@ export type components = {
         failures: number;
         within: number;
       }[];
+      path: {
+        tried: number;
+        failures: number;
+      }[];
     };
     BrokerAccess: {
       url: string;
@@ -2188,7 +2690,18 @@ export type components = {
       deadlineAt: string | null;
       counts: components['schemas']['StateCounts'];
       sums: components['schemas']['SumsBody'];
+      shares: components['schemas']['SharesBody'];
+      parts: components['schemas']['PartsBody'];
+      stage: {
+        index: number;
+        of: number;
+        name: string;
+        /** @enum {string} */
+        state: 'pending' | 'open' | 'soaking' | 'held' | 'passed' | 'failed';
+      } | null;
+      createdBy: string | null;
       stages: components['schemas']['StageBody'][];
+      planDigest: string;
       exposure: components['schemas']['PauseAnswer'] | null;
       noneAfter: string | null;
       startAt: string | null;
@@ -2217,6 +2730,30 @@ export type components = {
       selector?: components['schemas']['SelectorInput'];
       /** @default {} */
       policy?: components['schemas']['PolicyInput'];
+    };
+    CampaignForecast: {
+      at: string | null;
+      p10: string | null;
+      p50: string | null;
+      p90: string | null;
+      outOfReach: {
+        p50: number | null;
+        p90: number | null;
+      };
+      sentence: string;
+      moved: {
+        byMs: number;
+        /** Format: date-time */
+        since: string;
+        sentence: string;
+      } | null;
+      history: {
+        /** Format: date-time */
+        at: string;
+        p10: string | null;
+        p50: string | null;
+        p90: string | null;
+      }[];
     };
     CampaignPage: {
       items: components['schemas']['CampaignSummary'][];
@@ -2249,10 +2786,28 @@ export type components = {
         count: number;
       }[];
       notes: string[];
+      warnings: components['schemas']['PlanWarning'][];
       staircase: {
         failures: number;
         within: number;
       }[];
+    };
+    CampaignSeries: {
+      points: {
+        /** Format: date-time */
+        at: string;
+        proven: number;
+        failed: number;
+        reverted: number;
+        unproven: number;
+        lost: number;
+        inFlight: number;
+        target: number;
+        granted: number;
+        startsPerMinute: number | null;
+      }[];
+      gapMs: number;
+      capPerMinute: number;
     };
     CampaignSummary: {
       /** Format: uuid */
@@ -2291,6 +2846,16 @@ export type components = {
       deadlineAt: string | null;
       counts: components['schemas']['StateCounts'];
       sums: components['schemas']['SumsBody'];
+      shares: components['schemas']['SharesBody'];
+      parts: components['schemas']['PartsBody'];
+      stage: {
+        index: number;
+        of: number;
+        name: string;
+        /** @enum {string} */
+        state: 'pending' | 'open' | 'soaking' | 'held' | 'passed' | 'failed';
+      } | null;
+      createdBy: string | null;
       amber: boolean;
     };
     CancelDeployment: {
@@ -2352,6 +2917,7 @@ export type components = {
       /** Format: date-time */
       at: string;
       kind: string;
+      by: string | null;
       params: {
         [key: string]: unknown;
       };
@@ -2495,6 +3061,40 @@ export type components = {
     DeviceApproval: {
       site?: components['schemas']['SiteId'];
     };
+    DeviceAttempt: {
+      campaign: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      /** Format: uuid */
+      deploymentId: string;
+      attempt: number;
+      mode: string;
+      artifact: {
+        /** Format: uuid */
+        id: string;
+        version: string;
+      } | null;
+      gateway: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      /** Format: date-time */
+      grantedAt: string;
+      touchedAt: string | null;
+      endedAt: string | null;
+      outcome: string | null;
+      code: string | null;
+      blame: string | null;
+      sentence: string | null;
+      params: {
+        [key: string]: unknown;
+      } | null;
+      sentBytes: number | null;
+      durationMs: number | null;
+    };
     DeviceClaim: {
       gateway: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
@@ -2552,6 +3152,85 @@ export type components = {
       claims: components['schemas']['DeviceClaim'][];
     };
     DeviceFilter: string;
+    DeviceHistory: {
+      items: components['schemas']['DeviceAttempt'][];
+      next?: string;
+    };
+    DeviceNow: {
+      deployment: {
+        /** Format: uuid */
+        id: string;
+        campaign: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        /** @enum {string} */
+        state:
+          | 'planned'
+          | 'granted'
+          | 'downloading'
+          | 'transferring'
+          | 'activating'
+          | 'proving'
+          | 'cancelling'
+          | 'rescue'
+          | 'proven'
+          | 'unproven'
+          | 'failed'
+          | 'reverted'
+          | 'cancelled'
+          | 'skipped'
+          | 'lost';
+        /** Format: date-time */
+        stateAt: string;
+        attempt: number;
+        artifact: {
+          /** Format: uuid */
+          id: string;
+          version: string;
+          sizeBytes: number;
+        };
+        gateway: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        } | null;
+        startBy: string | null;
+        finishBy: string | null;
+        progress: {
+          sentBytes: number;
+          totalBytes: number;
+          /** Format: date-time */
+          at: string;
+          bytesPerSecond: number | null;
+        } | null;
+      } | null;
+      heardBy: {
+        gateway: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        online: boolean;
+        chosen: boolean;
+        rssiDbm: number | null;
+        links: string[];
+        /** Format: date-time */
+        lastSeenAt: string;
+      }[];
+      life: {
+        /** Format: date-time */
+        at: string;
+        from: components['schemas']['RunningImageFact'][];
+        to: components['schemas']['RunningImageFact'][];
+        campaign: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+      }[];
+    };
     DevicePatch: {
       name?: string | null;
       model?: components['schemas']['ModelName'] | null;
@@ -2571,6 +3250,11 @@ export type components = {
       /** Format: uuid */
       deviceId: string;
       deployments: components['schemas']['DeploymentWhy'][];
+    };
+    DiffRequest: {
+      draft: components['schemas']['CampaignDraft'];
+      /** Format: uuid */
+      against?: string;
     };
     DraftRehearsalRequest: {
       seed?: number;
@@ -2718,6 +3402,41 @@ export type components = {
         sentence: string;
       }[];
     };
+    FailureGroups: {
+      /** @enum {string} */
+      by: 'code' | 'model' | 'version' | 'gateway' | 'site' | 'protocol';
+      tried: number;
+      failed: number;
+      complete: boolean;
+      items: {
+        code: string;
+        blame: string;
+        sentence: string;
+        n: number;
+        group: {
+          /** @enum {string} */
+          dimension: 'code' | 'model' | 'version' | 'gateway' | 'site' | 'protocol';
+          key: string;
+          name: string;
+          there: components['schemas']['Share'];
+          elsewhere: components['schemas']['Share'];
+          excess: number;
+          credible: boolean;
+        } | null;
+        devices: {
+          /** Format: uuid */
+          id: string;
+          name: string | null;
+        }[];
+      }[];
+    };
+    FilterFields: {
+      fields: {
+        field: string;
+        operators: string[];
+        example: string;
+      }[];
+    };
     FilterPreview: {
       sentence: string;
       count: number;
@@ -2749,8 +3468,32 @@ export type components = {
     FilterPreviewRequest: {
       filter: components['schemas']['DeviceFilter'];
     };
+    /** @enum {string} */
+    FilterScope: 'device' | 'member';
+    FilterValues: {
+      items: {
+        value: string;
+        count: number | null;
+      }[];
+      more: boolean;
+    };
     FlatFacts: {
       [key: string]: string | number;
+    };
+    FleetVersions: {
+      versions: {
+        model: string | null;
+        version: string;
+      }[];
+      points: {
+        /** Format: date-time */
+        at: string;
+        n: number[];
+        other: number;
+        unknown: number;
+        total: number;
+      }[];
+      gapMs: number;
     };
     Gate: {
       /** @default 1 */
@@ -2773,6 +3516,17 @@ export type components = {
       /** @default false */
       approval?: boolean;
       strata?: 'all' | string[];
+    };
+    GateLine: {
+      /** @enum {string} */
+      rule: 'known' | 'strata' | 'share' | 'soak' | 'approval';
+      /** @enum {string} */
+      state: 'met' | 'broken' | 'counting' | 'not-begun' | 'cannot-judge';
+      have: number | null;
+      need: number;
+      missing: number | null;
+      until: string | null;
+      names: string[];
     };
     Gateway: {
       id: components['schemas']['SiteId'];
@@ -2850,6 +3604,37 @@ export type components = {
       revision: number;
       keys: components['schemas']['GatewayKey'][];
     };
+    GatewayHealth: {
+      connected: boolean;
+      lastSeenAt: string | null;
+      lastReportAt: string | null;
+      reportsCommitted: number;
+      journal: {
+        note: string | null;
+      } | null;
+      inFlight: number;
+      devices: number;
+      order: {
+        held: number;
+        newest: number;
+        waitingSince: string | null;
+      };
+      failures: {
+        here: components['schemas']['Share'];
+        elsewhere: components['schemas']['Share'];
+        credible: boolean;
+      };
+      quarantines: {
+        campaign: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        /** Format: date-time */
+        at: string;
+        note: string;
+      }[];
+    };
     GatewayKey: {
       fingerprint: string;
       /** Format: date-time */
@@ -2910,6 +3695,78 @@ export type components = {
         slug: string;
       };
     };
+    Member: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      campaignId: string;
+      device: {
+        /** Format: uuid */
+        id: string;
+        name: string | null;
+        identity: string;
+        model: string | null;
+      };
+      gateway: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      } | null;
+      stage: number;
+      ordinal: number | null;
+      /** @enum {string} */
+      state:
+        | 'planned'
+        | 'granted'
+        | 'downloading'
+        | 'transferring'
+        | 'activating'
+        | 'proving'
+        | 'cancelling'
+        | 'rescue'
+        | 'proven'
+        | 'unproven'
+        | 'failed'
+        | 'reverted'
+        | 'cancelled'
+        | 'skipped'
+        | 'lost';
+      attempt: number;
+      tries: number;
+      unusedGrants: number;
+      atRisk: boolean;
+      needsRescue: boolean;
+      notBefore: string | null;
+      startBy: string | null;
+      finishBy: string | null;
+      touchedAt: string | null;
+      /** Format: date-time */
+      stateAt: string;
+      endedAt: string | null;
+      outcomeCode: string | null;
+      outcomeReason: string | null;
+      outcomeParams: {
+        [key: string]: unknown;
+      } | null;
+      before: components['schemas']['RunningImageFact'][] | null;
+      after: components['schemas']['RunningImageFact'][] | null;
+      corrected: boolean;
+      site: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      version: string | null;
+      /** Format: date-time */
+      lastSeenAt: string;
+      reason: components['schemas']['ReasonBody'] | null;
+    };
+    MemberFilter: string;
+    MemberPage: {
+      items: components['schemas']['Member'][];
+      next?: string;
+      total: number | null;
+    };
     Model: {
       name: string;
       requiresSignature: boolean;
@@ -2947,11 +3804,48 @@ export type components = {
       devices: {
         total: number;
         needsRescue: number;
+        seenIn30Days: number;
       };
       campaigns: {
         [key: string]: number;
       };
       sums: components['schemas']['SumsBody'];
+      attention: components['schemas']['Attention'][];
+      running: components['schemas']['CampaignSummary'][];
+      exposed: {
+        advisory: {
+          /** Format: uuid */
+          id: string;
+          cve: string;
+          title: string;
+          /** @enum {string} */
+          severity: 'low' | 'medium' | 'high' | 'critical';
+        };
+        /** Format: date-time */
+        at: string;
+        affected: number;
+        outOfReach: number;
+        unknown: number;
+        total: number;
+      }[];
+      failures: {
+        /** Format: date-time */
+        since: string;
+        items: {
+          code: string;
+          n: number;
+          blame: string;
+          sentence: string;
+          hours: number[];
+        }[];
+      };
+      reports: {
+        perSecond: number;
+        lagMs: number | null;
+        waiting: number;
+        newestAgeMs: number | null;
+        outboxAgeSeconds: number;
+      };
       serverTimeMs: number;
     };
     OwnSession: {
@@ -3012,6 +3906,17 @@ export type components = {
           /** @default 600 */
           maxPerMinute?: number;
         };
+    PartsBody: {
+      proven: number;
+      unproven: number;
+      failed: number;
+      reverted: number;
+      lost: number;
+      inFlight: number;
+      mayStillStart: number;
+      waiting: number;
+      setAside: number;
+    };
     PasswordLink: {
       /** Format: uri */
       url: string;
@@ -3035,6 +3940,24 @@ export type components = {
       running: number;
       rescue: number;
       doneBy: number;
+      byReach: {
+        connected: {
+          mayStillStart: number;
+          noneAfter: number;
+          running: number;
+          rescue: number;
+          doneBy: number;
+          gateways: number;
+        };
+        absent: {
+          mayStillStart: number;
+          noneAfter: number;
+          running: number;
+          rescue: number;
+          doneBy: number;
+          gateways: number;
+        };
+      };
     };
     PeoplePage: {
       items: components['schemas']['Person'][];
@@ -3053,6 +3976,21 @@ export type components = {
     };
     /** @enum {string} */
     PersonRole: 'viewer' | 'operator' | 'approver' | 'admin';
+    PlanWarning: {
+      /** @enum {string} */
+      code:
+        | 'gate.needs-nearly-all'
+        | 'window.shorter-than-update'
+        | 'limit.below-usual-share'
+        | 'canary.without-stratum'
+        | 'devices.long-unseen';
+      path: string;
+      params: {
+        [key: string]: string | number;
+      };
+      sentence: string;
+      mend: string;
+    };
     Policy: {
       stages: components['schemas']['StagePolicy'][];
       /**
@@ -3119,6 +4057,19 @@ export type components = {
         /** @default 20 */
         minutes: number;
       };
+    };
+    PolicyDiff: {
+      against: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      } | null;
+      lines: {
+        path: string;
+        from: unknown;
+        to: unknown;
+        looser: boolean | null;
+      }[];
     };
     PolicyInput: {
       /**
@@ -3494,6 +4445,22 @@ export type components = {
       password: string;
     };
     Sha256: string;
+    Share: {
+      n: number;
+      of: number;
+      share: number | null;
+      likely: {
+        low: number;
+        high: number;
+      } | null;
+    };
+    SharesBody: {
+      ended: number;
+      proven: components['schemas']['Share'];
+      failedOrReverted: components['schemas']['Share'];
+      notKnown: components['schemas']['Share'];
+      failure: components['schemas']['Share'];
+    };
     SignInMethods: {
       password: boolean;
       oidc: string | null;
@@ -3573,6 +4540,9 @@ export type components = {
       endedAt: string | null;
       deadlineAt: string | null;
       sums: components['schemas']['SumsBody'];
+      shares: components['schemas']['SharesBody'];
+      parts: components['schemas']['PartsBody'];
+      gateLines: components['schemas']['GateLine'][];
     };
     StagePolicy: {
       name: string;
@@ -3649,6 +4619,16 @@ export type components = {
     };
     TimeZone: string;
     TopicPrefix: string;
+    WaitingReasons: {
+      waiting: number;
+      looked: number;
+      reasons: {
+        code: string;
+        n: number;
+        sentence: string;
+        until: number | null;
+      }[];
+    };
     Webhook: {
       /** Format: uuid */
       id: string;
@@ -6535,20 +7515,54 @@ export interface operations {
       };
     };
   };
+  'CampaignNames.byName': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Campaign'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'Campaigns.page': {
     parameters: {
       query?: {
-        state?:
-          | 'draft'
-          | 'awaiting-approval'
-          | 'scheduled'
-          | 'running'
-          | 'paused'
-          | 'halted'
-          | 'aborting'
-          | 'aborted'
-          | 'completed';
+        state?: string;
+        live?: 'true' | 'false';
         name?: string;
+        text?: string;
+        artifact?: string;
+        model?: components['schemas']['ModelName'];
         limit?: number;
         after?: string;
       };
@@ -7537,6 +8551,309 @@ export interface operations {
       };
     };
   };
+  'CampaignInsight.members': {
+    parameters: {
+      query?: {
+        filter?: components['schemas']['MemberFilter'];
+        state?:
+          | 'planned'
+          | 'granted'
+          | 'downloading'
+          | 'transferring'
+          | 'activating'
+          | 'proving'
+          | 'cancelling'
+          | 'rescue'
+          | 'proven'
+          | 'unproven'
+          | 'failed'
+          | 'reverted'
+          | 'cancelled'
+          | 'skipped'
+          | 'lost';
+        stage?: number;
+        limit?: number;
+        after?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MemberPage'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.waiting': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['WaitingReasons'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.series': {
+    parameters: {
+      query?: {
+        points?: number;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CampaignSeries'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.groups': {
+    parameters: {
+      query?: {
+        by?: 'code' | 'model' | 'version' | 'gateway' | 'site' | 'protocol';
+        code?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FailureGroups'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.forecast': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CampaignForecast'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.diff': {
+    parameters: {
+      query?: {
+        against?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PolicyDiff'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.diffDraft': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DiffRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PolicyDiff'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'Events.events': {
     parameters: {
       query?: never;
@@ -7572,9 +8889,349 @@ export interface operations {
       };
     };
   };
-  'Insight.overview': {
+  'Export.results': {
+    parameters: {
+      query?: {
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Export.failures': {
+    parameters: {
+      query?: {
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Export.exposed': {
+    parameters: {
+      query: {
+        advisory: string;
+        status?: 'affected' | 'unknown';
+        model?: components['schemas']['ModelName'];
+        site?: components['schemas']['SiteId'];
+        silent?: 'true' | 'false';
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Export.audit': {
+    parameters: {
+      query?: {
+        action?: string;
+        targetKind?: string;
+        targetId?: string;
+        actorId?: string;
+        from?: string;
+        to?: string;
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.deviceHistory': {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeviceHistory'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.deviceNow': {
     parameters: {
       query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeviceNow'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.gatewayHealth': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['GatewayHealth'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.artifactUse': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        sha256: components['schemas']['Sha256'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ArtifactUse'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.filterFields': {
+    parameters: {
+      query?: {
+        scope?: components['schemas']['FilterScope'];
+      };
       header?: never;
       path?: never;
       cookie?: never;
@@ -7586,7 +9243,48 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          'application/json': components['schemas']['Overview'];
+          'application/json': components['schemas']['FilterFields'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.filterValues': {
+    parameters: {
+      query: {
+        field: string;
+        prefix?: string;
+        campaign?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FilterValues'];
         };
       };
       /** @description What went wrong. */
@@ -7735,6 +9433,8 @@ export interface operations {
       query?: {
         limit?: number;
         after?: string;
+        order?: 'oldest' | 'newest';
+        by?: 'person' | 'rule';
       };
       header?: never;
       path: {
@@ -7828,6 +9528,121 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Recount'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Overview.overview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Overview'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Overview.approvals': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApprovalList'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Overview.fleetVersions': {
+    parameters: {
+      query?: {
+        model?: components['schemas']['ModelName'];
+        days?: number;
+        seen?: '30d' | 'all';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FleetVersions'];
         };
       };
       /** @description What went wrong. */

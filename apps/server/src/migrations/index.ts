@@ -7,6 +7,7 @@ import { LargeCampaigns1700000000006 } from './0006-large-campaigns.js';
 import { IndexDiet1700000000007 } from './0007-index-diet.js';
 import { GatewayLogLevel1700000000008 } from './0008-gateway-log-level.js';
 import { Sessions1700000000009 } from './0009-sessions.js';
+import { InsightHistory1700000000010 } from './0010-insight-history.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   IndexDiet1700000000007,
   GatewayLogLevel1700000000008,
   Sessions1700000000009,
+  InsightHistory1700000000010,
 ];

@@ -13,6 +13,7 @@
  */
 import { z } from 'zod';
 import { ModelName, SiteId } from '../ids.js';
+import { ExportQuery } from './export-api.js';
 import { PageQuery } from './fleet-api.js';
 
 const moment = z.iso.datetime();
@@ -102,6 +103,8 @@ export const ExposureDeviceQuery = PageQuery.extend({
     .optional(),
 });
 export type ExposureDeviceQuery = z.infer<typeof ExposureDeviceQuery>;
+export const ExposureExportQuery = ExposureDeviceQuery.omit({ limit: true, after: true }).extend(ExportQuery.shape);
+export type ExposureExportQuery = z.infer<typeof ExposureExportQuery>;
 export const ExposedDevice = z.object({
   device: z.uuid(),
   name: z.string().nullable(),

@@ -1,5 +1,6 @@
 /** `GET /api/v1/audit`: who did what to what, when and from where; newest first. */
 import { z } from 'zod';
+import { ExportQuery } from './export-api.js';
 import { PageQuery } from './fleet-api.js';
 
 export const AuditRecord = z.object({
@@ -30,6 +31,9 @@ export const AuditQuery = PageQuery.extend({
   to: z.iso.datetime().optional(),
 });
 export type AuditQuery = z.infer<typeof AuditQuery>;
+
+export const AuditExportQuery = AuditQuery.omit({ limit: true, after: true }).extend(ExportQuery.shape);
+export type AuditExportQuery = z.infer<typeof AuditExportQuery>;
 
 export const AuditPage = z.object({ items: z.array(AuditRecord), next: z.string().optional() });
 export type AuditPage = z.infer<typeof AuditPage>;

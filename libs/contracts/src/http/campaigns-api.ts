@@ -4,6 +4,7 @@
  * - `POST   campaigns`                      CampaignDraft -> Campaign (201)          operator
  * - `GET    campaigns`                      CampaignPage                             viewer
  * - `GET    campaigns/{id}`                 Campaign, `ETag` = revision              viewer
+ * - `GET    campaigns-by-name/{name}`       Campaign                                 viewer
  * - `PUT    campaigns/{id}`                 CampaignDraft, `If-Match` -> Campaign    operator
  * - `POST   campaigns/preview`              CampaignDraft -> CampaignPreview         operator
  * - `POST   campaigns/{id}/start`           StartCampaign -> Campaign                operator
@@ -23,9 +24,11 @@
  * - `POST   campaigns/{id}/devices/{device}/cancel`  CancelDeployment -> Deployment  operator
  */
 import { z } from 'zod';
+import { ModelName } from '../ids.js';
 import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
 import { RunningImageFact } from '../wire/device-facts.js';
 import { Gate, Policy, Selector } from './campaign-policy.js';
+import { GateLine, PartsBody, SharesBody } from './campaign-shares-api.js';
 
 /** A code of `REASON_CODES` with its parameters and the sentence made from both. */
 export const ReasonBody = z.object({
@@ -89,8 +92,7 @@ export type CompleteCampaign = z.infer<typeof CompleteCampaign>;
 export type CancelDeployment = z.infer<typeof CancelDeployment>;
 
 /** P2. Times are milliseconds of the server's clock. Holds for agents that keep the protocol. */
-export const PauseAnswer = z.object({
-  state: z.enum(CAMPAIGN_STATES),
+const exposureNumbers = {
   /** Devices not yet known to be touched whose grant still allows it: an upper bound that only falls. */
   mayStillStart: z.int().min(0),
   /** At this moment `mayStillStart` is 0, even with every gateway cut off; the clock margin is included. */
@@ -101,6 +103,15 @@ export const PauseAnswer = z.object({
   rescue: z.int().min(0),
   /** Everything under way is over by then, or counts as lost. */
   doneBy: z.int(),
+};
+export const PauseAnswer = z.object({
+  state: z.enum(CAMPAIGN_STATES),
+  ...exposureNumbers,
+  /** The same numbers, of devices behind gateways that are connected now and behind those that are away. */
+  byReach: z.object({
+    connected: z.object({ ...exposureNumbers, gateways: z.int().min(0) }),
+    absent: z.object({ ...exposureNumbers, gateways: z.int().min(0) }),
+  }),
 });
 export type PauseAnswer = z.infer<typeof PauseAnswer>;
 
@@ -152,6 +163,10 @@ export const StageBody = z.object({
   endedAt: z.iso.datetime().nullable(),
   deadlineAt: z.iso.datetime().nullable(),
   sums: SumsBody,
+  shares: SharesBody,
+  parts: PartsBody,
+  /** Every condition of its gate; empty for the last stage, which has none behind it to open. */
+  gateLines: z.array(GateLine),
 });
 export type StageBody = z.infer<typeof StageBody>;
 
@@ -206,7 +221,14 @@ export const Campaign = z.object({
   deadlineAt: z.iso.datetime().nullable(),
   counts: StateCounts,
   sums: SumsBody,
+  shares: SharesBody,
+  parts: PartsBody,
+  /** The stage that is worked on; null before the first opens and after the last passed. */
+  stage: z.object({ index: z.int(), of: z.int(), name: z.string(), state: z.enum(STAGE_STATES) }).nullable(),
+  createdBy: z.string().nullable(),
   stages: z.array(StageBody),
+  /** SHA-256 over artifact, devices and policy: what an approval is of. */
+  planDigest: z.string(),
   exposure: PauseAnswer.nullable(),
   /** What the last stop promised: no device is first touched after it. Null where it was never stopped, or goes on. */
   noneAfter: z.iso.datetime().nullable(),
@@ -230,6 +252,7 @@ export const CampaignSummary = Campaign.omit({
   selector: true,
   policy: true,
   stages: true,
+  planDigest: true,
   exposure: true,
   noneAfter: true,
   preempted: true,
@@ -240,6 +263,22 @@ export const CampaignSummary = Campaign.omit({
   quarantines: true,
 });
 export type CampaignSummary = z.infer<typeof CampaignSummary>;
+
+/** Allowed, and likely to be regretted. */
+export const PlanWarning = z.object({
+  code: z.enum([
+    'gate.needs-nearly-all',
+    'window.shorter-than-update',
+    'limit.below-usual-share',
+    'canary.without-stratum',
+    'devices.long-unseen',
+  ]),
+  path: z.string(),
+  params: z.record(z.string(), z.union([z.string(), z.number()])),
+  sentence: z.string(),
+  mend: z.string(),
+});
+export type PlanWarning = z.infer<typeof PlanWarning>;
 
 /** Who would be a member now, before anything is written. */
 export const CampaignPreview = z.object({
@@ -255,6 +294,7 @@ export const CampaignPreview = z.object({
   steps: z.array(z.object({ version: z.string(), through: z.array(z.string()), count: z.int() })),
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
+  warnings: z.array(PlanWarning),
   /** The brake rings when so many failures lie within so many first tried; by the policy alone. */
   staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
 });
@@ -274,6 +314,8 @@ export const BrakeTestBody = z.object({
   sentence: z.string(),
   /** It rings when so many failures lie within so many first tried. */
   staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
+  /** How it went in this epoch: the count of failures after so many were tried; at most 500 points, the last one of now. */
+  path: z.array(z.object({ tried: z.int(), failures: z.int() })),
 });
 export type BrakeTestBody = z.infer<typeof BrakeTestBody>;
 
@@ -290,9 +332,21 @@ export const CampaignPage = z.object({ items: z.array(CampaignSummary), next: z.
 export type CampaignPage = z.infer<typeof CampaignPage>;
 
 export const CampaignQuery = z.object({
-  state: z.enum(CAMPAIGN_STATES).optional(),
-  /** Exactly this name: at most one. */
+  /** One state, or several with commas between them. */
+  state: z
+    .string()
+    .max(200)
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(CAMPAIGN_STATES)).max(CAMPAIGN_STATES.length))
+    .optional(),
+  /** `true`: neither drafts nor those that are over. */
+  live: z.enum(['true', 'false']).optional(),
+  /** The whole name. */
   name: z.string().max(63).optional(),
+  /** Part of the name. */
+  text: z.string().max(63).optional(),
+  artifact: z.uuid().optional(),
+  model: ModelName.optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   after: z.string().max(200).optional(),
 });

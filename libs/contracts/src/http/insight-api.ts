@@ -1,7 +1,6 @@
 /**
  * `/api/v1` insight: sums, "why", timelines, live events.
  *
- * - `GET overview`                                 Overview            viewer
  * - `GET devices/{id}/why`                         DeviceWhy           viewer
  * - `GET campaigns/{id}/devices/{device}/why`      DeploymentWhy       viewer
  * - `GET campaigns/{id}/why?after=&limit=`         WhyPage             viewer
@@ -11,18 +10,10 @@
  * - `GET events`                                   server-sent events, each `data` a LiveEvent     viewer
  */
 import { z } from 'zod';
-import { CAMPAIGN_STATES, DEPLOYMENT_STATES } from '../lifecycles.js';
-import { ReasonBody, StateCounts, SumsBody } from './campaigns-api.js';
-
-export const Overview = z.object({
-  gateways: z.object({ total: z.int(), online: z.int(), quarantined: z.int() }),
-  devices: z.object({ total: z.int(), needsRescue: z.int() }),
-  campaigns: z.partialRecord(z.enum(CAMPAIGN_STATES), z.int()),
-  /** Over all campaigns of the organisation that are not drafts. */
-  sums: SumsBody,
-  serverTimeMs: z.int(),
-});
-export type Overview = z.infer<typeof Overview>;
+import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
+import { PageQuery } from './fleet-api.js';
+import { PartsBody, SharesBody } from './campaign-shares-api.js';
+import { PauseAnswer, ReasonBody, StateCounts } from './campaigns-api.js';
 
 export const DeploymentWhy = z.object({
   campaign: z.object({ id: z.uuid(), name: z.string() }),
@@ -45,9 +36,17 @@ export const Decision = z.object({
   at: z.iso.datetime(),
   /** `stage.opened`, `campaign.paused`, `grants.given`, `deployments.lost` ... */
   kind: z.string(),
+  /** The person; null for a rule of the engine. */
+  by: z.string().nullable(),
   params: z.record(z.string(), z.unknown()),
 });
 export type Decision = z.infer<typeof Decision>;
+export const DecisionQuery = PageQuery.extend({
+  order: z.enum(['oldest', 'newest']).default('oldest'),
+  /** Who decided. */
+  by: z.enum(['person', 'rule']).optional(),
+});
+export type DecisionQuery = z.infer<typeof DecisionQuery>;
 export const DecisionPage = z.object({ items: z.array(Decision), next: z.string().optional() });
 export type DecisionPage = z.infer<typeof DecisionPage>;
 
@@ -64,12 +63,25 @@ export const Recount = z.object({
 });
 export type Recount = z.infer<typeof Recount>;
 
+/** The same numbers as `GET campaigns/{id}` has at that moment. */
+export const LiveCampaign = z.object({
+  revision: z.int(),
+  serverTimeMs: z.int(),
+  parts: PartsBody,
+  shares: SharesBody,
+  stages: z.array(z.object({ index: z.int(), state: z.enum(STAGE_STATES), parts: PartsBody })),
+  /** Null before the start. */
+  exposure: PauseAnswer.nullable(),
+});
+export type LiveCampaign = z.infer<typeof LiveCampaign>;
+
 export const LiveEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('campaign'),
     campaignId: z.uuid(),
     state: z.enum(CAMPAIGN_STATES),
     counts: StateCounts,
+    ...LiveCampaign.shape,
   }),
   z.object({
     type: z.literal('decision'),

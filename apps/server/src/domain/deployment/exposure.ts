@@ -10,6 +10,11 @@ export interface Exposure {
   readonly doneBy: number;
 }
 
+/** The same numbers apart for devices behind gateways that are connected and behind those that are away. */
+export interface ExposureByReach extends Exposure {
+  readonly byReach: Readonly<Record<'connected' | 'absent', Exposure & { readonly gateways: number }>>;
+}
+
 export type LiveGrant = Pick<DeploymentFacts, 'state' | 'startByMs' | 'finishByMs' | 'touchedAtMs' | 'needsRescue'> & {
   /** Grants that are alike in all of this; 1 where it is left out. */
   readonly count?: number;
@@ -42,6 +47,26 @@ export function exposureOf(live: Iterable<LiveGrant>, nowMs: number): Exposure {
     }
   }
   return { mayStillStart, noneAfter, running, rescue, doneBy };
+}
+
+/** @param gateways how many hold live deployments, by whether they are connected. */
+export function exposureByReach(
+  live: readonly (LiveGrant & { readonly connected: boolean })[],
+  gateways: { readonly connected: number; readonly absent: number },
+  nowMs: number,
+): ExposureByReach {
+  const of = (connected: boolean): Exposure =>
+    exposureOf(
+      live.filter((grant) => grant.connected === connected),
+      nowMs,
+    );
+  return {
+    ...exposureOf(live, nowMs),
+    byReach: {
+      connected: { ...of(true), gateways: gateways.connected },
+      absent: { ...of(false), gateways: gateways.absent },
+    },
+  };
 }
 
 export interface GrantTimeouts {

@@ -30,6 +30,8 @@ function testClause(test: DeviceTest): string {
   switch (test.kind) {
     case 'text':
       return `${TEXT_NAMES[test.field]} ${oneOf(test.any.map(patternText), test.negated)}`;
+    case 'member':
+      return `${test.field} in the campaign ${oneOf(test.any.map(patternText), test.negated)}`;
     case 'tag':
       return `tags ${test.negated ? 'do not include' : 'include'} ${list(test.any.map(tagText))}`;
     case 'link':

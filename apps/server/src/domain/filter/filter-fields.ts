@@ -16,12 +16,28 @@ export const FIELDS = {
   name: { form: 'text', example: 'name==pump-*' },
   hold: { form: 'hold', example: 'hold==false' },
 } as const;
-export type FieldName = keyof typeof FIELDS;
-export type FieldForm = (typeof FIELDS)[FieldName]['form'];
+/** What can be asked of a member of a campaign besides. */
+export const MEMBER_FIELDS = {
+  state: { form: 'text', example: 'state=in=(lost,unproven)' },
+  stage: { form: 'text', example: 'stage==canary' },
+  code: { form: 'text', example: 'code==link.*' },
+} as const;
+export type FilterScope = 'device' | 'member';
+export type FieldName = keyof typeof FIELDS | keyof typeof MEMBER_FIELDS;
+const ALL_FIELDS = { ...FIELDS, ...MEMBER_FIELDS };
+export type FieldForm = (typeof ALL_FIELDS)[FieldName]['form'];
 
-export function isField(name: string): name is FieldName {
-  return Object.hasOwn(FIELDS, name);
+/** The fields that a filter of a scope may name. */
+export function fieldsOf(scope: FilterScope): Readonly<Record<string, { form: FieldForm; example: string }>> {
+  return scope === 'member' ? ALL_FIELDS : FIELDS;
 }
+
+export function isField(name: string, scope: FilterScope): name is FieldName {
+  return Object.hasOwn(fieldsOf(scope), name);
+}
+
+export const formOf = (field: FieldName): FieldForm => ALL_FIELDS[field].form;
+export const exampleOf = (field: FieldName): string => ALL_FIELDS[field].example;
 
 const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
 const ORDER = ['<', '<=', '>', '>='] as const;

@@ -24,6 +24,8 @@ function testSql(test: DeviceTest, params: SqlParams, nowMs: number): string {
   switch (test.kind) {
     case 'text':
       return complement(textSql(test.field, test.any, params), test.negated);
+    case 'member':
+      return complement(patternsSql(MEMBER_COLUMNS[test.field], test.any, params), test.negated);
     case 'tag':
       return complement(tagsSql(test.any, params), test.negated);
     case 'link':
@@ -58,6 +60,9 @@ function testSql(test: DeviceTest, params: SqlParams, nowMs: number): string {
       return `(dev.last_seen_at ${test.order} ${timeOf(params.add(test.atMs))})`;
   }
 }
+
+/** Filters over members run where the deployment is `dep` and its stage `stage`. */
+const MEMBER_COLUMNS = { state: 'dep.state', stage: 'stage.name', code: 'dep.outcome_code' } as const;
 
 const NUMBERS = {
   battery: 'dev.battery_percent::float8',

@@ -9,6 +9,7 @@ export const LINK_KINDS = ['ble', 'serial', 'udp'] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 export type Order = '<' | '<=' | '>' | '>=';
 export type TextField = 'model' | 'version' | 'name' | 'site' | 'gateway' | 'group';
+export type MemberField = 'state' | 'stage' | 'code';
 export type NumberField = 'battery' | 'signal';
 
 /** Literal texts between wildcards: one part has no wildcard, `['a', '']` is `a*`. */
@@ -18,6 +19,13 @@ export type DeviceTest =
   | {
       readonly kind: 'text';
       readonly field: TextField;
+      readonly any: readonly TextPattern[];
+      readonly negated: boolean;
+    }
+  /** Of the device's deployment in one campaign; only in filters over members. */
+  | {
+      readonly kind: 'member';
+      readonly field: MemberField;
       readonly any: readonly TextPattern[];
       readonly negated: boolean;
     }
@@ -87,4 +95,6 @@ export interface FilterFacts {
   readonly lastSeenMs: number;
   readonly batteryPercent: number | null;
   readonly held: boolean;
+  /** Its deployment in the campaign that is looked at: state, name of the stage, code of the last result. */
+  readonly member?: Readonly<Record<MemberField, string | null>>;
 }

@@ -25,6 +25,10 @@ function holds(test: DeviceTest, device: FilterFacts, nowMs: number): boolean {
   switch (test.kind) {
     case 'text':
       return test.any.some((pattern) => textMatches(pattern, test.field, device)) !== test.negated;
+    case 'member': {
+      const value = device.member?.[test.field] ?? null;
+      return (value !== null && test.any.some((pattern) => matchesPattern(pattern, value))) !== test.negated;
+    }
     case 'tag':
       return test.any.some((pattern) => tagMatches(pattern, device.tags)) !== test.negated;
     case 'link':

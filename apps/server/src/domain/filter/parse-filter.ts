@@ -6,14 +6,15 @@
 import type { ComparisonNode, ExpressionNode } from '@rsql/ast';
 import { parse } from '@rsql/parser';
 import { FILTER_LIMITS, type Filter, type FilterError } from './filter.js';
+import type { FilterScope } from './filter-fields.js';
 import { shapeOf, type TextShape } from './locate-comparisons.js';
 import { readComparison } from './read-comparison.js';
 
 export type ParsedFilter =
   { readonly ok: true; readonly filter: Filter } | { readonly ok: false; readonly errors: readonly FilterError[] };
 
-/** @param text what a person wrote; any text is survived. */
-export function parseFilter(text: string): ParsedFilter {
+/** @param text what a person wrote; any text is survived. @param scope `member`: may ask for state, stage and code. */
+export function parseFilter(text: string, scope: FilterScope = 'device'): ParsedFilter {
   const shape = shapeOf(text.slice(0, FILTER_LIMITS.lengthChars));
   const refused = checkText(text) ?? checkShape(text, shape);
   if (refused) return { ok: false, errors: [refused] };
@@ -39,6 +40,7 @@ export function parseFilter(text: string): ParsedFilter {
       node.operator,
       valuesOf(node),
       place ?? { field: whole(text), operator: whole(text), value: whole(text) },
+      scope,
     );
     if (!('errors' in found)) return found;
     errors.push(...found.errors);

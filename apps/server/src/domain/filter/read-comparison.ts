@@ -13,12 +13,16 @@ import {
 } from './filter.js';
 import {
   ALL_OPERATORS,
+  exampleOf,
   FIELDS,
+  fieldsOf,
+  formOf,
   isField,
   isOrder,
   operatorOf,
   OPERATORS_OF,
   type FieldName,
+  type FilterScope,
   type Operator,
 } from './filter-fields.js';
 import { parseIsoDuration } from './iso-duration.js';
@@ -39,10 +43,11 @@ export function readComparison(
   spelling: string,
   values: readonly string[],
   place: ComparisonPlace,
+  scope: FilterScope = 'device',
 ): Read {
-  if (!isField(field)) return { errors: [{ ...place.field, ...unknownField(field) }] };
+  if (!isField(field, scope)) return { errors: [{ ...place.field, ...unknownField(field, scope) }] };
   const operator = operatorOf(spelling);
-  const allowed = OPERATORS_OF[FIELDS[field].form];
+  const allowed = OPERATORS_OF[formOf(field)];
   if (operator === undefined || !allowed.includes(operator)) {
     return { errors: [{ ...place.operator, ...unknownOperator(field, spelling, allowed) }] };
   }
@@ -59,8 +64,8 @@ export function readComparison(
   return { errors: [{ ...place.value, ...read }] };
 }
 
-function unknownField(field: string): Fault {
-  const names = Object.keys(FIELDS);
+function unknownField(field: string, scope: FilterScope): Fault {
+  const names = Object.keys(fieldsOf(scope));
   const nearest = nearestOf(field, names);
   return {
     what: `There is no field ${shorten(field)}.`,
@@ -80,7 +85,7 @@ function unknownOperator(field: FieldName, spelling: string, allowed: readonly O
         ? `There is no operator ${shorten(spelling)}.`
         : `${field} cannot be compared by ${spelling}.`,
     ...(nearest !== undefined && { nearest }),
-    mend: `Use one of ${allowed.join(' ')}, for instance ${FIELDS[field].example}.`,
+    mend: `Use one of ${allowed.join(' ')}, for instance ${exampleOf(field)}.`,
   };
 }
 
@@ -107,6 +112,10 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
     case 'gateway':
     case 'group':
       return { kind: 'text', field, any: values.map(parsePattern), negated };
+    case 'state':
+    case 'stage':
+    case 'code':
+      return { kind: 'member', field, any: values.map(parsePattern), negated };
     case 'version':
       if (operator === '=range=') return readRange(value);
       if (isOrder(operator)) return readVersion(operator, value);

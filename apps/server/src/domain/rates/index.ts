@@ -1,3 +1,4 @@
 export * from './failure-rates.js';
 export * from './quantiles.js';
 export * from './wilson.js';
+export * from './gathering.js';

@@ -8,5 +8,6 @@ import { ExposureService } from './exposure.service.js';
 @Module({
   controllers: [AdvisoriesController, ExposureController],
   providers: [AdvisoriesService, ExposureSampler, ExposureService],
+  exports: [ExposureService],
 })
 export class AdvisoriesModule {}

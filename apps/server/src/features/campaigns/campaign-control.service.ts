@@ -16,6 +16,7 @@ import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { WAITS_FOR_APPROVAL } from '../../domain/campaign/decide.js';
 import { holdsGrant, moveTo } from '../../domain/deployment/deployment.js';
+import { exposureByReach } from '../../domain/deployment/exposure.js';
 import { sumOf } from '../../domain/sums/sums.js';
 import { ProblemError } from '../../http/problem-error.js';
 import type { Actor } from '../access/actor.js';
@@ -28,6 +29,7 @@ import { bumpOrders } from '../dispatch/order-book.js';
 import { addApproval } from './approvals.js';
 import { lockedCampaign, moveCampaign, promiseExposure, recordDecision, withdrawUnstarted } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
+import { DeploymentReader } from './deployment-reader.js';
 import { lockWhere, timeOf } from './deployment-rows.js';
 import { writeDeployments, type DeploymentChange } from './deployment-writer.js';
 import { dropPlan } from './member-planner.js';
@@ -38,6 +40,7 @@ export class CampaignControlService {
   constructor(
     private readonly source: DataSource,
     private readonly reader: CampaignReader,
+    private readonly members: DeploymentReader,
     private readonly events: DispatchEvents,
     @Inject(AUDIT) private readonly audit: Audit,
   ) {}
@@ -106,7 +109,7 @@ export class CampaignControlService {
       await dropPlan(tx, id);
       await this.record(tx, actor, 'campaign.aborted', id, { reason });
       const nowMs = campaign.nowMs;
-      return { state: 'aborted', mayStillStart: 0, noneAfter: nowMs, running: 0, rescue: 0, doneBy: nowMs };
+      return { state: 'aborted', ...exposureByReach([], { connected: 0, absent: 0 }, nowMs) };
     });
   }
 
@@ -291,7 +294,7 @@ export class CampaignControlService {
       return facts.id;
     });
     this.events.ordersDue();
-    return this.reader.deployment(actor.orgId, deploymentId);
+    return this.members.deployment(actor.orgId, deploymentId);
   }
 
   private async find(orgId: string, id: string): Promise<CampaignRow> {

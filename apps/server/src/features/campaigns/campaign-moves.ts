@@ -9,7 +9,7 @@ import {
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { effectiveLimit, overdueAfterMs } from '../../domain/brake/index.js';
-import { exposureOf, type Exposure } from '../../domain/deployment/exposure.js';
+import { exposureByReach, type ExposureByReach } from '../../domain/deployment/exposure.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { bumpOrders } from '../dispatch/order-book.js';
 import { preemptOthers } from '../dispatch/preempt.js';
@@ -127,7 +127,10 @@ export async function withdrawUnstarted(tx: Queryable, campaignId: string): Prom
 }
 
 /** P2's numbers at a stop; what they promise is kept with the campaign. */
-export async function promiseExposure(tx: Queryable, campaign: Pick<CampaignRow, 'id' | 'nowMs'>): Promise<Exposure> {
+export async function promiseExposure(
+  tx: Queryable,
+  campaign: Pick<CampaignRow, 'id' | 'nowMs'>,
+): Promise<ExposureByReach> {
   const exposure = await readExposure(tx, campaign.id, campaign.nowMs);
   await queryRows(tx, `update campaigns set none_after = ${timeOf('$2::float8')} where id = $1`, [
     campaign.id,
@@ -137,32 +140,48 @@ export async function promiseExposure(tx: Queryable, campaign: Pick<CampaignRow,
 }
 
 /** P2's numbers, from the live grants. */
-export async function readExposure(tx: Queryable, campaignId: string, nowMs: number): Promise<Exposure> {
+export async function readExposure(tx: Queryable, campaignId: string, nowMs: number): Promise<ExposureByReach> {
   const live = await queryRows<{
-    state: DeploymentState;
+    state: DeploymentState | null;
     start_by: number | null;
     finish_by: number | null;
     touched: boolean;
     needs_rescue: boolean;
+    connected: boolean;
     n: number;
   }>(
     tx,
-    // Grants of one look share their ends, so there are few kinds.
-    `select state, ${msOf('start_by')} as start_by, ${msOf('max(finish_by)')} as finish_by, touched_at is not null as touched,
-       needs_rescue, count(*)::int as n
-     from deployments where campaign_id = $1 and state = any($2)
-     group by state, start_by, touched_at is not null, needs_rescue`,
+    // Grants of one look share their ends, so there are few kinds. A row without a state counts gateways.
+    `with live as materialized (
+       select d.state, d.start_by, d.finish_by, d.touched_at is not null as touched, d.needs_rescue, d.gateway_id,
+         coalesce(g.online, false) as connected
+       from deployments d left join gateways g on g.id = d.gateway_id where d.campaign_id = $1 and d.state = any($2))
+     select state, ${msOf('start_by')} as start_by, ${msOf('max(finish_by)')} as finish_by, touched, needs_rescue, connected,
+       count(*)::int as n
+     from live group by state, start_by, touched, needs_rescue, connected
+     union all
+     select null, null, null, false, false, connected, count(distinct gateway_id)::int from live group by connected`,
     [campaignId, LIVE_DEPLOYMENT_STATES],
   );
-  return exposureOf(
-    live.map((row) => ({
-      state: row.state,
-      startByMs: row.start_by,
-      finishByMs: row.finish_by,
-      touchedAtMs: row.touched ? nowMs : null,
-      needsRescue: row.needs_rescue,
-      count: row.n,
-    })),
+  const gatewaysOf = (connected: boolean): number =>
+    live.find((row) => row.state === null && row.connected === connected)?.n ?? 0;
+  return exposureByReach(
+    live.flatMap(({ state, ...row }) =>
+      state === null
+        ? []
+        : [
+            {
+              state,
+              startByMs: row.start_by,
+              finishByMs: row.finish_by,
+              touchedAtMs: row.touched ? nowMs : null,
+              needsRescue: row.needs_rescue,
+              connected: row.connected,
+              count: row.n,
+            },
+          ],
+    ),
+    { connected: gatewaysOf(true), absent: gatewaysOf(false) },
     nowMs,
   );
 }

@@ -23,9 +23,10 @@ import {
   StopCampaign,
 } from '@drydock/contracts';
 import { IfMatch } from '../../http/revision.js';
-import { ZodBody, ZodOptionalBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
+import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
+import { DeploymentReader } from './deployment-reader.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignsService } from './campaigns.service.js';
 
@@ -38,6 +39,7 @@ export class CampaignsController {
     private readonly campaigns: CampaignsService,
     private readonly control: CampaignControlService,
     private readonly reader: CampaignReader,
+    private readonly members: DeploymentReader,
   ) {}
 
   @Post()
@@ -90,7 +92,7 @@ export class CampaignsController {
   start(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @ZodOptionalBody(StartCampaign) body: StartCampaign,
+    @ZodBody(StartCampaign.prefault({})) body: StartCampaign,
     @Req() request: { setTimeout(ms: number): unknown },
   ): Promise<Campaign> {
     // A million members take a while, and nothing is said meanwhile: the connection must not count as dead.
@@ -105,7 +107,7 @@ export class CampaignsController {
   approve(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @ZodOptionalBody(Approve) body: Approve,
+    @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
     return this.campaigns.approve(actor, id, body.reason);
   }
@@ -142,7 +144,7 @@ export class CampaignsController {
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
     @Param('index', ParseIntPipe) index: number,
-    @ZodOptionalBody(Approve) body: Approve,
+    @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
     return this.control.approveStage(actor, id, index, body.reason);
   }
@@ -257,7 +259,7 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodQuery(DeploymentQuery) query: DeploymentQuery,
   ): Promise<DeploymentPage> {
-    return this.reader.deployments(actor.orgId, id, query);
+    return this.members.deployments(actor.orgId, id, query);
   }
 
   @Post(':id/devices/:device/cancel')
@@ -271,5 +273,19 @@ export class CampaignsController {
     @ZodBody(CancelDeployment) body: CancelDeployment,
   ): Promise<Deployment> {
     return this.control.cancelDeployment(actor, id, deviceId, body);
+  }
+}
+
+/** Pages of campaigns are named by their names, which are unique. */
+@ApiTags('campaigns')
+@Controller('api/v1/campaigns-by-name')
+export class CampaignNamesController {
+  constructor(private readonly reader: CampaignReader) {}
+
+  @Get(':name')
+  @Roles('viewer')
+  @ZodResponse(Campaign)
+  byName(@CurrentActor() actor: Actor, @ZodParam('name', CampaignDraft.shape.name) name: string): Promise<Campaign> {
+    return this.reader.byName(actor.orgId, name);
   }
 }

@@ -3,7 +3,8 @@ import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { FleetModule } from '../fleet/fleet.module.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
-import { CampaignsController } from './campaigns.controller.js';
+import { DeploymentReader } from './deployment-reader.js';
+import { CampaignNamesController, CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
 import { MembershipRefresher } from './membership-refresher.js';
 import { RehearsalController } from './rehearsal.controller.js';
@@ -12,8 +13,15 @@ import { RehearsalService } from './rehearsal.service.js';
 /** The intent: this artifact, these devices, this policy; and what people do with it. */
 @Module({
   imports: [DispatchModule, FleetModule],
-  controllers: [CampaignsController, RehearsalController],
-  providers: [CampaignReader, CampaignsService, CampaignControlService, MembershipRefresher, RehearsalService],
-  exports: [CampaignReader],
+  controllers: [CampaignNamesController, CampaignsController, RehearsalController],
+  providers: [
+    CampaignReader,
+    CampaignsService,
+    CampaignControlService,
+    DeploymentReader,
+    MembershipRefresher,
+    RehearsalService,
+  ],
+  exports: [CampaignReader, RehearsalService],
 })
 export class CampaignsModule {}

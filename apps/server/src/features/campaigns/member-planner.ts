@@ -8,9 +8,11 @@ import {
   type Selector,
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import { planWarnings } from '../../domain/campaign/plan-warnings.js';
 import { parseFilter } from '../../domain/filter/parse-filter.js';
 import { filterPlace } from '../fleet/device-filter.js';
 import { storeSteps } from './campaign-steps.js';
+import { countLongUnseen, readPastOfModel } from './plan-facts.js';
 import { missingSql, orderMembers, SMALL_STRATUM, type PlanRequest } from './member-order.js';
 
 export interface PlannedMembers {
@@ -102,16 +104,24 @@ export async function previewMembers(tx: Queryable, request: PlanRequest): Promi
     `select prev as version, count(*)::int as count from planned_members where skip = 'requires'
      group by prev order by count(*) desc, prev limit 20`,
   );
+  const longUnseen = await countLongUnseen(tx);
   await queryRows(tx, 'drop table planned_members');
   const members = sizes.filter((row) => row.skip === null);
   const skipped = new Map<string, number>();
   for (const row of sizes) if (row.skip !== null) skipped.set(row.skip, (skipped.get(row.skip) ?? 0) + row.n);
+  const stages = request.policy.stages.map((stage, index) => ({
+    name: stage.name,
+    size: members.find((row) => row.stage_idx === index)?.n ?? 0,
+  }));
   return {
     members: members.reduce((sum, row) => sum + row.n, 0),
-    stages: request.policy.stages.map((stage, index) => ({
-      name: stage.name,
-      size: members.find((row) => row.stage_idx === index)?.n ?? 0,
-    })),
+    stages,
+    warnings: planWarnings(request.policy, {
+      sizes: stages.map((stage) => stage.size),
+      ...(await readPastOfModel(tx, request)),
+      strataWithoutCanary: strata.filter((row) => row.first === 0).map((row) => row.version),
+      longUnseen,
+    }),
     strata: strata.map((row) => ({ version: row.version, size: row.size, inFirstStage: row.first })),
     skipped: [...skipped].map(([reason, count]) => ({ reason, count })),
     sample,

@@ -20,6 +20,8 @@ import { readRehearsalMembers, type RehearsalMembers } from './rehearsal-fleet.j
 
 /** Runs of each failure rate. */
 const HALT_RUNS = 20;
+/** Of an outlook, which is made again and again. */
+const OUTLOOK_RUNS = 200;
 /** The event loop is held so long at most. */
 const SLICE_MS = 8;
 /** Rehearsals that may wait for the one that plays. */
@@ -56,10 +58,48 @@ export class RehearsalService {
     });
   }
 
+  /**
+   * Where a campaign is going from where it is now; nothing is injected. One at a time with rehearsals.
+   * @returns null where nothing is left to be played, or too many wait.
+   */
+  async outlook(orgId: string, id: string): Promise<Outlook | null> {
+    if (this.waiting > 0) return null;
+    this.waiting += 1;
+    const turn = this.last.then(() => this.playOutlook(orgId, id));
+    this.last = turn.catch(() => undefined);
+    return turn.finally(() => {
+      this.waiting -= 1;
+    });
+  }
+
+  private async playOutlook(orgId: string, id: string): Promise<Outlook | null> {
+    const seed = randomInt(2 ** 32);
+    const stage = await this.read(orgId, id, seed).catch((error: unknown) => {
+      // It ended, or its last device did, since it was chosen.
+      if (error instanceof ProblemError) return null;
+      throw error;
+    });
+    if (!stage) return null;
+    const { members, input } = stage;
+    const runs = runsFor(members.fleet.devices.length, OUTLOOK_RUNS);
+    const { forecast } = await this.drive(rehearse(input, { seed, runs, haltRuns: 0 }));
+    const done = forecast.finish[SHARE_95]!.atMs;
+    return {
+      p10Ms: done.p10,
+      p50Ms: done.p50,
+      p90Ms: done.p90,
+      outOfReach: { p50: forecast.outOfReach.p50, p90: forecast.outOfReach.p90 },
+      members: members.members,
+      reachable: members.reachable,
+    };
+  }
+
   private async play(actor: Actor, what: string | CampaignDraft, request: RehearsalRequest): Promise<Rehearsal> {
     const startedAt = performance.now();
     const seed = request.seed ?? randomInt(2 ** 32);
-    const { campaign, members, past, defaults, input } = await this.read(actor, what, seed);
+    const { campaign, members, past, defaults, input } = await (typeof what === 'string'
+      ? this.read(actor.orgId, what, seed)
+      : this.readDraft(actor, what, seed));
     const runs = runsFor(members.fleet.devices.length, request.runs);
     const haltRuns = runsFor(members.fleet.devices.length, HALT_RUNS);
     const report = await this.drive(rehearse(input, { seed, runs, haltRuns }));
@@ -97,14 +137,17 @@ export class RehearsalService {
     };
   }
 
-  private async read(actor: Actor, what: string | CampaignDraft, seed: number): Promise<Stage> {
-    if (typeof what === 'string') return inTransaction(this.source, (tx) => this.readStored(tx, actor, what, seed));
-    // Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones.
+  private read(orgId: string, id: string, seed: number): Promise<Stage> {
+    return inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed));
+  }
+
+  /** Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones. */
+  private async readDraft(actor: Actor, draft: CampaignDraft, seed: number): Promise<Stage> {
     let stage: Stage | undefined;
     const takenBack = new Error('taken back');
     await inTransaction(this.source, async (tx) => {
-      const id = await this.campaigns.insertDraft(tx, actor, { ...what, name: `rehearsal-${randomUUID()}` });
-      stage = await this.readStored(tx, actor, id, seed);
+      const id = await this.campaigns.insertDraft(tx, actor, { ...draft, name: `rehearsal-${randomUUID()}` });
+      stage = await this.readStored(tx, actor.orgId, id, seed);
       throw takenBack;
     }).catch((error: unknown) => {
       if (error !== takenBack) throw error;
@@ -112,28 +155,24 @@ export class RehearsalService {
     return stage!;
   }
 
-  private async readStored(tx: EntityManager, actor: Actor, id: string, seed: number): Promise<Stage> {
+  private async readStored(tx: EntityManager, orgId: string, id: string, seed: number): Promise<Stage> {
     const campaign = await loadCampaign(tx, id, 'none');
-    if (!campaign || campaign.orgId !== actor.orgId) {
+    if (!campaign || campaign.orgId !== orgId) {
       throw new ProblemError('request.not-found', { what: 'campaign', id });
     }
     if (OVER.includes(campaign.state)) {
       throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'rehearsed' });
     }
-    const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, actor.orgId, campaign) : undefined;
+    const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, orgId, campaign) : undefined;
     const members = await readRehearsalMembers(tx, campaign, draft, seed);
     if (members.members === 0) {
       throw new ProblemError('campaign.empty', { skipped: 0 }, [
         { path: 'selector', message: 'No device is left to be updated: there is nothing to rehearse.' },
       ]);
     }
-    const past = await pastForecasts(tx, actor.orgId);
+    const past = await pastForecasts(tx, orgId);
     const shocks = past.map((one) => Math.log(one.actualMs / one.p50Ms)).filter(Number.isFinite);
-    const { history, defaults } = await readForecastHistory(
-      tx,
-      { orgId: actor.orgId, model: campaign.artifactModel },
-      shocks,
-    );
+    const { history, defaults } = await readForecastHistory(tx, { orgId, model: campaign.artifactModel }, shocks);
     const [artifact] = await queryRows<{ bytes: string }>(
       tx,
       'select size_bytes::text as bytes from artifacts where id = $1',
@@ -165,6 +204,16 @@ export class RehearsalService {
       await giveWay();
     }
   }
+}
+
+/** When 95 % of the reachable devices are done (server's clock); null: not before the deadline. */
+export interface Outlook {
+  readonly p10Ms: number | null;
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly outOfReach: { readonly p50: number | null; readonly p90: number | null };
+  readonly members: number;
+  readonly reachable: number;
 }
 
 interface Stage {

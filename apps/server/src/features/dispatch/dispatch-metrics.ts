@@ -3,8 +3,18 @@ import { Injectable } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { DataSource } from 'typeorm';
 import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
-import { queryRows } from '../../adapters/database/rows.js';
+import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { Metrics } from '../insight/health/metrics.js';
+
+/** Age of the oldest order that an online gateway does not hold yet; 0 when there is none. */
+export async function outboxAgeSeconds(tx: Queryable): Promise<number> {
+  const [row] = await queryRows<{ age: number | null }>(
+    tx,
+    `select extract(epoch from clock_timestamp() - min(coalesce(o.built_at, o.publish_after)))::float8 as age
+     from orders o join gateways g on g.id = o.gateway_id where o.dirty and g.online`,
+  );
+  return Math.max(0, row?.age ?? 0);
+}
 
 @Injectable()
 export class DispatchMetrics {
@@ -15,12 +25,7 @@ export class DispatchMetrics {
       help: 'Age of the oldest order that an online gateway does not hold yet; 0 when there is none.',
       registers,
       async collect() {
-        const [row] = await queryRows<{ age: number | null }>(
-          source.manager,
-          `select extract(epoch from clock_timestamp() - min(coalesce(o.built_at, o.publish_after)))::float8 as age
-           from orders o join gateways g on g.id = o.gateway_id where o.dirty and g.online`,
-        );
-        this.set(Math.max(0, row?.age ?? 0));
+        this.set(await outboxAgeSeconds(source.manager));
       },
     });
     new Gauge({

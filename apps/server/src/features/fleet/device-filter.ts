@@ -3,12 +3,13 @@ import type { ProblemPlace } from '@drydock/contracts';
 import type { DataSource, EntityManager } from 'typeorm';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import type { Filter, FilterError } from '../../domain/filter/filter.js';
+import type { FilterScope } from '../../domain/filter/filter-fields.js';
 import { parseFilter } from '../../domain/filter/parse-filter.js';
 import { ProblemError } from '../../http/problem-error.js';
 
 /** @param path place of the filter in the request. @throws ProblemError `request.invalid` (400) with the places. */
-export function readFilter(text: string, path: string): Filter {
-  const parsed = parseFilter(text);
+export function readFilter(text: string, path: string, scope: FilterScope = 'device'): Filter {
+  const parsed = parseFilter(text, scope);
   if (parsed.ok) return parsed.filter;
   const places = parsed.errors.map((error) => filterPlace(error, path));
   throw new ProblemError('request.invalid', { detail: `${path}: ${places[0]!.message}` }, places, { status: 400 });

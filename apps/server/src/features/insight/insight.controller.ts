@@ -4,10 +4,10 @@ import { ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import {
   DecisionPage,
+  DecisionQuery,
   DeploymentWhy,
   DeviceWhy,
   FailureCounts,
-  Overview,
   PageQuery,
   Recount,
   WhyPage,
@@ -26,13 +26,6 @@ export class InsightController {
     private readonly insight: InsightService,
     private readonly why: WhyService,
   ) {}
-
-  @Get('overview')
-  @Roles('viewer')
-  @ZodResponse(Overview)
-  overview(@CurrentActor() actor: Actor): Promise<Overview> {
-    return this.insight.overview(actor.orgId);
-  }
 
   @Get('devices/:id/why')
   @Roles('viewer')
@@ -70,7 +63,7 @@ export class InsightController {
   decisions(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @ZodQuery(PageQuery) query: PageQuery,
+    @ZodQuery(DecisionQuery) query: DecisionQuery,
   ): Promise<DecisionPage> {
     return this.insight.decisions(actor.orgId, id, query);
   }

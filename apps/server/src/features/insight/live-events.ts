@@ -7,6 +7,7 @@ import { DataSource } from 'typeorm';
 import type { CampaignState, LiveEvent, StateCounts } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
+import { readLiveCampaign } from './live-campaign.js';
 import { ProgressHandler } from '../reports/progress.handler.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -75,6 +76,11 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
     return () => this.watchers.delete(own);
   }
 
+  /** Open streams. */
+  get watching(): number {
+    return this.watchers.size;
+  }
+
   private emit(orgId: string, event: LiveEvent): void {
     const numbered = { id: this.nextId++, orgId, event };
     // Progress is gone when it is over.
@@ -109,7 +115,8 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
       const seen = JSON.stringify([row.state, counts]);
       if (this.lastSeen.get(row.id) === seen) continue;
       this.lastSeen.set(row.id, seen);
-      this.emit(row.org_id, { type: 'campaign', campaignId: row.id, state: row.state, counts });
+      const more = await readLiveCampaign(this.source.manager, row.id, row.state);
+      this.emit(row.org_id, { type: 'campaign', campaignId: row.id, state: row.state, counts, ...more });
     }
     const present = new Set(rows.map((row) => row.id));
     for (const id of this.lastSeen.keys()) {

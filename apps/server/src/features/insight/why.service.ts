@@ -156,6 +156,17 @@ export class WhyService {
     return why;
   }
 
+  /** The reasons of some members, by deployment. @param ids at most a few hundred. */
+  async reasonsOf(orgId: string, ids: readonly string[]): Promise<Map<string, ReasonBody>> {
+    if (ids.length === 0) return new Map();
+    const rows = await queryRows<FactsRow>(
+      this.source.manager,
+      `${FACTS} where dep.org_id = $1 and dep.id = any($2::uuid[])`,
+      [orgId, ids],
+    );
+    return new Map((await this.explain(rows)).map((why) => [why.deploymentId, why.reason]));
+  }
+
   /** Every member that is not updated, in the campaign's order. */
   async campaign(orgId: string, campaignId: string, query: PageQuery): Promise<WhyPage> {
     const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));

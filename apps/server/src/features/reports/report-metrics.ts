@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { Metrics } from '../insight/health/metrics.js';
+import { RecentCounts, type RecentReports } from './recent-counts.js';
 import { ReportQueue } from './report-queue.js';
 
 @Injectable()
@@ -11,7 +12,12 @@ export class ReportMetrics {
   private readonly bad: Counter<'why'>;
   private readonly overloads: Counter;
 
-  constructor(metrics: Metrics, queue: ReportQueue) {
+  private readonly lately = new RecentCounts();
+
+  constructor(
+    metrics: Metrics,
+    private readonly queue: ReportQueue,
+  ) {
     const registers = [metrics.registry];
     this.committedTotal = new Counter({
       name: 'drydock_reports_committed_total',
@@ -36,6 +42,16 @@ export class ReportMetrics {
       help: 'Batches that were sent back because too many waited.',
       registers,
     });
+    const { lately } = this;
+    new Gauge({
+      name: 'drydock_report_newest_age_seconds',
+      help: 'Since this server committed a report last; NaN before the first.',
+      registers,
+      collect() {
+        const { newestAgeMs } = lately.read(performance.now());
+        this.set(newestAgeMs === null ? Number.NaN : newestAgeMs / 1000);
+      },
+    });
     new Gauge({
       name: 'drydock_reports_waiting',
       help: 'Reports that wait for their commit in this server.',
@@ -46,12 +62,19 @@ export class ReportMetrics {
     });
   }
 
+  /** What came in lately, of this server. */
+  recent(): RecentReports {
+    return { ...this.lately.read(performance.now()), waiting: this.queue.depth };
+  }
+
   committed(taken: number, refused: number): void {
+    this.lately.committed(performance.now(), taken);
     this.committedTotal.inc({ disposition: 'accepted' }, taken - refused);
     if (refused > 0) this.committedTotal.inc({ disposition: 'refused' }, refused);
   }
 
   lag(seconds: number): void {
+    this.lately.lag(performance.now(), seconds * 1000);
     this.lagSeconds.observe(seconds);
   }
 

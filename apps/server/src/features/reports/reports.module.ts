@@ -25,6 +25,6 @@ import { StampClock } from './stamp-clock.js';
     StampClock,
     { provide: DEPLOYMENT_EVIDENCE, useExisting: DeploymentEvidenceService },
   ],
-  exports: [DEPLOYMENT_EVIDENCE, ProgressHandler],
+  exports: [DEPLOYMENT_EVIDENCE, ProgressHandler, ReportMetrics],
 })
 export class ReportsModule {}
