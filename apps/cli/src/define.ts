@@ -1,5 +1,5 @@
 /** How commands are written down: every one takes the common flags and gets a {@link Cli}. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '@drydock/contracts/campaign-file';
 import { Cli, type Surroundings } from './cli.js';
 import type { ExitStatus } from './exit-codes.js';

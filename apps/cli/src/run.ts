@@ -1,6 +1,6 @@
 /** One run of the command line, from its words to its exit status. */
 import { CommanderError, type Command } from 'commander';
-import { Cli, type Surroundings } from './cli.js';
+import { type Cli, type Surroundings } from './cli.js';
 import { explain } from './errors/explain.js';
 import { CliError } from './errors/cli-error.js';
 import { EXIT, type ExitStatus } from './exit-codes.js';

@@ -5,7 +5,7 @@ import { neverSent } from '../errors/explain.js';
 import { cleanDeep } from '../output/clean.js';
 import { lengthOfTime } from '../output/format.js';
 import type { Output } from '../output/output.js';
-import { PendingKeys } from './pending-keys.js';
+import { type PendingKeys } from './pending-keys.js';
 
 export interface Api {
   readonly client: ApiClient;

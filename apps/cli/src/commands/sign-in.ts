@@ -166,15 +166,15 @@ async function methodsOf(cli: Cli, context: Context): Promise<{ password: boolea
  * revoked by itself, ends by itself, and is no password.
  */
 async function passwordToken(cli: Cli, context: Context, email: string, password: string, days: number): Promise<Made> {
-  let cookie: string | undefined;
-  let csrfToken: string | undefined;
+  const held: { cookie?: string; csrfToken?: string } = {};
   const client = makeApiClient({
     baseUrl: context.server,
     repeatForMs: timeoutOf(cli),
     tryTimeoutMs: timeoutOf(cli),
-    changeHeaders: (): Record<string, string> => (csrfToken === undefined ? {} : { [CSRF_HEADER]: csrfToken }),
+    changeHeaders: (): Record<string, string> =>
+      held.csrfToken === undefined ? {} : { [CSRF_HEADER]: held.csrfToken },
     fetch: (input, init) => {
-      if (cookie !== undefined) (input as Request).headers.set('cookie', cookie);
+      if (held.cookie !== undefined) (input as Request).headers.set('cookie', held.cookie);
       return fetch(input, init);
     },
   });
@@ -186,8 +186,8 @@ async function passwordToken(cli: Cli, context: Context, email: string, password
       throw new ApiUnreachableError(error.baseUrl, 'unchanged', undefined, error.cause);
     });
   const session = data!;
-  csrfToken = session.csrfToken;
-  cookie = response.headers
+  held.csrfToken = session.csrfToken;
+  held.cookie = response.headers
     .getSetCookie()
     .map((line) => line.split(';')[0])
     .join('; ');

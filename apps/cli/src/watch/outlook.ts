@@ -1,20 +1,19 @@
 /** What comes: when a running campaign is done, and how many failures would halt it. Asked for beside, never waited for. */
 import type { components } from '@drydock/api-client';
+import type { CampaignForecast } from '@drydock/contracts';
 import type { Api } from '../api/connect.js';
 import type { Campaign } from '../commands/campaign/sentences.js';
 import type { Output } from '../output/output.js';
 
+type Forecast = Pick<CampaignForecast, 'at' | 'p10' | 'p50' | 'p90' | 'sentence'>;
 type Step = components['schemas']['BrakeTestBody']['staircase'][number];
 
-const FORECAST_EVERY_MS = 120_000;
+const FORECAST_EVERY_MS = 30_000;
 const BRAKE_EVERY_MS = 15_000;
-const RUNS = 40;
-const SHARE = 0.95;
 
 export class Outlook {
   #words = '';
   #forecastAt = -Infinity;
-  #refused = false;
   #brakeAt = -Infinity;
   #staircase: readonly Step[] = [];
 
@@ -27,7 +26,7 @@ export class Outlook {
   /** @returns what is known now; asks for more where it is time. */
   forecast(campaign: Campaign): string {
     if (campaign.state !== 'running') return '';
-    if (!this.#refused && this.now() - this.#forecastAt > FORECAST_EVERY_MS) {
+    if (this.now() - this.#forecastAt > FORECAST_EVERY_MS) {
       this.#forecastAt = this.now();
       void this.#askForecast(campaign.id);
     }
@@ -46,19 +45,13 @@ export class Outlook {
 
   async #askForecast(id: string): Promise<void> {
     try {
-      // The rest of the campaign is rehearsed.
-      const rehearsal = await this.api.ask(
-        this.api.client.POST('/api/v1/campaigns/{id}/rehearsal', { params: { path: { id } }, body: { runs: RUNS } }),
+      const found = await this.api.ask(
+        this.api.client.GET('/api/v1/campaigns/{id}/forecast', { params: { path: { id } } }),
       );
-      const after = rehearsal.finish.find(({ share }) => share === SHARE)?.afterMs;
-      const at = (ms: number): string => this.out.times.at(this.now() + ms);
-      if (after === undefined || after.p50 === null) this.#words = 'no forecast: not before its deadline';
-      else if (after.p10 === null || after.p90 === null) this.#words = `95 % done about ${at(after.p50)}`;
-      else this.#words = `95 % done ${at(after.p10)}–${at(after.p90)} (8 in 10)`;
-    } catch (error) {
-      // A forecast is no reason to stop watching. Who may not ask is not asked again.
-      this.#refused = (error as { status?: unknown }).status === 403;
-      this.#words = this.#refused ? 'no forecast: it needs the role operator' : '';
+      this.#words = forecastWords(this.out, found);
+    } catch {
+      // A forecast is no reason to stop watching.
+      this.#words = '';
     }
   }
 
@@ -72,6 +65,15 @@ export class Outlook {
       this.#staircase = [];
     }
   }
+}
+
+/** When 95 % of what is in reach is done; a quantile that is not there lies behind the deadline. */
+export function forecastWords(out: Output, forecast: Forecast): string {
+  const { at, p10, p50, p90, sentence } = forecast;
+  if (at === null) return `no forecast: ${sentence}`;
+  if (p50 === null) return 'no forecast: not before its deadline';
+  if (p10 === null || p90 === null) return `95 % done about ${out.times.at(p50)}`;
+  return `95 % done ${out.times.at(p10)}–${out.times.at(p90)} (8 in 10)`;
 }
 
 /** @returns null where the staircase does not reach so far. */

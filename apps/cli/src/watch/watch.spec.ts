@@ -5,7 +5,8 @@ import { Kept } from '../testing.fixture.js';
 import { barOf, cellsOf } from './bar.js';
 import { factLine } from './frame.js';
 import { isReached, parseGoal, statusOf, waitsForPerson } from './goal.js';
-import { failuresToHalt } from './outlook.js';
+import { Output } from '../output/output.js';
+import { failuresToHalt, forecastWords } from './outlook.js';
 import { Screen } from './screen.js';
 
 type Sums = Campaign['sums'];
@@ -100,6 +101,34 @@ it('halts at the step of the staircase that reaches so far', () => {
     { failures: 4, within: 40 },
   ];
   expect([0, 16, 17, 41].map((tried) => failuresToHalt(staircase, tried))).toEqual([3, 3, 4, null]);
+});
+
+it('says when it is done, or why that is not known', () => {
+  const out = new Output({
+    stdout: new Kept(),
+    stderr: new Kept(),
+    json: false,
+    quiet: false,
+    debug: false,
+    color: false,
+    timeZone: 'UTC',
+    pager: undefined,
+    now: () => Date.parse('2026-11-26T13:26:10Z'),
+  });
+  const at = '2026-11-26T13:26:00Z';
+  const known = {
+    at,
+    p10: '2026-11-26T22:50:00Z',
+    p50: '2026-11-26T23:50:00Z',
+    p90: '2026-11-27T01:20:00Z',
+    sentence: '',
+  };
+  expect(forecastWords(out, known)).toBe('95 % done 22:50:00–27 Nov 01:20 (8 in 10)');
+  expect(forecastWords(out, { ...known, p90: null })).toBe('95 % done about 23:50:00');
+  expect(forecastWords(out, { ...known, p50: null })).toBe('no forecast: not before its deadline');
+  expect(forecastWords(out, { ...known, at: null, sentence: 'nothing started in the last hour.' })).toBe(
+    'no forecast: nothing started in the last hour.',
+  );
 });
 
 it('says a campaign in one line of facts', () => {

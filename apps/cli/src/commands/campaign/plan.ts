@@ -165,7 +165,7 @@ async function comparedWith(
 }
 
 function previewLines(preview: Preview): string[] {
-  const { members, stages, strata, skipped, steps, notes, staircase, sample } = preview;
+  const { members, stages, strata, skipped, steps, notes, warnings, staircase, sample } = preview;
   return [
     `${plural(members, 'device')} to be updated${skipped.length === 0 ? '' : `; left out: ${skipped.map(({ reason, count }) => `${count} ${reason}`).join(', ')}`}`,
     ...stages.map((stage, index) => `  stage ${index + 1}  ${stage.name}: ${plural(stage.size, 'device')}`),
@@ -188,7 +188,7 @@ function previewLines(preview: Preview): string[] {
             .join(', ')}`,
         ]
       : []),
-    ...notes.map((note) => `  ⚠ ${note}`),
+    ...[...notes, ...warnings.map(({ sentence }) => sentence)].map((note) => `  ⚠ ${note}`),
     ...(staircase.length > 0
       ? [
           `The brake halts at ${staircase
