@@ -307,7 +307,7 @@ describe('at the command line', () => {
       '--columns',
       'id,runs',
       '--limit',
-      '2',
+      '1',
     ]);
     expect(listed.stdout.split('\n')[0]).toMatch(/^ID +RUNS$/);
     expect(listed.stdout.trim().split('\n')).toHaveLength(2);
