@@ -62,11 +62,12 @@ export class ReportBackground {
     const streams = fleet.gateways.map((gateway) => new ReportStream(fleet, gateway));
     await Promise.all(streams.map((stream) => stream.prepare()));
     const each = Math.floor((rate.perSecond * rate.seconds) / fleet.gateways.length / rate.batch);
-    const batches = streams.map((stream) => stream.batches(each, rate.batch));
     const gateways: LoadGateway[] = [];
     for (const stream of streams) {
       gateways.push(await LoadGateway.connect(server.baseUrl, server.mqttUrl, fleet, stream));
     }
+    // Signing holds this process for a while: logging in behind it would meet connections that were closed meanwhile.
+    const batches = streams.map((stream) => stream.batches(each, rate.batch));
     return new ReportBackground(gateways, batches, rate);
   }
 
