@@ -29,7 +29,7 @@ export function Dialog({ title, hideTitle = false, close, size = 'md', high = fa
       transitionProps={{ duration: 0 }}
     >
       <Modal.Overlay backgroundOpacity={0.4} />
-      <Modal.Content aria-label={title} className={classes.content}>
+      <Modal.Content aria-label={title}>
         <Modal.Body className={classes.body}>
           {!hideTitle && <h2 className={classes.title}>{title}</h2>}
           {children}
