@@ -23,6 +23,7 @@ import { partsOf, sharesOf } from '../../domain/sums/shares.js';
 import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
+import { SharedReads } from '../../http/shared-reads.js';
 import { brakeBodyOf } from '../dispatch/brake-body.js';
 import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
 import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
@@ -77,6 +78,8 @@ const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.s
 
 @Injectable()
 export class CampaignReader {
+  private readonly shared = new SharedReads();
+
   constructor(private readonly source: DataSource) {}
 
   /** @throws ProblemError `request.not-found` */
@@ -144,8 +147,10 @@ export class CampaignReader {
     const tx = this.source.manager;
     const campaign = await loadCampaign(tx, id, 'none');
     if (!campaign || campaign.orgId !== orgId) throw new ProblemError('request.not-found', { what: 'campaign', id });
-    const snapshot = await loadSnapshot(tx, campaign, true);
-    return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
+    return this.shared.read(`brake ${id} ${campaign.revision} ${campaign.brakeEpoch}`, async () => {
+      const snapshot = await loadSnapshot(tx, campaign, true);
+      return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
+    });
   }
 
   /** P2's numbers as of now. */

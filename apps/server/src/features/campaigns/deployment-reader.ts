@@ -99,9 +99,14 @@ export class DeploymentReader {
 }
 
 /** @throws ProblemError `request.not-found` */
-export async function expectCampaign(tx: Queryable, orgId: string, id: string): Promise<void> {
-  const found = await queryRows(tx, 'select 1 from campaigns where org_id = $1 and id = $2', [orgId, id]);
-  if (found.length === 0) throw new ProblemError('request.not-found', { what: 'campaign', id });
+export async function expectCampaign(tx: Queryable, orgId: string, id: string): Promise<{ readonly revision: number }> {
+  const [found] = await queryRows<{ revision: number }>(
+    tx,
+    'select revision from campaigns where org_id = $1 and id = $2',
+    [orgId, id],
+  );
+  if (!found) throw new ProblemError('request.not-found', { what: 'campaign', id });
+  return found;
 }
 
 export function toDeployment(row: DeploymentRow): Deployment {
