@@ -3910,6 +3910,7 @@ export type components = {
       running: number;
       rescue: number;
       doneBy: number;
+      mustFinish: number;
       byReach: {
         connected: {
           mayStillStart: number;

@@ -6,12 +6,13 @@ describe('shared reads', () => {
     const reads = new SharedReads();
     let asked = 0;
     const quick = (): Promise<number> => Promise.resolve(++asked);
-    expect(await Promise.all([reads.read('a', quick), reads.read('a', quick), reads.read('b', quick)])).toEqual([
-      1, 1, 2,
-    ]);
-    expect(await reads.read('a', quick)).toBe(3);
-    await expect(reads.read('c', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(await reads.read('c', quick)).toBe(4);
+    expect(
+      await Promise.all([reads.read('a', true, quick), reads.read('a', true, quick), reads.read('b', true, quick)]),
+    ).toEqual([1, 1, 2]);
+    expect(await reads.read('a', true, quick)).toBe(3);
+    expect(await Promise.all([reads.read('d', false, quick), reads.read('d', false, quick)])).toEqual([4, 5]);
+    await expect(reads.read('c', true, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(await reads.read('c', true, quick)).toBe(6);
   });
 
   it('share what was slow for a while', async () => {
@@ -23,13 +24,13 @@ describe('shared reads', () => {
         await new Promise((resolve) => setTimeout(resolve, 100));
         return ++asked;
       };
-      const first = reads.read('a', slow);
+      const first = reads.read('a', true, slow);
       await jest.advanceTimersByTimeAsync(100);
       expect(await first).toBe(1);
       await jest.advanceTimersByTimeAsync(900);
-      expect(await reads.read('a', slow)).toBe(1);
+      expect(await reads.read('a', true, slow)).toBe(1);
       await jest.advanceTimersByTimeAsync(200);
-      const second = reads.read('a', slow);
+      const second = reads.read('a', true, slow);
       await jest.advanceTimersByTimeAsync(100);
       expect(await second).toBe(2);
     } finally {

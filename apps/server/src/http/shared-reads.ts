@@ -1,6 +1,6 @@
 /**
- * Reads that many people ask for at once. Who asks while one runs waits for it; what was slow is shared for a few times what
- * it took, so that watchers cannot cost more the more of them there are. What is quick is read anew every time.
+ * Reads of large things that many people ask for at once. Who asks while one runs waits for it; what was slow is shared for a
+ * few times what it took, so that watchers cannot cost more the more of them there are. Small things are read anew every time.
  */
 
 const SLOW_MS = 20;
@@ -11,8 +11,12 @@ const MAX_SHARED = 500;
 export class SharedReads {
   private readonly shared = new Map<string, Promise<unknown>>();
 
-  /** @param key names the answer, and all that a person could have changed of it. */
-  read<T>(key: string, make: () => Promise<T>): Promise<T> {
+  /**
+   * @param key names the answer, and all that a person could have changed of it.
+   * @param large whether it may be shared at all.
+   */
+  read<T>(key: string, large: boolean, make: () => Promise<T>): Promise<T> {
+    if (!large) return make();
     const known = this.shared.get(key);
     // The key names the kind of answer, too.
     if (known) return known as Promise<T>;

@@ -50,8 +50,8 @@ export class FailureGroupsService {
 
   /** @throws ProblemError `request.not-found` */
   async groups(orgId: string, campaignId: string, query: FailureGroupQuery): Promise<FailureGroups> {
-    const { revision } = await expectCampaign(this.source.manager, orgId, campaignId);
-    return this.shared.read(`${campaignId} ${revision} ${query.by} ${query.code ?? ''}`, () =>
+    const { revision, large } = await expectCampaign(this.source.manager, orgId, campaignId);
+    return this.shared.read(`${campaignId} ${revision} ${query.by} ${query.code ?? ''}`, large, () =>
       this.group(campaignId, query),
     );
   }
@@ -114,7 +114,8 @@ export class FailureGroupsService {
          cross join lateral (select * from deployments d
            where d.campaign_id = s.campaign_id and d.stage_idx = s.idx and d.state = wanted.state
            limit ${MOST_FAILED + 1}) dep
-         join devices dev on dev.id = dep.device_id
+         -- looked up one by one: a join might read all devices for a few failures
+         cross join lateral (select d.name, d.site_id, d.model, d.protocol from devices d where d.id = dep.device_id limit 1) dev
        where s.campaign_id = $1 limit ${MOST_FAILED + 1}`,
       [campaignId],
     );

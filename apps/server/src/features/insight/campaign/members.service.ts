@@ -73,14 +73,15 @@ export class MembersService {
       from (
         select few.* from campaign_stages stage cross join unnest(${states}::text[]) as wanted(state)
           cross join lateral (
-            select dep.* from deployments dep join devices dev on dev.id = dep.device_id
+            select dep.* from deployments dep
+              cross join lateral (select * from devices d where d.id = dep.device_id limit 1) dev
             where dep.campaign_id = stage.campaign_id and dep.stage_idx = stage.idx and dep.state = wanted.state
               and (${position}::bigint is null or (dep.position, dep.id) > (${position}::bigint, ${id}::uuid))
               and ${matchesSql}
             order by dep.position, dep.id limit ${limit}::int) few
         where stage.campaign_id = ${campaign}::uuid and (${stage}::int is null or stage.idx = ${stage}::int)
         order by few.position, few.id limit ${limit}::int) dep
-      join devices dev on dev.id = dep.device_id join sites site on site.id = dev.site_id
+      cross join lateral (select * from devices d where d.id = dep.device_id limit 1) dev join sites site on site.id = dev.site_id
       left join gateways gw on gw.id = dep.gateway_id
       order by dep.position, dep.id`;
     const found = await readFilteredList(this.source, filter !== ALL_DEVICES, (tx) =>
@@ -115,8 +116,8 @@ export class MembersService {
 
   /** Why members wait: of stages that are not open all of them by one reason, of open ones the next in line. */
   async waiting(orgId: string, campaignId: string): Promise<WaitingReasons> {
-    const { revision } = await expectCampaign(this.source.manager, orgId, campaignId);
-    return this.shared.read(`${campaignId} ${revision}`, () => this.reasons(orgId, campaignId));
+    const { revision, large } = await expectCampaign(this.source.manager, orgId, campaignId);
+    return this.shared.read(`${campaignId} ${revision}`, large, () => this.reasons(orgId, campaignId));
   }
 
   private async reasons(orgId: string, campaignId: string): Promise<WaitingReasons> {

@@ -58,7 +58,8 @@ export class OverviewService {
       'select coalesce(sum(revision), 0)::text as n from campaigns where org_id = $1',
       [orgId],
     );
-    return this.shared.read(`${orgId} ${changes!.n}`, () => this.read(orgId));
+    const large = (this.fleets.get(orgId)?.counts.devices ?? 0) >= LARGE_FLEET;
+    return this.shared.read(`${orgId} ${changes!.n}`, large, () => this.read(orgId));
   }
 
   private async read(orgId: string): Promise<Overview> {
