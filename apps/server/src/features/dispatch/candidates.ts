@@ -94,7 +94,8 @@ export async function findCandidates(
   facts: RuleFacts,
   scan: ScanPlace,
 ): Promise<{ rows: CandidateRow[]; next: ScanPlace }> {
-  const idle = request.mode === 'update' && request.room >= PLENTY ? await lookAtIdle(tx, campaign, request, facts) : [];
+  const idle =
+    request.mode === 'update' && request.room >= PLENTY ? await lookAtIdle(tx, campaign, request, facts) : [];
   if (idle.length >= PLENTY) return { rows: idle, next: scan };
   const head = await look(tx, campaign, request, facts, START, HEAD_SCAN);
   const first = merged(idle, head.rows);
