@@ -49,7 +49,10 @@ beforeAll(async () => {
     policy: {
       // One after the other, so that a pause finds some that wait.
       limits: { inFlight: 1, firstInFlight: 1 },
-      stages: [{ name: 'canary', count: 1, gate: { minKnown: 1, maxFailureShare: 1 } }, { name: 'rest' }],
+      stages: [
+        { name: 'canary', count: 1, gate: { minKnown: 1, maxFailureShare: 1 } },
+        { name: 'rest', gate: { minKnown: 1, maxFailureShare: 1 } },
+      ],
       retry: { firmware: ONCE, device: ONCE, link: ONCE, gateway: ONCE, operator: ONCE },
       timeouts: QUICK,
     },
