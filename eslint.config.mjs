@@ -38,7 +38,7 @@ export default tseslint.config(
   {
     plugins: { '@nx': nx },
     languageOptions: { parserOptions: { projectService: true } },
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.tsx'],
     rules: {
       '@nx/enforce-module-boundaries': boundaries([]),
       '@typescript-eslint/no-floating-promises': 'error',

@@ -64,7 +64,10 @@ function install() {
   writeFileSync(stampFile, wanted);
 }
 
-const build = () => node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json']);
+function build() {
+  node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json']);
+  return node('tools/build-dashboard.mjs');
+}
 
 /** Format, lint with boundaries, types, cycles. Runs all, then fails if one failed. */
 function check() {

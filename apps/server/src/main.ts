@@ -72,7 +72,8 @@ async function main(): Promise<number | undefined> {
 /** What a person sees, once, all in one place. */
 function startBlock(server: RunningServer, settings: Settings, said: readonly string[]): string {
   const { platform, baseUrl, firstStart } = server;
-  const lines = ['', 'Drydock is running.', '', `  API        ${baseUrl}/api/docs`, `  Broker     ${server.mqttUrl}`];
+  const lines = ['', 'Drydock is running.', '', `  Dashboard  ${baseUrl}/`, `  API        ${baseUrl}/api/docs`];
+  lines.push(`  Broker     ${server.mqttUrl}`);
   const database = settings.databaseUrl ? 'outside Postgres' : 'embedded Postgres';
   lines.push(`  Data       ${settings.dataDir} (${database})`);
   if (settings.publicUrl) lines.push(`  Public     ${platform.addresses.http}`);

@@ -15,6 +15,7 @@ import { OutsideBroker } from './adapters/mqtt/outside-broker.js';
 import type { Platform } from './adapters/platform.module.js';
 import { Queues } from './adapters/queue/queues.js';
 import { AppModule } from './app.module.js';
+import { serveDashboard } from './http/dashboard.js';
 import { serveOpenApi } from './http/openapi.js';
 import { makeBlobStore, keysDirOf } from './maintenance/open-parts.js';
 import { requestIds, securityHeaders } from './http/request-context.js';
@@ -186,6 +187,7 @@ function configureHttp(app: NestExpressApplication, settings: Settings): void {
   app.use(securityHeaders(settings.tlsCert !== undefined));
   app.useBodyParser('json', { limit: MAX_JSON_BYTES, strict: true });
   serveOpenApi(app);
+  serveDashboard(app);
 }
 
 /** Requests under way get a moment; streams of events would otherwise hold the stop up for ever. */

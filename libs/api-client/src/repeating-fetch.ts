@@ -27,13 +27,15 @@ function mayRepeat(request: Request): boolean {
 
 /** @throws ApiUnreachableError when no answer came in time. */
 export function repeatingFetch(options: RepeatOptions): (request: Request) => Promise<Response> {
+  // Called by itself: a browser's fetch refuses to be a method of anything but its window.
+  const { fetch: send } = options;
   return async (request) => {
     const until = Date.now() + options.repeatForMs;
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       let answer: Response | undefined;
       let failure: unknown;
       try {
-        answer = await options.fetch(request.clone(), {
+        answer = await send(request.clone(), {
           signal: AbortSignal.any([request.signal, AbortSignal.timeout(options.tryTimeoutMs)]),
         });
         if (!NOT_NOW.has(answer.status)) return answer;

@@ -96,5 +96,12 @@ export const LiveEvent = z.discriminatedUnion('type', [
     sentBytes: z.int(),
     totalBytes: z.int(),
   }),
+  /** About every other second: how fresh everything else is. Times are milliseconds of the server's clock. */
+  z.object({
+    type: z.literal('pulse'),
+    serverTimeMs: z.int(),
+    /** When the counters were read that the last `campaign` events came from. */
+    countersAtMs: z.int(),
+  }),
 ]);
 export type LiveEvent = z.infer<typeof LiveEvent>;

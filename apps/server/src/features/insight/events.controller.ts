@@ -38,6 +38,11 @@ export class EventsController {
     let started = false;
     const unwatch = this.live.watch(actor.orgId, after, {
       seen: (event) => (started ? send(event) : void pending.push(event)),
+      pulse: (event) => {
+        if (started && response.writableLength <= MAX_BUFFERED_BYTES) {
+          response.write(`event: pulse\ndata: ${JSON.stringify(event)}\n\n`);
+        }
+      },
       end: () => open.end(),
     });
     if (!unwatch) throw new ProblemError('server.overloaded', { retryAfterMs: 5_000 });

@@ -6,12 +6,15 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { DataSource } from 'typeorm';
 import type { CampaignState, LiveEvent, StateCounts } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
+import { databaseNowMs } from '../../adapters/database/transaction.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { readLiveCampaign } from './live-campaign.js';
 import { ProgressHandler } from '../reports/progress.handler.js';
 
 /** A report is shown within a second of its commit; a little room is left for reading and sending. */
 const LOOK_EVERY_MS = 900;
+/** Watchers tell by it how old what they show is. */
+const PULSE_EVERY_MS = 2_000;
 /** Kept for watchers that come back with `Last-Event-ID`. */
 const KEPT = 500;
 const MAX_WATCHERS = 500;
@@ -24,6 +27,8 @@ export interface NumberedEvent {
 
 interface Watcher {
   readonly seen: (event: NumberedEvent) => void;
+  /** The same for everybody, unnumbered, and gone when it is over. */
+  readonly pulse: (event: LiveEvent) => void;
   /** The server stops. */
   readonly end: () => void;
 }
@@ -37,6 +42,7 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private stopped = false;
+  private pulsedAt = 0;
   private readonly orgs = new Map<string, string>();
   private readonly lastSeen = new Map<string, string>();
 
@@ -71,7 +77,7 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
     const seen = (event: NumberedEvent): void => {
       if (event.orgId === orgId) watcher.seen(event);
     };
-    const own: Watcher = { seen, end: watcher.end };
+    const own: Watcher = { seen, pulse: watcher.pulse, end: watcher.end };
     if (afterId !== undefined) for (const event of this.kept) if (event.id > afterId) seen(event);
     this.watchers.add(own);
     return () => this.watchers.delete(own);
@@ -85,7 +91,7 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
   private emit(orgId: string, event: LiveEvent): void {
     const numbered = { id: this.nextId++, orgId, event };
     // Progress is gone when it is over.
-    if (event.type !== 'progress') this.kept = [...this.kept.slice(-(KEPT - 1)), numbered];
+    if (event.type === 'campaign' || event.type === 'decision') this.kept = [...this.kept.slice(-(KEPT - 1)), numbered];
     for (const watcher of [...this.watchers]) watcher.seen(numbered);
   }
 
@@ -101,6 +107,17 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async lookOnce(): Promise<void> {
+    const startedAt = performance.now();
+    const due = startedAt - this.pulsedAt >= PULSE_EVERY_MS - LOOK_EVERY_MS / 2;
+    const countersAtMs = due ? await databaseNowMs(this.source.manager) : 0;
+    await this.lookAtCounters();
+    if (!due) return;
+    this.pulsedAt = startedAt;
+    const serverTimeMs = countersAtMs + Math.round(performance.now() - startedAt);
+    for (const watcher of [...this.watchers]) watcher.pulse({ type: 'pulse', serverTimeMs, countersAtMs });
+  }
+
+  private async lookAtCounters(): Promise<void> {
     const rows = await queryRows<{ id: string; org_id: string; state: CampaignState; counts: StateCounts | null }>(
       this.source.manager,
       `select c.id, c.org_id, c.state, (select jsonb_object_agg(t.state, t.n) from (

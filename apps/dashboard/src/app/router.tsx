@@ -1,0 +1,36 @@
+/**
+ * All pages. A new page brings its route in its own folder (`pages/NAME/route.ts`), adds a line here, and one in
+ * `rail-entries.ts` where the rail shall show it.
+ */
+import { createRouter } from '@tanstack/react-router';
+import { campaignRoute } from '../pages/campaign/route.js';
+import { campaignsRoute } from '../pages/campaigns/route.js';
+import { overviewRoute } from '../pages/overview/route.js';
+import { setPasswordRoute, signInRoute } from '../session/routes.js';
+import { PageError, PageWaiting } from './page-fallback.js';
+import { rootRoute } from './root-route.js';
+
+const routeTree = rootRoute.addChildren([overviewRoute, campaignsRoute, campaignRoute, signInRoute, setPasswordRoute]);
+
+export const router = createRouter({
+  routeTree,
+  defaultPreload: 'intent',
+  defaultPendingMs: 150,
+  defaultPendingMinMs: 0,
+  defaultPendingComponent: PageWaiting,
+  defaultErrorComponent: PageError,
+  scrollRestoration: true,
+  // Plain text in the address: `?q=state==running`, as the API and the command line write it.
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== '');
+    const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return text === '' ? '' : `?${text.replaceAll('%3D', '=').replaceAll('%3B', ';').replaceAll('%2C', ',')}`;
+  },
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
