@@ -40,7 +40,7 @@ export async function* liveCampaign(api: Api, id: string, signal: AbortSignal): 
       },
     });
     for await (const event of stream) {
-      if (event.type === 'progress' || event.campaignId !== id) continue;
+      if (event.type === 'progress' || event.type === 'pulse' || event.campaignId !== id) continue;
       if (event.type === 'decision')
         waiting.push({ kind: 'decision', decision: event.kind, params: cleanDeep(event.params) });
       asksNow = true;

@@ -10,6 +10,8 @@ export interface ConfirmProps {
   readonly title: string;
   /** What happens, in numbers. */
   readonly children: ReactNode;
+  /** Fields to fill in, below what is said. */
+  readonly fields?: ReactNode;
   /** "Pause now": never OK or Yes. */
   readonly verb: string;
   /** "Keep running". */
@@ -21,6 +23,8 @@ export interface ConfirmProps {
   /** To be typed in full before it can be pressed. */
   readonly typed?: string;
   readonly danger?: boolean;
+  /** `act` itself says what comes next; the dialog does not close behind it. */
+  readonly staysOpen?: boolean;
   /** Where the first focus lies; on the safe button but for a pause. */
   readonly focusOn?: 'act' | 'keep';
   /** The same by hand, shown when the request did not get through. */
@@ -31,6 +35,7 @@ export interface ConfirmProps {
 
 export function ConfirmDialog(props: ConfirmProps) {
   const { title, verb, keep, close, act, reason, typed, danger = false, focusOn = 'keep', ready = true } = props;
+  const { staysOpen = false } = props;
   const [text, setText] = useState('');
   const [name, setName] = useState('');
   const [error, setError] = useState<unknown>();
@@ -44,7 +49,7 @@ export function ConfirmDialog(props: ConfirmProps) {
     setError(undefined);
     try {
       await act(text.trim());
-      close();
+      if (!staysOpen) close();
     } catch (problem) {
       setError(problem);
     } finally {
@@ -62,6 +67,7 @@ export function ConfirmDialog(props: ConfirmProps) {
         <div id={`${id}-what`} className="stack">
           {props.children}
         </div>
+        {props.fields}
         {reason !== undefined && (
           <Textarea
             label={reason === 'required' ? 'Reason' : 'Reason (optional)'}

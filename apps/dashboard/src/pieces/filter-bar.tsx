@@ -9,8 +9,16 @@ export interface FilterField {
   readonly name: string;
   /** Said beside its name: "where it stands". */
   readonly hint?: string;
+  /** Signs that it takes; left out: all. */
+  readonly operators?: readonly string[];
   /** Values that are known, perhaps with how many have them. */
-  readonly values?: readonly { readonly value: string; readonly count?: number }[];
+  readonly values?: readonly KnownValue[];
+}
+interface KnownValue {
+  readonly value: string;
+  /** What people call it, where the value is an id. */
+  readonly label?: string;
+  readonly count?: number | null;
 }
 
 export interface FilterBarProps {
@@ -19,8 +27,8 @@ export interface FilterBarProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly fields: readonly FilterField[];
-  /** Values of a field that begin so, asked for while one types. */
-  readonly loadValues?: (field: string, prefix: string) => Promise<readonly { value: string; count: number | null }[]>;
+  /** Asks for values of a field whose own are not given; see `filterValues` of data/filter-help. */
+  readonly loadValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
   /** Fields that a bare word is looked for in. */
   readonly bareWords?: readonly string[];
   /** What the server says against it. */
@@ -34,7 +42,7 @@ const MOST_SHOWN = 10;
 const HISTORY = 12;
 
 export function FilterBar(props: FilterBarProps) {
-  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder } = props;
+  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, loadValues } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -47,14 +55,15 @@ export function FilterBar(props: FilterBarProps) {
 
   const storage = `drydock-filters-${label}`;
   const wanted = completionAt(text, caret);
-  const loaded = useQuery({
-    queryKey: ['filter-values', label, wanted.field, wanted.typed],
-    enabled: open && wanted.wants === 'value' && wanted.field !== undefined && props.loadValues !== undefined,
+  const asks = open && loadValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
+  const asked = useQuery({
+    queryKey: ['filter-values', label, wanted.field, asks ? wanted.typed : ''],
+    queryFn: () => loadValues!(wanted.field!, wanted.typed),
     placeholderData: keepPreviousData,
     staleTime: 30_000,
-    queryFn: () => props.loadValues!(wanted.field!, wanted.typed),
+    enabled: asks && fields.some((field) => field.name === wanted.field && field.values === undefined),
   });
-  const choices = open ? choicesAt(text, caret, fields, loaded.data ?? [], readHistory(storage)) : [];
+  const choices = open ? choicesAt(text, caret, fields, readHistory(storage), asked.data ?? []) : [];
   const apply = (given: string) => {
     const rewritten = rewriteBareWords(given, bareWords).trim();
     setText(rewritten);
@@ -180,8 +189,8 @@ function choicesAt(
   text: string,
   caret: number,
   fields: readonly FilterField[],
-  loaded: readonly { readonly value: string; readonly count: number | null }[],
   history: readonly string[],
+  asked: readonly KnownValue[],
 ): Choice[] {
   const wanted = completionAt(text, caret);
   const fits = (label: string) => label.toLowerCase().startsWith(wanted.typed.toLowerCase()) && label !== wanted.typed;
@@ -193,16 +202,18 @@ function choicesAt(
       .map((field) => ({ label: field.name, hint: field.hint ?? '', from, insert: field.name }));
     const exact = fields.find((field) => field.name === wanted.typed);
     if (exact) {
-      choices = OPERATORS.slice(0, 4).map((sign) => ({ label: sign, hint: '', from: caret, insert: sign }));
+      const signs = exact.operators ?? OPERATORS.slice(0, 4);
+      choices = signs.map((sign) => ({ label: sign, hint: '', from: caret, insert: sign }));
     }
   } else if (wanted.wants === 'operator') {
-    choices = OPERATORS.map((sign) => ({ label: sign, hint: '', from, insert: sign }));
+    const signs = fields.find((field) => field.name === wanted.field)?.operators ?? OPERATORS;
+    choices = signs.map((sign) => ({ label: sign, hint: '', from, insert: sign }));
   } else {
-    const known = fields.find((field) => field.name === wanted.field)?.values ?? [];
-    choices = [...known, ...loaded]
-      .filter(({ value }) => fits(value))
-      .map(({ value, count }) => ({
-        label: value,
+    const values = fields.find((field) => field.name === wanted.field)?.values ?? asked;
+    choices = values
+      .filter(({ value, label }) => fits(value) || (label !== undefined && fits(label)))
+      .map(({ value, label, count }) => ({
+        label: label ?? value,
         hint: count === undefined || count === null ? '' : String(count),
         from,
         insert: filterValue(value),
