@@ -2,16 +2,24 @@
  * What the agent costs a gateway: memory when idle and with eight transfers over Bluetooth under way, and time from
  * process start to its first online presence.
  *
- * The built agent runs as a process of its own, enrolled, against a broker and a small HTTP server in this process.
+ * What gateways run is measured: the bundle, started by its launcher, as a process of its own, enrolled, against a broker and
+ * a small HTTP server in this process. Memory is `VmRSS`, of which some 40 MiB are the pages of the Node binary itself. The whole takes
+ * about a minute: five starts with five seconds of idling each, and one campaign.
  */
 import { describeArtifact, makeNordicPackage } from '@drydock/dfu-core';
 import { createSecureDfuDevice, makeDemoFirmware, serveH4, SimulatedController, WallClock } from '@drydock/device-sim';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { spawnAgent, startScriptedServer, type ScriptedServer } from '@drydock/agent/testing';
 
 const RUNS = 5;
+const BUNDLE = fileURLToPath(new URL('../../apps/agent/bundle.mjs', import.meta.url));
+/** Nothing here takes so long, on any machine; what does is broken. */
+const START_MS = 60_000;
+const TRANSFERS_MS = 180_000;
 /** Memory is read after this much idling: the start's garbage is gone or will stay. */
 const IDLE_MS = 5000;
 const UNITS = 8;
@@ -27,16 +35,17 @@ ${Array.from({ length: 8 }, (_, index) => `  - { name: unit-${index}, model: pum
 export async function run(): Promise<Record<string, number>> {
   const server = await startScriptedServer();
   const dir = await mkdtemp(join(tmpdir(), 'drydock-footprint-'));
+  const main = makeBundle(join(dir, 'bundle'));
   const idle: number[] = [];
   const connected: number[] = [];
   try {
-    await once(server, dir, 0); // enrols
+    await once(server, { dir, main }, 0); // enrols
     for (let count = 0; count < RUNS; count += 1) {
-      const figures = await once(server, dir, IDLE_MS);
+      const figures = await once(server, { dir, main }, IDLE_MS);
       idle.push(figures.rssMiB);
       connected.push(figures.connectedMs);
     }
-    const eight = await whileTransferring(server, dir);
+    const eight = await whileTransferring(server, { dir, main });
     return {
       idleRssMiB: round(median(idle)),
       eightTransfersRssMiB: round(eight),
@@ -48,8 +57,30 @@ export async function run(): Promise<Record<string, number>> {
   }
 }
 
+interface Place {
+  /** State folder. */
+  readonly dir: string;
+  /** What is started. */
+  readonly main: string;
+}
+
+/** @returns the launcher of a bundle that is made of the built sources. */
+function makeBundle(out: string): string {
+  const made = spawnSync(process.execPath, [BUNDLE, '--out', out], { encoding: 'utf8', timeout: START_MS });
+  if (made.status !== 0) throw new Error(`no bundle: ${made.stderr.slice(-500)}`);
+  return join(out, 'drydock-agent', 'drydock-agent.mjs');
+}
+
+async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let callOff: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    callOff = setTimeout(() => reject(new Error(`waited ${ms} ms for ${what}`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(callOff));
+}
+
 /** Eight sensors of one campaign on one adapter. @returns the most memory seen while all eight were under way. */
-async function whileTransferring(server: ScriptedServer, dir: string): Promise<number> {
+async function whileTransferring(server: ScriptedServer, { dir, main }: Place): Promise<number> {
   const scheduler = new WallClock();
   const controller = new SimulatedController({ scheduler, paced: true, air: 'shared' });
   const devices = Array.from({ length: UNITS }, (_, index) =>
@@ -71,6 +102,7 @@ async function whileTransferring(server: ScriptedServer, dir: string): Promise<n
   const file = makeNordicPackage({ application, hwVersion: 52, fwVersion: 2, sdReq: [0x0101] });
   const artifact = { ...server.addArtifact(file), format: describeArtifact(file).format };
   const agent = await spawnAgent({
+    main,
     stateDir: dir,
     // JSON is YAML too.
     site: JSON.stringify({
@@ -84,7 +116,11 @@ async function whileTransferring(server: ScriptedServer, dir: string): Promise<n
   try {
     const identityOf = (link: string) =>
       server.inventories.flatMap(({ devices: seen }) => seen).find((seen) => seen.links[0]?.link === link)?.identity;
-    await server.until(() => links.every((link) => identityOf(link) !== undefined));
+    await within(
+      TRANSFERS_MS,
+      'eight devices to be seen',
+      server.until(() => links.every((link) => identityOf(link) !== undefined)),
+    );
     await server.order({
       grants: links.map((link) =>
         server.grant({
@@ -98,7 +134,9 @@ async function whileTransferring(server: ScriptedServer, dir: string): Promise<n
       ),
     });
     const ended = () => server.reports('ended').length;
+    const endMs = performance.now() + TRANSFERS_MS;
     while (ended() < UNITS) {
+      if (performance.now() > endMs) throw new Error(`only ${ended()} of ${UNITS} transfers ended in time`);
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       if (server.reports('touched').length === UNITS && ended() === 0) {
         mostMiB = Math.max(mostMiB, await residentMiB(agent.process.pid!));
@@ -116,14 +154,18 @@ async function whileTransferring(server: ScriptedServer, dir: string): Promise<n
 
 async function once(
   server: ScriptedServer,
-  stateDir: string,
+  { dir: stateDir, main }: Place,
   idleMs: number,
 ): Promise<{ rssMiB: number; connectedMs: number }> {
   const seen = server.presences.length;
   const began = performance.now();
-  const agent = await spawnAgent({ stateDir, site: SITE, serverUrl: server.url, token: server.enrolToken });
+  const agent = await spawnAgent({ main, stateDir, site: SITE, serverUrl: server.url, token: server.enrolToken });
   try {
-    await server.until(() => server.presences.slice(seen).some(({ online }) => online));
+    await within(
+      START_MS,
+      'the agent to connect',
+      server.until(() => server.presences.slice(seen).some(({ online }) => online)),
+    );
     const connectedMs = performance.now() - began;
     await new Promise((resolve) => setTimeout(resolve, idleMs));
     return { rssMiB: await residentMiB(agent.process.pid!), connectedMs };

@@ -21,9 +21,11 @@ import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import { LiveSite } from './site/live-site.js';
 import type { Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
+import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
+import { takesConnection } from './upgrade/server-reach.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
@@ -85,7 +87,8 @@ const SILENT_DAEMON_LOG: DaemonLog = {
 };
 /** How long a stop waits for sessions to reach a safe point; longer than any single flash operation. */
 export const STOP_MS = 60_000;
-const JOURNAL_RETRY_MS = 60_000;
+/** A full disk, or one that failed, is looked at again: nothing is started while the journal is in trouble. */
+const JOURNAL_RETRY_MS = 10_000;
 
 /**
  * Enrols if needed and starts everything. The connection is made in the background.
@@ -234,7 +237,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     linksChanged: () => uplink.announce(),
   });
 
-  const places = new PlaceWatch({ site, clock, log, back: (links) => inventory.look(links) });
+  const places = new PlaceWatch({
+    site,
+    clock,
+    log,
+    back: (back, what) => {
+      if (what.startsWith('adapter:')) inventory.adapterReturned();
+      inventory.look(back);
+    },
+  });
   const self: SelfUpgrade | undefined =
     options.self &&
     new SelfUpgrade({
@@ -250,6 +261,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         links: inventory.presenceLinks(),
         missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
       }),
+      serverAnswers: () => takesConnection(state.enrolment.serverUrl),
       proven: () => deployments.pump(),
     });
 
@@ -301,6 +313,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           uplink,
           attempts: deployments.attempts,
           links: inventory.presenceLinks(),
+          airTime: airTimeNow(deployments, clock.monotonicMs()),
           totals,
           nowMs: clock.monotonicMs(),
           stoppingSinceMs,

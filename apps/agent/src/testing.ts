@@ -55,6 +55,8 @@ export interface SpawnOptions {
   /** More flags of Node. */
   readonly nodeOptions?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Path of what is started. Default: the built sources, file by file. */
+  readonly main?: string;
 }
 
 export interface SpawnedAgent {
@@ -67,9 +69,9 @@ export interface SpawnedAgent {
   logged(message: string): Promise<Record<string, unknown>>;
 }
 
-/** Starts the built agent (`dist/main.js`) as a process of its own. The caller ends it. */
+/** Starts the built agent (`dist/main.js`, or a bundle of it) as a process of its own. The caller ends it. */
 export async function spawnAgent(options: SpawnOptions): Promise<SpawnedAgent> {
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+  const main = options.main ?? fileURLToPath(new URL('../dist/main.js', import.meta.url));
   const site = options.site === undefined ? [] : ['--site', await writeSite(options.stateDir, options.site)];
   const child = spawn(
     process.execPath,

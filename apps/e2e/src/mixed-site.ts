@@ -54,6 +54,8 @@ export interface Family {
   device(scheduler: Scheduler, faults?: FaultPlan): SimulatedDevice;
   /** Behind the port in the spelling of its link. */
   readonly options?: string;
+  /** Nothing between us and the flash checks the bytes of an image: neither frames nor the file have a sum. */
+  readonly hasNoSum?: boolean;
 }
 
 const SILABS_PROTOCOL: Readonly<Record<SilabsAccess, string>> = {
@@ -137,6 +139,7 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       hasRevision?: boolean;
       applicationSpeaksBgapi?: boolean;
       generation?: 'ble11x' | 'bt12x';
+      framing?: 'robust';
     } = {},
     options?: string,
   ): Family => ({
@@ -160,6 +163,15 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       }),
   });
 
+  const bluegiga = (generation: 'ble11x' | 'bt12x'): Family => ({
+    ...silabs(generation, 'bgapi', '2.0.0.0', { generation }, `?baud=115200&generation=${generation}`),
+    hasNoSum: true,
+    make: (release) => {
+      const runs = firmware(generation, release);
+      return { file: makeBluegigaPackage({ generation, image: runs }), runs };
+    },
+  });
+
   const bc127 = (release: number): Release => {
     const file = makeCsrDfu({
       description: `Melody Audio V7.${release} 15269250${release}0`,
@@ -176,9 +188,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
       ends: 'proven',
       options: '?variant=standard&loader=simulated',
       make: bc127,
-      device: (scheduler) =>
+      device: (scheduler, faults) =>
         createCsrBc127Device({
           scheduler,
+          ...(faults && { faults }),
           serialNumber: 'bc127',
           application: bc127(1).runs,
           settings: { NAME: 'Kitchen' },
@@ -261,13 +274,10 @@ export function makeFamilies(imageBytes: number): readonly Family[] {
     silabs('silabs-mute', 'apploader', undefined, { address: 'c0:00:00:00:00:09', hasRevision: false }),
     silabs('silabs-in-app', 'application-ota', '2.0.0', { address: 'c0:00:00:00:00:0a' }),
     silabs('silabs-uart', 'bgapi', '2.0.0.0'),
-    {
-      ...silabs('ble11x', 'bgapi', '2.0.0.0', { generation: 'ble11x' }, '?baud=115200&generation=ble11x'),
-      make: (release) => {
-        const runs = firmware('ble11x', release);
-        return { file: makeBluegigaPackage({ generation: 'ble11x', image: runs }), runs };
-      },
-    },
+    silabs('silabs-robust', 'bgapi', '2.0.0.0', { framing: 'robust' }, '?baud=115200&framing=robust'),
+    bluegiga('ble11x'),
+    // Says its version when it starts, and at no other time: that it was another before is not seen.
+    { ...bluegiga('bt12x'), ends: 'unproven' },
     silabs('silabs-menu', 'xmodem', '2.0.0.0', { applicationSpeaksBgapi: true }, '?baud=115200&application=bgapi'),
   ];
 }

@@ -1420,6 +1420,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/rehearsal': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rehearsal: rehearse draft
+     * @description Who may call it: operator, admin.
+     */
+    post: operations['Rehearsal.rehearseDraft'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/rehearsal': {
     parameters: {
       query?: never;
@@ -2787,6 +2807,10 @@ export type components = {
       }[];
       notes: string[];
       warnings: components['schemas']['PlanWarning'][];
+      staircase: {
+        failures: number;
+        within: number;
+      }[];
     };
     CampaignSeries: {
       points: {
@@ -3255,6 +3279,12 @@ export type components = {
       draft: components['schemas']['CampaignDraft'];
       /** Format: uuid */
       against?: string;
+    };
+    DraftRehearsalRequest: {
+      seed?: number;
+      /** @default 200 */
+      runs?: number;
+      draft: components['schemas']['CampaignDraft'];
     };
     EnrolRequest: {
       token: string;
@@ -3936,6 +3966,7 @@ export type components = {
       running: number;
       rescue: number;
       doneBy: number;
+      mustFinish: number;
       byReach: {
         connected: {
           mayStillStart: number;
@@ -4216,8 +4247,7 @@ export type components = {
     };
     Rehearsal: {
       campaign: {
-        /** Format: uuid */
-        id: string;
+        id: string | null;
         name: string;
       };
       atMs: number;
@@ -8442,6 +8472,47 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Deployment'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Rehearsal.rehearseDraft': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DraftRehearsalRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Rehearsal'];
         };
       };
       /** @description What went wrong. */

@@ -125,7 +125,7 @@ it('reads all pages', async () => {
 });
 
 const eventOf = (id: number): string =>
-  `id: ${id}\nevent: campaign\ndata: ${JSON.stringify({ type: 'campaign', campaignId: ID, state: 'running', counts: { proven: id } })}\n\n`;
+  `id: ${id}\nevent: decision\ndata: ${JSON.stringify({ type: 'decision', campaignId: ID, kind: 'grants.given', params: { count: id } })}\n\n`;
 const stream =
   (text: string, then: 'break' | 'hold'): Handler =>
   (request, response) => {
@@ -145,7 +145,7 @@ it('watches events over breaks, from the last one seen, and leaves out what it d
   const states: string[] = [];
   const seen: unknown[] = [];
   for await (const event of watchEvents({ baseUrl, signal: stop.signal, onState: (state) => states.push(state) })) {
-    if (event.type === 'campaign') seen.push(event.counts.proven);
+    if (event.type === 'decision') seen.push(event.params['count']);
     if (seen.length === 2) stop.abort();
   }
   expect(seen).toEqual([1, 3]);

@@ -124,6 +124,11 @@ export const ERROR_CODES = {
   'gateway.download': row('gateway', 'retry', 'The artifact could not be downloaded: {detail}.'),
   'gateway.disk-full': row('gateway', 'retry', 'The disk of the gateway is full.'),
   'gateway.restarted': row('gateway', 'retry', 'The agent restarted while the attempt ran.'),
+  'gateway.offline': row(
+    'gateway',
+    'retry',
+    'The gateway had no way to the server in the time in which its new agent had to prove itself: {detail}.',
+  ),
   'gateway.no-link': row('gateway', 'retry', 'No link to the device: {detail}.'),
   'gateway.no-protocol': row('gateway', 'none', 'This agent does not speak {protocol}.'),
   'gateway.no-release-key': row(

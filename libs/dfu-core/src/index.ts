@@ -12,6 +12,7 @@ export * from './image/intel-hex/index.js';
 export * from './image/mcuboot/index.js';
 export * from './protocols/smp/index.js';
 export * from './image/describe.js';
+export * from './image/describe-lines.js';
 export * from './framing/crc32.js';
 export * from './image/zip.js';
 export * from './image/nordic/index.js';

@@ -1,5 +1,5 @@
 /** `drydock-agent inspect FILE`: what a file is, as its bytes tell. */
-import { describeArtifact } from '@drydock/dfu-core';
+import { describeArtifact, descriptionLines } from '@drydock/dfu-core';
 import { printJson, printLines, tellError } from './console-output.js';
 import { openArtifactFile, requireSignature } from './read-input.js';
 
@@ -19,23 +19,9 @@ export async function inspect(path: string, options: { json?: boolean; key?: str
       printJson({ ...found, ...(options.key !== undefined && { verifiedBy: options.key }) });
       return 0;
     }
-    const hardware = Object.entries(found.hardware).map(([name, value]) => `${name}=${value}`);
     printLines([
-      `format      ${found.format} (${found.protocols.join(', ')})`,
-      `size        ${found.sizeBytes} bytes`,
-      `sha256      ${found.sha256}`,
-      ...found.images.flatMap((image) => [
-        `image ${image.image}     ${image.kind}${image.slot === undefined ? '' : ` for slot ${image.slot}`}${image.version === undefined ? '' : ` ${image.version}`}, ${image.sizeBytes} bytes${image.member === undefined ? '' : `, ${image.member}`}`,
-        ...(image.runningHash === undefined ? [] : [`  runs as   ${image.runningHash}`]),
-      ]),
-      ...found.signatures.map(
-        (signature) =>
-          `signed      ${signature.scheme} over ${signature.covers}${signature.keyHash === undefined ? '' : `, key ${signature.keyHash}`}`,
-      ),
-      ...(found.signatures.length === 0 ? ['signed      no'] : []),
+      ...descriptionLines(found),
       ...(options.key === undefined ? [] : [`verified    every image, by ${options.key}`]),
-      ...(hardware.length > 0 ? [`hardware    ${hardware.join(' ')}`] : []),
-      ...found.notes.map((note) => `note        ${note}`),
     ]);
     return 0;
   } catch (error) {

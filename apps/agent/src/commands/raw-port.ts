@@ -12,6 +12,7 @@ import {
   returnToMelody,
   type Identification,
   type LinkInfo,
+  type Mended,
   type Session,
 } from '@drydock/dfu-core';
 import { realClock } from '../clock.js';
@@ -40,7 +41,23 @@ const RETURN_MS = 300_000;
 const spell = ({ mode, running }: Identification): string =>
   mode === 'application' ? (running[0]?.version ?? 'unknown') : 'none (in its boot loader)';
 
-/** @returns 0 when Melody runs another version than before, 3 when the same, 1 when none runs or anything failed. */
+function settingsLines(known: boolean, mended: Mended | undefined): string[] {
+  if (!mended) return known ? [] : ['settings    were not shown before: nothing was put back'];
+  const { lost, restored, unknown, still } = mended;
+  if (lost.length === 0) return ['settings    as before'];
+  const line = (what: string, names: readonly string[]): string[] =>
+    names.length === 0 ? [] : [`settings    ${what}: ${names.join(', ')}`];
+  return [
+    ...line('put back', restored),
+    ...line('unknown to the new firmware', unknown),
+    ...line('STILL DIFFERENT', still),
+  ];
+}
+
+/**
+ * @returns 0 when Melody runs another version than before, 3 when the same, 1 when none runs, settings could not be put back,
+ * or anything failed.
+ */
 export async function rawPort(options: RawPortOptions): Promise<number> {
   const json = options.json ?? false;
   const links = linksFor(options);
@@ -87,18 +104,24 @@ export async function rawPort(options: RawPortOptions): Promise<number> {
     } finally {
       await tool.close();
     }
-    const after = await perform((info) => returnToMelody(info, sessionOptions), RETURN_MS);
-    if (json) printJson({ before, after, ...bridge });
+    const {
+      identification: after,
+      mended,
+      trouble,
+    } = await perform((info) => returnToMelody(info, sessionOptions, before.settings), RETURN_MS);
+    if (json) printJson({ before: before.identification, after, ...(mended && { settings: mended }), ...bridge });
     else {
       printLines([
-        `before      ${spell(before)}`,
+        `before      ${spell(before.identification)}`,
         `after       ${spell(after)}`,
+        ...settingsLines(before.settings !== undefined, mended),
         `ended by    ${bridge.endedBy}`,
         `bytes       ${bridge.toDevice} to the module, ${bridge.toTool} to the tool`,
       ]);
     }
-    if (after.mode !== 'application') return EXIT.failed;
-    return spell(after) === spell(before) ? EXIT.unproven : 0;
+    if (trouble) throw trouble;
+    if (after.mode !== 'application' || (mended && mended.still.length > 0)) return EXIT.failed;
+    return spell(after) === spell(before.identification) ? EXIT.unproven : 0;
   } catch (error) {
     return tellError(error, json);
   } finally {

@@ -98,6 +98,57 @@ describe('a first write that may not have arrived (P2)', () => {
   });
 });
 
+describe('a unit that is first led out of its application', () => {
+  const openLeaving = async (): Promise<World> => {
+    const it = await openWorld();
+    it.unit.leaves = true;
+    it.tellTime();
+    return it;
+  };
+
+  it('may be out of it though it never answered: it needs a rescue', async () => {
+    const it = await openLeaving();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(60_000);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:fence.start-by']);
+    expect(it.allReports.at(-1)).toMatchObject({ touched: true, needsRescue: true });
+  });
+
+  it.each([
+    ['is not seen again', 'link.not-found', true],
+    ['is seen again in its application, and nothing more is said to it', undefined, false],
+  ] as const)('and then %s after a restart', async (_, refusal, needsRescue) => {
+    const it = await openLeaving();
+    const grant = it.grant(1, { startBy: it.serverMs + 20_000 });
+    it.dead.add(grant.links[0]!);
+    await it.order([grant]);
+    await it.advance(2000);
+    await it.kill();
+    const touched = it.touches(1).length;
+    await it.boot();
+    const link = it.linkOf(grant.links[0]!);
+    if (refusal) link.refusal = new LinkError(refusal, { link: 'x', withinMs: 1 });
+    // Looking at it takes until there is no time left to begin.
+    it.times.identifyMs = 19_500;
+    it.tellTime();
+    await it.advance(60_000);
+    expect(it.kinds(grant)).toEqual(['downloading', 'touched', 'ended:failed:fence.start-by']);
+    expect(it.touches(1)).toHaveLength(touched);
+    expect(it.allReports.at(-1)).toMatchObject({ touched: true, needsRescue });
+  });
+
+  it('is where it was when nothing was said to it', async () => {
+    const it = await openLeaving();
+    const grant = it.grant(1, { startBy: it.serverMs + 10_000 });
+    it.linkOf(grant.links[0]!).refusal = new LinkError('link.not-found', { link: 'x', withinMs: 1 });
+    await it.order([grant]);
+    await it.advance(60_000);
+    expect(it.allReports.at(-1)).toMatchObject({ touched: false, needsRescue: false });
+  });
+});
+
 describe('after a restart', () => {
   it('a unit found in its bootloader is rescued, and the end tells what ran before it was touched', async () => {
     const it = await openWorld({ identifyMs: 100, transferMs: 20_000, proveMs: 500 });

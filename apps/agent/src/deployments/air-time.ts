@@ -43,7 +43,7 @@ export class AirTime {
 
   /** A link was held so long, whatever came of it. */
   used(grant: Planned, durationMs: number): void {
-    const key = kindOf(grant) === 'ble' ? 'ble' : linkLane(grant.links[0] ?? '');
+    const key = laneOfUse(grant);
     this.#usedMs.set(key, (this.#usedMs.get(key) ?? 0) + durationMs);
   }
 
@@ -53,6 +53,11 @@ export class AirTime {
   }
 }
 
+/** One for all of the adapter, which they share; else one for each port or address. */
+export const laneOfUse = (grant: Pick<Grant, 'links'>): string => {
+  const link = grant.links[0] ?? '';
+  return parseLinkName(link).kind === 'ble' ? 'ble' : linkLane(link);
+};
 const kindOf = (grant: Planned): keyof typeof USUAL => parseLinkName(grant.links[0] ?? '').kind;
 const deviceKey = (grant: Planned): string => `device ${grant.device}`;
 const kindKey = (grant: Planned): string => `${grant.protocol} over ${kindOf(grant)}`;

@@ -104,6 +104,7 @@ async function runWithFile(
 
   const { driver, link, found } = await findUnit(attempt, protocol, payload, ports);
   try {
+    attempt.sight = found.mode;
     if (attempt.phase !== 'running') throw new DrydockError('order.withdrawn');
     checkIdentity(found, grant);
     checkModel(found, grant, ports.site);
@@ -162,11 +163,12 @@ async function converse(attempt: Attempt, { driver, protocol, found, request }: 
 
 /**
  * A session sees only its own part. What was read before the attempt touched the unit is in the journal, and a unit
- * that never answered a write is where it was.
+ * that nothing was said to since it was looked at is where it was.
  */
 function withJournal(attempt: Attempt, outcome: UpdateOutcome): UpdateOutcome {
   const told = attempt.resumed && attempt.before ? { ...outcome, before: attempt.before } : outcome;
-  const unmoved = told.outcome === 'failed' && told.code === 'fence.start-by' && !attempt.answered;
+  const unmoved =
+    told.outcome === 'failed' && told.code === 'fence.start-by' && !attempt.answered && attempt.sight !== undefined;
   return unmoved ? { ...told, needsRescue: isWithoutApplication(attempt) } : told;
 }
 
@@ -239,6 +241,9 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
       if (attempt.steps.has(step)) return;
       await report({ ...base(), kind: step });
       attempt.steps.add(step);
+    },
+    sending: (): void => {
+      if (attempt.wasLedOut) attempt.sight = undefined;
     },
     answered: (): void => {
       if (attempt.answered) return;

@@ -41,6 +41,10 @@ export class Attempt {
   answered: boolean;
   readonly steps: Set<Step>;
   before: Identification | undefined;
+  /**
+   * How this agent saw the unit last, while nothing was said to it since that may have led it out of its application.
+   */
+  sight: Identification['mode'] | undefined;
   driver: SessionDriver | undefined;
   /** Ends waits that touch no device. */
   readonly abort = new AbortController();
@@ -68,6 +72,8 @@ export class Attempt {
     /** Replaced by a renewal, which keeps the attempt and moves its ends. */
     public grant: Grant,
     readonly resumed: Resumed | undefined,
+    /** Whether its protocol first leads a unit found like this out of its application. */
+    private readonly leaves: (before: Identification | undefined) => boolean = () => false,
   ) {
     this.ref = refOf(grant);
     this.key = attemptKey(grant);
@@ -96,6 +102,11 @@ export class Attempt {
   /** Its application was erased, or the new image is being started, and nothing is proven yet. */
   get isAtRisk(): boolean {
     return this.steps.has('erased') || this.steps.has('activating');
+  }
+
+  /** Touched by a protocol that begins by leading units out of their application. */
+  get wasLedOut(): boolean {
+    return this.started && this.leaves(this.before);
   }
 
   /** Until when it may begin or, once its unit is known to be touched, go on. */

@@ -19,6 +19,7 @@ import { Attempt, type ShutRule } from './attempt.js';
 import { AttemptEnds } from './attempt-ends.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { failedOutcome, isWithoutApplication } from './ended-report.js';
+import { leavingRule } from './leaving-rule.js';
 import type { LocalRules } from './local-rules.js';
 import { neverStarted } from './never-started.js';
 import { Turns } from './turns.js';
@@ -106,6 +107,7 @@ export class Deployments {
         book.epoch,
         book.grant,
         book.state === 'touched' ? { steps: book.steps, before: book.before, answered: book.answered } : undefined,
+        leavingRule(book.grant, this.#options.protocols),
       );
       if (book.state === 'granted') {
         if (journal.found === 'intact') await this.#ends.withdraw(attempt, 'epoch-ended');
@@ -245,7 +247,7 @@ export class Deployments {
       if (attempt) {
         // A renewal moves the ends; what is done, where and with what stays as it was granted.
         attempt.grant = { ...attempt.grant, startBy: grant.startBy, finishBy: grant.finishBy };
-      } else this.#adopt(new Attempt(journal.epoch, grant, undefined));
+      } else this.#adopt(new Attempt(journal.epoch, grant, undefined, leavingRule(grant, this.#options.protocols)));
     }
     this.#held = held;
     this.#options.held();

@@ -51,11 +51,13 @@ export function failedOutcome(attempt: Attempt, error: unknown): UpdateOutcome {
 }
 
 /**
- * Its application was erased, or was not there when the attempt found it; nothing seen since says that one runs. A rescue
- * that never looked knows what its grant says.
+ * Its application was erased, was not there when the attempt found it, or was told to leave (which units do whether or not
+ * anybody stays to see it); nothing seen since says that one runs. A rescue that never looked knows what its grant says.
  */
 export function isWithoutApplication(attempt: Attempt): boolean {
   if (attempt.steps.has('erased')) return true;
+  if (attempt.sight) return attempt.sight === 'bootloader';
+  if (attempt.wasLedOut) return true;
   return attempt.before ? attempt.before.mode === 'bootloader' : attempt.grant.mode === 'rescue';
 }
 

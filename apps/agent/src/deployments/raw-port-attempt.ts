@@ -11,6 +11,7 @@ import {
   type MarkStep,
   type Protocol,
   type RawPortAccess,
+  type RawPortLeave,
   type UpdateOutcome,
   type UpdateRequest,
 } from '@drydock/dfu-core';
@@ -61,20 +62,25 @@ export async function giveRawPort(session: RawPortSession, ports: RunnerPorts): 
   const { attempt, driver, protocol, found, request } = session;
   const access = requireRawPort(attempt.grant, protocol, ports.site);
   // The agent was started again: whatever the tool did, it lost its port.
-  if (attempt.resumed) return leave(session, access, attempt.before ?? found);
+  if (attempt.resumed) return leave(session, access.leave, attempt.before ?? found);
   const tool = await awaitTool(attempt, ports);
   let bridge: RawBridgeResult;
+  let wayBack = access.leave;
   try {
     const joined = await tool.joined;
     if (!joined) throw new DrydockError('gateway.raw-port', { detail: 'the tool left before it was given the port' });
-    await driver.run((info) => access.enter(info, request.linkOptions ?? {}), { openMs: OPEN_MS, limitMs: ENTER_MS });
+    const entry = await driver.run((info) => access.enter(info, request.linkOptions ?? {}), {
+      openMs: OPEN_MS,
+      limitMs: ENTER_MS,
+    });
+    wayBack = entry.leave;
     await driver.close();
     bridge = await hold(session, access, tool, Math.min(joined.withinMs, attempt.grant.rawPort!.limitMs), ports);
   } catch (error) {
     await tool.close();
     if (!attempt.started) throw error;
     // Sent to where a tool begins, and nothing came of it: back.
-    return told(await leave(session, access, attempt.before ?? found), attempt, (error as Error).message);
+    return told(await leave(session, wayBack, attempt.before ?? found), attempt, (error as Error).message);
   }
   // The tool hears of the end at once; what follows takes a while.
   await tool.close();
@@ -84,7 +90,7 @@ export async function giveRawPort(session: RawPortSession, ports: RunnerPorts): 
       await mark(session, step).catch((error: Error) => ports.log.error({ detail: error.message }, 'not written down'));
     }
   }
-  const outcome = await leave(session, access, attempt.before ?? found);
+  const outcome = await leave(session, wayBack, attempt.before ?? found);
   ports.log.info({ attempt: attempt.key, ...bridge, server: tool.ended()?.by }, 'raw port over');
   const { endedBy, toDevice } = bridge;
   return told(
@@ -150,11 +156,11 @@ async function hold(
 
 async function leave(
   { attempt, driver, request }: RawPortSession,
-  access: RawPortAccess,
+  wayBack: RawPortLeave,
   before: Identification,
 ): Promise<UpdateOutcome> {
   const limitMs = attempt.grant.timeouts.activateMs + LEAVE_GRACE_MS;
-  return driver.run((info) => access.leave(info, request, before), { openMs: OPEN_MS, limitMs });
+  return driver.run((info) => wayBack(info, request, before), { openMs: OPEN_MS, limitMs });
 }
 
 /** Marks outside of any session of ours: the fences were looked at by the bridge. */

@@ -37,6 +37,8 @@ export interface DriverHooks {
   /** Writes the step to the journal and returns when it is on disk. A `DrydockError` refuses the step. */
   mark?(step: MarkStep): Promise<void>;
   progress?(sentBytes: number, totalBytes: number): void;
+  /** The first bytes after `touched` are about to leave. */
+  sending?(): void;
   /** The target answered for the first time to something that was sent after `touched`. */
   answered?(): void;
   /** The target answered again after a `reconnect`. */
@@ -354,7 +356,10 @@ export class SessionDriver {
     if (refusal) return refusal;
     const acknowledged = effect.acknowledged ?? false;
     const limitMs = this.#withinStart(withinMs);
-    this.#sentSinceTouched ||= this.#touched;
+    if (this.#touched && !this.#sentSinceTouched) {
+      this.#sentSinceTouched = true;
+      this.#options.hooks?.sending?.();
+    }
     await this.#guard(open.send(effect.channel, effect.bytes, { acknowledged, withinMs: limitMs }), limitMs);
     // Only Bluetooth has a write that the other end confirms.
     if (acknowledged) this.#heardOn(open);

@@ -16,7 +16,13 @@ jest.setTimeout(60_000);
 const LINK = 'serial:/dev/d1?baud=115200';
 const LANE = linkLane(LINK);
 
-function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}, sightings: readonly Sighting[] = []) {
+function setUp(
+  link: ScriptedLink,
+  clock: VirtualClock,
+  rest: Partial<Site> = {},
+  sightings: readonly Sighting[] = [],
+  bluetooth: () => Promise<BleAdapter> = () => Promise.resolve(adapterThatSees(sightings)),
+) {
   const lanes = new Lanes();
   const told: InventoryBody[] = [];
   const asked: string[] = [];
@@ -34,7 +40,7 @@ function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}
         asked.push(`${name} ${model}`);
         return Promise.resolve(link);
       },
-      bluetooth: () => Promise.resolve(adapterThatSees(sightings)),
+      bluetooth,
       close: () => Promise.resolve(),
     },
     lanes,
@@ -49,6 +55,36 @@ function setUp(link: ScriptedLink, clock: VirtualClock, rest: Partial<Site> = {}
   const advance = (ms: number) => clock.advance(ms, () => turns(8));
   return { lanes, told, asked, inventory, advance, site };
 }
+
+it('an adapter that came back is used at once, also when a look at it was under way', async () => {
+  const clock = new VirtualClock();
+  const link = new ScriptedLink('/dev/d1', () => clock.bootMs(), clock);
+  let isThere = false;
+  const asked: number[] = [];
+  const bluetooth = (): Promise<BleAdapter> => {
+    asked.push(clock.monotonicMs());
+    return isThere ? Promise.resolve(adapterThatSees([])) : Promise.reject(new Error('no such adapter'));
+  };
+  const site = { bluetooth: { adapter: 'hci0', scanSeconds: 1, everySeconds: 3600 } };
+  const { inventory, advance } = setUp(link, clock, site, [], bluetooth);
+  inventory.start();
+  // While the first look is under way.
+  isThere = true;
+  inventory.adapterReturned();
+  await advance(2000);
+  expect(asked).toHaveLength(2);
+  expect(inventory.presenceLinks()).toMatchObject([{ link: 'adapter:hci0', state: 'up' }]);
+  isThere = false;
+  inventory.adapterReturned();
+  await advance(60_000);
+  expect(inventory.presenceLinks()[0]).toMatchObject({ state: 'down', note: 'no such adapter' });
+  isThere = true;
+  inventory.adapterReturned();
+  await advance(1);
+  expect(inventory.presenceLinks()[0]).toMatchObject({ state: 'up' });
+  expect(asked).toHaveLength(4);
+  await inventory.stop();
+});
 
 /** An adapter as far as an inventory knows one. */
 function adapterThatSees(sightings: readonly Sighting[]): BleAdapter {

@@ -76,6 +76,9 @@ export class Inventory {
   #scanTimer: (() => void) | undefined;
   #publishTimer: (() => void) | undefined;
   #scan: Promise<void> | undefined;
+  #isScanning = false;
+  /** The adapter came back while a look was under way that may have failed for want of it. */
+  #scanAgain = false;
   #adapterNote: string | undefined;
 
   constructor(options: InventoryOptions) {
@@ -109,6 +112,17 @@ export class Inventory {
     const lanes = new Set(links.map(linkLane));
     for (const unit of this.#units.values()) if (lanes.has(unit.lane)) unit.dueMs = 0;
     this.#pump();
+  }
+
+  /** The adapter was plugged in again: it is used at once, and those behind it are looked at. */
+  adapterReturned(): void {
+    if (!this.#options.site.bluetooth || this.#stop.signal.aborted) return;
+    this.#options.links.adapterReturned?.();
+    if (this.#isScanning) this.#scanAgain = true;
+    else {
+      this.#scanTimer?.();
+      this.#scanNow();
+    }
   }
 
   /** The site file is another: units it no longer names are let go, new ones are looked at. */
@@ -311,8 +325,14 @@ export class Inventory {
   #scanNow(): void {
     const { bluetooth } = this.#options.site;
     if (!bluetooth || this.#stop.signal.aborted) return;
+    this.#isScanning = true;
     this.#scan = this.#look(bluetooth.scanSeconds * 1000).finally(() => {
+      this.#isScanning = false;
       if (this.#stop.signal.aborted) return;
+      if (this.#scanAgain) {
+        this.#scanAgain = false;
+        return this.#scanNow();
+      }
       this.#scanTimer = this.#options.clock.after(bluetooth.everySeconds * 1000, () => this.#scanNow());
     });
   }

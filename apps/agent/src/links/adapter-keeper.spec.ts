@@ -104,6 +104,16 @@ describe('an adapter that is pulled out', () => {
     expect(it.keeper.state.state).toBe('up');
   }, 60_000);
 
+  it('is asked at once when it is seen again, even where it never worked', async () => {
+    const it = ground();
+    it.unplug();
+    await expect(it.link(0).open({}, 30_000)).rejects.toMatchObject({ code: 'link.ble-unavailable' });
+    it.plug();
+    await expect(it.link(0).open({}, 30_000)).rejects.toMatchObject({ code: 'link.ble-unavailable' });
+    it.keeper.returned();
+    expect((await read(await it.link(0).open({}, 20_000))).length).toBeGreaterThan(0);
+  }, 60_000);
+
   it('is not waited for where none ever was', async () => {
     const it = ground();
     it.unplug();

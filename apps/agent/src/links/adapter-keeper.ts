@@ -72,6 +72,11 @@ export class AdapterKeeper {
     return this.#hasWorked && !this.#stop.signal.aborted;
   }
 
+  /** It was seen again: what it failed at before says nothing any more. */
+  returned(): void {
+    this.#failedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     this.#callOff();

@@ -18,6 +18,8 @@ export interface LinkFactory {
   bluetooth(): Promise<BleAdapter>;
   /** What became of the adapter; undefined before anybody wanted it. */
   readonly adapterState?: AdapterState | undefined;
+  /** The adapter was plugged in again: it is asked at once. */
+  adapterReturned?(): void;
   close(): Promise<void>;
 }
 
@@ -111,6 +113,7 @@ export function createLinkFactory(options: LinkFactoryOptions): LinkFactory {
     get adapterState() {
       return asked ? keeper.state : undefined;
     },
+    adapterReturned: () => keeper.returned(),
     close: () => keeper.close(),
   };
 }

@@ -35,6 +35,8 @@ export const AgentStatus = z.object({
   }),
   log: z.object({ level: z.string().nullable(), until: z.string().nullable(), lostLines: z.number() }),
   links: z.array(z.object({ link: z.string(), state: z.string(), note: z.string().nullable() })),
+  /** How long updates held each link since the start: `ble` for all of the adapter, `serial:PATH` for a port. */
+  airTime: z.array(z.object({ link: z.string(), heldMs: z.number() })).default([]),
   work: z.array(
     z.object({
       attempt: z.string(),
@@ -63,6 +65,7 @@ export type AgentStatus = z.infer<typeof AgentStatus>;
 /** Lines of what happened that an answer carries. */
 export const HAPPENED_LINES = 30;
 export const ERROR_LINES = 5;
+export const AIR_TIME_LINKS = 64;
 
 export const isoOf = (ms: number | null | undefined): string | null =>
   typeof ms === 'number' && Number.isFinite(ms) && Math.abs(ms) < 8.64e15 ? new Date(ms).toISOString() : null;

@@ -6,7 +6,7 @@ import type { LogLevelSwitch } from '../log/log-level.js';
 import type { Enrolment } from '../uplink/agent-state.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 import { AGENT_VERSION } from '../version.js';
-import { ERROR_LINES, HAPPENED_LINES, isoOf, type AgentStatus } from './agent-status.js';
+import { AIR_TIME_LINKS, ERROR_LINES, HAPPENED_LINES, isoOf, type AgentStatus } from './agent-status.js';
 
 /** What the daemon has of a log; its file may lose lines. */
 export interface DaemonLog {
@@ -22,6 +22,8 @@ export interface StatusParts {
   readonly uplink: { readonly online: boolean; readonly heardMs: number | undefined };
   readonly attempts: readonly Attempt[];
   readonly links: readonly { readonly link: string; readonly state: string; readonly note?: string | undefined }[];
+  /** Milliseconds that attempts held each link, those that run included. */
+  readonly airTime: ReadonlyMap<string, number>;
   /** Bytes of each attempt's transfer, by its key. */
   readonly totals: ReadonlyMap<string, number>;
   /** `monotonicMs` of the clock that stamps attempts. */
@@ -44,6 +46,7 @@ export function bareStatus(log: DaemonLog, detail: string | null): AgentStatus {
     clock: { offsetMs: null, uncertaintyMs: null },
     log: { level: log.level.level, until: isoOf(log.level.endsAtMs), lostLines: log.lostLines() },
     links: [],
+    airTime: [],
     work: [],
     reports: { waiting: 0, ofEpochs: 0 },
     journal: { found: 'not open', bytes: null, trouble: null },
@@ -80,6 +83,10 @@ export function collectStatus(parts: StatusParts, log: DaemonLog): AgentStatus {
       uncertaintyMs: estimate === null || bound === undefined ? null : Math.round(bound - estimate),
     },
     links: parts.links.map(({ link, state, note }) => ({ link, state, note: note ?? null })),
+    airTime: [...parts.airTime]
+      .sort(([, one], [, other]) => other - one)
+      .slice(0, AIR_TIME_LINKS)
+      .map(([link, heldMs]) => ({ link, heldMs: Math.round(heldMs) })),
     work: parts.attempts.filter(({ phase }) => phase !== 'done').map((attempt) => workOf(attempt, parts)),
     reports: {
       waiting: waiting.reduce((sum, { cursor, lastSeq }) => sum + lastSeq - cursor, 0),

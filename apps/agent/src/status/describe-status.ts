@@ -52,6 +52,18 @@ export function describeStatus(status: AgentStatus): string[] {
     status.links,
     ({ link, state, note }) => `${state.padEnd(5)} ${link}${note ? `  ${note}` : ''}`,
   );
+  if (status.airTime.length > 0) {
+    const upMs = status.startedAt === null ? undefined : Date.now() - Date.parse(status.startedAt);
+    section(lines, 'air time of updates', status.airTime, ({ link, heldMs }) =>
+      [
+        durationOf(heldMs).padEnd(10),
+        link,
+        upMs && upMs > 0 && `${Math.round((heldMs / upMs) * 100)} % since the start`,
+      ]
+        .filter(Boolean)
+        .join('  '),
+    );
+  }
   section(lines, status.running ? 'work' : 'left open', status.work, (item) =>
     [
       item.phase.padEnd(11),
@@ -70,6 +82,13 @@ export function describeStatus(status: AgentStatus): string[] {
   section(lines, 'last errors', status.errors, describeLogLine);
   section(lines, 'lately', status.happened, describeLogLine);
   return lines;
+}
+
+function durationOf(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds} s`;
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function section<T>(lines: string[], name: string, items: readonly T[], describe: (item: T) => string): void {

@@ -9,15 +9,15 @@ import type { Logger } from '../logger.js';
 import type { Site } from '../site/site-file.js';
 
 const EVERY_MS = 5000;
+/** While one is missing: somebody may be standing there with it in the hand. */
+const MISSING_MS = 1000;
 
 export interface PlaceWatchOptions {
   readonly site: Pick<Site, 'devices' | 'bluetooth'>;
   readonly clock: Pick<Clock, 'after'>;
   readonly log: Logger;
-  /** These links are there again. */
-  back(links: readonly string[]): void;
-  /** For tests. */
-  readonly everyMs?: number;
+  /** A place is there again, and the links behind it: `serial:PATH`, `adapter:NAME`. */
+  back(links: readonly string[], what: string): void;
 }
 
 interface Place {
@@ -45,7 +45,7 @@ export class PlaceWatch {
     if (this.#places.length === 0 || this.#stopped) return;
     this.#look = this.#lookAtAll().then(() => {
       if (!this.#stopped)
-        this.#timer = this.#options.clock.after(this.#options.everyMs ?? EVERY_MS, () => this.start());
+        this.#timer = this.#options.clock.after(this.missing.length > 0 ? MISSING_MS : EVERY_MS, () => this.start());
     });
   }
 
@@ -85,7 +85,7 @@ export class PlaceWatch {
       if (!there) log.warn({ link: place.what, path: place.path }, first ? 'not there' : 'went away');
       else if (!first) {
         log.info({ link: place.what, path: place.path, awayMs }, 'came back');
-        this.#options.back(place.links);
+        this.#options.back(place.links, place.what);
       }
     }
   }

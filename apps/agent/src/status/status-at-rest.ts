@@ -48,6 +48,7 @@ export async function statusAtRest(stateDir: string): Promise<AgentStatus> {
     clock: { offsetMs: null, uncertaintyMs: null },
     log: { level: null, until: null, lostLines: 0 },
     links: [],
+    airTime: [],
     work: [...ledger.attempts.values()]
       .filter((book) => book.state === 'granted' || book.state === 'touched')
       .map((book) => ({

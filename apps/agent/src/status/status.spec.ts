@@ -3,6 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readStatus } from '../commands/status.js';
+import type { AirTime } from '../deployments/air-time.js';
+import type { Attempt } from '../deployments/attempt.js';
 import { LogHistory } from '../log/log-history.js';
 import { LogLevelSwitch } from '../log/log-level.js';
 import { RemoteLogLevel } from '../log/remote-log-level.js';
@@ -11,6 +13,8 @@ import { EMPTY_SITE } from '../site/site-file.js';
 import { spawnAgent, type SpawnedAgent } from '../testing.js';
 import { ScriptedServer } from '../testing/scripted-server.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
+import { bareStatus, type DaemonLog } from './collect-status.js';
+import { airTimeNow } from './air-time-now.js';
 import { describeStatus } from './describe-status.js';
 import { PlaceWatch } from './place-watch.js';
 
@@ -79,6 +83,34 @@ describe('status', () => {
   });
 });
 
+it('says how long updates held each link, those that run included', () => {
+  const attempt = (link: string, phase: string, startedAtMs?: number) =>
+    ({ phase, startedAtMs, grant: { links: [link] } }) as unknown as Attempt;
+  const held = airTimeNow(
+    {
+      airTime: { usage: () => new Map([['ble', 3_600_000]]) } as unknown as AirTime,
+      attempts: [
+        attempt('ble:C0:00:00:00:00:02', 'running', 40_000),
+        attempt('serial:/dev/d1?baud=9600', 'running', 30_000),
+        attempt('serial:/dev/d2?baud=9600', 'ready'),
+      ],
+    },
+    100_000,
+  );
+  expect([...held]).toEqual([
+    ['ble', 3_660_000],
+    ['serial:/dev/d1', 70_000],
+  ]);
+  const quiet = { history: new LogHistory(), level: { level: 'info', endsAtMs: undefined }, lostLines: () => 0 };
+  const airTime = [...held].map(([link, heldMs]) => ({ link, heldMs }));
+  const startedAt = new Date(Date.now() - 7_320_000).toISOString();
+  const said = describeStatus({ ...bareStatus(quiet as unknown as DaemonLog, null), startedAt, airTime });
+  expect(said.filter((line) => line.includes('since the start'))).toEqual([
+    '  1 h 1 min   ble  50 % since the start',
+    '  1 min 10 s  serial:/dev/d1  1 % since the start',
+  ]);
+});
+
 it('a port that goes and comes back is told, and looked at again', async () => {
   const dir = await folder();
   const path = join(dir, 'ttyX');
@@ -97,7 +129,7 @@ it('a port that goes and comes back is told, and looked at again', async () => {
     },
     clock,
     log,
-    back: (links) => back.push(...links),
+    back: (links, what) => back.push(...links, what),
   });
   const turn = async (): Promise<void> => {
     const before = wake;
@@ -117,7 +149,7 @@ it('a port that goes and comes back is told, and looked at again', async () => {
   await rename(`${path}.away`, path);
   await turn();
   expect(said[1]).toContain('came back');
-  expect(back).toEqual([link]);
+  expect(back).toEqual([link, `serial:${path}`]);
   await watch.stop();
 });
 

@@ -93,7 +93,7 @@ export class ScriptedLink implements Link {
 
 /** Milliseconds that the phases of a scripted update take. */
 export interface ScriptedTimes {
-  readonly identifyMs: number;
+  identifyMs: number;
   readonly transferMs: number;
   readonly proveMs: number;
 }
@@ -103,6 +103,8 @@ export interface ScriptedUnit {
   mode: Identification['mode'];
   /** The new image runs already: an update has nothing to do. */
   isNew?: boolean;
+  /** An update begins by leading it out of its application. */
+  leaves?: boolean;
 }
 
 /** A write that was not answered is repeated so often, a second after the one before. */
@@ -125,7 +127,7 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
   const end = (
     outcome: Partial<UpdateOutcome> & { outcome: 'cancelled' | 'failed' },
     before: Identification,
-  ): UpdateOutcome => ({ ...outcome, before, sentBytes: 0, needsRescue: false }) as UpdateOutcome;
+  ): UpdateOutcome => ({ ...outcome, before, sentBytes: 0, needsRescue: unit.leaves ?? false }) as UpdateOutcome;
 
   const send = (text: string): Effect => ({
     kind: 'send',
@@ -191,6 +193,7 @@ export function scriptedProtocol(times: ScriptedTimes, unit: ScriptedUnit = { mo
     },
     fit: () => ({ fits: true }),
     payloads: (file) => new Map([['image:0', file]]),
+    leavesApplication: () => unit.leaves ?? false,
     update,
     *prove(link, _, before) {
       yield { kind: 'sleep', withinMs: times.proveMs };

@@ -11,7 +11,8 @@ import { AGENT_VERSION } from '../version.js';
 import { confirm, fallBack, readLauncherState, writeLauncherState } from './launcher-state.js';
 import { SELF_LINK, SelfLink, type SelfActions } from './self-link.js';
 import { Staging } from './staging.js';
-import { Trial, type TrialFacts } from './trial.js';
+import { ServerReach } from './server-reach.js';
+import { NOT_CONNECTED, Trial, type TrialFacts } from './trial.js';
 
 export interface SelfUpgradeOptions {
   readonly stateDir: string;
@@ -22,6 +23,8 @@ export interface SelfUpgradeOptions {
   readonly log: Logger;
   readonly keys: () => readonly KeyObject[];
   facts(): TrialFacts;
+  /** Whether something takes connections where the server should be. */
+  serverAnswers(): Promise<boolean>;
   /** Stops the agent as a signal would, and has it started again. */
   restart(why: string): void;
   /** A trial is over: other devices may be touched. */
@@ -32,11 +35,20 @@ export class SelfUpgrade implements SelfActions {
   readonly #options: SelfUpgradeOptions;
   readonly #staging: Staging;
   readonly #trial: Trial | undefined;
+  /** Set where a version was left for want of a connection. */
+  readonly #reach: ServerReach | undefined;
 
   constructor(options: SelfUpgradeOptions) {
     this.#options = options;
     this.#staging = new Staging(options.stateDir, platform(), options.keys);
-    const { trial } = readLauncherState(options.stateDir);
+    const { trial, fellBack: fell } = readLauncherState(options.stateDir);
+    if (fell?.why.startsWith(NOT_CONNECTED)) {
+      this.#reach = new ServerReach(
+        options.clock,
+        () => options.serverAnswers(),
+        () => options.facts().online,
+      );
+    }
     if (!trial || trial.sha256 !== options.bundle) return;
     this.#trial = new Trial({
       state: trial,
@@ -53,10 +65,12 @@ export class SelfUpgrade implements SelfActions {
 
   start(): void {
     this.#trial?.start();
+    this.#reach?.start();
   }
 
   async stop(): Promise<void> {
     this.#trial?.stop();
+    this.#reach?.stop();
     await this.#staging.close();
   }
 
@@ -74,8 +88,13 @@ export class SelfUpgrade implements SelfActions {
       platform: platform(),
       ...(bundle !== undefined && { sha256: bundle }),
       ...(trial !== undefined && { trial }),
-      ...(fell && { fellBack: { sha256: fell.sha256, why: fell.why } }),
+      ...(fell && { fellBack: { sha256: fell.sha256, why: fell.why, ...this.#excuse() } }),
     };
+  }
+
+  #excuse(): { looking?: true; serverAway?: true } {
+    if (this.#reach?.reach === 'looking') return { looking: true };
+    return this.#reach?.reach === 'away' ? { serverAway: true } : {};
   }
 
   async stage(sha256: string, sizeBytes: number): Promise<void> {

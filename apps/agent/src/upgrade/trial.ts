@@ -21,6 +21,8 @@ export interface TrialFacts {
 
 /** Codes of a link that was tried and did not open; with any other it opened, and the device behind it said nothing. */
 const NOT_OPENED = ['link.open-failed', 'link.busy', 'link.ble-unavailable', 'gateway.'];
+/** Why a trial was left for which there was no server, as its reason begins. */
+export const NOT_CONNECTED = 'not connected to the server';
 const LOOK_MS = 500;
 
 export interface TrialOptions {
@@ -90,7 +92,7 @@ export class Trial {
 
 /** @returns what is missing, undefined when nothing is. */
 export function waitsFor(facts: TrialFacts, wanted: readonly string[]): string | undefined {
-  if (!facts.online) return 'not connected to the server';
+  if (!facts.online) return NOT_CONNECTED;
   if (facts.acknowledged < 1) return 'the server has acknowledged no report yet';
   const missing = new Set(facts.missing);
   const noRadio = facts.missing.some((name) => name.startsWith('adapter:'));

@@ -107,6 +107,8 @@ const exposureNumbers = {
 export const PauseAnswer = z.object({
   state: z.enum(CAMPAIGN_STATES),
   ...exposureNumbers,
+  /** Of `running`: erased or activated already. The others can stop where the device still works. */
+  mustFinish: z.int().min(0),
   /** The same numbers, of devices behind gateways that are connected now and behind those that are away. */
   byReach: z.object({
     connected: z.object({ ...exposureNumbers, gateways: z.int().min(0) }),
@@ -295,6 +297,8 @@ export const CampaignPreview = z.object({
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
   warnings: z.array(PlanWarning),
+  /** The brake rings when so many failures lie within so many first tried; by the policy alone. */
+  staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
 });
 export type CampaignPreview = z.infer<typeof CampaignPreview>;
 

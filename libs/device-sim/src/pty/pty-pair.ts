@@ -24,6 +24,8 @@ export interface PtyPair {
   /** Bytes to the host. Beyond 64 KiB that no host fetches, they are lost. @returns false when lost. */
   write(bytes: Uint8Array): boolean;
   onData(listener: (bytes: Uint8Array) => void): void;
+  /** The other end takes nothing from the host until it is told otherwise, as one that holds the line by flow control. */
+  hold(isHeld: boolean): void;
   /** Ends the terminal: an open host sees its port go. Resolves when both ends are closed. Safe to repeat. */
   close(): Promise<void>;
 }
@@ -101,6 +103,10 @@ export function openPtyPair(): PtyPair {
     },
     onData: (listener) => {
       master.on('data', (bytes: Buffer) => listener(Uint8Array.from(bytes)));
+    },
+    hold: (isHeld) => {
+      if (isHeld) master.pause();
+      else master.resume();
     },
     close: async () => {
       if (isClosed) return closed;

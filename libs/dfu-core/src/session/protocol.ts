@@ -139,6 +139,12 @@ export interface Protocol {
   rescue(link: LinkInfo, request: UpdateRequest): Session<UpdateOutcome>;
   /** Where the vendor's own tool can update the unit through the port, with the driver out of the way. */
   readonly rawPort?: RawPortAccess;
+  /**
+   * Whether the first thing that an update tells a unit found like this is to leave its application, and it then stays
+   * out until somebody brings it back, erased or not. Absent: no.
+   * @param before as it was found; undefined where nobody looked.
+   */
+  leavesApplication?(before: Identification | undefined, options: Readonly<Record<string, string>>): boolean;
 }
 
 /** The way to the vendor's tool and back. Between both nobody but the tool talks to the unit. */
@@ -147,14 +153,27 @@ export interface RawPortAccess {
   readonly line: LineSettings;
   /**
    * To where such a tool begins; marks `touched`, and leaves the link closed.
-   * @returns what ran before.
+   * @returns what ran before, and the way back for one who knows what a tool takes away.
    * @throws DrydockError when the unit does not answer as expected.
    */
-  enter(link: LinkInfo, options: Readonly<Record<string, string>>): Session<Identification>;
+  enter(link: LinkInfo, options: Readonly<Record<string, string>>): Session<RawPortEntry>;
   /** @returns what tells, of the bytes that come meanwhile, whether they hold a word of the unit's own; noise is none. */
   listener(): (bytes: Uint8Array) => boolean;
   /** Back to the application, and what its sight proves. Never throws: ends in an outcome; is not cancelled. */
-  leave(link: LinkInfo, request: UpdateRequest, before: Identification | undefined): Session<UpdateOutcome>;
+  readonly leave: RawPortLeave;
+}
+
+export type RawPortLeave = (
+  link: LinkInfo,
+  request: UpdateRequest,
+  before: Identification | undefined,
+) => Session<UpdateOutcome>;
+
+export interface RawPortEntry {
+  /** What ran before. */
+  readonly found: Identification;
+  /** As `RawPortAccess.leave`, and with what the tool took away put back. */
+  readonly leave: RawPortLeave;
 }
 
 export type { Channel };

@@ -138,9 +138,7 @@ export async function openTortureSite(options: TortureSiteOptions): Promise<Tort
     }
     return out;
   };
-  // Not yet a BC127: one that is left in its DFU mode before the erase is not told from one that runs its application.
-  const families = makeFamilies(imageBytes).filter(({ model }) => model !== 'bc127');
-  const units = [...families, ...uartFamilies(imageBytes)].map((family): TortureUnit => {
+  const units = [...makeFamilies(imageBytes), ...uartFamilies(imageBytes)].map((family): TortureUnit => {
     const at = (): number => 1 + Math.floor(random() * imageBytes);
     const faults: FaultPlan = {
       seed: Math.floor(random() * 1e9),
@@ -150,7 +148,7 @@ export async function openTortureSite(options: TortureSiteOptions): Promise<Tort
     };
     const device = family.device(scheduler, faults);
     if (device.serial) {
-      const line = new NoisyLine(device.serial, scheduler, damage);
+      const line = new NoisyLine(device.serial, scheduler, family.hasNoSum ? (bytes) => bytes : damage);
       const port = serveSerial(line, { pacing: 'unpaced' });
       closers.push(() => port.close());
       return {

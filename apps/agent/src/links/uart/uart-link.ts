@@ -37,6 +37,10 @@ const MAX_WRITE_BYTES = 4096;
 const AHEAD_MS = 25;
 /** Pause between two tries to open a port that is not there (yet). */
 const RETRY_MS = 100;
+/** A write that the kernel has not taken after so long never ends: the line is held for ever, or the adapter hangs. */
+const HUNG_MS = 2000;
+/** A port that does not let itself be closed is left to itself after this. */
+const CLOSE_MS = 2000;
 /** Opened and closed at this speed, boards with USB restart into their bootloader. */
 const TOUCH_BAUD = 1200;
 
@@ -186,9 +190,14 @@ class OpenUart implements OpenLink {
     const port = this.#port;
     if (!port?.isOpen) throw new LinkError('link.lost', { detail: 'the port is closed' });
     const began = this.#clock.monotonicMs();
-    await this.#within(options.withinMs, 'writing', (done) =>
-      port.write(bytes, undefined, (error) => done(error ?? undefined)),
-    );
+    try {
+      await this.#within(options.withinMs, 'writing', (done) =>
+        port.write(bytes, undefined, (error) => done(error ?? undefined)),
+      );
+    } catch (error) {
+      const isHung = error instanceof LinkError && error.code === 'link.timeout' && options.withinMs >= HUNG_MS;
+      throw isHung ? await this.#giveUp(options.withinMs) : error;
+    }
     const now = this.#clock.monotonicMs();
     const bits =
       1 +
@@ -198,6 +207,35 @@ class OpenUart implements OpenLink {
     this.#lineFreeAtMs = Math.max(began, this.#lineFreeAtMs) + (bytes.length * bits * 1000) / this.line.baud;
     const behindMs = this.#lineFreeAtMs - now - AHEAD_MS;
     if (behindMs > 0) await sleep(this.#clock, behindMs);
+  }
+
+  /** What is written next would wait behind it, and a port that is only listened to again would still hang: it is closed. */
+  async #giveUp(withinMs: number): Promise<LinkError> {
+    const detail = `the port took no bytes for ${withinMs} ms: flow control holds it, or its adapter hangs; it is opened anew`;
+    const port = this.#port;
+    this.#gone(detail);
+    if (port) {
+      this.#silence(port);
+      await this.#shut(port);
+    }
+    return new LinkError('link.lost', { detail });
+  }
+
+  /** What the kernel still holds must not leave after we said that we are done. */
+  async #shut(port: Port): Promise<void> {
+    if (!port.isOpen) return;
+    await this.#bounded((done) => port.flush(() => done()));
+    await this.#bounded((done) => port.close(() => done()));
+  }
+
+  #bounded(work: (done: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const callOff = this.#clock.after(CLOSE_MS, resolve);
+      work(() => {
+        callOff();
+        resolve();
+      });
+    });
   }
 
   subscribe(): Promise<void> {
@@ -271,11 +309,9 @@ class OpenUart implements OpenLink {
     if (!port?.isOpen) return;
     // At this speed a board waits for its port to be let go, to enter its bootloader; terminals without modem lines refuse.
     if (this.line.baud === TOUCH_BAUD) {
-      await new Promise<void>((resolve) => port.set({ dtr: false }, () => resolve()));
+      await this.#bounded((done) => port.set({ dtr: false }, () => done()));
     }
-    // What the kernel still holds must not leave after we said that we are done.
-    await new Promise<void>((resolve) => port.flush(() => resolve()));
-    await new Promise<void>((resolve) => port.close(() => resolve()));
+    await this.#shut(port);
   }
 
   /** Ends this open link and hands over its port, still open unless it is gone. */

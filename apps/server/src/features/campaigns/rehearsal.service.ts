@@ -1,11 +1,11 @@
 /**
  * Rehearsals: one at a time on a server, played in slices of a few milliseconds, so that reports and reads go on meanwhile.
  */
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { setImmediate as giveWay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import type { Rehearsal, RehearsalRequest, RehearsalSpread } from '@drydock/contracts';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { CampaignDraft, Rehearsal, RehearsalRequest, RehearsalSpread } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { calibratedP90, fitHistory, trackRecord, type Spread } from '../../domain/forecast/index.js';
@@ -22,6 +22,9 @@ import { readRehearsalMembers, type RehearsalMembers } from './rehearsal-fleet.j
 const HALT_RUNS = 20;
 /** Of an outlook, which is made again and again. */
 const OUTLOOK_RUNS = 200;
+/** Nobody waits for an outlook: it plays few devices, and gives way sooner. */
+const OUTLOOK_DEVICES = 2_000;
+const OUTLOOK_SLICE_MS = 3;
 /** The event loop is held so long at most. */
 const SLICE_MS = 8;
 /** Rehearsals that may wait for the one that plays. */
@@ -40,17 +43,18 @@ export class RehearsalService {
   ) {}
 
   /**
+   * @param what id of a stored campaign, or a draft that is not kept.
    * @throws ProblemError `request.not-found`; `campaign.state` where nothing is left to be played; `campaign.policy` for a
    *   draft that could not start; `request.conflict` while too many wait.
    */
-  async rehearse(actor: Actor, id: string, request: RehearsalRequest): Promise<Rehearsal> {
+  async rehearse(actor: Actor, what: string | CampaignDraft, request: RehearsalRequest): Promise<Rehearsal> {
     if (this.waiting > MOST_WAITING) {
       throw new ProblemError('request.conflict', {
         detail: 'other rehearsals are being played; ask again in a minute',
       });
     }
     this.waiting += 1;
-    const turn = this.last.then(() => this.play(actor, id, request));
+    const turn = this.last.then(() => this.play(actor, what, request));
     this.last = turn.catch(() => undefined);
     return turn.finally(() => {
       this.waiting -= 1;
@@ -73,7 +77,7 @@ export class RehearsalService {
 
   private async playOutlook(orgId: string, id: string): Promise<Outlook | null> {
     const seed = randomInt(2 ** 32);
-    const stage = await this.read(orgId, id, seed).catch((error: unknown) => {
+    const stage = await this.read(orgId, id, seed, OUTLOOK_DEVICES).catch((error: unknown) => {
       // It ended, or its last device did, since it was chosen.
       if (error instanceof ProblemError) return null;
       throw error;
@@ -81,7 +85,7 @@ export class RehearsalService {
     if (!stage) return null;
     const { members, input } = stage;
     const runs = runsFor(members.fleet.devices.length, OUTLOOK_RUNS);
-    const { forecast } = await this.drive(rehearse(input, { seed, runs, haltRuns: 0 }));
+    const { forecast } = await this.drive(rehearse(input, { seed, runs, haltRuns: 0 }), OUTLOOK_SLICE_MS);
     const done = forecast.finish[SHARE_95]!.atMs;
     return {
       p10Ms: done.p10,
@@ -93,17 +97,20 @@ export class RehearsalService {
     };
   }
 
-  private async play(actor: Actor, id: string, request: RehearsalRequest): Promise<Rehearsal> {
+  private async play(actor: Actor, what: string | CampaignDraft, request: RehearsalRequest): Promise<Rehearsal> {
     const startedAt = performance.now();
     const seed = request.seed ?? randomInt(2 ** 32);
-    const { campaign, members, past, defaults, input } = await this.read(actor.orgId, id, seed);
+    const { campaign, members, past, defaults, input } = await (typeof what === 'string'
+      ? this.read(actor.orgId, what, seed)
+      : this.readDraft(actor, what, seed));
     const runs = runsFor(members.fleet.devices.length, request.runs);
     const haltRuns = runsFor(members.fleet.devices.length, HALT_RUNS);
     const report = await this.drive(rehearse(input, { seed, runs, haltRuns }));
     const finish = report.forecast.finish.map(({ share, atMs }) => ({ share, afterMs: since(atMs, campaign.nowMs) }));
-    await keepForecast(this.source.manager, id, finish[SHARE_95]!.afterMs);
+    const id = typeof what === 'string' ? what : null;
+    if (id !== null) await keepForecast(this.source.manager, id, finish[SHARE_95]!.afterMs);
     return {
-      campaign: { id, name: campaign.name },
+      campaign: { id, name: typeof what === 'string' ? campaign.name : what.name },
       atMs: campaign.nowMs,
       seed,
       runs,
@@ -133,50 +140,72 @@ export class RehearsalService {
     };
   }
 
-  private async read(orgId: string, id: string, seed: number): Promise<Stage> {
-    return inTransaction(this.source, async (tx) => {
-      const campaign = await loadCampaign(tx, id, 'none');
-      if (!campaign || campaign.orgId !== orgId) {
-        throw new ProblemError('request.not-found', { what: 'campaign', id });
-      }
-      if (OVER.includes(campaign.state)) {
-        throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'rehearsed' });
-      }
-      const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, orgId, campaign) : undefined;
-      const members = await readRehearsalMembers(tx, campaign, draft, seed);
-      if (members.members === 0) {
-        throw new ProblemError('campaign.empty', { skipped: 0 }, [
-          { path: 'selector', message: 'No device is left to be updated: there is nothing to rehearse.' },
-        ]);
-      }
-      const past = await pastForecasts(tx, orgId);
-      const shocks = past.map((one) => Math.log(one.actualMs / one.p50Ms)).filter(Number.isFinite);
-      const { history, defaults } = await readForecastHistory(tx, { orgId, model: campaign.artifactModel }, shocks);
-      const [artifact] = await queryRows<{ bytes: string }>(
-        tx,
-        'select size_bytes::text as bytes from artifacts where id = $1',
-        [campaign.artifactId],
-      );
-      const input: RehearsalInput = {
-        fleet: members.fleet,
-        // Who joins later cannot be rehearsed: it ends with those who are members now.
-        policy: { ...campaign.policy, membership: 'frozen' },
-        scale: members.scale,
-        brakeLimit: campaign.brakeLimit,
-        model: campaign.artifactModel,
-        artifactBytes: Number(artifact!.bytes),
-        history: fitHistory(history),
-        gatewayBytesPerSecond: null,
-        startMs: campaign.nowMs,
-        ...(members.begun && { begun: members.begun }),
-      };
-      return { campaign, members, past, defaults, input };
-    });
+  private read(orgId: string, id: string, seed: number, mostDevices?: number): Promise<Stage> {
+    return inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed, mostDevices));
   }
 
-  private async drive(steps: Generator<void, RehearsalReport, void>): Promise<RehearsalReport> {
+  /** Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones. */
+  private async readDraft(actor: Actor, draft: CampaignDraft, seed: number): Promise<Stage> {
+    let stage: Stage | undefined;
+    const takenBack = new Error('taken back');
+    await inTransaction(this.source, async (tx) => {
+      const id = await this.campaigns.insertDraft(tx, actor, { ...draft, name: `rehearsal-${randomUUID()}` });
+      stage = await this.readStored(tx, actor.orgId, id, seed);
+      throw takenBack;
+    }).catch((error: unknown) => {
+      if (error !== takenBack) throw error;
+    });
+    return stage!;
+  }
+
+  private async readStored(
+    tx: EntityManager,
+    orgId: string,
+    id: string,
+    seed: number,
+    mostDevices?: number,
+  ): Promise<Stage> {
+    const campaign = await loadCampaign(tx, id, 'none');
+    if (!campaign || campaign.orgId !== orgId) {
+      throw new ProblemError('request.not-found', { what: 'campaign', id });
+    }
+    if (OVER.includes(campaign.state)) {
+      throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'rehearsed' });
+    }
+    const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, orgId, campaign) : undefined;
+    const members = await readRehearsalMembers(tx, campaign, draft, seed, mostDevices);
+    if (members.members === 0) {
+      throw new ProblemError('campaign.empty', { skipped: 0 }, [
+        { path: 'selector', message: 'No device is left to be updated: there is nothing to rehearse.' },
+      ]);
+    }
+    const past = await pastForecasts(tx, orgId);
+    const shocks = past.map((one) => Math.log(one.actualMs / one.p50Ms)).filter(Number.isFinite);
+    const { history, defaults } = await readForecastHistory(tx, { orgId, model: campaign.artifactModel }, shocks);
+    const [artifact] = await queryRows<{ bytes: string }>(
+      tx,
+      'select size_bytes::text as bytes from artifacts where id = $1',
+      [campaign.artifactId],
+    );
+    const input: RehearsalInput = {
+      fleet: members.fleet,
+      // Who joins later cannot be rehearsed: it ends with those who are members now.
+      policy: { ...campaign.policy, membership: 'frozen' },
+      scale: members.scale,
+      brakeLimit: campaign.brakeLimit,
+      model: campaign.artifactModel,
+      artifactBytes: Number(artifact!.bytes),
+      history: fitHistory(history),
+      gatewayBytesPerSecond: null,
+      startMs: campaign.nowMs,
+      ...(members.begun && { begun: members.begun }),
+    };
+    return { campaign, members, past, defaults, input };
+  }
+
+  private async drive(steps: Generator<void, RehearsalReport, void>, sliceMs = SLICE_MS): Promise<RehearsalReport> {
     for (;;) {
-      const until = performance.now() + SLICE_MS;
+      const until = performance.now() + sliceMs;
       while (performance.now() < until) {
         const step = steps.next();
         if (step.done) return step.value;

@@ -11,7 +11,8 @@ import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { readLiveCampaign } from './live-campaign.js';
 import { ProgressHandler } from '../reports/progress.handler.js';
 
-const LOOK_EVERY_MS = 1_000;
+/** A report is shown within a second of its commit; a little room is left for reading and sending. */
+const LOOK_EVERY_MS = 900;
 /** Watchers tell by it how old what they show is. */
 const PULSE_EVERY_MS = 2_000;
 /** Kept for watchers that come back with `Last-Event-ID`. */
@@ -80,6 +81,11 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
     if (afterId !== undefined) for (const event of this.kept) if (event.id > afterId) seen(event);
     this.watchers.add(own);
     return () => this.watchers.delete(own);
+  }
+
+  /** Open streams. */
+  get watching(): number {
+    return this.watchers.size;
   }
 
   private emit(orgId: string, event: LiveEvent): void {

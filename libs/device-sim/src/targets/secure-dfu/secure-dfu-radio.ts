@@ -33,6 +33,8 @@ export class SecureDfuRadio implements BlePeripheral {
   readonly #address: string;
   #connection: PeripheralConnection | undefined;
   readonly #subscribed = new Set<string>();
+  /** Notifications that are due, oldest first. */
+  #waiting: { readonly characteristic: string; readonly frame: Uint8Array }[] = [];
   #nameIsBeingStored = false;
   /** The application pairs where it offers a way for bonded peers; its bootloader pairs with nobody. */
   readonly pairing: PeripheralPairing = {
@@ -118,6 +120,7 @@ export class SecureDfuRadio implements BlePeripheral {
   onConnect(connection: PeripheralConnection): void {
     this.#connection = connection;
     this.#subscribed.clear();
+    this.#waiting = [];
     this.#unit.linkOpened();
   }
 
@@ -207,12 +210,24 @@ export class SecureDfuRadio implements BlePeripheral {
 
   #notify(characteristic: string, bytes: Uint8Array): void {
     const frame = this.#unit.faults.toHost(bytes);
-    if (!frame) return;
     const connection = this.#connection;
-    const attempt = (): void => {
-      if (!connection || this.#connection !== connection) return;
-      if (!connection.notify(characteristic, frame)) this.#unit.after(2, attempt);
-    };
-    this.#unit.after(Math.max(this.#unit.options.answerMs ?? 0.5, this.#unit.faults.silentForMs), attempt);
+    if (!frame || !connection) return;
+    this.#unit.after(Math.max(this.#unit.options.answerMs ?? 0.5, this.#unit.faults.silentForMs), () => {
+      if (this.#connection !== connection) return;
+      this.#waiting.push({ characteristic, frame });
+      if (this.#waiting.length === 1) this.#pump(connection);
+    });
+  }
+
+  /** In order: what finds no room is tried again, and the others wait behind it. */
+  #pump(connection: PeripheralConnection): void {
+    if (this.#connection !== connection) return;
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (!connection.notify(next.characteristic, next.frame)) {
+        this.#unit.after(2, () => this.#pump(connection));
+        return;
+      }
+      this.#waiting.shift();
+    }
   }
 }

@@ -72,6 +72,53 @@ describe('sums', () => {
   });
 });
 
+describe('files of the vendor, as far as they are published', () => {
+  it.each([
+    ['Melody 7.3 STANDARD', '43 53 52 2D 64 66 75 32 03 00 BE A7 1C 00 C8 04', 1_877_950 + 16],
+    ['Melody 7.3 HD', '43 53 52 2D 64 66 75 32 03 00 42 FF 1B 00 C8 04', 1_834_818 + 16],
+  ])('%s: its beginning says how long it is', (_, start, expected) => {
+    const cut = new Uint8Array(4096);
+    cut.set(fromHex(start));
+    expect(() => parseCsrDfu(cut)).toThrow(expect.objectContaining({ params: expect.objectContaining({ expected }) }));
+  });
+
+  it('ends as they do: a body whose sum is 0 leaves only the suffix to count', () => {
+    const standard = toHex(F9.subarray(-16));
+    expect(standard).toBe(toHex(fromHex('1C 33 01 00 12 0A 00 01 55 46 44 10 71 32 B0 F1')));
+    const hd = makeCsrDfu({
+      description: 'Melody Audio V7.3 1544717993',
+      variant: 'hd',
+      bcdDevice: 0x331b,
+      program: PROGRAM,
+    });
+    expect(toHex(hd.subarray(-16))).toBe(toHex(fromHex('1B 33 01 00 12 0A 00 01 55 46 44 10 FE DB 28 85')));
+    // Sum of the body and suffix, as the vendor's files have them.
+    for (const tail of [
+      'CA 41 DA 97 1C 33 01 00 12 0A 00 01 55 46 44 10 71 32 B0 F1',
+      '49 DC 3D 89 1B 33 01 00 12 0A 00 01 55 46 44 10 FE DB 28 85',
+    ]) {
+      const bytes = fromHex(tail);
+      expect([standard, toHex(hd.subarray(-16))]).toContain(toHex(bytes.subarray(4)));
+    }
+  });
+
+  it('the smallest body with its suffix', () => {
+    const whole = fromHex(
+      '43 53 52 2D 64 66 75 32 03 00 14 00 00 00 10 00 E9 A4 B9 66 1C 33 01 00 12 0A 00 01 55 46 44 10 71 32 B0 F1',
+    );
+    expect([whole.length, csrCrc32(whole)]).toEqual([36, 0]);
+  });
+
+  it('a stack area', () => {
+    const area = fromHex(
+      '43 53 52 62 63 66 77 31 95 BF 1F 99 10 00 00 00 04 00 01 00 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F C0 DB 55 AA',
+    );
+    expect([area.length, toHex(F9).includes(toHex(area))]).toEqual([40, true]);
+    expect(csrCrc32(area.subarray(12))).toBe(0x991fbf95);
+    expect(() => checkStack(area, 0)).not.toThrow();
+  });
+});
+
 describe('a whole file', () => {
   it('is the synthetic one, byte for byte', () => {
     expect(F9).toHaveLength(1310);

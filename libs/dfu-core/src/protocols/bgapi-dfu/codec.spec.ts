@@ -59,6 +59,14 @@ describe('recorded bytes', () => {
       toHex(encodeUpload(DIALECTS.efr32, new Uint8Array(length)).subarray(0, 5)),
     );
     expect(headers).toEqual(['2031000230', '2081000280', '20fd0002fc']);
+    // A file of 92 bytes in two.
+    const piece = (start: string, length: number): Uint8Array => {
+      const bytes = new Uint8Array(length);
+      bytes.set(fromHex(start));
+      return bytes;
+    };
+    expect(toHex(encodeUpload(DIALECTS.efr32, piece('eb 17', 48)).subarray(0, 7))).toBe('2031000230eb17');
+    expect(toHex(encodeUpload(DIALECTS.efr32, piece('0c 0d', 44)).subarray(0, 7))).toBe('202d00022c0c0d');
     expect(toHex(encodeRobust(new Uint8Array(300)).subarray(0, 3))).toBe('5a2c3a');
     expect(toHex(encodeRobust(new Uint8Array(300), false).subarray(0, 3))).toBe('5a2c2d');
     expect(toHex(encodeRobust(fromHex('20000100'), false))).toBe('5a040020000100');

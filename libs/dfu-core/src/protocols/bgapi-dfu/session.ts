@@ -46,6 +46,7 @@ export const bgapiDfu: Protocol = {
   identify: identifyAndRestore,
   fit,
   payloads: silabsPayloads,
+  leavesApplication: () => true,
   update,
   prove,
   // The way of an update begins wherever the unit is found, so a rescue is the same way.

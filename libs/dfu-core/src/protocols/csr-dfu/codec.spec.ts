@@ -89,6 +89,20 @@ describe('BCCMD', () => {
     expect(answer).toMatchObject({ type: 1, sequence: 1, variable: 0x2838, status: 0, words: [0x1234, 0, 0, 0] });
   });
 
+  it('a warm reset, as it goes in an HCI vendor command over H4', () => {
+    const h4 = fromHex('01 00 FC 13 C2 02 00 09 00 00 00 02 40 00 00 00 00 00 00 00 00 00 00');
+    const bytes = encodeBccmd({
+      type: BccmdType.Set,
+      sequence: 0,
+      variable: BccmdVariable.WarmReset,
+      status: 0,
+      words: [],
+    });
+    expect(toHex(bytes)).toBe(toHex(h4.subarray(5)));
+    // Command, vendor opcode, length, descriptor "first and last of its channel 2".
+    expect(toHex(h4.subarray(0, 5))).toBe(`0100fc${(bytes.length + 1).toString(16)}c2`);
+  });
+
   it('a write of a real tool: ten words and more', () => {
     const message = decodeBccmd(fromHex('02 00 0C 00 00 00 03 70 00 00 01 00 04 00 08 00 86 00 AD 13 FE 00 1D 00'));
     expect(message).toMatchObject({ variable: 0x7003, words: [1, 4, 8, 0x86, 0x13ad, 0xfe, 0x1d] });

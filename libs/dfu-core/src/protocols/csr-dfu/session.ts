@@ -64,6 +64,7 @@ export function createCsrDfu(settings: CsrDfuSettings = {}): Protocol {
     details,
     fit,
     payloads: csrPayloads,
+    leavesApplication: () => true,
     update: (link, request) => new CsrUpdate(link, request, settings).run(),
     prove,
     // The way of an update begins wherever the module is found, so a rescue is the same way.

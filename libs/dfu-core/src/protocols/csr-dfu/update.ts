@@ -15,12 +15,13 @@ import { chooseCodec } from './choose-codec.js';
 import { DfuState } from './dfu-status.js';
 import { fit } from './fit.js';
 import { findCommandLine, findOrFail, identificationOf } from './identify.js';
-import { isSameVersion, judge } from './judge.js';
+import { expectedVersion, judge } from './judge.js';
 import { commandLines, DFU_LINE } from './lines.js';
 import { DEFAULT_BLOCK_BYTES, type LoaderCodec } from './loader-codec.js';
 import { type ChipFacts, coldReset, Loader, readChip } from './loader.js';
 import { MelodyCli } from './melody.js';
-import { lostSettings, type MelodySettings, readSettings, restoreSettings } from './settings.js';
+import { mendedFacts, mendSettings, settingsLost } from './mend-settings.js';
+import { type MelodySettings, readSettings } from './settings.js';
 
 /** After `DFU`, as the open tools wait before they set the line. */
 const AFTER_DFU_MS = 500;
@@ -35,7 +36,6 @@ const PROGRESS_BYTES = 8_184;
 const LOOK_MS = 2_000;
 /** What one look takes that comes to nothing: its tries at each speed. */
 const LOOK_TAKES_MS = 1_500;
-const READY_MS = 15_000;
 
 export interface CsrDfuSettings {
   /** From a plug-in package; without it only simulated modules can be updated. */
@@ -57,6 +57,8 @@ export class CsrUpdate {
   #complete = false;
   /** In DFU mode or in the loader, as far as known: no application runs. */
   #isAway = false;
+  /** Its firmware was whole when it was found: Melody before `DFU`, or the firmware that runs in DFU mode. */
+  #hadFirmware = false;
   #sentBytes = 0;
 
   constructor(
@@ -95,12 +97,12 @@ export class CsrUpdate {
     const found = yield* findOrFail(this.#talk, this.#options);
     this.#before = found.identification;
     this.#isAway = found.identification.mode === 'bootloader';
+    this.#hadFirmware = !this.#isAway;
     this.#checkIdentity(found.identification);
     const fitting = fit(found.identification, request.artifact, { allowDowngrade: request.allowDowngrade });
     if (!fitting.fits) throw new DrydockError(fitting.code, fitting.params);
     const runs = found.identification.running[0]?.version;
-    const brings = request.artifact.images[0]?.version;
-    if (request.versionProves && runs !== undefined && brings !== undefined && isSameVersion(runs, brings)) return true;
+    if (request.versionProves && runs !== undefined && runs === expectedVersion(request)) return true;
     this.#codec = chooseCodec(this.extras.codec, this.#options, this.#talk.link);
     yield* this.#checkPayload();
     if (found.cli) {
@@ -178,6 +180,7 @@ export class CsrUpdate {
     this.#chip = yield* readChip(this.#line);
     const loader = new Loader(this.#line, codec);
     if ((yield* loader.state()) === DfuState.AppIdle) {
+      this.#hadFirmware = true;
       // The firmware leaves for its loader: the first thing that a unit found in DFU mode is told.
       if (!this.#touched) yield* this.#talk.mark('touched');
       this.#touched = true;
@@ -257,34 +260,15 @@ export class CsrUpdate {
     throw new DrydockError('target.did-not-return', { withinMs });
   }
 
-  /** What the update took away is put back, and compared once more after a start. */
+  /** What the update took away is put back. */
   *#mendSettings(): Session<void> {
-    const before = this.#settings;
-    if (!before) return;
-    const lost = lostSettings(before, yield* readSettings(this.#cli));
-    if (lost.length === 0) return this.#note({ settingsLost: 0 });
-    const { restored, unknown, refused } = yield* restoreSettings(this.#cli, before, yield* readSettings(this.#cli));
-    if (restored.length > 0) yield* this.#restart();
-    const still = lostSettings(before, yield* readSettings(this.#cli)).filter((name) => !unknown.includes(name));
-    this.#note({ settingsLost: lost.length, settingsRestored: lost.length - still.length - unknown.length });
-    if (still.length > 0) {
-      const detail = (refused.length > 0 ? refused : still).slice(0, 10).join(', ');
-      throw new DrydockError('target.settings-lost', { count: still.length, detail });
+    if (!this.#settings) return;
+    const mended = yield* mendSettings(this.#cli, this.#settings, this.#options);
+    if (this.#after) {
+      this.#after = { ...this.#after, hardware: { ...this.#after.hardware, ...mendedFacts(mended) } };
     }
-  }
-
-  #note(facts: Readonly<Record<string, number>>): void {
-    if (this.#after) this.#after = { ...this.#after, hardware: { ...this.#after.hardware, ...facts } };
-  }
-
-  /** Settings of the port work after a start. */
-  *#restart(): Session<void> {
-    yield* this.#cli.tell('RESET');
-    yield* this.#cli.awaitReady(READY_MS);
-    for (let tries = 0; tries < 3; tries++) {
-      if (yield* findCommandLine(this.#cli, commandLines(this.#options))) return;
-    }
-    throw new DrydockError('target.did-not-return', { withinMs: READY_MS });
+    const error = settingsLost(mended);
+    if (error) throw error;
   }
 
   #requireCodec(): LoaderCodec {
@@ -327,9 +311,12 @@ export class CsrUpdate {
     return { outcome: 'failed', code: known.code, params: known.params, ...ending };
   }
 
-  /** Sent to DFU mode by us, and nothing was erased yet: a reset brings its application back. */
+  /**
+   * Found with its firmware, and no block of another was taken: a reset brings its application back. One that was erased
+   * all the same stays in its loader, and is seen there.
+   */
   *#goBack(): Session<void> {
-    if (!this.#isAway || this.#erased || !this.#touched || this.#before?.mode !== 'application') return;
+    if (!this.#isAway || !this.#touched || !this.#hadFirmware || this.#sentBytes > 0) return;
     try {
       yield* this.#talk.configure(DFU_LINE);
       if (!this.#line.isUp && !(yield* this.#line.establish(ESTABLISH_MS))) return;

@@ -27,7 +27,14 @@ export interface AgentWho {
   /** It is on trial: what it still waits for, empty when it is done; absent otherwise. */
   readonly trial?: string;
   /** The last bundle that did not stand its trial. */
-  readonly fellBack?: { readonly sha256: string; readonly why: string };
+  readonly fellBack?: {
+    readonly sha256: string;
+    readonly why: string;
+    /** It was left for want of a connection: whether the version that runs now, which is good, gets one is being looked at. */
+    readonly looking?: boolean;
+    /** Nor did the good version: the server or the way to it was away. */
+    readonly serverAway?: boolean;
+  };
 }
 
 export type AgentAnswer =
@@ -81,7 +88,14 @@ function whoOf(value: unknown): AgentWho {
     platform,
     ...(sha256 !== undefined && { sha256 }),
     ...(trial !== undefined && { trial }),
-    ...(fellHash !== undefined && { fellBack: { sha256: fellHash, why: textOf(fell?.['why']) ?? '' } }),
+    ...(fellHash !== undefined && {
+      fellBack: {
+        sha256: fellHash,
+        why: textOf(fell?.['why']) ?? '',
+        ...(fell?.['looking'] === true && { looking: true }),
+        ...(fell?.['serverAway'] === true && { serverAway: true }),
+      },
+    }),
   };
 }
 

@@ -144,6 +144,21 @@ describe('the upgrade of the agent', () => {
     });
   });
 
+  it('does not blame a version for a server that the good one cannot reach either', () => {
+    const fell = { sha256: HASH, why: 'not connected to the server' };
+    const looking = { ...OLD, fellBack: { ...fell, looking: true } };
+    const ended = (who: readonly AgentWho[]): UpdateOutcome =>
+      play(drydockAgent.prove(link, request, undefined), { who }).outcome;
+    expect(ended([looking, looking, { ...OLD, fellBack: { ...fell, serverAway: true } }])).toMatchObject({
+      outcome: 'failed',
+      code: 'gateway.offline',
+      params: { detail: fell.why },
+    });
+    expect(ended([looking, { ...OLD, fellBack: fell }])).toMatchObject({ code: 'target.reverted' });
+    // A look that never ends is no excuse.
+    expect(ended([looking])).toMatchObject({ code: 'target.reverted' });
+  });
+
   it('fits what is not older, unless that is allowed', () => {
     const found = (version: string) => ({
       protocol: 'drydock-agent',

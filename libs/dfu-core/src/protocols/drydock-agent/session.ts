@@ -131,8 +131,15 @@ function* prove(link: LinkInfo, request: UpdateRequest, before: Identification |
       end.after = after;
       checkGateway(after, link, request);
       if (who.sha256 !== wanted) {
-        if (who.fellBack?.sha256 === wanted) {
-          throw new DrydockError('target.reverted', { detail: who.fellBack?.why ?? '' });
+        const fell: AgentWho['fellBack'] = who.fellBack;
+        if (fell && fell.sha256 === wanted) {
+          if (fell.looking && waitedMs < request.returnWithinMs) {
+            yield* perform({ kind: 'sleep', withinMs: LOOK_MS });
+            continue;
+          }
+          // That a version got no connection where the good one gets none either says nothing of it.
+          if (fell.serverAway) throw new DrydockError('gateway.offline', { detail: fell.why });
+          throw new DrydockError('target.reverted', { detail: fell.why });
         }
         throw new DrydockError('target.wrong-image-runs', { actual: who.version, expected: wanted ?? '' });
       }

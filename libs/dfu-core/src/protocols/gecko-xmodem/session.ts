@@ -43,6 +43,7 @@ export const geckoXmodem: Protocol = {
   identify: identifyAndRestore,
   fit,
   payloads: silabsPayloads,
+  leavesApplication: () => true,
   update,
   prove,
   rescue: update,

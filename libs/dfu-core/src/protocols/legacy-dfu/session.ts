@@ -44,6 +44,7 @@ export const legacyDfu: Protocol = {
   identify: (link, options) => identify(new LinkTalk(link), options),
   fit,
   payloads: legacyPayloads,
+  leavesApplication: () => true,
   update: (link, request) => new Update(link, request).run(),
   prove: proveNow,
   // The way of an update begins wherever the unit is found, so a rescue is the same way.

@@ -33,6 +33,7 @@ export const secureDfu: Protocol = {
   identify: (link, options) => identify(new Conversation(link), options),
   fit,
   payloads: nordicPayloads,
+  leavesApplication: () => true,
   update: (link, request) => new Update(link, request).run(),
   prove: proveNow,
   // The way of an update begins wherever the unit is found, so a rescue is the same way.

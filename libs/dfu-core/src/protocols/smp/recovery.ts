@@ -7,6 +7,7 @@
  * IOS-nRF-Connect-Device-Manager (the setting that names the loader).
  */
 import { DrydockError, LinkError, TargetRefusedError } from '../../errors.js';
+import type { Identification } from '../../session/protocol.js';
 import { reset } from './activation.js';
 import type { Attempt } from './attempt.js';
 import type { Step } from './client.js';
@@ -29,6 +30,16 @@ export function goesThroughRecovery({ client }: Attempt, found: Survey): boolean
   if (found.bootMode === BootMode.FirmwareLoader) return true; // it answers on the application's own links
   if (client.link.kind !== 'serial') return false;
   return client.options['via'] === 'recovery' || isSingleSlot(found.bootMode) || !found.images;
+}
+
+/** As `goesThroughRecovery`, from what was read of the unit before. */
+export function mayGoThroughRecovery(
+  before: Identification | undefined,
+  options: Readonly<Record<string, string>>,
+): boolean {
+  const mode = before?.hardware['bootloaderMode'];
+  if (options['via'] === 'recovery' || mode === BootMode.FirmwareLoader) return true;
+  return typeof mode === 'number' && isSingleSlot(mode);
 }
 
 const isSingleSlot = (mode: number): boolean => mode === BootMode.SingleSlot || mode === BootMode.SingleSlotRamLoad;

@@ -11,6 +11,7 @@ import { wholeOf } from '../../bytes/byte-source.js';
 import { SmpClient } from './client.js';
 import { slotLines } from './commands.js';
 import { ARTIFACT_FORMATS, fitArtifact } from './fit.js';
+import { mayGoThroughRecovery } from './recovery.js';
 import { PROTOCOL_NAME, survey } from './survey.js';
 import { SMP_SERVICE } from './transport.js';
 import { Update } from './update.js';
@@ -68,6 +69,7 @@ export function createSmp({
     fit: fitArtifact,
     payloads: (file) => new Map([...mcubootSources(file)].map(([name, bytes]) => [name, wholeOf(bytes)])),
     sources: mcubootSources,
+    leavesApplication: mayGoThroughRecovery,
     update,
     prove,
     rescue: update,

@@ -24,7 +24,7 @@ import { type Conversation, readOrNoise } from './conversation.js';
 import { classicStatusError, isStateTrouble } from './errors.js';
 import { IMAGE_BLOCK, IMAGE_COUNT, IMAGE_IDENTIFY, IMAGE_STATUS, type RunningHeader, Status } from './messages.js';
 import type { SteadySource } from './source.js';
-import { StartOverError, type TransferHooks, type TransferPace } from './transfer.js';
+import { blockCount, StartOverError, type TransferHooks, type TransferPace } from './transfer.js';
 
 const IDENTIFY_MS = 5_000;
 const BLOCK_MS = 5_000;
@@ -120,7 +120,7 @@ export class ClassicTransfer {
 
   *#sendBlocks(pace: TransferPace): Session<void> {
     const { source, talk, hooks } = this;
-    const total = Math.ceil(source.sizeBytes / CLASSIC_DATA_BYTES);
+    const total = blockCount(source.sizeBytes, CLASSIC_DATA_BYTES);
     const usual = pace.window ?? (this.#isOffChip ? OFF_CHIP_WINDOW : ON_CHIP_WINDOW);
     let window = Math.max(1, Math.min(pace.isCareful ? 1 : usual, MAX_WINDOW));
     let next = 0;

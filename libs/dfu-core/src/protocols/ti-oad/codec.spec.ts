@@ -20,6 +20,7 @@ import {
 } from './codec.js';
 import { readHeaderBytes } from './header-bytes.js';
 import type { Command, ControlAnswer } from './messages.js';
+import { blockCount } from './transfer.js';
 
 function vectors<Message>(file: string): { name: string; source: string; hex: string; message: Message }[] {
   return JSON.parse(readFileSync(new URL(`./vectors/${file}`, import.meta.url), 'utf8')) as {
@@ -52,6 +53,7 @@ describe('recorded bytes', () => {
     expect(decodeControl(fromHex('07 30 30 30 31'))).toEqual({ kind: 'version', bytes: fromHex('30303031') });
     expect(decodeControl(fromHex('07 02 00 00 00 00 00'))).toEqual({ kind: 'version', bytes: fromHex('020000000000') });
     expect(spellMcubootVersion(fromHex('020000000000'))).toBe('2.0.0');
+    expect(decodeControl(fromHex('07 01 02 03 04 06 07'))).toEqual({ kind: 'version', bytes: fromHex('010203040607') });
     // 1.2.0x0304+0x00050607: only the low half of the build number travels.
     expect(spellMcubootVersion(fromHex('010203040607'))).toBe('1.2.772+1543');
     expect(statedMcubootVersion(`1.2.772+${0x00050607}`)).toBe('1.2.772+1543');
@@ -75,6 +77,23 @@ describe('recorded bytes', () => {
     expect(toHex(encodeBlock(0, image.subarray(0, 16)))).toBe('000000004343323678325231dd669c330301feff');
     expect(toHex(encodeBlock(15, image.subarray(240)))).toBe('0f000000b8b9babbbcbdbebfc0c1c2c3c4c5c6c7');
     expect(toHex(encodeBlock(1, image.subarray(240)))).toBe('01000000b8b9babbbcbdbebfc0c1c2c3c4c5c6c7');
+  });
+
+  /** Image and block bytes, blocks, bytes of the last; the second image is TI's own. */
+  it.each([
+    [256, 16, 16, 16],
+    [256, 240, 2, 16],
+    [256, 56, 5, 32],
+    [256, 176, 2, 80],
+    [168_140, 16, 10_509, 12],
+    [168_140, 240, 701, 140],
+    [168_140, 56, 3003, 28],
+    [4096, 16, 256, 16],
+    [131_072, 16, 8192, 16],
+    [2048, 16, 128, 16],
+    [552, 236 - 4, 3, 88],
+  ])('%d bytes in blocks of %d', (image, data, blocks, last) => {
+    expect([blockCount(image, data), image - (blocks - 1) * data]).toEqual([blocks, last]);
   });
 
   it('where the erase begins', () => {

@@ -26,7 +26,7 @@ import { isStateTrouble, statusError } from './errors.js';
 import { blockSize } from './identify.js';
 import { CONTROL, type ControlAnswer, Event, IMAGE_BLOCK, IMAGE_IDENTIFY, Opcode, Status } from './messages.js';
 import type { SteadySource } from './source.js';
-import { StartOverError, type TransferHooks, type TransferPace } from './transfer.js';
+import { blockCount, StartOverError, type TransferHooks, type TransferPace } from './transfer.js';
 
 const IDENTIFY_MS = 5_000;
 const START_MS = 5_000;
@@ -184,7 +184,7 @@ export class EnhancedTransfer {
   *#sendBlocks(first: number, pace: TransferPace): Session<void> {
     const { talk, source, hooks } = this;
     const dataBytes = this.#dataBytes;
-    const total = Math.ceil(source.sizeBytes / dataBytes);
+    const total = blockCount(source.sizeBytes, dataBytes);
     const eraseBlock = this.headerBytes > 0 ? Math.ceil(this.headerBytes / dataBytes) - 1 : -1;
     const window = Math.max(1, Math.min(pace.isCareful ? 1 : (pace.window ?? DEFAULT_WINDOW), MAX_WINDOW));
     if (first !== 0)

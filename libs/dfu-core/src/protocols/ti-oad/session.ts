@@ -6,7 +6,7 @@
 import { tiOadPayloads } from '../../image/ti-oad/describe.js';
 import type { Protocol, Sighting } from '../../session/protocol.js';
 import { Conversation } from './conversation.js';
-import { fit, TI_FORMATS } from './fit.js';
+import { fit, isOnChip, TI_FORMATS } from './fit.js';
 import { identify, PROTOCOL_NAME } from './identify.js';
 import {
   DEVICE_INFORMATION_SERVICE,
@@ -38,6 +38,7 @@ export const tiOad: Protocol = {
   identify: (link) => identify(new Conversation(link)),
   fit,
   payloads: tiOadPayloads,
+  leavesApplication: (before) => before !== undefined && isOnChip(before),
   update: (link, request) => new Update(link, request).run(),
   prove: proveNow,
   // The way of an update begins wherever the unit is found, so a rescue is the same way.

@@ -14,6 +14,9 @@ export interface TransferHooks {
   finish(): Session<void>;
 }
 
+/** @returns how many blocks carry an image; the last one may be shorter. */
+export const blockCount = (sizeBytes: number, dataBytes: number): number => Math.ceil(sizeBytes / dataBytes);
+
 export interface TransferPace {
   /** Nobody of ours has spoken to the target in this update. */
   readonly isFirst: boolean;
