@@ -20,7 +20,7 @@ const boundaries = (proof, allow = []) => [
       { sourceTag: 'layer:sim', onlyDependOnLibsWithTags: ['layer:contracts', 'layer:core', 'layer:sim', ...proof] },
       { sourceTag: 'layer:client', onlyDependOnLibsWithTags: ['layer:contracts', ...proof] },
       { sourceTag: 'layer:app', onlyDependOnLibsWithTags: ['layer:contracts', 'layer:core', ...proof] },
-      { sourceTag: 'layer:client-app', onlyDependOnLibsWithTags: ['layer:contracts', 'layer:client', ...proof] },
+      { sourceTag: 'layer:client-app', onlyDependOnLibsWithTags: ['layer:contracts', 'layer:core', 'layer:client', ...proof] },
       { sourceTag: 'layer:proof', onlyDependOnLibsWithTags: ['*'] },
     ],
   },

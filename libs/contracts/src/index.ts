@@ -1,6 +1,7 @@
 export * from './error-codes.js';
 export * from './ids.js';
 export * from './lifecycles.js';
+export * from './nearest-word.js';
 export * from './problem.js';
 export * from './proof.js';
 export * from './reason-codes.js';

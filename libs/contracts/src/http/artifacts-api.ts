@@ -66,5 +66,13 @@ export const Artifact = z.object({
 });
 export type Artifact = z.infer<typeof Artifact>;
 
-export const ArtifactQuery = PageQuery.extend({ model: ModelName.optional(), version: z.string().max(128).optional() });
+export const ArtifactQuery = PageQuery.extend({
+  model: ModelName.optional(),
+  version: z.string().max(128).optional(),
+  /** First digits of the SHA-256. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{6,64}$/, 'are no 6 to 64 lower-case hex digits')
+    .optional(),
+});
 export type ArtifactQuery = z.infer<typeof ArtifactQuery>;

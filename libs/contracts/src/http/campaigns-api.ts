@@ -295,6 +295,8 @@ export const CampaignPreview = z.object({
   /** What a person should know: strata without a canary, small strata. */
   notes: z.array(z.string()),
   warnings: z.array(PlanWarning),
+  /** The brake rings when so many failures lie within so many first tried; by the policy alone. */
+  staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
 });
 export type CampaignPreview = z.infer<typeof CampaignPreview>;
 

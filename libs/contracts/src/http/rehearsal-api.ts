@@ -1,10 +1,12 @@
 /**
  * `POST /api/v1/campaigns/{id}/rehearsal`: RehearsalRequest -> Rehearsal (200), operator. Nothing is started or changed.
+ * `POST /api/v1/campaigns/rehearsal`: DraftRehearsalRequest -> Rehearsal (200), operator: of a draft that is not kept.
  *
  * A rehearsal plays the campaign with the engine's own rules in virtual time, many times, each time in another world drawn
  * from what the fleet has shown. Times are milliseconds from the start of the campaign (or from now, where it runs).
  */
 import { z } from 'zod';
+import { CampaignDraft } from './campaigns-api.js';
 
 export const RehearsalRequest = z.strictObject({
   /** The same fleet, policy and seed give the same answer; drawn when it is left out. */
@@ -13,6 +15,9 @@ export const RehearsalRequest = z.strictObject({
   runs: z.int().min(20).max(1_000).default(200),
 });
 export type RehearsalRequest = z.infer<typeof RehearsalRequest>;
+
+export const DraftRehearsalRequest = RehearsalRequest.extend({ draft: CampaignDraft });
+export type DraftRehearsalRequest = z.infer<typeof DraftRehearsalRequest>;
 
 /** Quantiles over the runs; null: not before the deadline. */
 export const RehearsalSpread = z.object({
@@ -23,7 +28,8 @@ export const RehearsalSpread = z.object({
 export type RehearsalSpread = z.infer<typeof RehearsalSpread>;
 
 export const Rehearsal = z.object({
-  campaign: z.object({ id: z.uuid(), name: z.string() }),
+  /** Without an id: a draft that is not kept. */
+  campaign: z.object({ id: z.uuid().nullable(), name: z.string() }),
   /** When it was played, milliseconds of the server's clock. */
   atMs: z.number(),
   seed: z.int(),

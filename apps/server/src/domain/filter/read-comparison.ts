@@ -1,4 +1,5 @@
 /** One comparison of a filter: its field, operator and values, checked against what the field can be asked. */
+import { nearestOf } from '@drydock/contracts';
 import { versionKey } from '../campaign/version-order.js';
 import { parseVersionRange } from '../campaign/version-range.js';
 import {
@@ -18,7 +19,6 @@ import {
   formOf,
   isField,
   isOrder,
-  nearestOf,
   operatorOf,
   OPERATORS_OF,
   type FieldName,

@@ -5,6 +5,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack, provableImages } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
+import { alphaOf, staircase } from '../../domain/brake/index.js';
 import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
 import { vendorToolFaults } from '../../domain/campaign/vendor-tool.js';
 import { ProblemError } from '../../http/problem-error.js';
@@ -72,7 +73,8 @@ export class CampaignsService {
     return this.reader.one(actor.orgId, draftId);
   }
 
-  private async insertDraft(
+  /** Writes the draft; the caller's transaction may take it back. @returns its id. */
+  async insertDraft(
     tx: EntityManager,
     actor: Actor,
     draft: CampaignDraft,
@@ -128,7 +130,9 @@ export class CampaignsService {
   async preview(actor: Actor, draft: CampaignDraft): Promise<CampaignPreview> {
     return inTransaction(this.source, async (tx) => {
       const artifact = await this.checkDraft(tx, actor.orgId, draft);
-      return previewMembers(tx, await this.planRequest(tx, actor.orgId, randomUUID(), draft, artifact));
+      const members = await previewMembers(tx, await this.planRequest(tx, actor.orgId, randomUUID(), draft, artifact));
+      const { limit, alpha } = draft.policy.brake;
+      return { ...members, staircase: staircase(limit, alphaOf('campaign', alpha), 20) };
     });
   }
 

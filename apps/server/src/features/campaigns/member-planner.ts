@@ -78,7 +78,7 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
 }
 
 /** Who would be a member now; nothing is written. */
-export async function previewMembers(tx: Queryable, request: PlanRequest): Promise<CampaignPreview> {
+export async function previewMembers(tx: Queryable, request: PlanRequest): Promise<Omit<CampaignPreview, 'staircase'>> {
   await orderMembers(tx, request);
   const sizes = await queryRows<{ stage_idx: number; skip: string | null; n: number }>(
     tx,

@@ -1,7 +1,7 @@
 /** `POST /api/v1/campaigns/{id}/rehearsal`. */
 import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Rehearsal, RehearsalRequest } from '@drydock/contracts';
+import { DraftRehearsalRequest, Rehearsal, RehearsalRequest } from '@drydock/contracts';
 import { ZodBody, ZodParam, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { RehearsalService } from './rehearsal.service.js';
@@ -13,6 +13,21 @@ const LONGEST_MS = 600_000;
 @Controller('api/v1/campaigns')
 export class RehearsalController {
   constructor(private readonly rehearsals: RehearsalService) {}
+
+  /** Of a draft that is not kept. */
+  @Post('rehearsal')
+  @HttpCode(200)
+  @Roles('operator')
+  @ZodResponse(Rehearsal)
+  rehearseDraft(
+    @CurrentActor() actor: Actor,
+    @ZodBody(DraftRehearsalRequest) body: DraftRehearsalRequest,
+    @Req() request: { setTimeout(ms: number): unknown },
+  ): Promise<Rehearsal> {
+    request.setTimeout(LONGEST_MS);
+    const { draft, ...rest } = body;
+    return this.rehearsals.rehearse(actor, draft, rest);
+  }
 
   @Post(':id/rehearsal')
   @HttpCode(200)

@@ -1,11 +1,11 @@
 /**
  * Rehearsals: one at a time on a server, played in slices of a few milliseconds, so that reports and reads go on meanwhile.
  */
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { setImmediate as giveWay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import type { Rehearsal, RehearsalRequest, RehearsalSpread } from '@drydock/contracts';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { CampaignDraft, Rehearsal, RehearsalRequest, RehearsalSpread } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { calibratedP90, fitHistory, trackRecord, type Spread } from '../../domain/forecast/index.js';
@@ -40,17 +40,18 @@ export class RehearsalService {
   ) {}
 
   /**
+   * @param what id of a stored campaign, or a draft that is not kept.
    * @throws ProblemError `request.not-found`; `campaign.state` where nothing is left to be played; `campaign.policy` for a
    *   draft that could not start; `request.conflict` while too many wait.
    */
-  async rehearse(actor: Actor, id: string, request: RehearsalRequest): Promise<Rehearsal> {
+  async rehearse(actor: Actor, what: string | CampaignDraft, request: RehearsalRequest): Promise<Rehearsal> {
     if (this.waiting > MOST_WAITING) {
       throw new ProblemError('request.conflict', {
         detail: 'other rehearsals are being played; ask again in a minute',
       });
     }
     this.waiting += 1;
-    const turn = this.last.then(() => this.play(actor, id, request));
+    const turn = this.last.then(() => this.play(actor, what, request));
     this.last = turn.catch(() => undefined);
     return turn.finally(() => {
       this.waiting -= 1;
@@ -73,7 +74,7 @@ export class RehearsalService {
 
   private async playOutlook(orgId: string, id: string): Promise<Outlook | null> {
     const seed = randomInt(2 ** 32);
-    const stage = await this.read(orgId, id, seed).catch((error: unknown) => {
+    const stage = await inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed)).catch((error: unknown) => {
       // It ended, or its last device did, since it was chosen.
       if (error instanceof ProblemError) return null;
       throw error;
@@ -93,17 +94,18 @@ export class RehearsalService {
     };
   }
 
-  private async play(actor: Actor, id: string, request: RehearsalRequest): Promise<Rehearsal> {
+  private async play(actor: Actor, what: string | CampaignDraft, request: RehearsalRequest): Promise<Rehearsal> {
     const startedAt = performance.now();
     const seed = request.seed ?? randomInt(2 ** 32);
-    const { campaign, members, past, defaults, input } = await this.read(actor.orgId, id, seed);
+    const { campaign, members, past, defaults, input } = await this.read(actor, what, seed);
     const runs = runsFor(members.fleet.devices.length, request.runs);
     const haltRuns = runsFor(members.fleet.devices.length, HALT_RUNS);
     const report = await this.drive(rehearse(input, { seed, runs, haltRuns }));
     const finish = report.forecast.finish.map(({ share, atMs }) => ({ share, afterMs: since(atMs, campaign.nowMs) }));
-    await keepForecast(this.source.manager, id, finish[SHARE_95]!.afterMs);
+    const id = typeof what === 'string' ? what : null;
+    if (id !== null) await keepForecast(this.source.manager, id, finish[SHARE_95]!.afterMs);
     return {
-      campaign: { id, name: campaign.name },
+      campaign: { id, name: typeof what === 'string' ? campaign.name : what.name },
       atMs: campaign.nowMs,
       seed,
       runs,
@@ -133,45 +135,62 @@ export class RehearsalService {
     };
   }
 
-  private async read(orgId: string, id: string, seed: number): Promise<Stage> {
-    return inTransaction(this.source, async (tx) => {
-      const campaign = await loadCampaign(tx, id, 'none');
-      if (!campaign || campaign.orgId !== orgId) {
-        throw new ProblemError('request.not-found', { what: 'campaign', id });
-      }
-      if (OVER.includes(campaign.state)) {
-        throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'rehearsed' });
-      }
-      const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, orgId, campaign) : undefined;
-      const members = await readRehearsalMembers(tx, campaign, draft, seed);
-      if (members.members === 0) {
-        throw new ProblemError('campaign.empty', { skipped: 0 }, [
-          { path: 'selector', message: 'No device is left to be updated: there is nothing to rehearse.' },
-        ]);
-      }
-      const past = await pastForecasts(tx, orgId);
-      const shocks = past.map((one) => Math.log(one.actualMs / one.p50Ms)).filter(Number.isFinite);
-      const { history, defaults } = await readForecastHistory(tx, { orgId, model: campaign.artifactModel }, shocks);
-      const [artifact] = await queryRows<{ bytes: string }>(
-        tx,
-        'select size_bytes::text as bytes from artifacts where id = $1',
-        [campaign.artifactId],
-      );
-      const input: RehearsalInput = {
-        fleet: members.fleet,
-        // Who joins later cannot be rehearsed: it ends with those who are members now.
-        policy: { ...campaign.policy, membership: 'frozen' },
-        scale: members.scale,
-        brakeLimit: campaign.brakeLimit,
-        model: campaign.artifactModel,
-        artifactBytes: Number(artifact!.bytes),
-        history: fitHistory(history),
-        gatewayBytesPerSecond: null,
-        startMs: campaign.nowMs,
-        ...(members.begun && { begun: members.begun }),
-      };
-      return { campaign, members, past, defaults, input };
+  private async read(actor: Actor, what: string | CampaignDraft, seed: number): Promise<Stage> {
+    if (typeof what === 'string') return inTransaction(this.source, (tx) => this.readStored(tx, actor.orgId, what, seed));
+    // Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones.
+    let stage: Stage | undefined;
+    const takenBack = new Error('taken back');
+    await inTransaction(this.source, async (tx) => {
+      const id = await this.campaigns.insertDraft(tx, actor, { ...what, name: `rehearsal-${randomUUID()}` });
+      stage = await this.readStored(tx, actor.orgId, id, seed);
+      throw takenBack;
+    }).catch((error: unknown) => {
+      if (error !== takenBack) throw error;
     });
+    return stage!;
+  }
+
+  private async readStored(tx: EntityManager, orgId: string, id: string, seed: number): Promise<Stage> {
+    const campaign = await loadCampaign(tx, id, 'none');
+    if (!campaign || campaign.orgId !== orgId) {
+      throw new ProblemError('request.not-found', { what: 'campaign', id });
+    }
+    if (OVER.includes(campaign.state)) {
+      throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'rehearsed' });
+    }
+    const draft = campaign.state === 'draft' ? await this.campaigns.storedPlan(tx, orgId, campaign) : undefined;
+    const members = await readRehearsalMembers(tx, campaign, draft, seed);
+    if (members.members === 0) {
+      throw new ProblemError('campaign.empty', { skipped: 0 }, [
+        { path: 'selector', message: 'No device is left to be updated: there is nothing to rehearse.' },
+      ]);
+    }
+    const past = await pastForecasts(tx, orgId);
+    const shocks = past.map((one) => Math.log(one.actualMs / one.p50Ms)).filter(Number.isFinite);
+    const { history, defaults } = await readForecastHistory(
+      tx,
+      { orgId: orgId, model: campaign.artifactModel },
+      shocks,
+    );
+    const [artifact] = await queryRows<{ bytes: string }>(
+      tx,
+      'select size_bytes::text as bytes from artifacts where id = $1',
+      [campaign.artifactId],
+    );
+    const input: RehearsalInput = {
+      fleet: members.fleet,
+      // Who joins later cannot be rehearsed: it ends with those who are members now.
+      policy: { ...campaign.policy, membership: 'frozen' },
+      scale: members.scale,
+      brakeLimit: campaign.brakeLimit,
+      model: campaign.artifactModel,
+      artifactBytes: Number(artifact!.bytes),
+      history: fitHistory(history),
+      gatewayBytesPerSecond: null,
+      startMs: campaign.nowMs,
+      ...(members.begun && { begun: members.begun }),
+    };
+    return { campaign, members, past, defaults, input };
   }
 
   private async drive(steps: Generator<void, RehearsalReport, void>): Promise<RehearsalReport> {
@@ -184,16 +203,6 @@ export class RehearsalService {
       await giveWay();
     }
   }
-}
-
-/** When 95 % of the reachable devices are done (server's clock); null: not before the deadline. */
-export interface Outlook {
-  readonly p10Ms: number | null;
-  readonly p50Ms: number | null;
-  readonly p90Ms: number | null;
-  readonly outOfReach: { readonly p50: number | null; readonly p90: number | null };
-  readonly members: number;
-  readonly reachable: number;
 }
 
 interface Stage {
@@ -234,4 +243,14 @@ function calibrationOf(past: readonly PastForecast[], forecast: RehearsalSpread)
     p90AfterMs: p90 !== undefined && Number.isFinite(p90) ? Math.round(p90) : null,
     source: calibrated?.source ?? 'runs',
   };
+}
+
+/** When 95 % of the reachable devices are done (server's clock); null: not before the deadline. */
+export interface Outlook {
+  readonly p10Ms: number | null;
+  readonly p50Ms: number | null;
+  readonly p90Ms: number | null;
+  readonly outOfReach: { readonly p50: number | null; readonly p90: number | null };
+  readonly members: number;
+  readonly reachable: number;
 }

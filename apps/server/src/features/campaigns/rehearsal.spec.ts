@@ -42,6 +42,23 @@ describe('POST campaigns/{id}/rehearsal', () => {
     expect(rows).toHaveLength(0);
   });
 
+  it('plays a draft that is not kept, as it would play the stored one', async () => {
+    const { artifact } = await makeScene(server, 4);
+    const draft = draftOf(artifact);
+    const kept = await query(server, 'select id from campaigns');
+    const answer = await call(server, 'POST', '/api/v1/campaigns/rehearsal', { body: { draft, runs: 20, seed: 7 } });
+    const played = answer.json(Rehearsal);
+    expect(played.campaign).toEqual({ id: null, name: draft.name });
+    expect(await query(server, 'select id from campaigns')).toEqual(kept);
+    const stored = await makeCampaign(server, draft);
+    const again = (await rehearse(stored.id, { seed: 7 })).json(Rehearsal);
+    expect(again.halts.map((halt) => halt.hit)).toEqual(played.halts.map((halt) => halt.hit));
+    const found = await call(server, 'GET', `/api/v1/campaigns?name=${draft.name}`);
+    expect((JSON.parse(found.text) as { items: { id: string }[] }).items.map((one) => one.id)).toEqual([stored.id]);
+    const artifacts = await call(server, 'GET', `/api/v1/artifacts?sha256=${artifact.sha256.slice(0, 12)}`);
+    expect((JSON.parse(artifacts.text) as { items: { id: string }[] }).items.map((one) => one.id)).toEqual([artifact.id]);
+  });
+
   it('keeps what was said before the start, and what came', async () => {
     const { artifact, gateway, devices } = await makeScene(server, 1);
     const campaign = await makeCampaign(server, draftOf(artifact));
