@@ -1420,6 +1420,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/rehearsal': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Rehearsal: rehearse draft
+     * @description Who may call it: operator, admin.
+     */
+    post: operations['Rehearsal.rehearseDraft'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/rehearsal': {
     parameters: {
       query?: never;
@@ -2760,6 +2780,10 @@ export type components = {
       }[];
       notes: string[];
       warnings: components['schemas']['PlanWarning'][];
+      staircase: {
+        failures: number;
+        within: number;
+      }[];
     };
     CampaignSeries: {
       points: {
@@ -3224,6 +3248,12 @@ export type components = {
       draft: components['schemas']['CampaignDraft'];
       /** Format: uuid */
       against?: string;
+    };
+    DraftRehearsalRequest: {
+      seed?: number;
+      /** @default 200 */
+      runs?: number;
+      draft: components['schemas']['CampaignDraft'];
     };
     EnrolRequest: {
       token: string;
@@ -4183,8 +4213,7 @@ export type components = {
     };
     Rehearsal: {
       campaign: {
-        /** Format: uuid */
-        id: string;
+        id: string | null;
         name: string;
       };
       atMs: number;
@@ -7238,6 +7267,7 @@ export interface operations {
         after?: string;
         model?: components['schemas']['ModelName'];
         version?: string;
+        sha256?: string;
       };
       header?: never;
       path?: never;
@@ -8393,6 +8423,47 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Deployment'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Rehearsal.rehearseDraft': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DraftRehearsalRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Rehearsal'];
         };
       };
       /** @description What went wrong. */
