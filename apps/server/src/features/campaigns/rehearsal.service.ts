@@ -74,11 +74,13 @@ export class RehearsalService {
 
   private async playOutlook(orgId: string, id: string): Promise<Outlook | null> {
     const seed = randomInt(2 ** 32);
-    const stage = await inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed)).catch((error: unknown) => {
-      // It ended, or its last device did, since it was chosen.
-      if (error instanceof ProblemError) return null;
-      throw error;
-    });
+    const stage = await inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed)).catch(
+      (error: unknown) => {
+        // It ended, or its last device did, since it was chosen.
+        if (error instanceof ProblemError) return null;
+        throw error;
+      },
+    );
     if (!stage) return null;
     const { members, input } = stage;
     const runs = runsFor(members.fleet.devices.length, OUTLOOK_RUNS);
@@ -136,7 +138,8 @@ export class RehearsalService {
   }
 
   private async read(actor: Actor, what: string | CampaignDraft, seed: number): Promise<Stage> {
-    if (typeof what === 'string') return inTransaction(this.source, (tx) => this.readStored(tx, actor.orgId, what, seed));
+    if (typeof what === 'string')
+      return inTransaction(this.source, (tx) => this.readStored(tx, actor.orgId, what, seed));
     // Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones.
     let stage: Stage | undefined;
     const takenBack = new Error('taken back');

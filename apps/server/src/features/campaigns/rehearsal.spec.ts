@@ -56,7 +56,9 @@ describe('POST campaigns/{id}/rehearsal', () => {
     const found = await call(server, 'GET', `/api/v1/campaigns?name=${draft.name}`);
     expect((JSON.parse(found.text) as { items: { id: string }[] }).items.map((one) => one.id)).toEqual([stored.id]);
     const artifacts = await call(server, 'GET', `/api/v1/artifacts?sha256=${artifact.sha256.slice(0, 12)}`);
-    expect((JSON.parse(artifacts.text) as { items: { id: string }[] }).items.map((one) => one.id)).toEqual([artifact.id]);
+    expect((JSON.parse(artifacts.text) as { items: { id: string }[] }).items.map((one) => one.id)).toEqual([
+      artifact.id,
+    ]);
   });
 
   it('keeps what was said before the start, and what came', async () => {
