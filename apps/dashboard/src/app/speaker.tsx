@@ -1,6 +1,6 @@
 /** What is said aloud to those who do not see it: changes of state politely, a halt at once. Numbers are silent. */
 import { useEffect, useState } from 'react';
-import { CAMPAIGN_STATES } from '@drydock/contracts';
+import type { CAMPAIGN_STATES } from '@drydock/contracts';
 import { live } from '../live/live-link.js';
 
 type CampaignState = (typeof CAMPAIGN_STATES)[number];

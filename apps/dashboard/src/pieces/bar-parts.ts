@@ -1,5 +1,5 @@
-/** What bars are drawn of: the parts of a campaign or stage in their fixed order. Sums are the server's; nothing is judged here. */
-import type { SumsBody } from '@drydock/contracts';
+/** What bars are drawn of: the parts of a campaign or stage in their fixed order, as the server counted them. */
+import type { PartsBody } from '@drydock/contracts';
 import { count } from '../format/numbers.js';
 
 export type Pattern = 'solid' | 'hatch' | 'stripes' | 'dotted' | 'outline' | 'hollow';
@@ -12,32 +12,22 @@ export interface BarPart {
 }
 
 /** Always in this order: proven, unproven, failed, reverted, lost, in flight, may start, waiting. */
-export function stageParts(sums: SumsBody): BarPart[] {
+export function barParts(parts: PartsBody): BarPart[] {
   return [
-    { key: 'proven', label: 'proven', n: sums.proven, ink: 'proven', pattern: 'solid' },
-    { key: 'unproven', label: 'unproven', n: sums.unproven, ink: 'unknown', pattern: 'stripes' },
-    { key: 'failed', label: 'failed', n: sums.failed, ink: 'bad', pattern: 'solid' },
-    { key: 'reverted', label: 'reverted', n: sums.reverted, ink: 'bad', pattern: 'hatch' },
-    { key: 'lost', label: 'lost', n: sums.lost, ink: 'unknown', pattern: 'dotted' },
-    { key: 'running', label: 'in flight', n: sums.running + sums.rescue, ink: 'flight', pattern: 'solid' },
-    { key: 'granted', label: 'may still start', n: sums.granted, ink: 'flight', pattern: 'outline' },
-    { key: 'planned', label: 'waiting', n: sums.planned, ink: 'waiting', pattern: 'hollow' },
+    { key: 'proven', label: 'proven', n: parts.proven, ink: 'proven', pattern: 'solid' },
+    { key: 'unproven', label: 'unproven', n: parts.unproven, ink: 'unknown', pattern: 'stripes' },
+    { key: 'failed', label: 'failed', n: parts.failed, ink: 'bad', pattern: 'solid' },
+    { key: 'reverted', label: 'reverted', n: parts.reverted, ink: 'bad', pattern: 'hatch' },
+    { key: 'lost', label: 'lost', n: parts.lost, ink: 'unknown', pattern: 'dotted' },
+    { key: 'inFlight', label: 'in flight', n: parts.inFlight, ink: 'flight', pattern: 'solid' },
+    { key: 'mayStillStart', label: 'may still start', n: parts.mayStillStart, ink: 'flight', pattern: 'outline' },
+    { key: 'waiting', label: 'waiting', n: parts.waiting, ink: 'waiting', pattern: 'hollow' },
   ];
 }
 
-/** The three shares of what ended; they add up to all that ended. */
-export interface ThreeShares {
-  readonly ended: number;
-  readonly proven: number;
-  readonly bad: number;
-  readonly notKnown: number;
-}
-
-export function threeShares(sums: SumsBody): ThreeShares {
-  const bad = sums.failed + sums.reverted;
-  const notKnown = sums.unproven + sums.lost;
-  return { ended: sums.proven + bad + notKnown, proven: sums.proven, bad, notKnown };
-}
+const ENDED = new Set(['proven', 'unproven', 'failed', 'reverted', 'lost']);
+/** Only what has ended. */
+export const endedParts = (parts: PartsBody): BarPart[] => barParts(parts).filter(({ key }) => ENDED.has(key));
 
 /** One sentence with every part that is not zero: the bar's name for those who do not see it. */
 export function sentenceOf(parts: readonly BarPart[], of: string): string {

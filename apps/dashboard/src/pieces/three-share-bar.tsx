@@ -1,45 +1,42 @@
 /** What came out: proven, failed or reverted, not known. Three shares of what ended, always with their counts. */
-import type { SumsBody } from '@drydock/contracts';
+import type { PartsBody, Share, SharesBody } from '@drydock/contracts';
 import type { ReactNode } from 'react';
 import { count, shareOf } from '../format/numbers.js';
-import { stageParts, threeShares } from './bar-parts.js';
+import { endedParts } from './bar-parts.js';
 import { Bar } from './bar.js';
 import classes from './three-share-bar.module.css';
 
+export type ShareKind = 'proven' | 'failedOrReverted' | 'notKnown';
+
 interface Props {
-  readonly sums: SumsBody;
+  readonly shares: SharesBody;
+  readonly parts: PartsBody;
   /** What it is of, for its name: "campaign bc127-6.1.2". */
   readonly of: string;
   /** Makes a share a door to its devices. */
-  readonly door?: (states: readonly string[], label: ReactNode) => ReactNode;
+  readonly door?: (kind: ShareKind, figure: ReactNode) => ReactNode;
 }
 
-const ENDED = new Set(['proven', 'unproven', 'failed', 'reverted', 'lost']);
-
-export function ThreeShareBar({ sums, of, door = (_, label) => label }: Props) {
-  const shares = threeShares(sums);
+export function ThreeShareBar({ shares, parts, of, door = (_, figure) => figure }: Props) {
   return (
     <div className={classes.shares}>
-      <Bar parts={stageParts(sums).filter((part) => ENDED.has(part.key))} of={`What ended of ${of}`} height={14} />
+      <Bar parts={endedParts(parts)} of={`What ended of ${of}`} height={14} />
       <dl className={classes.list}>
         <div>
           <dt className={classes.proven}>
             <span aria-hidden>✓</span> proven
           </dt>
-          <dd>{door(['proven'], <Figure n={shares.proven} of={shares.ended} />)}</dd>
+          <dd>{door('proven', <Figure share={shares.proven} />)}</dd>
         </div>
         <div>
           <dt className={classes.bad}>
             <span aria-hidden>✕ ↩</span> failed or reverted
           </dt>
           <dd>
-            {door(['failed', 'reverted'], <Figure n={shares.bad} of={shares.ended} />)}
-            {shares.bad > 0 && (
-              <span className="small muted">
-                {' '}
-                ✕ failed {count(sums.failed)} · ↩ reverted {count(sums.reverted)}
-              </span>
-            )}
+            {door('failedOrReverted', <Figure share={shares.failedOrReverted} />)}
+            <Detail n={shares.failedOrReverted.n}>
+              ✕ failed {count(parts.failed)} · ↩ reverted {count(parts.reverted)}
+            </Detail>
           </dd>
         </div>
         <div>
@@ -47,13 +44,10 @@ export function ThreeShareBar({ sums, of, door = (_, label) => label }: Props) {
             <span aria-hidden>?</span> not known
           </dt>
           <dd>
-            {door(['unproven', 'lost'], <Figure n={shares.notKnown} of={shares.ended} />)}
-            {shares.notKnown > 0 && (
-              <span className="small muted">
-                {' '}
-                ◐ unproven {count(sums.unproven)} · ┄ lost {count(sums.lost)}
-              </span>
-            )}
+            {door('notKnown', <Figure share={shares.notKnown} />)}
+            <Detail n={shares.notKnown.n}>
+              ◐ unproven {count(parts.unproven)} · ┄ lost {count(parts.lost)}
+            </Detail>
           </dd>
         </div>
       </dl>
@@ -61,10 +55,15 @@ export function ThreeShareBar({ sums, of, door = (_, label) => label }: Props) {
   );
 }
 
-function Figure({ n, of }: { n: number; of: number }) {
+function Figure({ share }: { share: Share }) {
   return (
     <>
-      <strong className="live-number">{count(n)}</strong> <span>{of === 0 ? '' : shareOf(n, of)}</span>
+      <strong className="live-number">{count(share.n)}</strong>
+      {share.of > 0 && ` ${shareOf(share.n, share.of)}`}
     </>
   );
+}
+
+function Detail({ n, children }: { n: number; children: ReactNode }) {
+  return n === 0 ? null : <span className={`small muted ${classes.detail}`}>{children}</span>;
 }

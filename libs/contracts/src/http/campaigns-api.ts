@@ -4,7 +4,7 @@
  * - `POST   campaigns`                      CampaignDraft -> Campaign (201)          operator
  * - `GET    campaigns`                      CampaignPage                             viewer
  * - `GET    campaigns/{id}`                 Campaign, `ETag` = revision              viewer
- * - `GET    campaigns/by-name/{name}`       Campaign                                 viewer
+ * - `GET    campaigns-by-name/{name}`       Campaign                                 viewer
  * - `PUT    campaigns/{id}`                 CampaignDraft, `If-Match` -> Campaign    operator
  * - `POST   campaigns/preview`              CampaignDraft -> CampaignPreview         operator
  * - `POST   campaigns/{id}/start`           StartCampaign -> Campaign                operator
@@ -323,6 +323,8 @@ export const BrakeTestBody = z.object({
   sentence: z.string(),
   /** It rings when so many failures lie within so many first tried. */
   staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
+  /** How it went in this epoch: the count of failures after so many were tried; at most 500 points, the last one of now. */
+  path: z.array(z.object({ tried: z.int(), failures: z.int() })),
 });
 export type BrakeTestBody = z.infer<typeof BrakeTestBody>;
 

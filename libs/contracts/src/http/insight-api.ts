@@ -10,9 +10,10 @@
  * - `GET events`                                   server-sent events, each `data` a LiveEvent     viewer
  */
 import { z } from 'zod';
-import { CAMPAIGN_STATES, DEPLOYMENT_STATES } from '../lifecycles.js';
+import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
 import { PageQuery } from './fleet-api.js';
-import { ReasonBody, StateCounts } from './campaigns-api.js';
+import { PartsBody, SharesBody } from './campaign-shares-api.js';
+import { PauseAnswer, ReasonBody, StateCounts } from './campaigns-api.js';
 
 export const DeploymentWhy = z.object({
   campaign: z.object({ id: z.uuid(), name: z.string() }),
@@ -62,12 +63,25 @@ export const Recount = z.object({
 });
 export type Recount = z.infer<typeof Recount>;
 
+/** The same numbers as `GET campaigns/{id}` has at that moment. */
+export const LiveCampaign = z.object({
+  revision: z.int(),
+  serverTimeMs: z.int(),
+  parts: PartsBody,
+  shares: SharesBody,
+  stages: z.array(z.object({ index: z.int(), state: z.enum(STAGE_STATES), parts: PartsBody })),
+  /** Null before the start. */
+  exposure: PauseAnswer.nullable(),
+});
+export type LiveCampaign = z.infer<typeof LiveCampaign>;
+
 export const LiveEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('campaign'),
     campaignId: z.uuid(),
     state: z.enum(CAMPAIGN_STATES),
     counts: StateCounts,
+    ...LiveCampaign.shape,
   }),
   z.object({
     type: z.literal('decision'),

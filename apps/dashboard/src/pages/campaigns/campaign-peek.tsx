@@ -17,7 +17,7 @@ export function CampaignPeek({ campaign, close }: { campaign: CampaignSummary; c
       <p className="muted">
         {campaign.artifact.model} {campaign.artifact.version}
       </p>
-      <ThreeShareBar sums={campaign.sums} of={campaign.name} />
+      <ThreeShareBar shares={campaign.shares} parts={campaign.parts} of={campaign.name} />
       {campaign.note !== '' && <p>{campaign.note}</p>}
       <p>
         <Link to="/campaigns/$name" params={{ name: campaign.name }} search={{}}>

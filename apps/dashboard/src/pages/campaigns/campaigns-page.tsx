@@ -6,7 +6,7 @@ import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { count, shareOf } from '../../format/numbers.js';
-import { stageParts, threeShares } from '../../pieces/bar-parts.js';
+import { barParts } from '../../pieces/bar-parts.js';
 import { Bar } from '../../pieces/bar.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
@@ -46,7 +46,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
     key: 'bar',
     head: 'Result',
     card: 'none',
-    cell: (row) => <Bar parts={stageParts(row.sums)} of={row.name} height={10} />,
+    cell: (row) => <Bar parts={barParts(row.parts)} of={row.name} height={10} />,
   },
   {
     key: 'proven',
@@ -65,10 +65,10 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
     width: '112px',
     align: 'right',
     cell: (row) => {
-      const { bad, ended } = threeShares(row.sums);
+      const { n, of } = row.shares.failedOrReverted;
       return (
-        <span className={bad > 0 ? classes.bad : undefined}>
-          {count(bad)} {bad > 0 && <span className="small">({shareOf(bad, ended)})</span>}
+        <span className={n > 0 ? classes.bad : undefined}>
+          {count(n)} {n > 0 && <span className="small">({shareOf(n, of)})</span>}
         </span>
       );
     },
@@ -78,7 +78,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
     head: 'Not known',
     width: '84px',
     align: 'right',
-    cell: (row) => count(threeShares(row.sums).notKnown),
+    cell: (row) => count(row.shares.notKnown.n),
   },
   {
     key: 'flight',
@@ -86,7 +86,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
     width: '76px',
     align: 'right',
     card: 'none',
-    cell: (row) => count(row.sums.running + row.sums.rescue),
+    cell: (row) => count(row.parts.inFlight),
   },
   { key: 'since', head: 'Since', width: '104px', card: 'none', cell: (row) => <Time at={row.stateAt} /> },
 ];

@@ -73,13 +73,6 @@ export class CampaignsController {
     return this.reader.one(actor.orgId, id);
   }
 
-  @Get('by-name/:name')
-  @Roles('viewer')
-  @ZodResponse(Campaign)
-  byName(@CurrentActor() actor: Actor, @ZodParam('name', CampaignDraft.shape.name) name: string): Promise<Campaign> {
-    return this.reader.byName(actor.orgId, name);
-  }
-
   @Put(':id')
   @Roles('operator')
   @ZodResponse(Campaign)
@@ -293,5 +286,19 @@ export class CampaignsController {
     @ZodBody(CancelDeployment) body: CancelDeployment,
   ): Promise<Deployment> {
     return this.control.cancelDeployment(actor, id, deviceId, body);
+  }
+}
+
+/** Pages of campaigns are named by their names, which are unique. */
+@ApiTags('campaigns')
+@Controller('api/v1/campaigns-by-name')
+export class CampaignNamesController {
+  constructor(private readonly reader: CampaignReader) {}
+
+  @Get(':name')
+  @Roles('viewer')
+  @ZodResponse(Campaign)
+  byName(@CurrentActor() actor: Actor, @ZodParam('name', CampaignDraft.shape.name) name: string): Promise<Campaign> {
+    return this.reader.byName(actor.orgId, name);
   }
 }

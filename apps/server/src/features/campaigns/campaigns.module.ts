@@ -4,7 +4,7 @@ import { FleetModule } from '../fleet/fleet.module.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
 import { DeploymentReader } from './deployment-reader.js';
-import { CampaignsController } from './campaigns.controller.js';
+import { CampaignNamesController, CampaignsController } from './campaigns.controller.js';
 import { CampaignsService } from './campaigns.service.js';
 import { MembershipRefresher } from './membership-refresher.js';
 import { RehearsalController } from './rehearsal.controller.js';
@@ -13,7 +13,7 @@ import { RehearsalService } from './rehearsal.service.js';
 /** The intent: this artifact, these devices, this policy; and what people do with it. */
 @Module({
   imports: [DispatchModule, FleetModule],
-  controllers: [CampaignsController, RehearsalController],
+  controllers: [CampaignNamesController, CampaignsController, RehearsalController],
   providers: [
     CampaignReader,
     CampaignsService,

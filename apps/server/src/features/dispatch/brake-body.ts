@@ -26,6 +26,18 @@ export function brakeBodyOf(state: BrakeState, epoch: number): BrakeBody {
   return { epoch, amber: state.verdict.amber.length > 0, tests: rows };
 }
 
+const MOST_POINTS = 500;
+
+/** Failures in the order of granting: the path that the staircase is drawn against. */
+function pathOf(facts: TestFacts, tried: number): BrakeTestBody['path'] {
+  const failures = facts.test.epochs.at(-1)?.ledger.failures ?? [];
+  const every = Math.max(1, Math.ceil((failures.length + 1) / (MOST_POINTS - 1)));
+  const steps = failures.flatMap(({ ordinal }, index) =>
+    index % every === 0 || index === failures.length - 1 ? [{ tried: ordinal, failures: index + 1 }] : [],
+  );
+  return [{ tried: 0, failures: 0 }, ...steps, { tried, failures: failures.length }];
+}
+
 function bodyOf(name: string, facts: TestFacts, alpha: number, what: string): BrakeTestBody {
   const verdict = judgeTest(facts, alpha);
   const { limit } = verdict;
@@ -40,5 +52,6 @@ function bodyOf(name: string, facts: TestFacts, alpha: number, what: string): Br
     rings: verdict.rings,
     sentence: `${Math.round(failures)} of ${trials} tried ${what}; the limit is ${Number((limit * 100).toFixed(2))} %.`,
     staircase: staircase(limit, alpha, 20),
+    path: pathOf(facts, trials),
   };
 }

@@ -8,6 +8,7 @@ import type { CampaignState, LiveEvent, StateCounts } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { databaseNowMs } from '../../adapters/database/transaction.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
+import { readLiveCampaign } from './live-campaign.js';
 import { ProgressHandler } from '../reports/progress.handler.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -126,7 +127,8 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
       const seen = JSON.stringify([row.state, counts]);
       if (this.lastSeen.get(row.id) === seen) continue;
       this.lastSeen.set(row.id, seen);
-      this.emit(row.org_id, { type: 'campaign', campaignId: row.id, state: row.state, counts });
+      const more = await readLiveCampaign(this.source.manager, row.id, row.state);
+      this.emit(row.org_id, { type: 'campaign', campaignId: row.id, state: row.state, counts, ...more });
     }
     const present = new Set(rows.map((row) => row.id));
     for (const id of this.lastSeen.keys()) {
