@@ -1680,6 +1680,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/fleet/devices/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Export: devices
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Export.devices'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/exposure/export': {
     parameters: {
       query?: never;
@@ -3043,7 +3063,9 @@ export type components = {
     Device: {
       id: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
+      siteName: string;
       gateway: components['schemas']['SiteId'] | null;
+      gatewayName: string | null;
       model: string | null;
       name: string | null;
       identity: components['schemas']['IdentityFact'];
@@ -3129,7 +3151,9 @@ export type components = {
     DeviceDetail: {
       id: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
+      siteName: string;
       gateway: components['schemas']['SiteId'] | null;
+      gatewayName: string | null;
       model: string | null;
       name: string | null;
       identity: components['schemas']['IdentityFact'];
@@ -3552,6 +3576,7 @@ export type components = {
     Gateway: {
       id: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
+      siteName: string;
       name: string;
       tags: components['schemas']['Tags'];
       state: components['schemas']['GatewayState'];
@@ -3591,6 +3616,7 @@ export type components = {
     GatewayDetail: {
       id: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
+      siteName: string;
       name: string;
       tags: components['schemas']['Tags'];
       state: components['schemas']['GatewayState'];
@@ -8990,6 +9016,57 @@ export interface operations {
       path: {
         id: string;
       };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Export.devices': {
+    parameters: {
+      query?: {
+        model?: components['schemas']['ModelName'];
+        site?: components['schemas']['SiteId'];
+        gateway?: components['schemas']['SiteId'];
+        tag?: string;
+        version?: string;
+        approved?: 'true' | 'false';
+        state?: 'active' | 'decommissioned';
+        identity?: string;
+        redundancyGroup?: string;
+        filter?: components['schemas']['DeviceFilter'];
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path?: never;
       cookie?: never;
     };
     requestBody?: never;

@@ -1,6 +1,6 @@
 /** Lists that the server pages by keyset: more is asked for as one scrolls; nothing is counted that the server does not count. */
 import { keepPreviousData, useInfiniteQuery, type QueryKey } from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { useMemo, useRef } from 'react';
 
 export interface KeysetPage<T> {
   readonly items: readonly T[];
@@ -38,7 +38,12 @@ export function useKeysetRows<T>(
     placeholderData: keepPreviousData,
     ...options,
   });
-  const rows = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
+  const read = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);
+  // A question that was refused leaves the answer to the one before on screen, marked as old.
+  const before = useRef<readonly T[]>(undefined);
+  if (read !== undefined && !query.isPlaceholderData) before.current = read;
+  const isRefused = read === undefined && query.isError;
+  const rows = isRefused ? before.current : read;
   return {
     rows,
     total: query.data?.pages[0]?.total ?? (rows && !query.hasNextPage ? rows.length : undefined),
@@ -49,7 +54,7 @@ export function useKeysetRows<T>(
     isLoadingMore: query.isFetchingNextPage,
     error: query.error,
     isError: query.isError,
-    isOld: query.isPlaceholderData,
+    isOld: query.isPlaceholderData || isRefused,
     data: rows,
     dataUpdatedAt: query.dataUpdatedAt,
     refetch: query.refetch,

@@ -9,6 +9,8 @@ export interface ConfirmProps {
   readonly title: string;
   /** What happens, in numbers. */
   readonly children: ReactNode;
+  /** Fields to fill in, below what is said. */
+  readonly fields?: ReactNode;
   /** "Pause now": never OK or Yes. */
   readonly verb: string;
   /** "Keep running". */
@@ -56,6 +58,7 @@ export function ConfirmDialog(props: ConfirmProps) {
         <div id={`${id}-what`} className="stack">
           {props.children}
         </div>
+        {props.fields}
         {reason !== undefined && (
           <Textarea
             label={reason === 'required' ? 'Reason' : 'Reason (optional)'}

@@ -1,4 +1,5 @@
 /** The filter of a list: RSQL text with coloured parts, completed from field to operator to value. `/` goes to it. */
+import { useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useKeys } from '../app/keys.js';
 import { completionAt, filterValue, OPERATORS, rewriteBareWords, tokenize } from './filter-text.js';
@@ -8,8 +9,14 @@ export interface FilterField {
   readonly name: string;
   /** Said beside its name: "where it stands". */
   readonly hint?: string;
+  /** Signs that it takes; left out: all. */
+  readonly operators?: readonly string[];
   /** Values that are known, perhaps with how many have them. */
-  readonly values?: readonly { readonly value: string; readonly count?: number }[];
+  readonly values?: readonly KnownValue[];
+}
+interface KnownValue {
+  readonly value: string;
+  readonly count?: number | null;
 }
 
 export interface FilterBarProps {
@@ -18,6 +25,8 @@ export interface FilterBarProps {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly fields: readonly FilterField[];
+  /** Asks for values of a field whose own are not given; see `askFilterValues`. */
+  readonly askValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
   /** Fields that a bare word is looked for in. */
   readonly bareWords?: readonly string[];
   /** What the server says against it. */
@@ -31,7 +40,7 @@ const MOST_SHOWN = 10;
 const HISTORY = 12;
 
 export function FilterBar(props: FilterBarProps) {
-  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder } = props;
+  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, askValues } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -43,7 +52,14 @@ export function FilterBar(props: FilterBarProps) {
   useKeys([{ keys: '/', does: 'go to the filter', act: () => input.current?.focus() }]);
 
   const storage = `drydock-filters-${label}`;
-  const choices = open ? choicesAt(text, caret, fields, readHistory(storage)) : [];
+  const wanted = completionAt(text, caret);
+  const asks = open && askValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
+  const asked = useQuery({
+    queryKey: ['filter-values', label, wanted.field, asks ? wanted.typed : ''],
+    queryFn: () => askValues!(wanted.field!, wanted.typed),
+    enabled: asks && fields.some((field) => field.name === wanted.field && field.values === undefined),
+  });
+  const choices = open ? choicesAt(text, caret, fields, readHistory(storage), asked.data ?? []) : [];
   const apply = (given: string) => {
     const rewritten = rewriteBareWords(given, bareWords).trim();
     setText(rewritten);
@@ -165,7 +181,13 @@ interface Choice {
   readonly whole?: string;
 }
 
-function choicesAt(text: string, caret: number, fields: readonly FilterField[], history: readonly string[]): Choice[] {
+function choicesAt(
+  text: string,
+  caret: number,
+  fields: readonly FilterField[],
+  history: readonly string[],
+  asked: readonly KnownValue[],
+): Choice[] {
   const wanted = completionAt(text, caret);
   const fits = (label: string) => label.toLowerCase().startsWith(wanted.typed.toLowerCase()) && label !== wanted.typed;
   const from = wanted.from;
@@ -176,17 +198,19 @@ function choicesAt(text: string, caret: number, fields: readonly FilterField[], 
       .map((field) => ({ label: field.name, hint: field.hint ?? '', from, insert: field.name }));
     const exact = fields.find((field) => field.name === wanted.typed);
     if (exact) {
-      choices = OPERATORS.slice(0, 4).map((sign) => ({ label: sign, hint: '', from: caret, insert: sign }));
+      const signs = exact.operators ?? OPERATORS.slice(0, 4);
+      choices = signs.map((sign) => ({ label: sign, hint: '', from: caret, insert: sign }));
     }
   } else if (wanted.wants === 'operator') {
-    choices = OPERATORS.map((sign) => ({ label: sign, hint: '', from, insert: sign }));
+    const signs = fields.find((field) => field.name === wanted.field)?.operators ?? OPERATORS;
+    choices = signs.map((sign) => ({ label: sign, hint: '', from, insert: sign }));
   } else {
-    const values = fields.find((field) => field.name === wanted.field)?.values ?? [];
+    const values = fields.find((field) => field.name === wanted.field)?.values ?? asked;
     choices = values
       .filter(({ value }) => fits(value))
       .map(({ value, count }) => ({
         label: value,
-        hint: count === undefined ? '' : String(count),
+        hint: count === undefined || count === null ? '' : String(count),
         from,
         insert: filterValue(value),
       }));

@@ -69,10 +69,10 @@ export type Artifact = z.infer<typeof Artifact>;
 export const ArtifactQuery = PageQuery.extend({
   model: ModelName.optional(),
   version: z.string().max(128).optional(),
-  /** First digits of the SHA-256. */
+  /** What the digest begins with: at least 6 hexadecimal digits. */
   sha256: z
     .string()
-    .regex(/^[0-9a-f]{6,64}$/, 'are no 6 to 64 lower-case hex digits')
+    .regex(/^[0-9a-f]{6,64}$/)
     .optional(),
 });
 export type ArtifactQuery = z.infer<typeof ArtifactQuery>;

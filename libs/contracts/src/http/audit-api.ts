@@ -21,6 +21,7 @@ export const AuditRecord = z.object({
 export type AuditRecord = z.infer<typeof AuditRecord>;
 
 export const AuditQuery = PageQuery.extend({
+  /** A star stands for anything: `campaign.*`. */
   action: z.string().max(100).optional(),
   targetKind: z.string().max(100).optional(),
   targetId: z.string().max(100).optional(),

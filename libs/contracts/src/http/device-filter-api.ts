@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 /**
  * RSQL (FIQL): `model==sensor-*;version<1.4.0;(site=in=(berlin,"new york"),tag==floor:3)`. `;` or ` and ` binds closer than
- * `,` or ` or `. Fields: model, version, tag, site, gateway, link, lastSeen, battery, signal, device, name, hold.
+ * `,` or ` or `. Fields: model, version, tag, site, gateway, link, lastSeen, battery, signal, device, name, identity, hold.
  */
 export const DeviceFilter = z.string().max(8192);
 export type DeviceFilter = z.infer<typeof DeviceFilter>;

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { DeviceId, GatewayId, ModelName, OrgId, SiteId, SlugName } from '../ids.js';
 import { DeviceFilter } from './device-filter-api.js';
+import { ExportQuery } from './export-api.js';
 import { LogLevelName } from '../wire/orders.js';
 import { FlatFacts, IdentityFact, LinkName, RunningImageFact } from '../wire/device-facts.js';
 
@@ -153,6 +154,7 @@ export type GatewayState = z.infer<typeof GatewayState>;
 export const Gateway = z.object({
   id: GatewayId,
   site: SiteId,
+  siteName: z.string(),
   name: z.string(),
   tags: Tags,
   state: GatewayState,
@@ -188,6 +190,7 @@ export const GatewayQuery = PageQuery.extend({
   state: GatewayState.optional(),
   online: yesNo.optional(),
   tag: TagFilter.optional(),
+  /** A star stands for anything. */
   name: z.string().max(63).optional(),
   /** Gateways behind which there is a device that matches. */
   filter: DeviceFilter.optional(),
@@ -249,7 +252,9 @@ export type DeviceClaim = z.infer<typeof DeviceClaim>;
 export const Device = z.object({
   id: DeviceId,
   site: SiteId,
+  siteName: z.string(),
   gateway: GatewayId.nullable(),
+  gatewayName: z.string().nullable(),
   model: z.string().nullable(),
   name: z.string().nullable(),
   identity: IdentityFact,
@@ -300,6 +305,8 @@ export const DeviceQuery = PageQuery.extend({
   filter: DeviceFilter.optional(),
 });
 export type DeviceQuery = z.infer<typeof DeviceQuery>;
+export const DeviceExportQuery = DeviceQuery.omit({ limit: true, after: true }).extend(ExportQuery.shape);
+export type DeviceExportQuery = z.infer<typeof DeviceExportQuery>;
 export const DevicePatch = z.strictObject({
   name: z.string().trim().min(1).max(128).nullable().optional(),
   model: ModelName.nullable().optional(),

@@ -61,6 +61,7 @@ const TEXT_NAMES: Readonly<Record<TextField, string>> = {
   model: 'model',
   version: 'running version',
   name: 'name',
+  identity: 'identity',
   site: 'site',
   gateway: 'gateway',
   group: 'redundancy group',

@@ -14,6 +14,7 @@ export const FIELDS = {
   signal: { form: 'number', example: 'signal>-80' },
   device: { form: 'device', example: 'device==6f1c0c3e-7b1a-4f0e-9f59-0c8a2f6d1b11' },
   name: { form: 'text', example: 'name==pump-*' },
+  identity: { form: 'text', example: 'identity==*:9c:12:*' },
   hold: { form: 'hold', example: 'hold==false' },
 } as const;
 /** What can be asked of a member of a campaign besides. */

@@ -78,6 +78,8 @@ function textSql(field: TextField, patterns: readonly TextPattern[], params: Sql
     case 'model':
     case 'name':
       return patternsSql(`dev.${field}`, patterns, params);
+    case 'identity':
+      return patternsSql('dev.identity_value', patterns, params);
     case 'version':
       return patternsSql('dev.running_version', patterns, params);
     case 'site':

@@ -15,6 +15,7 @@ const PUMP: FilterFacts = {
   id: '22222222-2222-4222-8222-222222222222',
   model: 'sensor-2',
   name: 'pump *1*',
+  identity: 'f0:11:9c:12:d0:0a',
   runningVersion: '1.4.0',
   tags: { floor: '3', vip: '' },
   site: SITE,
@@ -85,6 +86,10 @@ describe('filters that hold and filters that do not', () => {
     [`device==${PUMP.id.toUpperCase()}`, true],
     [`device!=${PUMP.id}`, false],
     ['hold==false', true],
+    ['identity==*:9c:12:*', true],
+    ['identity==f0:11*', true],
+    ['identity==F0:11*', false],
+    ['identity!=f0:11:9c:12:d0:0a', false],
     ['hold!=true', true],
     // `and` binds closer than `or`.
     ['model==x;model==y,model==sensor-2', true],

@@ -8,7 +8,7 @@ import type { KeyStretch } from '../campaign/version-range.js';
 export const LINK_KINDS = ['ble', 'serial', 'udp'] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 export type Order = '<' | '<=' | '>' | '>=';
-export type TextField = 'model' | 'version' | 'name' | 'site' | 'gateway' | 'group';
+export type TextField = 'model' | 'version' | 'name' | 'identity' | 'site' | 'gateway' | 'group';
 export type MemberField = 'state' | 'stage' | 'code';
 export type NumberField = 'battery' | 'signal';
 
@@ -85,6 +85,8 @@ export interface FilterFacts {
   readonly id: string;
   readonly model: string | null;
   readonly name: string | null;
+  /** Its address, serial number or the like, as the list of devices shows it. */
+  readonly identity: string;
   readonly runningVersion: string | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly site: { readonly id: string; readonly name: string };

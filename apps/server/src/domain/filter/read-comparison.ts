@@ -108,6 +108,7 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
   switch (field) {
     case 'model':
     case 'name':
+    case 'identity':
     case 'site':
     case 'gateway':
     case 'group':

@@ -94,7 +94,7 @@ export class ArtifactsService {
       this.source.manager,
       `select * from artifacts where org_id = $1 and ($2::text is null or model = $2) and ($3::text is null or version = $3)
          and ($4::timestamptz is null or (date_trunc('milliseconds', created_at), id) < ($4::timestamptz, $5::uuid))
-       and ($7::text is null or starts_with(sha256, $7))
+         and ($7::text is null or sha256 like $7 || '%')
        order by date_trunc('milliseconds', created_at) desc, id desc limit $6`,
       [actor.orgId, query.model ?? null, query.version ?? null, at, id, query.limit + 1, query.sha256 ?? null],
     );

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { AuditPage, AuditQuery, AuditRecord } from '@drydock/contracts';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
+import { likeOf, parsePattern } from '../../domain/filter/text-pattern.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 
 interface Row {
@@ -40,7 +41,7 @@ export class AuditReader {
       `select id, at, at::text as at_text, actor_kind, actor_id, actor_name, action, target_kind, target_id, params, ip, request_id
        from audit
        where org_id = $1 and ($2::timestamptz is null or (at, id) < ($2, $3::bigint))
-         and ($4::text is null or action = $4) and ($5::text is null or target_kind = $5)
+         and ($4::text is null or action like $4) and ($5::text is null or target_kind = $5)
          and ($6::text is null or target_id = $6) and ($7::text is null or actor_id = $7)
          and ($8::timestamptz is null or at >= $8) and ($9::timestamptz is null or at < $9)
        order by at desc, id desc limit $10`,
@@ -48,7 +49,7 @@ export class AuditReader {
         orgId,
         at,
         id,
-        query.action ?? null,
+        query.action === undefined ? null : likeOf(parsePattern(query.action)),
         query.targetKind ?? null,
         query.targetId ?? null,
         query.actorId ?? null,

@@ -27,7 +27,9 @@ import { SqlFilter } from './sql-filter.js';
 interface DeviceRow {
   id: string;
   site_id: string;
+  site_name: string;
   gateway_id: string | null;
+  gateway_name: string | null;
   model: string | null;
   name: string | null;
   identity_kind: string;
@@ -54,6 +56,9 @@ interface DeviceRow {
   last_seen_at: Date;
   revision: number;
 }
+
+const COLUMNS = `dev.*, (select s.name from sites s where s.id = dev.site_id) as site_name,
+  (select g.name from gateways g where g.id = dev.gateway_id) as gateway_name`;
 
 interface ClaimRow {
   gateway_id: string;
@@ -95,7 +100,7 @@ export class DevicesService {
       const limit = page.param(query.limit + 1);
       return queryRows<DeviceRow>(
         tx,
-        `select dev.* from devices dev where ${page.where} order by dev.id limit ${limit}`,
+        `select ${COLUMNS} from devices dev where ${page.where} order by dev.id limit ${limit}`,
         page.params,
       );
     });
@@ -270,7 +275,7 @@ export class DevicesService {
   private async row(tx: Pick<EntityManager, 'query'>, actor: Actor, id: string, lock = false): Promise<DeviceRow> {
     const [row] = await queryRows<DeviceRow>(
       tx,
-      `select * from devices where org_id = $1 and id = $2 ${lock ? 'for no key update' : ''}`,
+      `select ${COLUMNS} from devices dev where dev.org_id = $1 and dev.id = $2 ${lock ? 'for no key update' : ''}`,
       [actor.orgId, id],
     );
     if (!row) throw new ProblemError('request.not-found', { what: 'device', id });
@@ -309,7 +314,9 @@ function deviceView(row: DeviceRow): Device {
   return {
     id: row.id as Device['id'],
     site: row.site_id as Device['site'],
+    siteName: row.site_name,
     gateway: row.gateway_id as Device['gateway'],
+    gatewayName: row.gateway_name,
     model: row.model,
     name: row.name,
     identity: { kind: row.identity_kind as Device['identity']['kind'], value: row.identity_value },

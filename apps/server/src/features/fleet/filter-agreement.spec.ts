@@ -67,6 +67,7 @@ const instant = fc.constantFrom(0, 1, -1, -HOUR_MS, -24 * HOUR_MS, -24 * HOUR_MS
 const device = fc.record({
   model: fc.option(word),
   name: fc.option(word),
+  identityEnd: word,
   runningVersion: fc.option(anyVersion),
   tags: fc.dictionary(word, word, { maxKeys: 3 }),
   site: fc.constantFrom(...SITES),
@@ -111,6 +112,15 @@ const range = fc
 const comparison = fc.oneof(
   named('model', listOf(pattern)),
   named('name', listOf(pattern)),
+  named(
+    'identity',
+    listOf(
+      fc.oneof(
+        pattern,
+        pattern.map((text) => `*${text}`),
+      ),
+    ),
+  ),
   named('version', listOf(fc.oneof(pattern, anyVersion))),
   named('version', ordered(version.filter((text) => versionKey(text) !== undefined))),
   range.map((text) => `version=range=${quoted(text)}`),
@@ -159,7 +169,7 @@ async function store(devices: readonly FilterFacts[]): Promise<void> {
     `insert into devices (id, org_id, site_id, gateway_id, model, name, identity_kind, identity_value, tags, links,
        running_version, last_seen_at, battery_percent, hold_note, redundancy_group_id)
      select (d->>'id')::uuid, $2, (d->'site'->>'id')::uuid, (d->'gateway'->>'id')::uuid, d->>'model', d->>'name', 'eui',
-       d->>'id', d->'tags', d->'links', d->>'runningVersion', to_timestamp((d->>'lastSeenMs')::float8 / 1000),
+       d->>'identity', d->'tags', d->'links', d->>'runningVersion', to_timestamp((d->>'lastSeenMs')::float8 / 1000),
        (d->>'batteryPercent')::smallint, case when (d->>'held')::boolean then 'held' end, (d->'group'->>'id')::uuid
      from jsonb_array_elements($1::jsonb) d`,
     [JSON.stringify(devices), ORG],
@@ -199,7 +209,11 @@ describe('SQL and code', () => {
       fc.asyncProperty(fleet, fc.array(filterText, { minLength: 40, maxLength: 60 }), async (rows, texts) => {
         await client.query('begin');
         try {
-          const devices = rows.map((row, index) => ({ ...row, id: uuid(3, index) }));
+          const devices = rows.map((row, index) => ({
+            ...row,
+            id: uuid(3, index),
+            identity: `${index}${row.identityEnd}`,
+          }));
           await store(devices);
           for (const text of texts) {
             const parsed = parseFilter(text);
@@ -234,7 +248,11 @@ describe('SQL and code', () => {
         async (rows, selectors) => {
           await client.query('begin');
           try {
-            const devices = rows.map((row, index) => ({ ...row, id: uuid(3, index) }));
+            const devices = rows.map((row, index) => ({
+              ...row,
+              id: uuid(3, index),
+              identity: `${index}${row.identityEnd}`,
+            }));
             await store(devices);
             for (const one of selectors) {
               const read = filterOfSelector(one);

@@ -60,6 +60,6 @@ import { StraySightings } from './stray-sightings.js';
     StraySightings,
     { provide: GATEWAY_AUTHORITY, useExisting: LoginService },
   ],
-  exports: [CampaignMarker, FleetEvents, GATEWAY_AUTHORITY, GatewayKeys, LoginService, MessageCheck],
+  exports: [CampaignMarker, DevicesService, FleetEvents, GATEWAY_AUTHORITY, GatewayKeys, LoginService, MessageCheck],
 })
 export class FleetModule {}

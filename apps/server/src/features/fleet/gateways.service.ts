@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { queryRows } from '../../adapters/database/rows.js';
 import { databaseNowMs, inTransaction } from '../../adapters/database/transaction.js';
 import { filterToSql } from '../../domain/filter/filter-sql.js';
+import { likeOf, parsePattern } from '../../domain/filter/text-pattern.js';
 import { BROKER, type Broker } from '../../adapters/mqtt/broker.port.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
@@ -25,6 +26,7 @@ interface GatewayRow {
   id: string;
   org_id: string;
   site_id: string;
+  site_name: string;
   name: string;
   tags: Gateway['tags'];
   state: GatewayState;
@@ -56,7 +58,9 @@ const DECISIONS = {
   decommission: { to: 'decommissioned', from: ['active', 'quarantined'], action: 'gateway.decommissioned' },
 } as const satisfies Record<string, { to: GatewayState; from: readonly GatewayState[]; action: string }>;
 
-const COLUMNS = `g.*, coalesce(g.log_level_until > clock_timestamp(), false) as log_level_lasts, (select count(*) from devices d where d.gateway_id = g.id) as devices`;
+const COLUMNS = `g.*, (select s.name from sites s where s.id = g.site_id) as site_name,
+  coalesce(g.log_level_until > clock_timestamp(), false) as log_level_lasts,
+  (select count(*) from devices d where d.gateway_id = g.id) as devices`;
 
 @Injectable()
 export class GatewaysService {
@@ -78,7 +82,7 @@ export class GatewaysService {
       .and('g.site_id = ?', query.site)
       .and('g.state = ?', query.state)
       .and('g.online = ?', query.online)
-      .and('g.name = ?', query.name)
+      .and('g.name like ?', query.name === undefined ? undefined : likeOf(parsePattern(query.name)))
       .andTag('g.tags', query.tag);
     if (query.filter !== undefined) {
       const read = readFilter(query.filter, 'query.filter');
@@ -216,6 +220,7 @@ function gatewayView(row: GatewayRow): Gateway {
   return {
     id: row.id as Gateway['id'],
     site: row.site_id as Gateway['site'],
+    siteName: row.site_name,
     name: row.name,
     tags: row.tags,
     state: row.state,

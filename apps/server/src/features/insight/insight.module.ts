@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AdvisoriesModule } from '../advisories/advisories.module.js';
 import { CampaignsModule } from '../campaigns/campaigns.module.js';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
+import { FleetModule } from '../fleet/fleet.module.js';
 import { ReportsModule } from '../reports/reports.module.js';
 import { CampaignInsightController } from './campaign/campaign-insight.controller.js';
 import { FailureGroupsService } from './campaign/failure-groups.service.js';
@@ -28,7 +29,7 @@ import { WhyService } from './why.service.js';
 
 /** What people want to know: sums, "why", timelines, forecasts, tables, live events. */
 @Module({
-  imports: [AdvisoriesModule, CampaignsModule, DispatchModule, ReportsModule],
+  imports: [AdvisoriesModule, CampaignsModule, DispatchModule, FleetModule, ReportsModule],
   controllers: [
     CampaignInsightController,
     EventsController,

@@ -158,6 +158,7 @@ const NO_DEVICE = {
   id: '',
   model: null,
   name: null,
+  identity: '',
   runningVersion: null,
   tags: {},
   site: { id: '', name: '' },

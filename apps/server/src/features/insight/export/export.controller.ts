@@ -1,7 +1,7 @@
 /** Tables to take home: streamed, so that size is no limit. */
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
-import { AuditExportQuery, ExportQuery, ExposureExportQuery } from '@drydock/contracts';
+import { AuditExportQuery, DeviceExportQuery, ExportQuery, ExposureExportQuery } from '@drydock/contracts';
 import type { Response } from 'express';
 import { ZodParam, ZodQuery } from '../../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../../access/actor.js';
@@ -37,6 +37,17 @@ export class ExportController {
     @Res() response: Response,
   ): Promise<void> {
     await sendTable(response, format, await this.exports.results(actor.orgId, id, ['failed', 'reverted', 'lost']));
+  }
+
+  @Get('fleet/devices/export')
+  @Roles('viewer')
+  @ApiTable()
+  async devices(
+    @CurrentActor() actor: Actor,
+    @ZodQuery(DeviceExportQuery) { format, ...query }: DeviceExportQuery,
+    @Res() response: Response,
+  ): Promise<void> {
+    await sendTable(response, format, this.exports.devices(actor, query));
   }
 
   @Get('exposure/export')

@@ -6,11 +6,13 @@ import {
   isErrorCode,
   type AuditQuery,
   type DeploymentState,
+  type DeviceQuery,
   type ExposureDeviceQuery,
 } from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
 import { expectCampaign } from '../../campaigns/deployment-reader.js';
 import type { Actor } from '../../access/actor.js';
+import { DevicesService } from '../../fleet/devices.service.js';
 import { ExposureService } from '../../advisories/exposure.service.js';
 import { AuditReader } from '../../audit/audit-reader.js';
 import { MembersService, toMember } from '../campaign/members.service.js';
@@ -42,6 +44,27 @@ const RESULT_COLUMNS = [
   'versionNow',
   'corrected',
 ] as const;
+const DEVICE_COLUMNS = [
+  'device',
+  'identityKind',
+  'identity',
+  'name',
+  'model',
+  'version',
+  'hash',
+  'site',
+  'gateway',
+  'protocol',
+  'mode',
+  'state',
+  'approved',
+  'hold',
+  'needsRescue',
+  'tags',
+  'batteryPercent',
+  'firstSeenAt',
+  'lastSeenAt',
+] as const;
 const EXPOSED_COLUMNS = ['device', 'name', 'model', 'version', 'site', 'gateway', 'silent', 'lastSeenAt'] as const;
 const AUDIT_COLUMNS = [
   'at',
@@ -61,6 +84,7 @@ export class ExportService {
   constructor(
     private readonly source: DataSource,
     private readonly members: MembersService,
+    private readonly fleet: DevicesService,
     private readonly exposures: ExposureService,
     private readonly audits: AuditReader,
   ) {}
@@ -125,6 +149,39 @@ export class ExportService {
       }
     }
     return { name: `${campaign!.name}-${states ? 'failures' : 'results'}`, columns: RESULT_COLUMNS, pages: pages() };
+  }
+
+  devices(actor: Actor, query: Omit<DeviceQuery, 'limit' | 'after'>): Table<(typeof DEVICE_COLUMNS)[number]> {
+    const { fleet } = this;
+    async function* pages() {
+      let after: string | undefined;
+      do {
+        const page = await fleet.list(actor, { ...query, limit: 500, ...(after !== undefined && { after }) });
+        yield page.items.map((device) => ({
+          device: device.id,
+          identityKind: device.identity.kind,
+          identity: device.identity.value,
+          name: device.name,
+          model: device.model,
+          version: device.runningVersion,
+          hash: device.runningHash,
+          site: device.siteName,
+          gateway: device.gatewayName,
+          protocol: device.protocol,
+          mode: device.mode,
+          state: device.state,
+          approved: device.approved,
+          hold: device.holdNote,
+          needsRescue: device.needsRescue,
+          tags: JSON.stringify(device.tags),
+          batteryPercent: device.battery?.percent ?? null,
+          firstSeenAt: device.firstSeenAt,
+          lastSeenAt: device.lastSeenAt,
+        }));
+        after = page.next;
+      } while (after !== undefined);
+    }
+    return { name: 'devices', columns: DEVICE_COLUMNS, pages: pages() };
   }
 
   exposed(actor: Actor, query: Omit<ExposureDeviceQuery, 'limit' | 'after'>): Table<(typeof EXPOSED_COLUMNS)[number]> {
