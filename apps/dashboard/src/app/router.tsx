@@ -5,12 +5,13 @@
 import { createRouter } from '@tanstack/react-router';
 import { campaignRoute } from '../pages/campaign/route.js';
 import { campaignsRoute } from '../pages/campaigns/route.js';
+import { newCampaignRoute } from '../pages/new-campaign/route.js';
 import { overviewRoute } from '../pages/overview/route.js';
 import { setPasswordRoute, signInRoute } from '../session/routes.js';
 import { PageError, PageWaiting } from './page-fallback.js';
 import { rootRoute } from './root-route.js';
 
-const routeTree = rootRoute.addChildren([overviewRoute, campaignsRoute, campaignRoute, signInRoute, setPasswordRoute]);
+const routeTree = rootRoute.addChildren([overviewRoute, campaignsRoute, newCampaignRoute, campaignRoute, signInRoute, setPasswordRoute]);
 
 export const router = createRouter({
   routeTree,
