@@ -2502,6 +2502,10 @@ export type components = {
     ApprovalList: {
       items: components['schemas']['ApprovalItem'][];
     };
+    Approve: {
+      reason?: string;
+      planDigest?: string;
+    };
     Artifact: {
       /** Format: uuid */
       id: string;
@@ -4609,6 +4613,9 @@ export type components = {
       gate?: components['schemas']['GateInput'];
       /** @default 604800000 */
       deadlineMs?: number;
+    };
+    StartCampaign: {
+      reason?: string;
     };
     StateCounts: {
       [key: string]: number;
@@ -7319,6 +7326,7 @@ export interface operations {
       query?: {
         limit?: number;
         after?: string;
+        id?: string;
         model?: components['schemas']['ModelName'];
         version?: string;
         sha256?: string;
@@ -7820,7 +7828,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['StartCampaign'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -7859,7 +7871,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {
@@ -8028,7 +8044,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Approve'];
+      };
+    };
     responses: {
       200: {
         headers: {

@@ -2,9 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { overviewQuery } from '../data/queries.js';
 
-/** Number of campaigns that a person must look at; 0 also where it is not known yet. */
+/** How many things wait for a person; 0 also where it is not known yet. */
 export function useAttention(): number {
-  const { data } = useQuery(overviewQuery);
-  const states = data?.campaigns;
-  return (states?.halted ?? 0) + (states?.['awaiting-approval'] ?? 0);
+  return useQuery(overviewQuery).data?.attention.length ?? 0;
 }

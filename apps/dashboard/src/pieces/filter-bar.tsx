@@ -1,5 +1,5 @@
 /** The filter of a list: RSQL text with coloured parts, completed from field to operator to value. `/` goes to it. */
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useKeys } from '../app/keys.js';
 import { completionAt, filterValue, OPERATORS, rewriteBareWords, tokenize } from './filter-text.js';
@@ -58,6 +58,8 @@ export function FilterBar(props: FilterBarProps) {
   const asks = open && askValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
   const asked = useQuery({
     queryKey: ['filter-values', label, wanted.field, asks ? wanted.typed : ''],
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
     queryFn: () => askValues!(wanted.field!, wanted.typed),
     enabled: asks && fields.some((field) => field.name === wanted.field && field.values === undefined),
   });

@@ -87,6 +87,15 @@ export function ZodBody(schema: z.ZodType): ParameterDecorator {
   };
 }
 
+/** A JSON body that may be left out: then it is what the schema makes of `{}`. */
+export function ZodOptionalBody(schema: z.ZodType): ParameterDecorator {
+  return (target, key, index) => {
+    hideClass(target, key, index);
+    Body(new ZodPipe(schema.prefault({}), 'body'))(target, key, index);
+    decorateMethod(ApiBody({ required: false, schema: openApiSchema(schema, 'input') }), target, key);
+  };
+}
+
 /** The whole query, parsed: `@ZodQuery(PageQuery) query: PageQuery`. Numbers in schemas must coerce. */
 export function ZodQuery(schema: z.ZodObject): ParameterDecorator {
   return (target, key, index) => {

@@ -1,17 +1,27 @@
-/** Safe to go on? Who is left? When done? */
+/** Safe to go on? Who is left? When done? The order never changes: answer, result, stages, brake, failures, pace, decisions, devices. */
 import type { Campaign } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { PageHead } from '../../app/page-head.js';
 import { rememberCampaignName } from '../../app/speaker.js';
 import { isStatus } from '../../data/api.js';
+import { useLiveness } from '../../live/use-live.js';
 import { Part } from '../../pieces/page-state.js';
+import { PHONE, useMedia } from '../../pieces/use-media.js';
 import { Answer } from './answer.js';
+import { Brake } from './brake.js';
+import classes from './campaign.module.css';
+import { Decisions } from './decisions.js';
 import { Devices } from './devices.js';
+import { Failures } from './failures.js';
+import { Fold } from './fold.js';
+import { HeadActions } from './head-actions.js';
+import { Pace } from './pace.js';
 import { campaignIdQuery, campaignQuery } from './queries.js';
 import { Result } from './result.js';
 import { Stages } from './stages.js';
+import { Standing } from './standing.js';
 
 const route = getRouteApi('/campaigns/$name');
 const CRUMBS = [{ to: '/campaigns', label: 'Campaigns' }];
@@ -23,7 +33,12 @@ export default function CampaignPage() {
     return (
       <>
         <PageHead title={name} crumbs={CRUMBS} />
-        <p>No campaign is called {name}.</p>
+        <p>
+          No campaign is called {name}.{' '}
+          <Link to="/campaigns" search={{}}>
+            All campaigns
+          </Link>
+        </p>
       </>
     );
   }
@@ -39,15 +54,39 @@ function Known({ id, name }: { id: string; name: string }) {
   useEffect(() => rememberCampaignName(id, name), [id, name]);
   return (
     <Part query={campaign} headings={[name]}>
-      {(data: Campaign) => (
-        <>
-          <PageHead title={data.name} crumbs={CRUMBS} />
-          <Answer campaign={data} />
-          <Result campaign={data} />
-          <Stages campaign={data} />
-          <Devices campaign={data} />
-        </>
-      )}
+      {(data) => <Page campaign={data} />}
     </Part>
+  );
+}
+
+function Page({ campaign }: { campaign: Campaign }) {
+  const isPhone = useMedia(PHONE);
+  const isOld = useLiveness().kind !== 'live';
+  const isDraft = campaign.state === 'draft' || campaign.state === 'awaiting-approval';
+  return (
+    <div className={`${classes.page} ${isOld ? 'is-old' : ''}`}>
+      <PageHead title={campaign.name} crumbs={CRUMBS} aside={<HeadActions campaign={campaign} />} />
+      <Answer campaign={campaign} />
+      <Standing campaign={campaign} />
+      <Result campaign={campaign} />
+      <Stages campaign={campaign} />
+      {!isDraft && (
+        <div className={classes.pair}>
+          <Fold title="Brake" closed={isPhone}>
+            <Brake campaign={campaign} />
+          </Fold>
+          <Fold title="What failed" closed={isPhone}>
+            <Failures campaign={campaign} />
+          </Fold>
+          <Fold title="Pace and forecast" closed={isPhone}>
+            <Pace campaign={campaign} />
+          </Fold>
+          <Fold title="Decisions" closed={isPhone}>
+            <Decisions campaign={campaign} />
+          </Fold>
+        </div>
+      )}
+      <Devices campaign={campaign} />
+    </div>
   );
 }

@@ -1,56 +1,136 @@
 /** Who is left? The campaign's devices, and why each is where it is. */
 import { answerOf } from '@drydock/api-client';
-import type { Campaign, Deployment } from '@drydock/contracts';
-import { getRouteApi } from '@tanstack/react-router';
-import { reading } from '../../data/api.js';
+import type { Campaign, Member } from '@drydock/contracts';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { errorSentence, isStatus, reading } from '../../data/api.js';
+import { askFilterValues, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
+import { count } from '../../format/numbers.js';
+import { useServerNow, useTransfer } from '../../live/use-live.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
+import { FilterBar } from '../../pieces/filter-bar.js';
 import { Empty } from '../../pieces/page-state.js';
+import { readableReason } from '../../pieces/reason.js';
 import { deploymentLook, StateMark } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
 import { WhyDrawer } from '../../pieces/why-drawer.js';
+import classes from './campaign.module.css';
+import { DeviceStory } from './device-story.js';
+import { exportUrl } from './head-actions.js';
 
 const route = getRouteApi('/campaigns/$name');
-export const nameOf = (row: Deployment): string => row.device.name ?? row.device.identity;
+const nameOf = (row: Member): string => row.device.name ?? row.device.identity;
 
-const COLUMNS: readonly Column<Deployment>[] = [
-  { key: 'device', head: 'Device', width: '28%', card: 'first', cell: nameOf },
-  { key: 'state', head: 'State', width: '140px', cell: (row) => <StateMark look={deploymentLook(row.state)} /> },
-  { key: 'stage', head: 'Stage', width: '64px', align: 'right', card: 'none', cell: (row) => row.stage + 1 },
-  { key: 'gateway', head: 'Gateway', width: '20%', cell: (row) => row.gateway?.name ?? '–' },
-  { key: 'code', head: 'Outcome', cell: (row) => row.outcomeCode ?? '' },
-  { key: 'tries', head: 'Tries', width: '56px', align: 'right', card: 'none', cell: (row) => row.tries },
-  { key: 'since', head: 'Since', width: '110px', card: 'none', cell: (row) => <Time at={row.stateAt} /> },
+const COLUMNS: readonly Column<Member>[] = [
+  { key: 'device', head: 'Device', width: '17%', card: 'first', cell: (row) => <span title={row.device.id}>{nameOf(row)}</span> },
+  { key: 'state', head: 'State', width: '150px', card: 'first', cell: (row) => <State row={row} /> },
+  { key: 'stage', head: 'Stage', width: '52px', align: 'right', card: 'none', cell: (row) => row.stage + 1 },
+  { key: 'version', head: 'Runs', width: '80px', cell: (row) => <span className="mono">{row.version ?? '–'}</span> },
+  { key: 'site', head: 'Site', width: '10%', card: 'none', cell: (row) => row.site.name },
+  { key: 'gateway', head: 'Gateway', width: '12%', cell: (row) => row.gateway?.name ?? '–' },
+  { key: 'why', head: 'Why', cell: (row) => <Reason row={row} /> },
+  { key: 'tries', head: 'Tries', width: '48px', align: 'right', card: 'none', cell: (row) => count(row.tries) },
+  { key: 'since', head: 'Since', width: '104px', card: 'none', cell: (row) => <Time at={row.stateAt} /> },
 ];
 
-export function Devices({ campaign }: { campaign: Campaign }) {
-  const { why } = route.useSearch();
-  const navigate = route.useNavigate();
-  const rows = useKeysetRows<Deployment>(['campaign-part', campaign.id, 'deployments'], (after) =>
-    answerOf(
-      reading.GET('/api/v1/campaigns/{id}/deployments', {
-        params: { path: { id: campaign.id }, query: { limit: 200, ...(after !== undefined && { after }) } },
-      }),
-    ),
+function State({ row }: { row: Member }) {
+  const transfer = useTransfer(row.state === 'transferring' ? row.id : undefined);
+  return (
+    <>
+      <StateMark look={deploymentLook(row.state)} />
+      {transfer && transfer.totalBytes > 0 && ` ${Math.floor((100 * transfer.sentBytes) / transfer.totalBytes)} %`}
+    </>
   );
+}
+
+function Reason({ row }: { row: Member }) {
+  const now = useServerNow(10_000);
+  if (row.reason === null) return <span className="muted">the running image was read back</span>;
+  const sentence = readableReason(row.reason, now);
+  return <span title={sentence}>{sentence}</span>;
+}
+
+export function Devices({ campaign }: { campaign: Campaign }) {
+  const { why, q = '', stage } = route.useSearch();
+  const navigate = route.useNavigate();
+  const fields = useFilterFields('member');
+  const stageIndex = stage !== undefined && /^\d{1,2}$/.test(stage) ? Number(stage) - 1 : undefined;
+  const rows = useKeysetRows<Member>(['campaign-part', campaign.id, 'members', q, stageIndex], (after) =>
+    answerOf(
+      reading.GET('/api/v1/campaigns/{id}/members', {
+        params: {
+          path: { id: campaign.id },
+          query: {
+            limit: 200,
+            ...(q !== '' && { filter: q }),
+            ...(stageIndex !== undefined && { stage: stageIndex }),
+            ...(after !== undefined && { after }),
+          },
+        },
+      }),
+    ).then((page) => ({ ...page, total: page.total ?? undefined })),
+  );
+  const isRefused = rows.isError && (isStatus(rows.error, 422) || isStatus(rows.error, 400));
   const open = rows.rows?.find((row) => row.device.id === why);
-  const ask = (row: Deployment | undefined) =>
-    void navigate({ search: (before) => ({ ...before, why: row?.device.id }), replace: why !== undefined });
+  const ask = (row: Member | undefined) =>
+    void navigate({
+      search: (before) => ({ ...before, why: row?.device.id }),
+      replace: why !== undefined && row !== undefined,
+      resetScroll: false,
+    });
+  const filter = (next: string) =>
+    void navigate({ search: (before) => ({ ...before, q: next, why: undefined }), resetScroll: false });
   return (
     <section className="stack" aria-labelledby="devices">
-      <h2 id="devices">Devices</h2>
+      <div className="row spread">
+        <h2 id="devices">
+          Devices{stageIndex !== undefined && <span className="muted"> of stage {stageIndex + 1}</span>}
+        </h2>
+        <a href={exportUrl(campaign, 'csv')} download className="small">
+          CSV of all
+        </a>
+      </div>
+      <FilterBar
+        label="Filter devices"
+        value={q}
+        onChange={filter}
+        fields={fields}
+        askValues={(field, typed) => askFilterValues(field, typed, campaign.id)}
+        bareWords={['name', 'id']}
+        error={isRefused ? errorSentence(rows.error) : undefined}
+        aside={rows.total === undefined ? undefined : `${count(rows.total)} match`}
+        placeholder="state==failed;site==oslo"
+      />
       <DataTable
         label="Devices of the campaign"
         columns={COLUMNS}
         rowKey={(row) => row.id}
-        rows={rows}
+        rows={isRefused ? { ...rows, isError: false, isOld: true } : rows}
         onOpen={ask}
         rowKeys={{ w: ask, ' ': ask }}
         openKey={open?.id}
         onWalk={ask}
         empty={
           <Empty>
-            <p>No device is a member yet.</p>
+            {q === '' && stageIndex === undefined ? (
+              <p>
+                {campaign.state === 'draft'
+                  ? 'Devices become members when the campaign starts.'
+                  : 'No device matches what this campaign selects.'}
+              </p>
+            ) : (
+              <p>
+                No device matches.{' '}
+                <Link
+                  to="/campaigns/$name"
+                  params={{ name: campaign.name }}
+                  search={(before) => ({ ...before, q: undefined, stage: undefined })}
+                  className={classes.inText}
+                >
+                  Show all {count(campaign.sums.total)}
+                </Link>
+              </p>
+            )}
           </Empty>
         }
       />
@@ -58,9 +138,11 @@ export function Devices({ campaign }: { campaign: Campaign }) {
         <WhyDrawer
           campaign={campaign}
           deviceId={why}
-          title={open ? `${nameOf(open)} · ${open.device.model ?? ''}` : ''}
+          title={open ? [nameOf(open), open.device.model, open.site.name, open.gateway?.name].filter(Boolean).join(' · ') : ''}
           close={() => ask(undefined)}
-        />
+        >
+          <DeviceStory campaign={campaign} deviceId={why} />
+        </WhyDrawer>
       )}
     </section>
   );

@@ -11,7 +11,7 @@ export const campaignIdQuery = (name: string) =>
     queryKey: ['campaign-id', name],
     staleTime: Infinity,
     queryFn: async (): Promise<string> =>
-      (await answerOf(reading.GET('/api/v1/campaigns/by-name/{name}', { params: { path: { name } } }))).id,
+      (await answerOf(reading.GET('/api/v1/campaigns-by-name/{name}', { params: { path: { name } } }))).id,
   });
 
 export const campaignQuery = (id: string) =>

@@ -1,28 +1,108 @@
-import type { Campaign } from '@drydock/contracts';
-import { count } from '../../format/numbers.js';
-import { threeShares } from '../../pieces/bar-parts.js';
-import { ThreeShareBar } from '../../pieces/three-share-bar.js';
-import classes from './campaign.module.css';
-
 /** What came out of what ended, and where the others are. */
+import type { Campaign } from '@drydock/contracts';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import { count } from '../../format/numbers.js';
+import { useServerNow } from '../../live/use-live.js';
+import { readableReason } from '../../pieces/reason.js';
+import { ThreeShareBar, type ShareKind } from '../../pieces/three-share-bar.js';
+import classes from './campaign.module.css';
+import { waitingQuery } from './queries.js';
+
+const FILTERS: Readonly<Record<ShareKind | 'inFlight' | 'mayStillStart' | 'waiting' | 'setAside', string>> = {
+  proven: 'state==proven',
+  failedOrReverted: 'state=in=(failed,reverted)',
+  notKnown: 'state=in=(unproven,lost)',
+  inFlight: 'state=in=(transferring,activating,proving,cancelling,rescue)',
+  mayStillStart: 'state=in=(granted,downloading)',
+  waiting: 'state==planned',
+  setAside: 'state=in=(skipped,cancelled)',
+};
+
 export function Result({ campaign }: { campaign: Campaign }) {
-  const { sums } = campaign;
+  const { parts, shares, sums } = campaign;
+  const door = (kind: keyof typeof FILTERS, figure: ReactNode) => (
+    <Link
+      to="/campaigns/$name"
+      params={{ name: campaign.name }}
+      search={(before) => ({ ...before, q: FILTERS[kind], why: undefined })}
+      hash="devices"
+      className={classes.door}
+    >
+      {figure}
+    </Link>
+  );
   return (
     <section className="panel" aria-labelledby="result">
       <header>
         <h2 id="result">
           Result{' '}
           <span className="muted">
-            {count(threeShares(sums).ended)} of {count(sums.total)} ended
+            {count(shares.ended)} of {count(sums.total)} ended
           </span>
         </h2>
       </header>
-      <ThreeShareBar sums={sums} of={`campaign ${campaign.name}`} />
+      <ThreeShareBar shares={shares} parts={parts} of={`campaign ${campaign.name}`} door={door} />
       <p className={classes.others}>
-        <span>▶ in flight {count(sums.running + sums.rescue)}</span>
-        <span>▷ may still start {count(campaign.exposure?.mayStillStart)}</span>
-        <span>○ waiting {count(sums.planned)}</span>
+        <span>{door('inFlight', <>▶ in flight {count(parts.inFlight)}</>)}</span>
+        <span>{door('mayStillStart', <>▷ may still start {count(parts.mayStillStart)}</>)}</span>
+        <span>
+          {door('waiting', <>○ waiting {count(parts.waiting)}</>)}
+          {parts.waiting > 0 && <WaitingFor id={campaign.id} />}
+        </span>
+        {parts.setAside > 0 && <span>{door('setAside', <>– set aside {count(parts.setAside)}</>)}</span>}
+        {sums.suspect > 0 && (
+          <span title="At risk, and silent, late, or failed on the last try: counted in the failure share until proven">
+            <span className={classes.suspect} aria-hidden /> suspect {count(sums.suspect)}
+          </span>
+        )}
       </p>
     </section>
   );
 }
+
+/** "gate 3 000 · pace 700": the reasons of those that wait, counted by the server. */
+function WaitingFor({ id }: { id: string }) {
+  const now = useServerNow(10_000);
+  const { data } = useQuery(waitingQuery(id));
+  if (!data || data.reasons.length === 0) return null;
+  return (
+    <span className="muted">
+      :{' '}
+      {data.reasons.slice(0, 6).map((reason, index) => (
+        <span
+          key={reason.code}
+          title={readableReason({ code: reason.code, params: {}, sentence: reason.sentence, ...(reason.until !== null && { until: reason.until }) }, now)}
+        >
+          {index > 0 && ' · '}
+          {REASONS[reason.code] ?? reason.code} {count(reason.n)}
+        </span>
+      ))}
+      {data.looked < data.waiting && <span> (of {count(data.looked)} looked at)</span>}
+    </span>
+  );
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  'stage.pending': 'stage',
+  'stage.held': 'held',
+  'stage.behind-held': 'behind a held stage',
+  'stage.approval': 'approval',
+  'limit.rate': 'pace',
+  'limit.in-flight': 'limit in flight',
+  'window.closed': 'window',
+  'window.too-short': 'window',
+  'gateway.offline': 'away',
+  'gateway.none': 'no gateway',
+  'gateway.full': 'gateway busy',
+  'gateway.quarantined': 'quarantine',
+  'site.full': 'site busy',
+  'retry.later': 'retry',
+  'redundancy.group': 'redundancy',
+  'campaign.paused': 'paused',
+  'campaign.halted': 'halted',
+  'campaign.draft': 'not started',
+  'engine.due': 'next',
+  'device.claimed': 'another campaign',
+};

@@ -1,11 +1,11 @@
 /** One of the stored artifacts, newest first; found by what it is called. */
 import { answerOf } from '@drydock/api-client';
-import type { Artifact } from '@drydock/contracts';
 import { TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useId, useState } from 'react';
 import { reading } from '../../data/api.js';
+import type { Artifact } from '../../data/artifacts.js';
 import { bytes, counted } from '../../format/numbers.js';
 import { Empty, Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';

@@ -1,5 +1,4 @@
 /** The plan while it is written: its fields, what is said against it, who it would take, and where it is kept. */
-import type { Artifact } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
@@ -7,6 +6,7 @@ import { PageHead } from '../../app/page-head.js';
 import { useKeys } from '../../app/keys.js';
 import { clock } from '../../format/times.js';
 import { errorSentence } from '../../data/api.js';
+import { artifactById, type Artifact } from '../../data/artifacts.js';
 import { Note } from '../../pieces/note.js';
 import { PlanDeskProvider, type PlanDesk } from './plan-context.js';
 import { faultsOf, ownFaults, stepOf, withValue, type Fault, type PlanForm } from './plan-form.js';
@@ -17,7 +17,7 @@ import { RehearseStep } from './step-rehearse.js';
 import { ReviewStep } from './step-review.js';
 import { WhatStep } from './step-what.js';
 import { WhichStep } from './step-which.js';
-import { findArtifact, type Beginning } from './use-beginning.js';
+import type { Beginning } from './use-beginning.js';
 import { useDraft, type DraftKeeper } from './use-draft.js';
 import { usePreview } from './use-preview.js';
 import classes from './new-campaign.module.css';
@@ -127,7 +127,7 @@ export function Composer({ beginning, onKept }: { beginning: Beginning; onKept: 
 }
 
 function useArtifact(id: string): Artifact | undefined {
-  return useQuery({ queryKey: ['artifact', id], queryFn: () => findArtifact(id), enabled: id !== '' }).data;
+  return useQuery({ queryKey: ['artifact', id], queryFn: () => artifactById(id), enabled: id !== '' }).data;
 }
 
 /** Each place once: what was seen first is said. */

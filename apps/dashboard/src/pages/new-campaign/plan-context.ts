@@ -1,6 +1,7 @@
 /** The plan that is being written, for every field of every step. */
 import { createContext, useContext } from 'react';
-import type { Artifact, CampaignPreview } from '@drydock/contracts';
+import type { CampaignPreview } from '@drydock/contracts';
+import type { Artifact } from '../../data/artifacts.js';
 import type { Fault, PlanForm } from './plan-form.js';
 
 export interface PlanDesk {

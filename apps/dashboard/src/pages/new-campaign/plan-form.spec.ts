@@ -41,7 +41,7 @@ describe('faults', () => {
     expect(CampaignDraft.parse(whole)).toEqual(whole);
     const wrong = withValue(withValue(whole, 'policy.brake.limit', 2), 'name', 'No Capitals');
     expect(ownFaults(wrong)).toEqual([
-      { path: 'name', message: expect.stringContaining('Lower-case') as string },
+      { path: 'name', message: expect.stringContaining('Lower-case') as unknown as string },
       { path: 'policy.brake.limit', message: 'At most 0.5.' },
     ]);
   });

@@ -5,11 +5,11 @@ import { Button, Modal, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { errorSentence } from '../../data/api.js';
+import { artifactById, findArtifact } from '../../data/artifacts.js';
 import { counted } from '../../format/numbers.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { usePlanDesk } from './plan-context.js';
 import type { PlanForm } from './plan-form.js';
-import { findArtifact } from './use-beginning.js';
 import classes from './new-campaign.module.css';
 
 export default function PlanYaml() {
@@ -19,7 +19,7 @@ export default function PlanYaml() {
   const restoreId = typeof onAbort === 'string' ? '' : onAbort.restore;
   const restored = useQuery({
     queryKey: ['artifact', restoreId],
-    queryFn: () => findArtifact(restoreId),
+    queryFn: () => artifactById(restoreId),
     enabled: restoreId !== '',
   }).data;
   const yaml =

@@ -16,7 +16,7 @@ export function RollBackStart({ name }: { name: string }) {
   const [artifactId, setArtifactId] = useState('');
   const campaign = useQuery({
     queryKey: ['campaign-by-name', name],
-    queryFn: () => answerOf(reading.GET('/api/v1/campaigns/by-name/{name}', { params: { path: { name } } })),
+    queryFn: () => answerOf(reading.GET('/api/v1/campaigns-by-name/{name}', { params: { path: { name } } })),
   });
   const making = useMutation({
     mutationFn: (id: string) =>

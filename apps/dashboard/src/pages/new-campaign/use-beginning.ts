@@ -1,8 +1,9 @@
 /** What a new campaign begins with: a kept draft, another campaign, an advisory, an artifact, or nothing. */
 import { answerOf } from '@drydock/api-client';
-import type { Advisory, Artifact, Campaign } from '@drydock/contracts';
+import type { Advisory, Campaign } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { reading } from '../../data/api.js';
+import { artifactById, findArtifact, type Artifact } from '../../data/artifacts.js';
 import { emptyForm, nextName, suggestedName, type PlanForm } from './plan-form.js';
 import type { NewCampaignSearch } from './route.js';
 
@@ -39,14 +40,14 @@ async function begin(search: BeginningSearch): Promise<Beginning> {
   }
   if (search.from !== undefined) {
     const name = search.from;
-    const campaign = await answerOf(reading.GET('/api/v1/campaigns/by-name/{name}', { params: { path: { name } } }));
+    const campaign = await answerOf(reading.GET('/api/v1/campaigns-by-name/{name}', { params: { path: { name } } }));
     return { form: { ...formOf(campaign), name: nextName(campaign.name) }, origin: `Copied from ${campaign.name}.` };
   }
   if (search.advisory !== undefined) {
     return ofAdvisory(search.advisory, search.artifact);
   }
   if (search.artifact !== undefined) {
-    const artifact = await findArtifact(search.artifact);
+    const artifact = await chosen(search.artifact);
     return {
       form: { ...emptyForm(), artifactId: artifact.id, name: suggestedName(artifact.model, artifact.version) },
       origin: `Sends ${artifact.model} ${artifact.version}.`,
@@ -74,17 +75,7 @@ function ofDraft(campaign: Campaign): Beginning {
   };
 }
 
-export async function findArtifact(idOrDigest: string): Promise<Artifact> {
-  if (isId(idOrDigest)) {
-    return answerOf(reading.GET('/api/v1/artifacts/{id}', { params: { path: { id: idOrDigest } } }));
-  }
-  const sha256 = idOrDigest.replace(/^sha256:/, '').toLowerCase();
-  const page = await answerOf(reading.GET('/api/v1/artifacts', { params: { query: { sha256, limit: 2 } } }));
-  const [first, second] = page.items;
-  if (!first) throw new Error(`No artifact’s digest begins with ${sha256}. Upload it first.`);
-  if (second) throw new Error(`Several artifacts’ digests begin with ${sha256}. Give more of its digits.`);
-  return first;
-}
+const chosen = (idOrDigest: string): Promise<Artifact> => (isId(idOrDigest) ? artifactById(idOrDigest) : findArtifact(idOrDigest));
 
 /** Urgent, with the artifact that mends it, for devices that run an affected version now. */
 async function ofAdvisory(id: string, wanted: string | undefined): Promise<Beginning> {
@@ -122,5 +113,5 @@ const URGENT_CANARY_PERCENT = 2;
 
 async function answerArtifact(advisory: Advisory, wanted: string | undefined): Promise<Artifact | undefined> {
   const id = wanted ?? advisory.models.find(({ fixedBy }) => fixedBy !== null)?.fixedBy ?? undefined;
-  return id === undefined ? undefined : findArtifact(id);
+  return id === undefined ? undefined : chosen(id);
 }

@@ -1,79 +1,75 @@
-/** What a person must look at, by harm; each with its age and one action. */
-import type { CampaignSummary } from '@drydock/contracts';
-import { useQuery } from '@tanstack/react-query';
+/** What a person must look at, worst first as the server sorted it; each with its age and one action. */
+import type { Attention, Overview } from '@drydock/contracts';
 import { Link } from '@tanstack/react-router';
 import { counted } from '../../format/numbers.js';
-import { threeShares } from '../../pieces/bar-parts.js';
-import { Part } from '../../pieces/page-state.js';
-import { campaignLook, StateMark, type CampaignState } from '../../pieces/state-mark.js';
+import { StateMark, type Family, type Look } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
-import { liveCampaignsQuery } from './campaign-lists.js';
 import classes from './overview.module.css';
 
-const NEEDS: readonly CampaignState[] = ['halted', 'awaiting-approval', 'paused'];
-const VERBS: Partial<Record<CampaignState, string>> = {
-  halted: 'Look',
-  'awaiting-approval': 'Review',
-  paused: 'Open',
+const LOOKS: Readonly<Record<Attention['kind'], readonly [Family, string, string]>> = {
+  'campaign.halted': ['bad', '■', 'halted'],
+  'approval.wanted': ['person', '◇', 'awaiting approval'],
+  'stage.failed': ['bad', '✕', 'gate failed'],
+  'stage.held': ['person', '◇', 'held'],
+  'campaign.paused': ['person', '‖', 'paused'],
+  'devices.rescue': ['person', '⚑', 'rescue'],
+  'gateways.quarantined': ['person', '◇', 'quarantined'],
+  'gateways.absent': ['person', '○', 'away'],
+  'outbox.growing': ['person', '◔', 'orders wait'],
+  'webhook.failing': ['person', '✕', 'webhook'],
+  'devices.claimed': ['person', '◇', 'claimed'],
+};
+const VERBS: Readonly<Record<Attention['action'], string>> = {
+  look: 'Look',
+  review: 'Review',
+  approve: 'Review',
+  release: 'Release',
 };
 
-export function NeedsPerson() {
-  const campaigns = useQuery(liveCampaignsQuery);
+export function NeedsPerson({ overview }: { overview: Overview }) {
+  const { attention, campaigns } = overview;
+  const running = campaigns.running ?? 0;
+  if (attention.length === 0) {
+    return (
+      <p className={classes.calm}>
+        Nothing needs you.{' '}
+        {running === 0
+          ? 'No campaign is running.'
+          : `${counted(running, 'campaign')} ${running === 1 ? 'runs within its' : 'run within their'} limits.`}
+      </p>
+    );
+  }
   return (
     <section aria-labelledby="needs">
-      <Part query={campaigns} headings={['Needs a person']} rows={2}>
-        {(all) => {
-          const needing = all.filter((campaign) => NEEDS.includes(campaign.state));
-          const running = all.filter((campaign) => campaign.state === 'running').length;
-          if (needing.length === 0) {
-            return (
-              <p id="needs" className={classes.calm}>
-                Nothing needs you.{' '}
-                {running > 0
-                  ? `${counted(running, 'campaign')} ${running === 1 ? 'runs' : 'run'} within ${running === 1 ? 'its' : 'their'} limits.`
-                  : 'No campaign is running.'}
-              </p>
-            );
-          }
-          return (
-            <>
-              <h2 id="needs" className={classes.needs}>
-                {needing.length} {needing.length === 1 ? 'needs' : 'need'} a person
-              </h2>
-              <ul className={classes.list}>
-                {needing.map((campaign) => (
-                  <Need key={campaign.id} campaign={campaign} />
-                ))}
-              </ul>
-            </>
-          );
-        }}
-      </Part>
+      <h2 id="needs" className={classes.needs}>
+        {attention.length} {attention.length === 1 ? 'needs' : 'need'} a person
+      </h2>
+      <ul className={classes.list}>
+        {attention.map((each) => (
+          <Need key={`${each.kind} ${each.subject.id} ${each.sentence}`} attention={each} />
+        ))}
+      </ul>
     </section>
   );
 }
 
-function Need({ campaign }: { campaign: CampaignSummary }) {
-  const { bad, ended } = threeShares(campaign.sums);
+function Need({ attention }: { attention: Attention }) {
+  const [family, mark, label] = LOOKS[attention.kind];
+  const look: Look = { family, mark, label };
+  const { subject } = attention;
   return (
-    <li className={classes.need} data-family={campaignLook(campaign.state).family}>
+    <li className={classes.need} data-family={family}>
       <span className={classes.needWhat}>
-        <StateMark look={campaignLook(campaign.state)} />
-        <strong>{campaign.name}</strong>
-        <span>
-          {campaign.state === 'halted' && `${bad} of ${ended} that ended failed or reverted.`}
-          {campaign.state === 'awaiting-approval' && 'It starts when it is approved.'}
-          {campaign.state === 'paused' && campaign.stateBy !== null && `By ${campaign.stateBy}.`}
-          {campaign.stateReason !== null && ` “${campaign.stateReason}”`}
-        </span>
+        <StateMark look={look} />
+        <span>{attention.sentence}</span>
       </span>
-      <span className="muted nowrap">
-        <Time at={campaign.stateAt} />
-      </span>
-      <Link to="/campaigns/$name" params={{ name: campaign.name }} search={{}} className={classes.act}>
-        {VERBS[campaign.state]}
-        <span className="sr-only"> {campaign.name}</span>
-      </Link>
+      <span className="muted nowrap">{attention.since !== null && <Time at={attention.since} />}</span>
+      {subject.kind === 'campaign' && (
+        <Link to="/campaigns/$name" params={{ name: subject.name }} search={{}} className={classes.act}>
+          {VERBS[attention.action]}
+          <span className="sr-only"> {subject.name}</span>
+        </Link>
+      )}
     </li>
   );
 }
