@@ -62,7 +62,7 @@ export function Composer({ beginning, onKept }: { beginning: Beginning; onKept: 
     replace,
     noteText,
     faults,
-    preview: preview.query.data,
+    preview: preview.preview,
     isOld: !preview.isFresh,
     previewError: preview.error,
   };
@@ -147,13 +147,11 @@ function Steps({ step, faults }: { step: Step; faults: readonly Fault[] }) {
           const wrong = faults.filter(({ path }) => stepOf(path) === each).length;
           const judged = each !== 'rehearse' && each !== 'review';
           return (
-            <li key={each}>
+            <li key={each} aria-current={each === step ? 'step' : undefined}>
               <Link
                 to="/campaigns/new"
                 search={(before) => ({ ...before, step: each })}
                 className={classes.step}
-                aria-current={each === step ? 'step' : undefined}
-                activeOptions={{ includeSearch: true }}
               >
                 <span className="muted">{index + 1}</span> {STEP_NAMES[each]}
                 {judged && (
@@ -175,7 +173,7 @@ function Steps({ step, faults }: { step: Step; faults: readonly Fault[] }) {
 function Kept({ draft, faults }: { draft: DraftKeeper; faults: number }) {
   const words = draft.isSaving
     ? 'saving the draft'
-    : faults > 0
+    : faults > 0 && draft.isDirty
       ? `not saved: ${faults} to mend`
       : draft.error !== undefined
         ? `not saved: ${errorSentence(draft.error)}`

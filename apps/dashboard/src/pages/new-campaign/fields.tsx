@@ -10,6 +10,8 @@ interface FieldProps {
   readonly path: string;
   readonly label: string;
   readonly hint?: string;
+  /** Said in the field while it is empty. */
+  readonly placeholder?: string;
   /** May be left empty, which takes the value away. */
   readonly optional?: boolean;
   readonly width?: number;
@@ -24,7 +26,7 @@ interface Spelling {
   readonly inputMode?: 'numeric' | 'decimal' | 'text';
 }
 
-function SpelledField({ path, label, hint, optional = false, width, spelling }: FieldProps & { spelling: Spelling }) {
+function SpelledField({ path, label, hint, placeholder, optional = false, width, spelling }: FieldProps & { spelling: Spelling }) {
   const { form, set, noteText, faults } = usePlanDesk();
   const value = valueAt(form, path);
   const written = value === undefined ? '' : spelling.write(value);
@@ -43,6 +45,7 @@ function SpelledField({ path, label, hint, optional = false, width, spelling }: 
     <TextInput
       label={label}
       description={hint}
+      placeholder={placeholder}
       value={text}
       onChange={(event) => type(event.currentTarget.value)}
       error={faultAt(faults, path)}

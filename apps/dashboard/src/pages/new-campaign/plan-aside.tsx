@@ -71,7 +71,7 @@ export function Takes({ preview, isOld }: { preview: CampaignPreview; isOld: boo
           {preview.members === 0 ? '–' : '✓'}
         </span>
         <strong>{count(preview.members)}</strong> {preview.members === 1 ? 'device takes' : 'devices take'} it
-        {isOld && <span className="small muted"> · counting anew</span>}
+        {isOld && <span className="small muted"> · as it was before</span>}
       </p>
       {out.map(({ reason, count: n }) => (
         <p key={reason} className="muted">

@@ -29,8 +29,8 @@ export function usePlanDesk(): PlanDesk {
   return desk;
 }
 
-/** What is said against a path, or undefined. */
+/** What is said against a path, or undefined; what is only missing is said in the list. */
 export function faultAt(faults: readonly Fault[], path: string): string | undefined {
-  const own = faults.filter((fault) => fault.path === path);
+  const own = faults.filter((fault) => fault.path === path && !fault.isMissing);
   return own.length === 0 ? undefined : own.map(({ message }) => message).join(' ');
 }

@@ -1,6 +1,6 @@
 /** The plan as the form holds it: always whole, every default filled in; values by the paths that the server's errors name. */
 import { ApiProblemError } from '@drydock/api-client';
-import { CampaignDraft, Policy } from '@drydock/contracts';
+import { CampaignDraft, Policy, type StagePolicy } from '@drydock/contracts';
 import type { Step } from './steps.js';
 
 export interface PlanForm {
@@ -16,15 +16,21 @@ export interface Fault {
   /** `policy.stages[0].gate.minKnown`; empty: of the plan as a whole. */
   readonly path: string;
   readonly message: string;
+  /** Nothing is wrong yet, but without it the plan is not whole. */
+  readonly isMissing?: boolean;
 }
 
-export const emptyForm = (): PlanForm => ({
-  name: '',
-  note: '',
-  artifactId: '',
-  selector: {},
-  policy: Policy.parse({}),
-});
+/** The server's own defaults; the last stage takes what is left, so that a change before it needs none of it. */
+export function emptyForm(): PlanForm {
+  const policy = Policy.parse({});
+  const stages = policy.stages.map((stage, index) => (index === policy.stages.length - 1 ? restStage(stage) : stage));
+  return { name: '', note: '', artifactId: '', selector: {}, policy: { ...policy, stages } };
+}
+
+/** The same stage, for everything that is left. */
+export function restStage({ percent: _, count: __, ...stage }: StagePolicy): StagePolicy {
+  return stage;
+}
 
 /** `policy.stages[0].name` → keys. */
 export function keysOf(path: string): (string | number)[] {
@@ -72,8 +78,8 @@ function changed(at: unknown, [key, ...rest]: readonly (string | number)[], valu
 /** What the form can see by itself, before any server is asked. */
 export function ownFaults(form: PlanForm): Fault[] {
   const faults: Fault[] = [];
-  if (form.name === '') faults.push({ path: 'name', message: 'Give it a name.' });
-  if (form.artifactId === '') faults.push({ path: 'artifactId', message: 'Choose what is sent.' });
+  if (form.name === '') faults.push({ path: 'name', message: 'Give it a name.', isMissing: true });
+  if (form.artifactId === '') faults.push({ path: 'artifactId', message: 'Choose what is sent.', isMissing: true });
   const parsed = CampaignDraft.safeParse(form);
   if (parsed.success) return faults;
   const said = new Set(faults.map(({ path }) => path));

@@ -5,6 +5,7 @@ import { counted } from '../../format/numbers.js';
 import { stageWords } from '../../plan/plan-words.js';
 import { DurationField, NumberField, ShareField, TextField, TickField } from './fields.js';
 import { faultAt, usePlanDesk } from './plan-context.js';
+import { restStage } from './plan-form.js';
 import classes from './new-campaign.module.css';
 
 const MOST_STAGES = 32;
@@ -17,7 +18,7 @@ export function StagesForm() {
     const last = stages.at(-1)!;
     const made: StagePolicy = { ...last, name: freshName(stages), percent: undefined, count: undefined };
     // The new one goes before the last, which takes what is left.
-    put([...stages.slice(0, -1), { ...made, count: 10 }, rest(last)].map(clean));
+    put([...stages.slice(0, -1), { ...made, count: 10 }, restStage(last)].map(clean));
   };
   const whole = faultAt(faults, 'policy.stages');
   return (
@@ -99,7 +100,7 @@ function TakeField({ index, isLast }: { index: number; isLast: boolean }) {
       ...(next === 'count' && { count: 10 }),
       ...(next === 'filter' && { filter: '' }),
     };
-    replace({ ...form, policy: { ...form.policy, stages: stages.map((one, at) => (at === index ? made : one)) } });
+    replace({ ...form, policy: { ...form.policy, stages: stages.map((one, at) => (at === index ? made : one)).map(clean) } });
   };
   return (
     <NativeSelect
@@ -136,12 +137,10 @@ function EveryVersion({ index }: { index: number }) {
   );
 }
 
-const rest = ({ percent: _, count: __, ...other }: StagePolicy): StagePolicy => other;
-
 /** No key that holds nothing; shares that end with a share less take what is left. */
 function clean(stage: StagePolicy, index: number, all: readonly StagePolicy[]): StagePolicy {
   const kept = Object.fromEntries(Object.entries(stage).filter(([, value]) => value !== undefined)) as StagePolicy;
-  return index === all.length - 1 && kept.filter === undefined ? rest(kept) : kept;
+  return index === all.length - 1 && kept.filter === undefined ? restStage(kept) : kept;
 }
 
 function freshName(stages: readonly StagePolicy[]): string {

@@ -43,7 +43,7 @@ export function HowStep() {
           <NumberField path="policy.limits.earnedPerProven" label="More for each proven" />
           <NumberField path="policy.limits.inFlight" label="At once, at most" />
           <NumberField path="policy.limits.perGateway" label="At once on one gateway" />
-          <NumberField path="policy.limits.perSite" label="At once at one site" hint="empty: no limit" optional />
+          <NumberField path="policy.limits.perSite" label="At once at one site" placeholder="no limit" optional />
         </div>
         <PaceKind />
       </Panel>
@@ -52,7 +52,7 @@ export function HowStep() {
         <div className={classes.grid}>
           <StartAtField />
           <DurationField path="policy.deadlineMs" label="Paused for a person after" />
-          <NumberField path="policy.minBatteryPercent" label="Least charge, percent" hint="empty: any" optional />
+          <NumberField path="policy.minBatteryPercent" label="Least charge, percent" placeholder="any" optional />
         </div>
       </Panel>
       <Panel
@@ -92,7 +92,7 @@ export function HowStep() {
         />
         {policy.acceptUnproven && (
           <div className={classes.grid}>
-            <NumberField path="policy.limits.unproven" label="Unproven at most" hint="empty: no limit" optional />
+            <NumberField path="policy.limits.unproven" label="Unproven at most" placeholder="no limit" optional />
           </div>
         )}
         <div className={classes.grid}>

@@ -31,7 +31,7 @@ export function WhichStep() {
         />
         {filter !== '' && words.data && !words.isError && (
           <p className={words.isPlaceholderData ? 'muted' : undefined}>
-            {words.data.sentence}: {words.data.exact ? '' : 'about '}
+            {words.data.sentence.replace(/\.$/, '')}: {words.data.exact ? '' : 'about '}
             {counted(words.data.count, 'device')} of the fleet match.
           </p>
         )}

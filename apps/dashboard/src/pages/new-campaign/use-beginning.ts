@@ -99,10 +99,9 @@ async function ofAdvisory(id: string, wanted: string | undefined): Promise<Begin
     policy: {
       ...blank.policy,
       urgent: { advisory: advisory.cve },
+      // As the server itself would say: few first, and not for long.
       stages: blank.policy.stages.map((stage, index) =>
-        index === 0
-          ? { ...stage, percent: URGENT_CANARY_PERCENT, deadlineMs: 3_600_000 }
-          : { ...stage, percent: 100 - URGENT_CANARY_PERCENT },
+        index === 0 ? { ...stage, percent: URGENT_CANARY_PERCENT, deadlineMs: URGENT_CANARY_MS } : stage,
       ),
     },
   };
@@ -110,6 +109,7 @@ async function ofAdvisory(id: string, wanted: string | undefined): Promise<Begin
 }
 
 const URGENT_CANARY_PERCENT = 2;
+const URGENT_CANARY_MS = 3_600_000;
 
 async function answerArtifact(advisory: Advisory, wanted: string | undefined): Promise<Artifact | undefined> {
   const id = wanted ?? advisory.models.find(({ fixedBy }) => fixedBy !== null)?.fixedBy ?? undefined;

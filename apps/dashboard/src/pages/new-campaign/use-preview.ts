@@ -2,6 +2,7 @@
 import { answerOf } from '@drydock/api-client';
 import { useDebouncedValue } from '@mantine/hooks';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useRef } from 'react';
 import { changing } from '../../data/api.js';
 import { ownFaults, type PlanForm } from './plan-form.js';
 
@@ -21,8 +22,10 @@ export function usePreview(form: PlanForm, isWhole: boolean) {
     enabled: may && settled === key,
     placeholderData: keepPreviousData,
   });
+  const last = useRef(query.data);
+  if (query.data) last.current = query.data;
   const isFresh = may && settled === key && query.isSuccess && !query.isPlaceholderData;
-  return { query, isFresh, error: settled === key && query.isError ? query.error : undefined };
+  return { preview: form.artifactId === '' ? undefined : last.current, isFresh, error: settled === key && query.isError ? query.error : undefined };
 }
 
 /** The filter in words, and how many devices of any model match it. */
