@@ -10,4 +10,6 @@ export interface RailEntry {
 export const RAIL: readonly RailEntry[] = [
   { to: '/', label: 'Overview', key: 'o' },
   { to: '/campaigns', label: 'Campaigns', key: 'c' },
+  { to: '/advisories', label: 'Advisories', key: 'v' },
+  { to: '/approvals', label: 'Approvals', key: 'p' },
 ];

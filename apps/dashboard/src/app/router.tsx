@@ -3,6 +3,7 @@
  * `rail-entries.ts` where the rail shall show it.
  */
 import { createRouter } from '@tanstack/react-router';
+import { approvalRoute, approvalsRoute } from '../pages/approvals/route.js';
 import { campaignRoute } from '../pages/campaign/route.js';
 import { campaignsRoute } from '../pages/campaigns/route.js';
 import { newCampaignRoute } from '../pages/new-campaign/route.js';
@@ -11,7 +12,16 @@ import { setPasswordRoute, signInRoute } from '../session/routes.js';
 import { PageError, PageWaiting } from './page-fallback.js';
 import { rootRoute } from './root-route.js';
 
-const routeTree = rootRoute.addChildren([overviewRoute, campaignsRoute, newCampaignRoute, campaignRoute, signInRoute, setPasswordRoute]);
+const routeTree = rootRoute.addChildren([
+  overviewRoute,
+  campaignsRoute,
+  newCampaignRoute,
+  approvalsRoute,
+  approvalRoute,
+  campaignRoute,
+  signInRoute,
+  setPasswordRoute,
+]);
 
 export const router = createRouter({
   routeTree,

@@ -3,6 +3,7 @@ import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { followQueries } from '../live/follow-queries.js';
 import { openLiveLink } from '../live/live-link.js';
+import { useApprovalsWaiting } from '../data/approvals.js';
 import { queryClient } from '../data/query-client.js';
 import { useAttention } from './attention.js';
 import { listenForKeys, useKeys } from './keys.js';
@@ -63,7 +64,7 @@ export function Shell() {
 }
 
 function Rail() {
-  const waiting = useAttention();
+  const waiting: Readonly<Record<string, number>> = { '/': useAttention(), '/approvals': useApprovalsWaiting() };
   const item = (entry: RailEntry) => (
     <li key={entry.to}>
       <Link
@@ -73,9 +74,9 @@ function Rail() {
         activeProps={{ 'aria-current': 'page' }}
       >
         {entry.label}
-        {entry.to === '/' && waiting > 0 && (
-          <span className={classes.badge} aria-label={`${waiting} wait for a person`}>
-            {waiting}
+        {(waiting[entry.to] ?? 0) > 0 && (
+          <span className={classes.badge} aria-label={`${waiting[entry.to]} wait for a person`}>
+            {waiting[entry.to]}
           </span>
         )}
       </Link>

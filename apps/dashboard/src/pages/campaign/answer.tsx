@@ -81,7 +81,8 @@ function safety(campaign: Campaign): string {
 /** Says what the server decided; the page judges nothing. */
 function verdict(campaign: Campaign): string {
   if (campaign.state === 'halted') return 'No, the brake halted it:';
-  if (campaign.stages.some((stage) => stage.gateLines.some((line) => line.state === 'broken'))) return 'A gate is broken:';
+  if (campaign.stages.some((stage) => stage.gateLines.some((line) => line.state === 'broken')))
+    return 'A gate is broken:';
   if (campaign.amber) return 'Evidence is rising, nothing new is opened:';
   if (campaign.state === 'completed' || campaign.state === 'aborted') return 'In the end';
   return 'So far, yes:';

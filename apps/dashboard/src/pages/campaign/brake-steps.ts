@@ -11,7 +11,9 @@ export interface BrakeLines {
 export function brakeLines(test: BrakeTestBody, room: number): BrakeLines {
   const end = Math.max(test.tried, Math.min(room, Math.max(50, Math.ceil(test.tried * 1.4))));
   const inside = test.staircase.filter((step) => step.within < end).map((step) => step.within);
-  const x = [...new Set([0, ...inside, ...test.path.map((point) => point.tried), test.tried, end])].sort((a, b) => a - b);
+  const x = [...new Set([0, ...inside, ...test.path.map((point) => point.tried), test.tried, end])].sort(
+    (a, b) => a - b,
+  );
   return {
     x,
     // So many failures among up to `within` tried ring it: right of `within` it takes the next step.

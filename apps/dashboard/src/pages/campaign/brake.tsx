@@ -35,14 +35,21 @@ function Tests({ body, total }: { body: BrakeBody; total: number }) {
   return (
     <>
       <TestPlot test={shown} total={total} />
-      {body.amber && <p className={classes.amber}>Evidence against the firmware is rising: pace does not grow and no stage opens.</p>}
+      {body.amber && (
+        <p className={classes.amber}>Evidence against the firmware is rising: pace does not grow and no stage opens.</p>
+      )}
       {body.tests.length > 1 && (
         <details>
           <summary>All {body.tests.length} tests, nearest to their halt first</summary>
           <ul className={classes.tests}>
             {others.map((test) => (
               <li key={test.test}>
-                <button type="button" className="plain-button" aria-pressed={test.test === shown.test} onClick={() => setOpen(test.test)}>
+                <button
+                  type="button"
+                  className="plain-button"
+                  aria-pressed={test.test === shown.test}
+                  onClick={() => setOpen(test.test)}
+                >
                   {testName(test.test)}
                 </button>
                 <span className="muted">
@@ -57,7 +64,8 @@ function Tests({ body, total }: { body: BrakeBody; total: number }) {
   );
 }
 
-const nearness = (test: BrakeTestBody): number => (test.rings ? Infinity : (test.logEvidence ?? -Infinity) - test.logBar);
+const nearness = (test: BrakeTestBody): number =>
+  test.rings ? Infinity : (test.logEvidence ?? -Infinity) - test.logBar;
 
 function TestPlot({ test, total }: { test: BrakeTestBody; total: number }) {
   const lines = useMemo(() => brakeLines(test, total), [test, total]);

@@ -19,7 +19,8 @@ const colon = (params: Params, name: string): string => {
 };
 
 const KINDS: Readonly<Record<string, (params: Params, nowMs: number) => string>> = {
-  'campaign.started': (p) => `started${number(p, 'preempted') > 0 ? `, ${counted(number(p, 'preempted'), 'grant')} of others taken back` : ''}${quoted(p)}`,
+  'campaign.started': (p) =>
+    `started${number(p, 'preempted') > 0 ? `, ${counted(number(p, 'preempted'), 'grant')} of others taken back` : ''}${quoted(p)}`,
   'campaign.paused': (p) => `paused${quoted(p)}`,
   'campaign.resumed': (p) => `resumed${quoted(p)}`,
   'campaign.halted': (p) => `halted${colon(p, 'rule') || quoted(p)}`,

@@ -36,7 +36,13 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
         <h2 id="decisions">Decisions</h2>
         <span className="row small" role="group" aria-label="Decided by">
           {BY.map(([value, label]) => (
-            <button key={label} type="button" className="plain-button" aria-pressed={by === value} onClick={() => setBy(value)}>
+            <button
+              key={label}
+              type="button"
+              className="plain-button"
+              aria-pressed={by === value}
+              onClick={() => setBy(value)}
+            >
               {label}
             </button>
           ))}

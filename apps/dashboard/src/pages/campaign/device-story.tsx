@@ -13,7 +13,9 @@ export function DeviceStory({ campaign, deviceId }: { campaign: Campaign; device
   const history = useQuery({
     queryKey: ['campaign-part', campaign.id, 'history', deviceId],
     queryFn: () =>
-      answerOf(reading.GET('/api/v1/devices/{id}/history', { params: { path: { id: deviceId }, query: { limit: 50 } } })),
+      answerOf(
+        reading.GET('/api/v1/devices/{id}/history', { params: { path: { id: deviceId }, query: { limit: 50 } } }),
+      ),
   });
   return (
     <section className="stack" aria-label="Attempts">

@@ -22,7 +22,13 @@ const route = getRouteApi('/campaigns/$name');
 const nameOf = (row: Member): string => row.device.name ?? row.device.identity;
 
 const COLUMNS: readonly Column<Member>[] = [
-  { key: 'device', head: 'Device', width: '17%', card: 'first', cell: (row) => <span title={row.device.id}>{nameOf(row)}</span> },
+  {
+    key: 'device',
+    head: 'Device',
+    width: '17%',
+    card: 'first',
+    cell: (row) => <span title={row.device.id}>{nameOf(row)}</span>,
+  },
   { key: 'state', head: 'State', width: '150px', card: 'first', cell: (row) => <State row={row} /> },
   { key: 'stage', head: 'Stage', width: '52px', align: 'right', card: 'none', cell: (row) => row.stage + 1 },
   { key: 'version', head: 'Runs', width: '80px', cell: (row) => <span className="mono">{row.version ?? '–'}</span> },
@@ -138,7 +144,11 @@ export function Devices({ campaign }: { campaign: Campaign }) {
         <WhyDrawer
           campaign={campaign}
           deviceId={why}
-          title={open ? [nameOf(open), open.device.model, open.site.name, open.gateway?.name].filter(Boolean).join(' · ') : ''}
+          title={
+            open
+              ? [nameOf(open), open.device.model, open.site.name, open.gateway?.name].filter(Boolean).join(' · ')
+              : ''
+          }
           close={() => ask(undefined)}
         >
           <DeviceStory campaign={campaign} deviceId={why} />

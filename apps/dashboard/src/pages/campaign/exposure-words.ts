@@ -35,6 +35,9 @@ export function exposureSentences(exposure: PauseAnswer | null, inFlightLimit: n
         `${away.mayStillStart === 1 ? 'it stops' : 'they stop'} by ${away.mayStillStart === 1 ? 'itself' : 'themselves'} at that time.`,
     );
   }
-  if (rescue > 0) sentences.push(`${counted(rescue, 'device')} without an application ${rescue === 1 ? 'is' : 'are'} rescued meanwhile.`);
+  if (rescue > 0)
+    sentences.push(
+      `${counted(rescue, 'device')} without an application ${rescue === 1 ? 'is' : 'are'} rescued meanwhile.`,
+    );
   return sentences;
 }

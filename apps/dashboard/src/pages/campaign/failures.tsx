@@ -105,7 +105,8 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
                       )}
                       <div className="small muted">
                         {count(item.group.elsewhere.n)} of {count(item.group.elsewhere.of)} elsewhere
-                        {item.group.elsewhere.of > 0 && ` (${shareOf(item.group.elsewhere.n, item.group.elsewhere.of)})`}
+                        {item.group.elsewhere.of > 0 &&
+                          ` (${shareOf(item.group.elsewhere.n, item.group.elsewhere.of)})`}
                       </div>
                     </>
                   )}

@@ -19,9 +19,15 @@ export function gateSentence(line: GateLine, nowMs: number): string {
 const WORDS: Readonly<Record<GateLine['rule'], (line: GateLine, nowMs: number) => string>> = {
   known: ({ have, need }) => `${count(have)} finished of ${count(need)} needed`,
   share: ({ have, need, state }) =>
-    have === null ? `share at most ${limit(need)}, nothing known yet` : `share ${percent(have)} ${state === 'broken' ? '>' : '≤'} ${limit(need)}`,
+    have === null
+      ? `share at most ${limit(need)}, nothing known yet`
+      : `share ${percent(have)} ${state === 'broken' ? '>' : '≤'} ${limit(need)}`,
   strata: ({ names, state }) =>
-    state === 'met' ? 'every version was tried' : names.length === 0 ? 'every version is tried' : `not tried yet: ${names.slice(0, 4).join(', ')}`,
+    state === 'met'
+      ? 'every version was tried'
+      : names.length === 0
+        ? 'every version is tried'
+        : `not tried yet: ${names.slice(0, 4).join(', ')}`,
   soak: ({ need, state, until }, nowMs) =>
     state === 'met'
       ? `soaked ${duration(need)}`
@@ -29,5 +35,7 @@ const WORDS: Readonly<Record<GateLine['rule'], (line: GateLine, nowMs: number) =
         ? `soak ${duration(need)}, not begun`
         : `soaks until ${when(until, nowMs)}`,
   approval: ({ names, need, state }) =>
-    state === 'met' ? `approved by ${names.join(', ')}` : `${counted(need, 'approval')}, ${state === 'counting' ? 'awaited' : 'after the soak'}`,
+    state === 'met'
+      ? `approved by ${names.join(', ')}`
+      : `${counted(need, 'approval')}, ${state === 'counting' ? 'awaited' : 'after the soak'}`,
 };

@@ -39,13 +39,21 @@ export function provenLines(series: CampaignSeries, forecast: CampaignForecast |
   return {
     x,
     series: [
-      { label: 'target', values: x.map((at) => (last && at > last.at ? target : value(at, (point) => point.target))), ink: 'waiting', dashed: true, width: 1 },
+      {
+        label: 'target',
+        values: x.map((at) => (last && at > last.at ? target : value(at, (point) => point.target))),
+        ink: 'waiting',
+        dashed: true,
+        width: 1,
+      },
       { label: 'proven', values: x.map((at) => value(at, (point) => point.proven)), ink: 'proven' },
       ...ends.map(({ quantile, at: end }) => ({
         label: `forecast ${quantile}`,
         // A straight line from now to the end: the forecast says when, not how.
         values: x.map((at) =>
-          last === undefined || at < last.at || at > end ? null : proven + ((target - proven) * (at - last.at)) / (end - last.at),
+          last === undefined || at < last.at || at > end
+            ? null
+            : proven + ((target - proven) * (at - last.at)) / (end - last.at),
         ),
         ink: 'flight' as const,
         dashed: quantile !== 'p50',
@@ -60,8 +68,19 @@ export function paceLines(series: CampaignSeries): Lines {
   return {
     x: filled.map(({ at }) => at),
     series: [
-      { label: 'cap', values: filled.map(({ point }) => (point ? series.capPerMinute : null)), ink: 'waiting', dashed: true, width: 1 },
-      { label: 'starts a minute', values: filled.map(({ point }) => point?.startsPerMinute ?? null), ink: 'flight', steps: true },
+      {
+        label: 'cap',
+        values: filled.map(({ point }) => (point ? series.capPerMinute : null)),
+        ink: 'waiting',
+        dashed: true,
+        width: 1,
+      },
+      {
+        label: 'starts a minute',
+        values: filled.map(({ point }) => point?.startsPerMinute ?? null),
+        ink: 'flight',
+        steps: true,
+      },
     ],
   };
 }

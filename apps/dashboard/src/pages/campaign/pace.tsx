@@ -53,16 +53,28 @@ function Lines({ series, forecast }: { series: CampaignSeries; forecast: Campaig
   return (
     <>
       <div className="row small" role="group" aria-label="What is drawn">
-        <button type="button" className="plain-button" aria-pressed={what === 'proven'} onClick={() => setWhat('proven')}>
+        <button
+          type="button"
+          className="plain-button"
+          aria-pressed={what === 'proven'}
+          onClick={() => setWhat('proven')}
+        >
           proven over time
         </button>
-        <button type="button" className="plain-button" aria-pressed={what === 'starts'} onClick={() => setWhat('starts')}>
+        <button
+          type="button"
+          className="plain-button"
+          aria-pressed={what === 'starts'}
+          onClick={() => setWhat('starts')}
+        >
           starts a minute
         </button>
       </div>
       <Plot
         key={what}
-        label={what === 'proven' ? 'Devices proven over time, and the forecast' : 'Devices started a minute, and the cap'}
+        label={
+          what === 'proven' ? 'Devices proven over time, and the forecast' : 'Devices started a minute, and the cap'
+        }
         time
         height={170}
         {...lines}

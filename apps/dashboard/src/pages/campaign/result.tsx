@@ -73,7 +73,15 @@ function WaitingFor({ id }: { id: string }) {
       {data.reasons.slice(0, 6).map((reason, index) => (
         <span
           key={reason.code}
-          title={readableReason({ code: reason.code, params: {}, sentence: reason.sentence, ...(reason.until !== null && { until: reason.until }) }, now)}
+          title={readableReason(
+            {
+              code: reason.code,
+              params: {},
+              sentence: reason.sentence,
+              ...(reason.until !== null && { until: reason.until }),
+            },
+            now,
+          )}
         >
           {index > 0 && ' · '}
           {REASONS[reason.code] ?? reason.code} {count(reason.n)}

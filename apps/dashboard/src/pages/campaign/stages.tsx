@@ -69,7 +69,8 @@ function StageCard({ stage, chosen, choose, review }: CardProps) {
   const now = useServerNow(10_000);
   const approver = useMayDo('approver');
   const wantsApproval = stage.gateLines.some((line) => line.rule === 'approval' && line.state === 'counting');
-  const openFor = stage.state === 'open' && stage.openedAt !== null ? ` for ${duration(now - Date.parse(stage.openedAt))}` : '';
+  const openFor =
+    stage.state === 'open' && stage.openedAt !== null ? ` for ${duration(now - Date.parse(stage.openedAt))}` : '';
   return (
     <li className={classes.stage} data-chosen={chosen || undefined}>
       <h3>
@@ -101,7 +102,9 @@ function StageCard({ stage, chosen, choose, review }: CardProps) {
           </li>
         )}
       </ul>
-      {stage.note !== null && (stage.state === 'held' || stage.state === 'failed') && <p className="small">{stage.note}</p>}
+      {stage.note !== null && (stage.state === 'held' || stage.state === 'failed') && (
+        <p className="small">{stage.note}</p>
+      )}
       {wantsApproval && (
         <span>
           <Allowed why={approver.why}>

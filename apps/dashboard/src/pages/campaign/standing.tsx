@@ -16,7 +16,11 @@ import { brakeQuery } from './queries.js';
 export function Standing({ campaign }: { campaign: Campaign }) {
   if (!['paused', 'halted', 'aborting'].includes(campaign.state)) return null;
   return (
-    <section className={classes.standing} data-family={campaignLook(campaign.state).family} aria-label="It stands still">
+    <section
+      className={classes.standing}
+      data-family={campaignLook(campaign.state).family}
+      aria-label="It stands still"
+    >
       <Head campaign={campaign} />
       {campaign.state === 'halted' && <Evidence campaign={campaign} />}
       <Exposure campaign={campaign} />
@@ -43,7 +47,8 @@ function Evidence({ campaign }: { campaign: Campaign }) {
   return (
     <p>
       {count(failure.n)} of {count(failure.of)} tried failed, reverted or are suspect
-      {failure.likely !== null && ` (${percent(failure.share)}, likely ${percent(failure.likely.low)}–${percent(failure.likely.high)})`}
+      {failure.likely !== null &&
+        ` (${percent(failure.share)}, likely ${percent(failure.likely.low)}–${percent(failure.likely.high)})`}
       ; limit {limit(campaign.policy.brake.limit)}
       {rung && `; evidence ${evidenceWords(rung)}`}.{' '}
       <Link

@@ -148,11 +148,7 @@ function Steps({ step, faults }: { step: Step; faults: readonly Fault[] }) {
           const judged = each !== 'rehearse' && each !== 'review';
           return (
             <li key={each} aria-current={each === step ? 'step' : undefined}>
-              <Link
-                to="/campaigns/new"
-                search={(before) => ({ ...before, step: each })}
-                className={classes.step}
-              >
+              <Link to="/campaigns/new" search={(before) => ({ ...before, step: each })} className={classes.step}>
                 <span className="muted">{index + 1}</span> {STEP_NAMES[each]}
                 {judged && (
                   <span className={wrong > 0 ? classes.stepWrong : classes.stepGood}>

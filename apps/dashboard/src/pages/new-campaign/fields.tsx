@@ -26,7 +26,15 @@ interface Spelling {
   readonly inputMode?: 'numeric' | 'decimal' | 'text';
 }
 
-function SpelledField({ path, label, hint, placeholder, optional = false, width, spelling }: FieldProps & { spelling: Spelling }) {
+function SpelledField({
+  path,
+  label,
+  hint,
+  placeholder,
+  optional = false,
+  width,
+  spelling,
+}: FieldProps & { spelling: Spelling }) {
   const { form, set, noteText, faults } = usePlanDesk();
   const value = valueAt(form, path);
   const written = value === undefined ? '' : spelling.write(value);

@@ -100,7 +100,10 @@ function TakeField({ index, isLast }: { index: number; isLast: boolean }) {
       ...(next === 'count' && { count: 10 }),
       ...(next === 'filter' && { filter: '' }),
     };
-    replace({ ...form, policy: { ...form.policy, stages: stages.map((one, at) => (at === index ? made : one)).map(clean) } });
+    replace({
+      ...form,
+      policy: { ...form.policy, stages: stages.map((one, at) => (at === index ? made : one)).map(clean) },
+    });
   };
   return (
     <NativeSelect

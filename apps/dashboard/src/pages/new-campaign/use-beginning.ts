@@ -75,7 +75,8 @@ function ofDraft(campaign: Campaign): Beginning {
   };
 }
 
-const chosen = (idOrDigest: string): Promise<Artifact> => (isId(idOrDigest) ? artifactById(idOrDigest) : findArtifact(idOrDigest));
+const chosen = (idOrDigest: string): Promise<Artifact> =>
+  isId(idOrDigest) ? artifactById(idOrDigest) : findArtifact(idOrDigest);
 
 /** Urgent, with the artifact that mends it, for devices that run an affected version now. */
 async function ofAdvisory(id: string, wanted: string | undefined): Promise<Beginning> {

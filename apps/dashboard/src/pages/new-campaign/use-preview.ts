@@ -25,7 +25,11 @@ export function usePreview(form: PlanForm, isWhole: boolean) {
   const last = useRef(query.data);
   if (query.data) last.current = query.data;
   const isFresh = may && settled === key && query.isSuccess && !query.isPlaceholderData;
-  return { preview: form.artifactId === '' ? undefined : last.current, isFresh, error: settled === key && query.isError ? query.error : undefined };
+  return {
+    preview: form.artifactId === '' ? undefined : last.current,
+    isFresh,
+    error: settled === key && query.isError ? query.error : undefined,
+  };
 }
 
 /** The filter in words, and how many devices of any model match it. */

@@ -45,7 +45,11 @@ function Hours({ hours, code }: { hours: readonly number[]; code: string }) {
   return (
     <span className={classes.hours} role="img" aria-label={`${code} by hour: ${hours.join(', ')}`}>
       {hours.map((n, index) => (
-        <span key={index} style={{ height: n === 0 ? 1 : Math.max(3, Math.round((16 * n) / most)) }} data-any={n > 0 || undefined} />
+        <span
+          key={index}
+          style={{ height: n === 0 ? 1 : Math.max(3, Math.round((16 * n) / most)) }}
+          data-any={n > 0 || undefined}
+        />
       ))}
     </span>
   );

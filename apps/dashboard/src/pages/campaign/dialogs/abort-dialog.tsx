@@ -32,8 +32,8 @@ export function AbortDialog({ campaign, close }: { campaign: Campaign; close: ()
         <p key={sentence.slice(0, 24)}>{sentence}</p>
       ))}
       <p>
-        {count(campaign.parts.proven)} stay on {campaign.artifact.version}. {count(campaign.parts.waiting)} that wait are not
-        updated. An aborted campaign cannot go on.
+        {count(campaign.parts.proven)} stay on {campaign.artifact.version}. {count(campaign.parts.waiting)} that wait
+        are not updated. An aborted campaign cannot go on.
       </p>
       <fieldset style={{ border: 0, padding: 0, margin: 0 }} className="stack">
         <legend className="sr-only">What is in flight</legend>

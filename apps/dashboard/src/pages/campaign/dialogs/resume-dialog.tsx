@@ -24,13 +24,17 @@ export function ResumeDialog({ campaign, close }: { campaign: Campaign; close: (
       command={command('campaign', 'resume', campaign.name, '--reason', 'TEXT')}
     >
       <p>
-        {counted(unfinished, 'device')} {unfinished === 1 ? 'has' : 'have'} not been tried and may start again, at the pace of the
-        policy.
+        {counted(unfinished, 'device')} {unfinished === 1 ? 'has' : 'have'} not been tried and may start again, at the
+        pace of the policy.
       </p>
       <ul style={{ margin: 0, paddingLeft: 20 }}>
-        {campaign.sums.unresolved > 0 && <li>{counted(campaign.sums.unresolved, 'device')} not finished or out of reach</li>}
+        {campaign.sums.unresolved > 0 && (
+          <li>{counted(campaign.sums.unresolved, 'device')} not finished or out of reach</li>
+        )}
         {campaign.sums.suspect > 0 && <li>{counted(campaign.sums.suspect, 'device')} suspect</li>}
-        {campaign.quarantines.length > 0 && <li>{counted(campaign.quarantines.length, 'quarantine')} stay as they are</li>}
+        {campaign.quarantines.length > 0 && (
+          <li>{counted(campaign.quarantines.length, 'quarantine')} stay as they are</li>
+        )}
         {campaign.amber && <li>The brake’s evidence is rising: nothing new is opened until it falls.</li>}
       </ul>
       {wasHalted && (

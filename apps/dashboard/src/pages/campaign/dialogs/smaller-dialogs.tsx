@@ -11,7 +11,11 @@ interface Props {
 }
 
 /** A quarantined gateway or site may start devices again. */
-export function ReleaseDialog({ campaign, quarantine, close }: Props & { quarantine: Campaign['quarantines'][number] }) {
+export function ReleaseDialog({
+  campaign,
+  quarantine,
+  close,
+}: Props & { quarantine: Campaign['quarantines'][number] }) {
   return (
     <ConfirmDialog
       title={`Release ${quarantine.ref.name}?`}
@@ -22,8 +26,8 @@ export function ReleaseDialog({ campaign, quarantine, close }: Props & { quarant
       act={(reason) => liftQuarantine(campaign, quarantine.id, reason)}
     >
       <p>
-        {quarantine.note}. Devices at the {quarantine.kind} {quarantine.ref.name} may start again in this campaign; what failed there
-        stays counted.
+        {quarantine.note}. Devices at the {quarantine.kind} {quarantine.ref.name} may start again in this campaign; what
+        failed there stays counted.
       </p>
     </ConfirmDialog>
   );
@@ -46,8 +50,8 @@ export function RollBackDialog({ campaign, close }: Props) {
       command={command('campaign', 'rollback', campaign.name)}
     >
       <p>
-        A new campaign is drafted for the {count(campaign.parts.proven)} devices that this one updated, with what they ran before.
-        Nothing starts until that draft is started.
+        A new campaign is drafted for the {count(campaign.parts.proven)} devices that this one updated, with what they
+        ran before. Nothing starts until that draft is started.
       </p>
     </ConfirmDialog>
   );

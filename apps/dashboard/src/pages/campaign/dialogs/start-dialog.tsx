@@ -36,8 +36,8 @@ export function StartDialog({ campaign, close }: { campaign: Campaign; close: ()
             <p>
               {artifact.model} {artifact.version} goes to {counted(found.members, 'device')}
               {policy.membership === 'dynamic' && ', and to those that match later'}.{' '}
-              {found.stages[0] && `Stage ${found.stages[0].name} begins with ${count(found.stages[0].size)}.`} The brake halts it
-              above {limit(policy.brake.limit)} failed.
+              {found.stages[0] && `Stage ${found.stages[0].name} begins with ${count(found.stages[0].size)}.`} The brake
+              halts it above {limit(policy.brake.limit)} failed.
             </p>
             {found.skipped.length > 0 && (
               <p>Left out: {found.skipped.map((each) => `${count(each.count)} ${each.reason}`).join(', ')}.</p>
