@@ -3,6 +3,7 @@
  * `rail-entries.ts` where the rail shall show it.
  */
 import { createRouter } from '@tanstack/react-router';
+import { advisoriesRoute, advisoryRoute, editAdvisoryRoute, newAdvisoryRoute } from '../pages/advisories/route.js';
 import { approvalRoute, approvalsRoute } from '../pages/approvals/route.js';
 import { campaignRoute } from '../pages/campaign/route.js';
 import { campaignsRoute } from '../pages/campaigns/route.js';
@@ -18,6 +19,10 @@ const routeTree = rootRoute.addChildren([
   newCampaignRoute,
   approvalsRoute,
   approvalRoute,
+  advisoriesRoute,
+  newAdvisoryRoute,
+  advisoryRoute,
+  editAdvisoryRoute,
   campaignRoute,
   signInRoute,
   setPasswordRoute,

@@ -115,3 +115,103 @@ describe('an operator', () => {
     await visitor.close();
   }, 120_000);
 });
+
+async function personWith(name: string, ...roles: string[]): Promise<string> {
+  const person = (await world.operator.call('POST', '/api/v1/people', { name, roles })) as { id: string };
+  const path = `/api/v1/people/${person.id}/tokens`;
+  return ((await world.operator.call('POST', path, { name: 'browser' })) as { token: string }).token;
+}
+
+describe('a second person', () => {
+  it('approves exactly the urgent plan that is on the screen, on a phone; declines another with a reason', async () => {
+    const lind = await personWith('R. Lind', 'viewer', 'approver');
+    const okafor = await personWith('M. Okafor', 'viewer', 'approver');
+    const visitor = await Visitor.open(browser, world.server.baseUrl, { size: PHONE });
+    const { page } = visitor;
+    await visitor.signIn(okafor, '/approvals');
+    await page.getByText('Nothing waits for anybody’s name.').waitFor();
+    await expectSound(visitor);
+    await visitor.picture('approvals-empty-phone');
+
+    const artifact = await upload(3);
+    await world.operator.call('POST', '/api/v1/advisories', {
+      cve: 'CVE-2026-21417',
+      title: 'Sensor pairing overflow',
+      severity: 'critical',
+      models: [{ model: artifact.model, affected: '<3.0.0', fixedBy: artifact.id }],
+    });
+    const draft = await world.operator.createCampaign({
+      name: 'sensor-urgent-21417',
+      note: 'Mends the pairing overflow.',
+      artifactId: artifact.id,
+      policy: { urgent: { advisory: 'CVE-2026-21417' } },
+    });
+    await world.operator.startCampaign(draft.id);
+    await world.operator.call('POST', `/api/v1/campaigns/${draft.id}/withdraw`, { reason: 'too soon' });
+    await world.operator.startCampaign(draft.id);
+    const approve = async (token: string) =>
+      fetch(`${world.server.baseUrl}/api/v1/campaigns/${draft.id}/approve`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'canary list checked' }),
+      });
+    expect((await approve(lind)).status).toBe(200);
+
+    await page.getByText('1 thing waits for you.').waitFor();
+    await page.waitForFunction("document.title.startsWith('(')");
+    await expectSound(visitor);
+    await visitor.picture('approvals-phone');
+    await page.getByRole('link', { name: 'Review sensor-urgent-21417' }).click();
+    await visitor.onPage('Approve sensor-urgent-21417?');
+    await page.getByText('You approve exactly this plan:').waitFor();
+    await page.getByText('“canary list checked”').waitFor();
+    await page.getByText('Against the model’s last campaign').waitFor();
+    await page.getByText(/needs two approvers/).waitFor();
+    await expectSound(visitor);
+    await visitor.picture('approval-phone');
+    await page.getByRole('button', { name: 'Decline' }).click();
+    await page.getByText('Say why: whoever made the plan reads it.').waitFor();
+    await page.getByLabel('Comment').fill('checked against the advisory');
+    await page.getByRole('button', { name: 'Approve as second person' }).click();
+    await page.getByText(/waits for approval here any more/).waitFor();
+    await visitor.picture('approval-done-phone', { schemes: ['light'] });
+    const approved = await world.operator.campaign(draft.id);
+    expect(approved.approvals.given.map(({ by, reason }) => [by, reason])).toEqual([
+      ['R. Lind', 'canary list checked'],
+      ['M. Okafor', 'checked against the advisory'],
+    ]);
+    expect(['running', 'completed']).toContain(approved.state);
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+
+    const second = await world.operator.createCampaign({
+      name: 'sensor-again',
+      artifactId: artifact.id,
+      policy: { approvals: 1, brake: { limit: 0.1 }, membership: 'dynamic' },
+    });
+    await world.operator.startCampaign(second.id);
+    const own = await Visitor.open(browser, world.server.baseUrl);
+    await own.signIn(world.server.adminToken, '/approvals/sensor-again');
+    await own.page.getByText('It is your own plan; another person must.').first().waitFor();
+    expect(await own.page.getByRole('button', { name: 'Approve this plan' }).isDisabled()).toBe(true);
+    await own.page.getByText(/differences to/).waitFor();
+    await expectSound(own);
+    await own.picture('approval-own-desktop');
+    await own.close();
+
+    const desk = await Visitor.open(browser, world.server.baseUrl);
+    await desk.signIn(lind, '/approvals/sensor-again');
+    await desk.page.getByLabel('Comment').fill('the limit is too high');
+    await desk.page.getByRole('button', { name: 'Decline' }).click();
+    await desk.page.getByText(/waits for approval here any more/).waitFor();
+    expect(await world.operator.campaign(second.id)).toMatchObject({
+      state: 'draft',
+      stateReason: 'the limit is too high',
+    });
+    await desk.close();
+    const back = await Visitor.open(browser, world.server.baseUrl);
+    await back.signIn(world.server.adminToken, `/campaigns/new?draft=${second.id}`);
+    await back.page.getByText('Sent back by R. Lind: “the limit is too high”').waitFor();
+    await back.close();
+  }, 120_000);
+});
