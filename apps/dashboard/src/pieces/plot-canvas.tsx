@@ -1,5 +1,5 @@
 /** uPlot (https://github.com/leeoniya/uPlot), drawn in the page's inks, walked by arrow keys. */
-import { useMantineColorScheme } from '@mantine/core';
+import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -40,7 +40,7 @@ export default function PlotCanvas(props: PlotCanvasProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [at, setAt] = useState<number>();
-  const { colorScheme } = useMantineColorScheme();
+  const colorScheme = useComputedColorScheme('light');
   const shape = JSON.stringify([
     props.series.map(({ label, ink, steps, dashed }) => [label, ink, steps, dashed]),
     props.time,

@@ -15,6 +15,9 @@ export function diffValue(path: string, value: unknown): string {
   }
   if (typeof value === 'string') return path === 'artifact' ? value.slice(0, 12) : value;
   if (Array.isArray(value) && value.length === 0) return 'none';
+  // `{ advisory: … }`: its one value says it.
+  const parts = Object.values(value);
+  if (!Array.isArray(value) && parts.length === 1) return diffValue(path, parts[0]);
   const text = JSON.stringify(value);
   return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }

@@ -127,12 +127,12 @@ export function selectorWords(selector: Selector): string[] {
 export function planSentences(
   policy: Policy,
   given: {
-    readonly preview?: CampaignPreview | undefined;
+    /** Devices of each stage, as planned. */
+    readonly sizes?: readonly (number | null | undefined)[] | undefined;
+    readonly staircase?: CampaignPreview['staircase'] | undefined;
     readonly restores?: string | undefined;
-    readonly nowMs: number;
   },
 ): PlanSentence[] {
-  const { preview } = given;
   const sentences: (PlanSentence | false)[] = [
     policy.vendorTool !== undefined && {
       about: 'Raw port',
@@ -147,9 +147,9 @@ export function planSentences(
     policy.startAt !== undefined && { about: 'Start', text: `Not before ${new Date(policy.startAt).toISOString()}.` },
     ...policy.stages.map((stage, index) => ({
       about: `Stage ${index + 1} ${stage.name}`,
-      text: upper(stageWords(stage, index === policy.stages.length - 1, preview?.stages[index]?.size)),
+      text: upper(stageWords(stage, index === policy.stages.length - 1, given.sizes?.[index] ?? undefined)),
     })),
-    { about: 'Brake', text: brakeWords(policy.brake, preview?.staircase) },
+    { about: 'Brake', text: brakeWords(policy.brake, given.staircase) },
     { about: 'Pace', text: paceWords(policy) },
     { about: 'Time', text: windowWords(policy) },
     { about: 'Ends', text: `After ${duration(policy.deadlineMs)} it is paused for a person.` },

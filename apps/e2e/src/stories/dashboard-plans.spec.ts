@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core';
 import { launchChromium } from '../browser/chromium.js';
 import { PHONE, Visitor } from '../browser/visitor.js';
 import { until } from '../operator.js';
-import { makeSensorPackage } from '../packages.js';
+import { makeBoardPackage, makeSensorPackage } from '../packages.js';
 import { openWorld, type World } from '../world.js';
 
 const IMAGE_BYTES = 16 * 1024;
@@ -42,6 +42,111 @@ async function expectSound(visitor: Visitor): Promise<void> {
   expect(await visitor.isWiderThanWindow()).toBe(false);
   expect(visitor.takeComplaints()).toEqual([]);
 }
+
+async function personWith(name: string, ...roles: string[]): Promise<string> {
+  const person = (await world.operator.call('POST', '/api/v1/people', { name, roles })) as { id: string };
+  const path = `/api/v1/people/${person.id}/tokens`;
+  return ((await world.operator.call('POST', path, { name: 'browser' })) as { token: string }).token;
+}
+
+async function approve(campaign: string, token: string, reason: string): Promise<number> {
+  const answer = await fetch(`${world.server.baseUrl}/api/v1/campaigns/${campaign}/approve`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ reason }),
+  });
+  await answer.text();
+  return answer.status;
+}
+
+async function campaignCalled(name: string): Promise<string> {
+  return until(`${name} to be known`, 30_000, async () => {
+    const list = (await world.operator.call('GET', `/api/v1/campaigns?name=${name}`)) as { items: { id: string }[] };
+    return list.items[0]?.id;
+  });
+}
+
+describe('a security person', () => {
+  it('writes an advisory, answers it with an urgent campaign, and follows exposure to zero', async () => {
+    const ek = await personWith('S. Ek', 'viewer', 'operator', 'approver');
+    const others = [await personWith('A. One', 'viewer', 'approver'), await personWith('B. Two', 'viewer', 'approver')];
+    const made = makeBoardPackage(2, world.boardKey, IMAGE_BYTES);
+    const artifact = await world.operator.upload({
+      bytes: made.file,
+      name: made.fileName,
+      model: made.model,
+      version: made.version,
+      runningVersion: made.version,
+    });
+    const visitor = await Visitor.open(browser, world.server.baseUrl);
+    const { page } = visitor;
+    await visitor.signIn(ek, '/advisories');
+    await page.getByText('No advisory yet.').waitFor();
+    await expectSound(visitor);
+    await visitor.picture('advisories-empty-desktop');
+    await page.getByRole('link', { name: 'New advisory' }).first().click();
+    await visitor.onPage('New advisory');
+    await page.getByLabel('CVE').fill('21999');
+    await page.getByRole('button', { name: 'Publish the advisory' }).click();
+    await page.getByText(/is no CVE id/).waitFor();
+    await page.getByLabel('CVE').fill('CVE-2026-21999');
+    await page.getByLabel('Title').fill('Board loader skips a check');
+    await page.getByLabel('Severity').selectOption('critical');
+    await page.getByLabel('Model', { exact: true }).fill(made.model);
+    await page.getByLabel('Affected versions, as a range').fill('<2.0.0');
+    await page.getByLabel('Mended by').selectOption(artifact.id);
+    await page.getByLabel('Text (optional)').fill('Found by the vendor. Mended by starting 2.0.0.');
+    await expectSound(visitor);
+    await visitor.picture('advisory-new-desktop');
+    await page.getByRole('button', { name: 'Publish the advisory' }).click();
+    await page.getByText('Still exposed: 1 of 1').waitFor();
+    await page.getByText('No campaign sends what mends it yet.').waitFor();
+    await page.getByRole('table', { name: 'Exposed devices' }).waitFor();
+    await expectSound(visitor);
+    await visitor.picture('advisory-exposed-desktop');
+    const address = page.url();
+
+    await page.getByRole('link', { name: 'New urgent…' }).click();
+    await page.getByText(/Answers CVE-2026-21999/).waitFor();
+    await page.getByText('1 device takes it').waitFor();
+    await page.getByLabel('Note (optional)').fill('The answer to CVE-2026-21999.');
+    await page.getByRole('link', { name: '5 Review' }).click();
+    await page.getByText(/needs two approvers/).waitFor();
+    await page.getByRole('button', { name: 'Ask for approval →' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Ask for approval' }).click();
+    await page.waitForURL('**/campaigns/urgent-cve-2026-21999');
+    const id = await campaignCalled('urgent-cve-2026-21999');
+    expect((await world.operator.campaign(id)).selector.runningVersions).toEqual(['1.0.0']);
+    await visitor.goto(new URL(address).pathname);
+    await page.getByText('awaiting approval').waitFor();
+    for (const token of others) expect(await approve(id, token, 'checked')).toBe(200);
+    await page.getByText('0 of 1 exposed').waitFor({ timeout: 90_000 });
+    await page.getByText('Exposed over time').waitFor();
+    await expectSound(visitor);
+    await visitor.picture('advisory-zero-desktop');
+
+    const phone = await Visitor.open(browser, world.server.baseUrl, { size: PHONE });
+    await phone.signIn(ek, new URL(address).pathname);
+    await phone.page.getByText('0 of 1 exposed').waitFor();
+    await expectSound(phone);
+    await phone.picture('advisory-zero-phone');
+    await phone.goto('/advisories');
+    await phone.page.getByText('CVE-2026-21999').waitFor();
+    await expectSound(phone);
+    await phone.picture('advisories-phone');
+    await phone.close();
+
+    await page.getByRole('button', { name: 'Close…' }).click();
+    await page.getByRole('button', { name: 'Close the advisory' }).click();
+    await page
+      .getByText(/no longer counted over time/)
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: 'Reopen…' }).waitFor();
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+  }, 180_000);
+});
 
 describe('an operator', () => {
   it('makes a campaign from an artifact: what, which, how, rehearsed, reviewed, running', async () => {
@@ -97,30 +202,51 @@ describe('an operator', () => {
     await page.getByText(`name: ${name}`).waitFor();
     await expectSound(visitor);
     await visitor.picture('new-campaign-review-desktop');
+    await page.getByRole('button', { name: 'Paste YAML…' }).click();
+    const file = (await page.getByLabel('The plan as a file').textContent())!;
+    await page.getByLabel('Campaign file (YAML)').fill(file.replace('maxFailureShare: 4%', 'maxFailureShare: 120%'));
+    await page.getByRole('button', { name: 'Use the file' }).click();
+    await page.getByText('The file has 1 problem. Nothing was changed.').waitFor();
+    await visitor.picture('new-campaign-paste-desktop', { schemes: ['light'], whole: false });
+    await page.getByLabel('Campaign file (YAML)').fill(file.replace('maxFailureShare: 4%', 'maxFailureShare: 3%'));
+    await page.getByRole('button', { name: 'Use the file' }).click();
+    await page.getByText(/at most 3 % of them failed/).waitFor();
+    await page.getByText(/draft saved/).waitFor();
+
+    const phone = await Visitor.open(browser, world.server.baseUrl, { size: PHONE });
+    await phone.signIn(world.server.adminToken, new URL(page.url()).pathname + new URL(page.url()).search);
+    await phone.page.getByRole('button', { name: 'Start…' }).waitFor();
+    await expectSound(phone);
+    await phone.picture('new-campaign-review-phone', { schemes: ['light'] });
+    for (const step of ['which', 'how', 'rehearse']) {
+      await phone.page
+        .getByRole('navigation', { name: 'Steps' })
+        .getByRole('link', { name: new RegExp(step, 'i') })
+        .click();
+      await phone.page.getByText('3 devices take it').waitFor();
+      if (step === 'rehearse') await phone.page.getByText('If the firmware is bad').waitFor();
+      expect(await phone.isWiderThanWindow()).toBe(false);
+      await phone.picture(`new-campaign-${step}-phone`, { schemes: ['light'] });
+    }
+    await phone.close();
+
     await page.getByRole('button', { name: 'Start…' }).click();
     await page.getByRole('dialog').getByText('3 devices take').waitFor();
     await visitor.picture('new-campaign-start-desktop', { whole: false });
     await page.getByRole('button', { name: 'Start now' }).click();
     await page.waitForURL(`**/campaigns/${name}`);
-    const found = await until('the campaign to be known', 30_000, async () => {
-      const list = (await world.operator.call('GET', `/api/v1/campaigns?name=${name}`)) as { items: { id: string }[] };
-      return list.items[0];
-    });
-    const campaign = await world.operator.campaign(found.id);
+    const campaign = await world.operator.campaign(await campaignCalled(name));
     expect(campaign.state).not.toBe('draft');
     expect(campaign.note).toBe('Mends the codec hang.');
     expect(campaign.selector).toEqual({ filter: 'site==north' });
-    expect(campaign.policy.stages[0]).toMatchObject({ count: 1, gate: { minKnown: 1, maxFailureShare: 0.04 } });
+    expect(campaign.policy.stages[0]).toMatchObject({ count: 1, gate: { minKnown: 1, maxFailureShare: 0.03 } });
+    await visitor.goto(`/campaigns/new?from=${name}`);
+    await page.getByText(`Copied from ${name}.`).waitFor();
+    expect(await page.getByLabel('Name').inputValue()).toBe(`${name}-2`);
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();
   }, 120_000);
 });
-
-async function personWith(name: string, ...roles: string[]): Promise<string> {
-  const person = (await world.operator.call('POST', '/api/v1/people', { name, roles })) as { id: string };
-  const path = `/api/v1/people/${person.id}/tokens`;
-  return ((await world.operator.call('POST', path, { name: 'browser' })) as { token: string }).token;
-}
 
 describe('a second person', () => {
   it('approves exactly the urgent plan that is on the screen, on a phone; declines another with a reason', async () => {
@@ -149,13 +275,7 @@ describe('a second person', () => {
     await world.operator.startCampaign(draft.id);
     await world.operator.call('POST', `/api/v1/campaigns/${draft.id}/withdraw`, { reason: 'too soon' });
     await world.operator.startCampaign(draft.id);
-    const approve = async (token: string) =>
-      fetch(`${world.server.baseUrl}/api/v1/campaigns/${draft.id}/approve`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ reason: 'canary list checked' }),
-      });
-    expect((await approve(lind)).status).toBe(200);
+    expect(await approve(draft.id, lind, 'canary list checked')).toBe(200);
 
     await page.getByText('1 thing waits for you.').waitFor();
     await page.waitForFunction("document.title.startsWith('(')");

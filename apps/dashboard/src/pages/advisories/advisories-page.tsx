@@ -7,7 +7,7 @@ import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
-import { count, shareOf } from '../../format/numbers.js';
+import { count } from '../../format/numbers.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
 import { Allowed, Empty } from '../../pieces/page-state.js';
@@ -68,7 +68,7 @@ function Exposed({ advisory, counted }: { advisory: Advisory; counted: Counted }
   if (!counted) return <span className="muted">none, or not counted yet</span>;
   return (
     <span title={new Date(counted.at).toISOString()}>
-      <strong>{count(counted.affected)}</strong> of {count(counted.total)} ({shareOf(counted.affected, counted.total)})
+      <strong>{count(counted.affected)}</strong> of {count(counted.total)}
     </span>
   );
 }

@@ -7,7 +7,7 @@ import { useState } from 'react';
 import { Button } from '@mantine/core';
 import { PageHead } from '../../app/page-head.js';
 import { changing } from '../../data/api.js';
-import { count, counted, shareOf } from '../../format/numbers.js';
+import { count, counted, percent } from '../../format/numbers.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { Allowed, Part } from '../../pieces/page-state.js';
@@ -22,6 +22,8 @@ import { advisoryQuery, exposureQuery, historyQuery } from './queries.js';
 import classes from './advisories.module.css';
 
 const route = getRouteApi('/advisories/$id');
+/** Of fewer the numbers alone say it. */
+const FEWEST_FOR_SHARE = 20;
 
 export default function AdvisoryPage() {
   const { id } = route.useParams();
@@ -42,7 +44,7 @@ export default function AdvisoryPage() {
             <Part query={exposure} headings={['Exposed now']}>
               {(now) => (
                 <>
-                  <Answer exposure={now} since={history.data && zeroSince(exposureCurve(history.data, now))} />
+                  <Answer exposure={now} since={history.data && zeroSince(exposureCurve(history.data))} />
                   <Part query={history} rows={3}>
                     {(samples) => <Curve points={exposureCurve(samples, now)} />}
                   </Part>
@@ -117,7 +119,8 @@ function Answer({ exposure, since }: { exposure: Exposure; since: number | undef
         </>
       ) : (
         <>
-          Still exposed: {count(affected.devices)} of {count(total)} ({shareOf(affected.devices, total)}).{' '}
+          Still exposed: {count(affected.devices)} of {count(total)}
+          {total < FEWEST_FOR_SHARE ? '' : ` (${percent(affected.devices / total)})`}.{' '}
           {count(affected.devices - affected.silent)} in reach, {count(affected.silent)} out of reach.{notKnown}
         </>
       )}

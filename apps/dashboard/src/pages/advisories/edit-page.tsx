@@ -7,6 +7,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { PageHead } from '../../app/page-head.js';
 import { changing, errorSentence, isStatus, reading } from '../../data/api.js';
+import { pathOf } from '../../format/paths.js';
 import { Empty, Part } from '../../pieces/page-state.js';
 import { useMayDo } from '../../session/use-session.js';
 import { advisoryQuery } from './queries.js';
@@ -65,6 +66,12 @@ const listed = (text: string): string[] =>
     .map((part) => part.trim())
     .filter((part) => part !== '');
 
+function mendOf({ code, message, path }: { code: string; message: string; path: readonly PropertyKey[] }): string {
+  if (code === 'too_small') return 'Write something.';
+  if (path.at(-1) === 'model') return 'Write the model as its devices name it: letters, digits, dots, and _ + -.';
+  return /^(?:is|are) /.test(message) ? `It ${message}.` : message;
+}
+
 function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
   const navigate = useNavigate();
   const client = useQueryClient();
@@ -81,7 +88,8 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
       fixedBy: one.fixedBy ?? '',
     })) ?? [EMPTY_ROW],
   );
-  const [own, setOwn] = useState<Readonly<Record<string, string>>>({});
+  // Nothing is said against what is still being written; once it was pressed, at every key.
+  const [asked, setAsked] = useState(false);
   const artifacts = useQuery({
     queryKey: ['artifacts', 'choice', undefined],
     queryFn: () => answerOf(reading.GET('/api/v1/artifacts', { params: { query: { limit: 200 } } })),
@@ -103,40 +111,29 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
       void navigate({ to: '/advisories/$id', params: { id }, search: {} });
     },
   });
+  const draft = AdvisoryDraft.safeParse({
+    cve: cve.trim(),
+    title,
+    severity,
+    text,
+    models: models.map((row) => ({
+      model: row.model.trim(),
+      affected: row.affected.trim() === '' ? null : row.affected,
+      affectedVersions: listed(row.affectedVersions),
+      unaffectedVersions: listed(row.unaffectedVersions),
+      fixedBy: row.fixedBy === '' ? null : row.fixedBy,
+    })),
+  });
+  const own = asked && !draft.success ? draft.error.issues : [];
   const served = saving.error instanceof ApiProblemError ? (saving.error.problem.errors ?? []) : [];
-  const faultOf = (path: string): string | undefined =>
-    own[path] ?? served.find((one) => one.path.replace(/^body\./, '') === path)?.message;
+  const faultOf = (path: string): string | undefined => {
+    const issue = own.find((one) => pathOf(one.path) === path);
+    return issue ? mendOf(issue) : served.find((one) => one.path.replace(/^body\./, '') === path)?.message;
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const draft = AdvisoryDraft.safeParse({
-      cve: cve.trim(),
-      title,
-      severity,
-      text,
-      models: models.map((row) => ({
-        model: row.model.trim(),
-        affected: row.affected.trim() === '' ? null : row.affected,
-        affectedVersions: listed(row.affectedVersions),
-        unaffectedVersions: listed(row.unaffectedVersions),
-        fixedBy: row.fixedBy === '' ? null : row.fixedBy,
-      })),
-    });
-    if (draft.success) {
-      setOwn({});
-      saving.mutate(draft.data);
-      return;
-    }
-    setOwn(
-      Object.fromEntries(
-        draft.error.issues.map(({ path, message, code }) => [
-          path.reduce<string>(
-            (at, key) => (typeof key === 'number' ? `${at}[${key}]` : at === '' ? String(key) : `${at}.${String(key)}`),
-            '',
-          ),
-          code === 'too_small' ? 'Write something.' : message,
-        ]),
-      ),
-    );
+    setAsked(true);
+    if (draft.success) saving.mutate(draft.data);
   };
   const put = (index: number, change: Partial<ModelRow>) =>
     setModels(models.map((row, at) => (at === index ? { ...row, ...change } : row)));
@@ -256,7 +253,7 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
           search={{}}
           className={classes.act}
         >
-          {advisory ? 'Keep it as it is' : 'Write none'}
+          {advisory ? 'Keep it as it is' : 'Back to the advisories'}
         </Link>
         <Button type="submit" variant="filled" loading={saving.isPending}>
           {advisory ? 'Save the advisory' : 'Publish the advisory'}

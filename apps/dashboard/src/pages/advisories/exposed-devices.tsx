@@ -24,13 +24,15 @@ export function ExposedDevices({ advisory, exposure }: { advisory: Advisory; exp
     ...(site !== undefined && { site }),
     ...(reach !== undefined && { silent: reach === 'out' ? ('true' as const) : ('false' as const) }),
   };
-  const rows = useKeysetRows<ExposedDevice>(['exposure', advisory.id, 'devices', filters], (after) =>
-    answerOf(
-      reading.GET('/api/v1/exposure/devices', {
-        params: { query: { ...filters, limit: 200, ...(after !== undefined && { after }) } },
-      }),
-    ),
-  );
+  const rows =
+    useKeysetRows<ExposedDevice> // Who they are is asked again where the number of them moved.
+    (['exposure', advisory.id, 'devices', filters, exposure.affected, exposure.unknown], (after) =>
+      answerOf(
+        reading.GET('/api/v1/exposure/devices', {
+          params: { query: { ...filters, limit: 200, ...(after !== undefined && { after }) } },
+        }),
+      ),
+    );
   const columns: readonly Column<ExposedDevice>[] = [
     {
       key: 'device',

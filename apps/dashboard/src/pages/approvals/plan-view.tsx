@@ -7,7 +7,6 @@ import { Link } from '@tanstack/react-router';
 import { changing, reading } from '../../data/api.js';
 import { artifactById } from '../../data/artifacts.js';
 import { bytes, counted } from '../../format/numbers.js';
-import { useServerNow } from '../../live/use-live.js';
 import { CopyButton } from '../../pieces/copy-button.js';
 import { Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
@@ -25,7 +24,6 @@ const SIGNED = {
 } as const;
 
 export function PlanView({ campaign, item }: { campaign: Campaign; item: ApprovalItem }) {
-  const now = useServerNow(60_000);
   const artifact = useQuery({
     queryKey: ['artifact', campaign.artifact.id],
     queryFn: () => artifactById(campaign.artifact.id),
@@ -35,6 +33,10 @@ export function PlanView({ campaign, item }: { campaign: Campaign; item: Approva
     queryKey: ['campaign-part', id, 'diff'],
     queryFn: () => answerOf(reading.GET('/api/v1/campaigns/{id}/diff', { params: { path: { id } } })),
   });
+  const brake = useQuery({
+    queryKey: ['campaign-part', id, 'brake'],
+    queryFn: () => answerOf(reading.GET('/api/v1/campaigns/{id}/brake', { params: { path: { id } } })),
+  }).data;
   const digits = item.planDigest.slice(0, 12).replace(/(.{4})(?=.)/g, '$1 ');
   return (
     <>
@@ -62,7 +64,10 @@ export function PlanView({ campaign, item }: { campaign: Campaign; item: Approva
               heed: artifact?.signature === 'none',
             },
             whoWords(campaign),
-            ...planSentences(campaign.policy, { nowMs: now }),
+            ...planSentences(campaign.policy, {
+              sizes: campaign.stages.map(({ size }) => size),
+              staircase: brake?.tests.find(({ test }) => test === 'campaign')?.staircase,
+            }),
           ]}
         />
       </section>
@@ -98,7 +103,8 @@ function whoWords({ sums, selector, policy }: Campaign): PlanSentence {
 /** Whoever may plan may also play it; the others read what was played. */
 function Rehearsed({ campaign }: { campaign: Campaign }) {
   const { id } = campaign;
-  const { may } = useMayDo('operator');
+  const [operates, approves] = [useMayDo('operator').may, useMayDo('approver').may];
+  const may = operates || approves;
   const forecast = useQuery({
     queryKey: ['campaign-part', id, 'forecast'],
     queryFn: () => answerOf(reading.GET('/api/v1/campaigns/{id}/forecast', { params: { path: { id } } })),

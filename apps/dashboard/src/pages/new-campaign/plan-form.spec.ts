@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { ApiProblemError } from '@drydock/api-client';
 import { CampaignDraft } from '@drydock/contracts';
+import { pathOf } from '../../format/paths.js';
 import {
   emptyForm,
   faultsOf,
   keysOf,
   nextName,
   ownFaults,
-  pathOf,
   stepOf,
   suggestedName,
   valueAt,

@@ -1,6 +1,7 @@
 /** The plan as the form holds it: always whole, every default filled in; values by the paths that the server's errors name. */
 import { ApiProblemError } from '@drydock/api-client';
 import { CampaignDraft, Policy, type StagePolicy } from '@drydock/contracts';
+import { pathOf } from '../../format/paths.js';
 import type { Step } from './steps.js';
 
 export interface PlanForm {
@@ -39,13 +40,6 @@ export function keysOf(path: string): (string | number)[] {
     .split('.')
     .filter((key) => key !== '')
     .map((key) => (/^\d+$/.test(key) ? Number(key) : key));
-}
-
-export function pathOf(keys: readonly PropertyKey[]): string {
-  return keys.reduce<string>(
-    (path, key) => (typeof key === 'number' ? `${path}[${key}]` : path === '' ? String(key) : `${path}.${String(key)}`),
-    '',
-  );
 }
 
 /** The value at a path; undefined where there is none. */

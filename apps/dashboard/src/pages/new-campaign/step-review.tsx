@@ -6,7 +6,6 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useState } from 'react';
 import { changing } from '../../data/api.js';
 import { count, counted } from '../../format/numbers.js';
-import { useServerNow } from '../../live/use-live.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
 import { command } from '../../pieces/copy-button.js';
 import { planSentences, selectorWords } from '../../plan/plan-words.js';
@@ -23,7 +22,6 @@ export function ReviewStep({ draft }: { draft: DraftKeeper }) {
   const { form, artifact, faults, preview, isOld } = usePlanDesk();
   const navigate = useNavigate();
   const client = useQueryClient();
-  const now = useServerNow(60_000);
   const [starts, setStarts] = useState(false);
   const needed = form.policy.urgent ? Math.max(URGENT_APPROVALS, form.policy.approvals) : form.policy.approvals;
   const members = preview?.members;
@@ -60,7 +58,10 @@ export function ReviewStep({ draft }: { draft: DraftKeeper }) {
                 about: 'Which',
                 text: `${members === undefined ? 'Not counted yet' : counted(members, 'device')}${form.selector.filter ? `, those that match ${form.selector.filter}` : where.length === 0 ? `, all of the model that can take it` : ''}${where.length > 0 ? `; only ${where.join(', ')}` : ''}.`,
               },
-              ...planSentences(form.policy, { preview, nowMs: now }),
+              ...planSentences(form.policy, {
+                sizes: preview?.stages.map(({ size }) => size),
+                staircase: preview?.staircase,
+              }),
             ]}
           />
           {preview && <Warnings preview={preview} />}
