@@ -1,12 +1,13 @@
-import { Checkbox, Modal } from '@mantine/core';
+import { Checkbox } from '@mantine/core';
 import { useState } from 'react';
+import { Dialog } from '../pieces/dialog.js';
 import { currentKeys, singleKeys } from './keys.js';
 
 /** Every key that does something on this page. */
 export default function KeyList({ close }: { close: () => void }) {
   const [on, setOn] = useState(singleKeys.on());
   return (
-    <Modal opened onClose={close} title="Keys">
+    <Dialog title="Keys" close={close}>
       <dl style={{ display: 'grid', gridTemplateColumns: 'auto 1fr', gap: '6px 16px', margin: 0 }}>
         {currentKeys().map(({ keys, does }) => (
           <div key={keys} style={{ display: 'contents' }}>
@@ -26,6 +27,6 @@ export default function KeyList({ close }: { close: () => void }) {
           setOn(event.currentTarget.checked);
         }}
       />
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,9 +1,10 @@
 /** Go anywhere, do anything: pages, campaigns by name, and whatever the page at hand has bound to keys. */
-import { Modal, TextInput } from '@mantine/core';
+import { TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useState, type KeyboardEvent } from 'react';
 import { campaignNamesQuery } from '../data/campaign-names.js';
+import { Dialog } from '../pieces/dialog.js';
 import { currentKeys } from './keys.js';
 import classes from './palette.module.css';
 
@@ -45,14 +46,7 @@ export default function Palette({ close }: { close: () => void }) {
     event.preventDefault();
   };
   return (
-    <Modal
-      opened
-      onClose={close}
-      withCloseButton={false}
-      aria-label="Go or do anything"
-      centered={false}
-      yOffset="12vh"
-    >
+    <Dialog title="Go or do anything" hideTitle high close={close}>
       <TextInput
         data-autofocus
         aria-label="Go or do anything"
@@ -85,6 +79,6 @@ export default function Palette({ close }: { close: () => void }) {
         ))}
       </ul>
       {choices.length === 0 && <p className="muted">Nothing is called that.</p>}
-    </Modal>
+    </Dialog>
   );
 }

@@ -10,6 +10,11 @@ export interface RailEntry {
 export const RAIL: readonly RailEntry[] = [
   { to: '/', label: 'Overview', key: 'o' },
   { to: '/campaigns', label: 'Campaigns', key: 'c' },
+  { to: '/fleet', label: 'Fleet', key: 'f' },
+  { to: '/artifacts', label: 'Artifacts', key: 'a' },
   { to: '/advisories', label: 'Advisories', key: 'v' },
   { to: '/approvals', label: 'Approvals', key: 'p' },
+  { to: '/audit', label: 'Audit', key: 'u', below: true },
+  { to: '/webhooks', label: 'Webhooks', key: 'w', below: true },
+  { to: '/settings', label: 'Settings', key: 's', below: true },
 ];

@@ -5,10 +5,22 @@
 import { createRouter } from '@tanstack/react-router';
 import { advisoriesRoute, advisoryRoute, editAdvisoryRoute, newAdvisoryRoute } from '../pages/advisories/route.js';
 import { approvalRoute, approvalsRoute } from '../pages/approvals/route.js';
+import { newCampaignRoute } from '../pages/new-campaign/route.js';
+import { artifactRoute } from '../pages/artifact/route.js';
+import { artifactsRoute } from '../pages/artifacts/route.js';
+import { auditRoute } from '../pages/audit/route.js';
 import { campaignRoute } from '../pages/campaign/route.js';
 import { campaignsRoute } from '../pages/campaigns/route.js';
-import { newCampaignRoute } from '../pages/new-campaign/route.js';
+import { deviceRoute } from '../pages/device/route.js';
+import { devicesRoute } from '../pages/devices/route.js';
+import { fleetRoute } from '../pages/fleet/route.js';
+import { gatewayRoute } from '../pages/gateway/route.js';
+import { gatewaysRoute } from '../pages/gateways/route.js';
 import { overviewRoute } from '../pages/overview/route.js';
+import { peopleRoute, personRoute, settingsRoute, tokensRoute, youRoute } from '../pages/settings/route.js';
+import { sitesRoute } from '../pages/sites/route.js';
+import { webhookRoute } from '../pages/webhook/route.js';
+import { webhooksRoute } from '../pages/webhooks/route.js';
 import { setPasswordRoute, signInRoute } from '../session/routes.js';
 import { PageError, PageWaiting } from './page-fallback.js';
 import { rootRoute } from './root-route.js';
@@ -24,6 +36,22 @@ const routeTree = rootRoute.addChildren([
   advisoryRoute,
   editAdvisoryRoute,
   campaignRoute,
+  fleetRoute,
+  devicesRoute,
+  deviceRoute,
+  gatewaysRoute,
+  gatewayRoute,
+  sitesRoute,
+  artifactsRoute,
+  artifactRoute,
+  auditRoute,
+  webhooksRoute,
+  webhookRoute,
+  settingsRoute,
+  youRoute,
+  tokensRoute,
+  peopleRoute,
+  personRoute,
   signInRoute,
   setPasswordRoute,
 ]);

@@ -1,6 +1,7 @@
 /** What stands around every page: the rail (on a phone a bar below), the lamp, the palette, the list of keys. */
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { Fragment, lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
+import { ownZone } from '../format/own-zone.js';
 import { followQueries } from '../live/follow-queries.js';
 import { openLiveLink } from '../live/live-link.js';
 import { useApprovalsWaiting } from '../data/approvals.js';
@@ -24,14 +25,20 @@ export function Shell() {
     return () => undo.forEach((step) => step());
   }, []);
   useKeys([
-    { keys: 'Mod+k', does: 'go anywhere, do anything', act: () => setOpen('palette') },
-    { keys: '?', does: 'this list', act: () => setOpen('keys') },
+    {
+      keys: 't',
+      does: 'times in UTC, and back',
+      act: () => ownZone.choose(ownZone.current() === 'UTC' ? undefined : 'UTC'),
+    },
     ...RAIL.map((entry) => ({
       keys: `g ${entry.key}`,
       does: `go to ${entry.label}`,
       act: () => void navigate({ to: entry.to }),
     })),
+    { keys: 'Mod+k', does: 'go anywhere, do anything', act: () => setOpen('palette') },
+    { keys: '?', does: 'list the keys', act: () => setOpen('keys') },
   ]);
+  const zone = useSyncExternalStore(ownZone.subscribe, ownZone.current);
   const close = () => setOpen(undefined);
   return (
     <div className={classes.shell}>
@@ -51,7 +58,10 @@ export function Shell() {
           <PersonMenu onKeys={() => setOpen('keys')} />
         </header>
         <main className={classes.main} id="main">
-          <Outlet />
+          {/* Every time on the page is written anew. */}
+          <Fragment key={zone ?? ''}>
+            <Outlet />
+          </Fragment>
         </main>
       </div>
       <Speaker />

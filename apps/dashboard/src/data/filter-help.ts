@@ -1,40 +1,32 @@
-/** What a filter may say next, as the server tells: its fields with their operators, and values with how many have them. */
+/** Fields and values that the server knows for filters. */
 import { answerOf, ApiProblemError } from '@drydock/api-client';
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import type { FilterField } from '../pieces/filter-bar.js';
 import { reading } from './api.js';
 
-export type FilterScope = 'device' | 'member';
-export interface FilterValue {
-  readonly value: string;
-  readonly count: number | null;
-}
-
-const fieldsQuery = (scope: FilterScope) =>
+/** @param scope `device`: the fleet; `member`: devices of a campaign, with their state, stage and code. */
+export const filterFieldsQuery = (scope: 'device' | 'member') =>
   queryOptions({
     queryKey: ['filter-fields', scope],
     staleTime: Infinity,
-    queryFn: () => answerOf(reading.GET('/api/v1/filter/fields', { params: { query: { scope } } })),
+    queryFn: async () =>
+      (await answerOf(reading.GET('/api/v1/filter/fields', { params: { query: { scope } } }))).fields,
   });
 
-/** Fields of a scope; none while they are on their way. */
-export function useFilterFields(scope: FilterScope): readonly FilterField[] {
-  const { data } = useQuery(fieldsQuery(scope));
-  return (data?.fields ?? []).map(({ field, operators, example }) => ({
-    name: field,
-    operators,
-    hint: `e.g. ${example}`,
-  }));
+/** Values of a field that begin so, with how many devices have them. @param campaign for fields of members. */
+export async function filterValues(
+  field: string,
+  prefix: string,
+  campaign?: string,
+): Promise<{ value: string; count: number | null }[]> {
+  const query = { field, prefix, ...(campaign !== undefined && { campaign }) };
+  return (await answerOf(reading.GET('/api/v1/filter/values', { params: { query } }))).items;
 }
 
-/** Values that begin with what was typed. @param campaign needed for state, stage and code of its members. */
-export async function askFilterValues(field: string, typed: string, campaign?: string): Promise<FilterValue[]> {
-  const answer = await answerOf(
-    reading.GET('/api/v1/filter/values', {
-      params: { query: { field, prefix: typed, ...(campaign !== undefined && { campaign }) } },
-    }),
-  );
-  return answer.items;
+/** Fields of a scope as a filter bar takes them; none while they are on their way. */
+export function useFilterFields(scope: 'device' | 'member'): readonly FilterField[] {
+  const { data } = useQuery(filterFieldsQuery(scope));
+  return (data ?? []).map(({ field, operators, example }) => ({ name: field, operators, hint: `e.g. ${example}` }));
 }
 
 /** What the server says against a filter; undefined where the error is about something else. */

@@ -1,6 +1,7 @@
 /** Lists that the server pages by keyset: more is asked for as one scrolls; nothing is counted that the server does not count. */
 import { keepPreviousData, useInfiniteQuery, type QueryKey } from '@tanstack/react-query';
 import { useMemo, useRef } from 'react';
+import { pollEvery } from './query-client.js';
 
 export interface KeysetPage<T> {
   readonly items: readonly T[];
@@ -24,11 +25,14 @@ export interface KeysetRows<T> {
   readonly refetch: () => unknown;
 }
 
-/** @param fetchPage one page after the given key. */
+/**
+ * @param fetchPage one page after the given key.
+ * @param options.renewEveryMs for lists that no event tells of.
+ */
 export function useKeysetRows<T>(
   queryKey: QueryKey,
   fetchPage: (after: string | undefined) => Promise<KeysetPage<T>>,
-  options: { enabled?: boolean } = {},
+  { renewEveryMs, ...options }: { enabled?: boolean; renewEveryMs?: number } = {},
 ): KeysetRows<T> {
   const query = useInfiniteQuery({
     queryKey,
@@ -36,6 +40,16 @@ export function useKeysetRows<T>(
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next,
     placeholderData: keepPreviousData,
+    // Long lists are not read again and again while somebody scrolls through them.
+    ...(renewEveryMs !== undefined && {
+      refetchInterval: (query: {
+        readonly state: {
+          readonly status: string;
+          readonly error: unknown;
+          readonly data?: { pages: readonly unknown[] } | undefined;
+        };
+      }) => ((query.state.data?.pages.length ?? 0) > 1 ? false : pollEvery(renewEveryMs)(query)),
+    }),
     ...options,
   });
   const read = useMemo(() => query.data?.pages.flatMap((page) => page.items), [query.data]);

@@ -20,12 +20,26 @@ export const queryClient = new QueryClient({
       gcTime: 5 * 60_000,
       retry: false,
       refetchOnWindowFocus: false,
-      refetchInterval: (query) =>
-        query.state.status === 'error' && !isFinal(query.state.error) ? TRY_AGAIN_MS : false,
+      refetchInterval: (query) => againAfter(query.state) ?? false,
     },
     mutations: { retry: false },
   },
 });
+
+interface Standing {
+  readonly status: string;
+  readonly error: unknown;
+}
+
+function againAfter({ status, error }: Standing): number | undefined {
+  return status === 'error' && !isFinal(error) ? TRY_AGAIN_MS : undefined;
+}
+
+/** For what no event tells of: asked again while it is on screen in a visible tab. */
+export const pollEvery =
+  (ms: number) =>
+  (query: { readonly state: Standing }): number | false =>
+    query.state.status === 'error' ? (againAfter(query.state) ?? false) : ms;
 
 /** The server understood and said no: to ask again changes nothing. */
 function isFinal(error: unknown): boolean {

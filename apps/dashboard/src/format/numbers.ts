@@ -66,5 +66,5 @@ export function counted(n: number, one: string, many = `${one}s`): string {
 
 /** An id or hash cut in its middle; whole where it is short. The whole one belongs in the title and the clipboard. */
 export function cutMiddle(text: string, head = 8, tail = 4): string {
-  return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`;
+  return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${tail === 0 ? '' : text.slice(-tail)}`;
 }

@@ -1,10 +1,13 @@
 /** Times: relative below an hour, the clock today, the date else; always 24 hours. All functions take what "now" is. */
 
+import { ownZone } from './own-zone.js';
+
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 const DAY = 86_400_000;
 
 type Instant = number | string | Date;
+const inZone = (zone = ownZone.current()): { timeZone?: string } => (zone === undefined ? {} : { timeZone: zone });
 const msOf = (at: Instant): number => (typeof at === 'number' ? at : new Date(at).getTime());
 
 /** Two units at most: "6 min", "2 h 10 min", "3 d 4 h", "0.4 s". */
@@ -33,7 +36,7 @@ export function clock(at: Instant, options: { zone?: string | undefined; seconds
     minute: '2-digit',
     ...(options.seconds && { second: '2-digit' }),
     hour12: false,
-    ...(options.zone && { timeZone: options.zone }),
+    ...inZone(options.zone),
   }).format(msOf(at));
 }
 
@@ -52,7 +55,7 @@ export function when(at: Instant, nowMs: number, zone?: string): string {
   const ms = msOf(at);
   if (dayOf(ms, zone) === dayOf(nowMs, zone)) return clock(ms, { zone });
   const part = (options: Intl.DateTimeFormatOptions) =>
-    new Intl.DateTimeFormat('en-GB', { ...options, ...(zone && { timeZone: zone }) }).format(ms);
+    new Intl.DateTimeFormat('en-GB', { ...options, ...inZone(zone) }).format(ms);
   if (Math.abs(nowMs - ms) < 6 * DAY) return `${part({ weekday: 'short' })} ${clock(ms, { zone })}`;
   if (Math.abs(nowMs - ms) < 300 * DAY) return `${part({ day: 'numeric', month: 'short' })} ${clock(ms, { zone })}`;
   return part({ day: 'numeric', month: 'short', year: 'numeric' });
@@ -60,7 +63,9 @@ export function when(at: Instant, nowMs: number, zone?: string): string {
 
 /** For a heading between lines of several days: "Wed 18 Nov". */
 export function dayLine(at: Instant): string {
-  return new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' }).format(msOf(at));
+  return new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', ...inZone() }).format(
+    msOf(at),
+  );
 }
 
 /** "14:32 yours · 06:32 at site Denver · 13:32 UTC": what hovering or focusing a time says. */
@@ -73,7 +78,7 @@ export function allZones(at: Instant, site?: { name: string; zone: string }): st
       minute: '2-digit',
       second: '2-digit',
       hour12: false,
-      ...(zone && { timeZone: zone }),
+      ...inZone(zone),
     }).format(msOf(at));
   return [`${full()} yours`, ...(site ? [`${full(site.zone)} at site ${site.name}`] : []), `${full('UTC')} UTC`].join(
     ' · ',
@@ -85,5 +90,5 @@ function two(big: number, bigUnit: string, small: number, smallUnit: string): st
 }
 
 function dayOf(ms: number, zone?: string): string {
-  return new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', ...(zone && { timeZone: zone }) }).format(ms);
+  return new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', ...inZone(zone) }).format(ms);
 }

@@ -40,8 +40,11 @@ export function openLiveLink(): () => void {
   const channel = new BroadcastChannel(CHANNEL);
   const begin = () => {
     if (turn || document.visibilityState === 'hidden') return;
-    turn = new AbortController();
-    void follow(turn.signal, channel);
+    const own = new AbortController();
+    turn = own;
+    void follow(own.signal, channel).finally(() => {
+      if (turn === own) turn = undefined;
+    });
   };
   const end = () => {
     turn?.abort();
@@ -52,8 +55,13 @@ export function openLiveLink(): () => void {
   };
   const onVisibility = () => (document.visibilityState === 'hidden' ? end() : begin());
   document.addEventListener('visibilitychange', onVisibility);
+  // A stream that was refused goes on when somebody has signed in again.
+  const unsubscribe = session.subscribe(() => {
+    if (session.current() && !session.isEnded()) begin();
+  });
   begin();
   return () => {
+    unsubscribe();
     document.removeEventListener('visibilitychange', onVisibility);
     end();
     channel.close();

@@ -1,9 +1,10 @@
 /** Said before it is done: the effect, the number, the end. The button carries the verb; Escape never acts. */
-import { Button, Modal, Textarea, TextInput } from '@mantine/core';
+import { Button, Textarea, TextInput } from '@mantine/core';
 import { useId, useState, type FormEvent, type ReactNode } from 'react';
 import { ApiUnreachableError } from '@drydock/api-client';
 import { errorSentence } from '../data/api.js';
 import { CopyButton } from './copy-button.js';
+import { Dialog } from './dialog.js';
 
 export interface ConfirmProps {
   readonly title: string;
@@ -22,6 +23,8 @@ export interface ConfirmProps {
   /** To be typed in full before it can be pressed. */
   readonly typed?: string;
   readonly danger?: boolean;
+  /** `act` itself says what comes next; the dialog does not close behind it. */
+  readonly staysOpen?: boolean;
   /** Where the first focus lies; on the safe button but for a pause. */
   readonly focusOn?: 'act' | 'keep';
   /** The same by hand, shown when the request did not get through. */
@@ -32,6 +35,7 @@ export interface ConfirmProps {
 
 export function ConfirmDialog(props: ConfirmProps) {
   const { title, verb, keep, close, act, reason, typed, danger = false, focusOn = 'keep', ready = true } = props;
+  const { staysOpen = false } = props;
   const [text, setText] = useState('');
   const [name, setName] = useState('');
   const [error, setError] = useState<unknown>();
@@ -45,7 +49,7 @@ export function ConfirmDialog(props: ConfirmProps) {
     setError(undefined);
     try {
       await act(text.trim());
-      close();
+      if (!staysOpen) close();
     } catch (problem) {
       setError(problem);
     } finally {
@@ -53,8 +57,13 @@ export function ConfirmDialog(props: ConfirmProps) {
     }
   };
   return (
-    <Modal opened onClose={close} title={title} size="lg" aria-describedby={`${id}-what`}>
-      <form onSubmit={(event) => void submit(event)} className="stack" style={{ gap: 12 }}>
+    <Dialog title={title} close={close} size="lg">
+      <form
+        aria-describedby={`${id}-what`}
+        onSubmit={(event) => void submit(event)}
+        className="stack"
+        style={{ gap: 12 }}
+      >
         <div id={`${id}-what`} className="stack">
           {props.children}
         </div>
@@ -102,6 +111,6 @@ export function ConfirmDialog(props: ConfirmProps) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -190,6 +190,7 @@ function Rows<T>(props: DataTableProps<T> & { all: readonly T[] }) {
       <p className="small muted">
         {position}
         {rows.isLoadingMore && ' · asking for more'}
+        {rows.isOld && ' · rows of the filter before'}
       </p>
     </div>
   );

@@ -16,6 +16,8 @@ export interface FilterField {
 }
 interface KnownValue {
   readonly value: string;
+  /** What people call it, where the value is an id. */
+  readonly label?: string;
   readonly count?: number | null;
 }
 
@@ -27,8 +29,8 @@ export interface FilterBarProps {
   /** At every key, for what is looked at while one types. */
   readonly onType?: (text: string) => void;
   readonly fields: readonly FilterField[];
-  /** Asks for values of a field whose own are not given; see `askFilterValues`. */
-  readonly askValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
+  /** Asks for values of a field whose own are not given; see `filterValues` of data/filter-help. */
+  readonly loadValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
   /** Fields that a bare word is looked for in. */
   readonly bareWords?: readonly string[];
   /** What the server says against it. */
@@ -42,7 +44,7 @@ const MOST_SHOWN = 10;
 const HISTORY = 12;
 
 export function FilterBar(props: FilterBarProps) {
-  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, askValues, onType } = props;
+  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, loadValues, onType } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -55,12 +57,12 @@ export function FilterBar(props: FilterBarProps) {
 
   const storage = `drydock-filters-${label}`;
   const wanted = completionAt(text, caret);
-  const asks = open && askValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
+  const asks = open && loadValues !== undefined && wanted.wants === 'value' && wanted.field !== undefined;
   const asked = useQuery({
     queryKey: ['filter-values', label, wanted.field, asks ? wanted.typed : ''],
+    queryFn: () => loadValues!(wanted.field!, wanted.typed),
     placeholderData: keepPreviousData,
     staleTime: 30_000,
-    queryFn: () => askValues!(wanted.field!, wanted.typed),
     enabled: asks && fields.some((field) => field.name === wanted.field && field.values === undefined),
   });
   const choices = open ? choicesAt(text, caret, fields, readHistory(storage), asked.data ?? []) : [];
@@ -213,9 +215,9 @@ function choicesAt(
   } else {
     const values = fields.find((field) => field.name === wanted.field)?.values ?? asked;
     choices = values
-      .filter(({ value }) => fits(value))
-      .map(({ value, count }) => ({
-        label: value,
+      .filter(({ value, label }) => fits(value) || (label !== undefined && fits(label)))
+      .map(({ value, label, count }) => ({
+        label: label ?? value,
         hint: count === undefined || count === null ? '' : String(count),
         from,
         insert: filterValue(value),

@@ -104,3 +104,22 @@ export function withComparison(text: string, field: string, operator: string, va
   if (trimmed === '') return part;
   return /,/.test(trimmed) && !/^\(.*\)$/.test(trimmed) ? `(${trimmed});${part}` : `${trimmed};${part}`;
 }
+
+/** The parts that a filter joins by "and" at its top; one part where it joins by "or" there, none where it is empty. */
+export function topLevelParts(text: string): string[] {
+  const trimmed = text.trim();
+  if (trimmed === '') return [];
+  const parts: string[] = [];
+  let depth = 0;
+  let part = '';
+  for (const { kind, text: piece } of tokenize(trimmed)) {
+    if (kind === 'joint' && piece === '(') depth++;
+    if (kind === 'joint' && piece === ')') depth = Math.max(0, depth - 1);
+    if (kind === 'joint' && depth === 0 && piece === ',') return [trimmed];
+    if (kind === 'joint' && depth === 0 && piece === ';') {
+      parts.push(part.trim());
+      part = '';
+    } else part += piece;
+  }
+  return [...parts, part.trim()].filter((each) => each !== '');
+}

@@ -132,7 +132,7 @@ function optionsOf(
         font,
         size: 28,
         ...(props.time
-          ? { values: (_, ticks) => ticks.map((tick) => clock(tick)) }
+          ? { values: (_, ticks) => ticks.map((tick) => clock(tick, { seconds: isShort(props.x) })) }
           : { values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? count(tick) : '')) }),
       },
       {
@@ -169,3 +169,6 @@ function lastPoint(_: number, values: readonly (number | null)[]): number[] {
   for (let index = values.length - 1; index >= 0; index--) if (values[index] !== null) return [index];
   return [];
 }
+
+/** Of a few minutes a clock without seconds would say the same at every tick. */
+const isShort = (x: readonly number[]): boolean => (x.at(-1) ?? 0) - (x[0] ?? 0) < 10 * 60_000;

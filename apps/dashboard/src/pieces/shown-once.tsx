@@ -1,7 +1,8 @@
 /** A secret, on the one occasion that it can be seen. */
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { CopyButton } from './copy-button.js';
+import { Dialog } from './dialog.js';
 import classes from './shown-once.module.css';
 
 export interface ShownOnceProps {
@@ -16,15 +17,7 @@ export interface ShownOnceProps {
 
 export function ShownOnce({ title, children, secret, command, close }: ShownOnceProps) {
   return (
-    <Modal
-      opened
-      onClose={close}
-      title={title}
-      size="lg"
-      closeOnClickOutside={false}
-      withCloseButton={false}
-      closeOnEscape={false}
-    >
+    <Dialog title={title} size="lg">
       <div className="stack" style={{ gap: 12 }}>
         <div className="stack">{children}</div>
         <p>
@@ -43,7 +36,7 @@ export function ShownOnce({ title, children, secret, command, close }: ShownOnce
           </Button>
         </div>
       </div>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,6 +1,11 @@
 /** While somebody is in a table its rows stay where they are: cells change in place, new rows wait behind "37 newer". */
 import { useRef, useState } from 'react';
 
+interface Merged<T> {
+  readonly shown: readonly T[];
+  readonly newer: number;
+}
+
 /**
  * @param frozen whether the order must not change now.
  * @returns the rows to show, how many more wait, and a function that lets them in.
@@ -9,17 +14,21 @@ export function useFrozenRows<T>(
   rows: readonly T[],
   keyOf: (row: T) => string,
   frozen: boolean,
-): { shown: readonly T[]; newer: number; letIn: () => void } {
-  const order = useRef<readonly string[]>([]);
-  const kept = useRef(new Map<string, T>());
+): Merged<T> & { letIn: () => void } {
+  const last = useRef<{ rows: readonly T[]; merged: Merged<T> }>(undefined);
   const [, redraw] = useState(0);
-  const result = frozen ? mergeFrozen(order.current, kept.current, rows, keyOf) : { shown: rows, newer: 0 };
-  order.current = result.shown.map(keyOf);
-  kept.current = new Map(result.shown.map((row) => [keyOf(row), row]));
+  // Lists may be 100 000 rows long: nothing is walked through while they stay the same.
+  const before = last.current;
+  const merged = !frozen || !before ? { shown: rows, newer: 0 } : before.rows === rows ? before.merged : thaw(before);
+  last.current = { rows, merged };
+
+  function thaw({ merged: { shown } }: { merged: Merged<T> }): Merged<T> {
+    return mergeFrozen(shown.map(keyOf), new Map(shown.map((row) => [keyOf(row), row])), rows, keyOf);
+  }
   return {
-    ...result,
+    ...merged,
     letIn: () => {
-      order.current = [];
+      last.current = undefined;
       redraw((n) => n + 1);
     },
   };

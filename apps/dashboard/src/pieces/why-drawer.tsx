@@ -35,7 +35,7 @@ export function WhyDrawer({ campaign, deviceId, title, close, children }: WhyDra
   });
   return (
     <Drawer title={<>Why? {title}</>} close={close}>
-      <Part query={why}>{(answer) => <Answer why={answer} />}</Part>
+      <Part query={why}>{(answer) => <WhyAnswer why={answer} />}</Part>
       {children}
       <div className="row small">
         <CopyButton text={location.href} label="Copy link" />
@@ -46,7 +46,7 @@ export function WhyDrawer({ campaign, deviceId, title, close, children }: WhyDra
   );
 }
 
-function Answer({ why }: { why: DeploymentWhy }) {
+export function WhyAnswer({ why }: { why: DeploymentWhy }) {
   const now = useServerNow();
   const { reason, state } = why;
   return (

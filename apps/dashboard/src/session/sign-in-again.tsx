@@ -1,19 +1,28 @@
-import { Modal } from '@mantine/core';
+import { answerOf } from '@drydock/api-client';
+import { useEffect } from 'react';
+import { reading } from '../data/api.js';
 import { queryClient } from '../data/query-client.js';
+import { Dialog } from '../pieces/dialog.js';
+import { session } from './session-store.js';
 import { SignInForm } from './sign-in-form.js';
 
 /** The session ended while somebody worked: what is on screen and in fields stays, and goes on afterwards. */
 export function SignInAgain() {
+  useEffect(() => {
+    // Perhaps it was done in another tab.
+    const look = () =>
+      void answerOf(reading.GET('/api/v1/session')).then(
+        (own) => {
+          session.begin(own);
+          void queryClient.invalidateQueries({ refetchType: 'active' });
+        },
+        () => undefined,
+      );
+    window.addEventListener('focus', look);
+    return () => window.removeEventListener('focus', look);
+  }, []);
   return (
-    <Modal
-      opened
-      onClose={() => undefined}
-      withCloseButton={false}
-      closeOnEscape={false}
-      closeOnClickOutside={false}
-      title="Your session ended"
-      overlayProps={{ backgroundOpacity: 0.6 }}
-    >
+    <Dialog title="Your session ended">
       <p className="muted" style={{ marginBottom: 12 }}>
         What you typed is still there. Sign in to go on.
       </p>
@@ -21,6 +30,6 @@ export function SignInAgain() {
         returnTo={location.pathname + location.search}
         onSignedIn={() => void queryClient.invalidateQueries({ refetchType: 'active' })}
       />
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,5 +1,5 @@
 /** Mantine's settings: its shades come from the inks of `inks.css`. */
-import { Button, createTheme, Modal, type CSSVariablesResolver } from '@mantine/core';
+import { Button, createTheme, type CSSVariablesResolver } from '@mantine/core';
 
 export const theme = createTheme({
   fontFamily: 'var(--sans)',
@@ -28,14 +28,6 @@ export const theme = createTheme({
           }),
         },
       }),
-    }),
-    Modal: Modal.extend({
-      defaultProps: {
-        lockScroll: false,
-        transitionProps: { duration: 0 },
-        centered: true,
-        overlayProps: { opacity: 0.5 },
-      },
     }),
   },
 });

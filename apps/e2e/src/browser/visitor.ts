@@ -21,6 +21,7 @@ export interface VisitorOptions {
 
 export class Visitor {
   private readonly complaints: string[] = [];
+  private streams = 0;
 
   private constructor(
     readonly page: Page,
@@ -42,6 +43,9 @@ export class Visitor {
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const visitor = new Visitor(page, context, baseUrl);
+    context.on('request', (request) => {
+      if (request.url() === `${baseUrl}/api/v1/events`) visitor.streams++;
+    });
     page.on('pageerror', (error) => visitor.complaints.push(String(error)));
     page.on('console', (message) => {
       // A refused request is the page's to show, and some are refused on purpose.
@@ -98,6 +102,16 @@ export class Visitor {
     }
     await this.scheme('light');
     return faults;
+  }
+
+  /** A second tab of the same browser, signed in as the first. */
+  async anotherTab(): Promise<Page> {
+    return this.context.newPage();
+  }
+
+  /** How many streams of events all tabs together have asked for. */
+  streamsOpened(): number {
+    return this.streams;
   }
 
   /** Whether the page is wider than its window: nothing but tables may ask to be pushed sideways. */

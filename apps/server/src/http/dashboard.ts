@@ -30,7 +30,7 @@ const NOT_BUILT = `<!doctype html><html lang="en"><meta charset="utf-8"><title>D
 <p>The API is described at <a href="/api/docs">/api/docs</a>.</p></body></html>`;
 
 /** @param siteDir where the built files lie; left out: where the build puts them. */
-export function serveDashboard(app: NestExpressApplication, siteDir: string = SITE): void {
+export function serveDashboard(app: Pick<NestExpressApplication, 'use'>, siteDir: string = SITE): void {
   app.use((request: Request, response: Response, next: NextFunction) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return next();
     if (ASSET.test(request.path) || request.path === '/drydock.svg') {

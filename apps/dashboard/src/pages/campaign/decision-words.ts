@@ -50,3 +50,31 @@ export function decisionSentence(decision: Decision, nowMs: number): string {
     .map(([name, value]) => `${name} ${typeof value === 'number' ? count(value) : String(value)}`);
   return `${decision.kind.replace('.', ' ')}${params.length > 0 ? `: ${params.join(', ')}` : ''}`;
 }
+
+export interface DecisionLine {
+  /** The newest one of what the line tells. */
+  readonly decision: Decision;
+  /** More than one: how many grants in a row it sums up. */
+  readonly grants: number;
+}
+
+/** Grants that follow each other directly become one line with their sum: what was decided between them stays visible. */
+export function decisionLines(decisions: readonly Decision[]): DecisionLine[] {
+  const lines: DecisionLine[] = [];
+  for (const decision of decisions) {
+    const before = lines.at(-1);
+    const isGrant = decision.kind === 'grants.given' && decision.params['mode'] !== 'rescue';
+    if (isGrant && before?.decision.kind === 'grants.given' && before.decision.params['mode'] !== 'rescue') {
+      const devices = number(before.decision.params, 'count') + number(decision.params, 'count');
+      const params = { ...before.decision.params, count: devices };
+      lines[lines.length - 1] = { decision: { ...before.decision, params }, grants: before.grants + 1 };
+    } else lines.push({ decision, grants: 1 });
+  }
+  return lines;
+}
+
+export function lineSentence({ decision, grants }: DecisionLine, nowMs: number): string {
+  return grants === 1
+    ? decisionSentence(decision, nowMs)
+    : `${counted(number(decision.params, 'count'), 'device')} may start, by ${counted(grants, 'decision')}`;
+}

@@ -8,7 +8,7 @@ import { clock, dayLine } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { Part } from '../../pieces/page-state.js';
 import classes from './campaign.module.css';
-import { decisionSentence } from './decision-words.js';
+import { decisionLines, lineSentence, type DecisionLine } from './decision-words.js';
 
 const FIRST = 8;
 const BY = [
@@ -55,9 +55,11 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
           ) : (
             <>
               <ol className={classes.decisions} data-all={all || undefined}>
-                {items.slice(0, all ? undefined : FIRST).map((item, index) => (
-                  <Line key={item.id} decision={item} before={items[index - 1]} />
-                ))}
+                {decisionLines(items)
+                  .slice(0, all ? undefined : FIRST)
+                  .map((line, index, lines) => (
+                    <Line key={line.decision.id} line={line} before={lines[index - 1]?.decision} />
+                  ))}
               </ol>
               {!all && items.length > FIRST && (
                 <button type="button" className="plain-button" onClick={() => setAll(true)}>
@@ -77,7 +79,8 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
   );
 }
 
-function Line({ decision, before }: { decision: Decision; before: Decision | undefined }) {
+function Line({ line, before }: { line: DecisionLine; before: Decision | undefined }) {
+  const { decision } = line;
   const now = useServerNow(60_000);
   const day = dayLine(decision.at);
   const isNewDay = day !== dayLine(before?.at ?? now);
@@ -85,13 +88,14 @@ function Line({ decision, before }: { decision: Decision; before: Decision | und
     <>
       {isNewDay && <li className={classes.day}>{day}</li>}
       <li id={`d-${decision.id}`} className={classes.decision}>
-        <a href={`#d-${decision.id}`} className="mono small muted" aria-label={`decision ${decision.id}`}>
+        <a href={`#d-${decision.id}`} className="mono small muted">
+          <span className="sr-only">decision {decision.id}, </span>
           {clock(decision.at)}
         </a>
         <span className={classes.by} data-person={decision.by !== null || undefined}>
           {decision.by ?? 'rule'}
         </span>
-        <span>{decisionSentence(decision, now)}</span>
+        <span>{lineSentence(line, now)}</span>
       </li>
     </>
   );

@@ -51,7 +51,7 @@ function State({ row }: { row: Member }) {
 
 function Reason({ row }: { row: Member }) {
   const now = useServerNow(10_000);
-  if (row.reason === null) return <span className="muted">the running image was read back</span>;
+  if (row.reason === null) return <span className="muted">read back</span>;
   const sentence = readableReason(row.reason, now);
   return <span title={sentence}>{sentence}</span>;
 }

@@ -5,7 +5,8 @@ import { clock, duration } from '../../format/times.js';
 
 /** For the button: "at most 64 more". */
 export function shortExposure(exposure: PauseAnswer | null): string {
-  return exposure === null ? '' : `at most ${count(exposure.mayStillStart)} more`;
+  if (exposure === null) return '';
+  return exposure.mayStillStart === 0 ? 'nothing may start now' : `at most ${count(exposure.mayStillStart)} more`;
 }
 
 /** "At most 64 more devices may start, none after 14:32:10 (in 6 min). 118 in flight will finish." */

@@ -123,5 +123,5 @@ function StageCard({ stage, chosen, choose, review }: CardProps) {
 function stageSize(stage: Stage): string {
   if (stage.size !== null) return count(stage.size);
   if (stage.count !== null) return count(stage.count);
-  return stage.percent !== null ? limit(stage.percent / 100) : 'the rest';
+  return stage.percent !== null ? limit(stage.percent / 100) : 'what is left';
 }

@@ -22,7 +22,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'name',
     head: 'Name',
-    width: '26%',
+    width: '24%',
     card: 'first',
     cell: (row) => (
       <Link to="/campaigns/$name" params={{ name: row.name }} search={{}} className={classes.name}>
@@ -33,29 +33,37 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'state',
     head: 'State',
-    width: '132px',
+    width: '164px',
+    card: 'first',
     cell: (row) => <StateMark look={campaignLook(row.state, row.sums)} />,
   },
   {
-    key: 'artifact',
-    head: 'Version',
-    width: '110px',
-    cell: (row) => <span className="mono">{row.artifact.version}</span>,
+    key: 'stage',
+    head: 'Stage',
+    width: '56px',
+    card: 'none',
+    cell: (row) => (row.stage === null ? '' : `${row.stage.index + 1}/${row.stage.of}`),
   },
   {
-    key: 'bar',
+    key: 'result',
     head: 'Result',
     card: 'none',
-    cell: (row) => <Bar parts={barParts(row.parts)} of={row.name} height={10} />,
+    cell: (row) =>
+      row.state === 'draft' ? (
+        <span className="muted">no members yet</span>
+      ) : (
+        <Bar parts={barParts(row.parts)} of={row.name} height={10} />
+      ),
   },
   {
     key: 'proven',
     head: 'Proven',
-    width: '116px',
+    width: '118px',
     align: 'right',
     cell: (row) => (
       <>
-        {count(row.sums.proven)} <span className="muted">of {count(row.sums.total)}</span>
+        {ended(row, row.shares.proven.n)} <span className="muted">of {ended(row, row.sums.total)}</span>
+        <span className={classes.onPhone}> proven</span>
       </>
     ),
   },
@@ -68,7 +76,8 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
       const { n, of } = row.shares.failedOrReverted;
       return (
         <span className={n > 0 ? classes.bad : undefined}>
-          {count(n)} {n > 0 && <span className="small">({shareOf(n, of)})</span>}
+          {ended(row, n)} {n > 0 && <span className="small">({shareOf(n, of)})</span>}
+          <span className={classes.onPhone}> failed or reverted</span>
         </span>
       );
     },
@@ -76,20 +85,30 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'unknown',
     head: 'Not known',
-    width: '84px',
+    width: '80px',
     align: 'right',
-    cell: (row) => count(row.shares.notKnown.n),
+    cell: (row) => (
+      <>
+        {ended(row, row.shares.notKnown.n)}
+        <span className={classes.onPhone}> not known</span>
+      </>
+    ),
   },
   {
     key: 'flight',
     head: 'In flight',
-    width: '76px',
+    width: '70px',
     align: 'right',
     card: 'none',
-    cell: (row) => count(row.parts.inFlight),
+    cell: (row) => ended(row, row.parts.inFlight),
   },
   { key: 'since', head: 'Since', width: '104px', card: 'none', cell: (row) => <Time at={row.stateAt} /> },
 ];
+
+/** A draft has no members, so nothing of it is known yet. */
+function ended(row: CampaignSummary, n: number): string {
+  return row.state === 'draft' ? '–' : count(n);
+}
 
 export default function CampaignsPage() {
   const { state, peek } = route.useSearch();

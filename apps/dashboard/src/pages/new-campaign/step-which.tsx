@@ -1,6 +1,6 @@
 /** Which devices: a filter in words and numbers, and what else the plan says of them. */
 import { Radio } from '@mantine/core';
-import { askFilterValues, filterFault, useFilterFields } from '../../data/filter-help.js';
+import { filterFault, filterValues, useFilterFields } from '../../data/filter-help.js';
 import { count, counted } from '../../format/numbers.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { TickField } from './fields.js';
@@ -24,7 +24,7 @@ export function WhichStep() {
           onChange={(text) => set('selector.filter', text === '' ? undefined : text)}
           onType={(text) => set('selector.filter', text === '' ? undefined : text)}
           fields={fields}
-          askValues={askFilterValues}
+          loadValues={filterValues}
           bareWords={['name', 'device']}
           error={faultAt(faults, 'selector.filter') ?? filterFault(words.error)}
           placeholder={`all ${artifact?.model ?? 'devices of the model'}; or e.g. site==berlin;version<2.0.0`}

@@ -1,0 +1,61 @@
+import { Textarea, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
+import { readTags, tagsText } from '../../fleet/tags-text.js';
+import { deviceName } from '../../fleet/device-look.js';
+import { usePatchDevice, type DeviceDialogProps } from './patch-device.js';
+
+export function ChangeDialog({ device, close }: DeviceDialogProps) {
+  const patch = usePatchDevice(device);
+  const [name, setName] = useState(device.name ?? '');
+  const [model, setModel] = useState(device.model ?? '');
+  const [tags, setTags] = useState(tagsText(device.tags));
+  const read = readTags(tags);
+  return (
+    <ConfirmDialog
+      title={`Change ${deviceName(device)}`}
+      verb="Save"
+      keep="Leave it as it is"
+      ready={read.wrong === undefined}
+      close={close}
+      act={() =>
+        patch({
+          ...(name.trim() !== (device.name ?? '') && { name: name.trim() === '' ? null : name.trim() }),
+          ...(model.trim() !== (device.model ?? '') && { model: model.trim() === '' ? null : model.trim() }),
+          ...(tags !== tagsText(device.tags) && { tags: read.tags }),
+        })
+      }
+      fields={
+        <>
+          <TextInput
+            label="Name"
+            maxLength={128}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <TextInput
+            label="Model"
+            description="Artifacts for this model are taken, no others. What the device says itself wins."
+            spellCheck={false}
+            maxLength={64}
+            value={model}
+            onChange={(event) => setModel(event.currentTarget.value)}
+          />
+          <Textarea
+            label="Tags"
+            description="One a line: key or key:value"
+            autosize
+            minRows={2}
+            maxRows={10}
+            spellCheck={false}
+            value={tags}
+            error={read.wrong}
+            onChange={(event) => setTags(event.currentTarget.value)}
+          />
+        </>
+      }
+    >
+      <p>Filters and campaigns find the device by these.</p>
+    </ConfirmDialog>
+  );
+}

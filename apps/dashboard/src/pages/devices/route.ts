@@ -1,0 +1,24 @@
+import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
+import { rootRoute } from '../../app/root-route.js';
+import { oneOf, text } from '../../app/search.js';
+
+export const DEVICE_SHOWS = ['approval', 'decommissioned'] as const;
+
+export interface DevicesSearch {
+  /** RSQL, docs/filters.md. */
+  readonly q?: string | undefined;
+  readonly show?: (typeof DEVICE_SHOWS)[number] | undefined;
+  /** Id of the device whose reasons are shown beside the list. */
+  readonly why?: string | undefined;
+}
+
+export const devicesRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/fleet/devices',
+  validateSearch: (search: Record<string, unknown>): DevicesSearch => ({
+    q: text(search.q),
+    show: oneOf(search.show, DEVICE_SHOWS),
+    why: text(search.why),
+  }),
+  component: lazyRouteComponent(() => import('./devices-page.js')),
+});

@@ -1,0 +1,252 @@
+/** Devices, gateways, sites and artifacts at the dashboard: a first day with nothing, then with simulated devices. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { launchChromium } from '../browser/chromium.js';
+import { PHONE, Visitor } from '../browser/visitor.js';
+import { RefusedByServer, until, type Operator } from '../operator.js';
+import { makeSensorPackage, type DemoPackage } from '../packages.js';
+import { SENSOR_MODEL } from '../simulated-site.js';
+import { openWorld, type World } from '../world.js';
+
+const IMAGE_BYTES = 24 * 1024;
+
+let world: World;
+let browser: Browser;
+/** What the first look at an empty server found, before any gateway was there. */
+const empty: { faults: string[]; wide: string[]; complaints: string[]; token: string } = {
+  faults: [],
+  wide: [],
+  complaints: [],
+  token: '',
+};
+
+async function look(visitor: Visitor, name: string, into: { faults: string[]; wide: string[] }, axe = true) {
+  if (axe) into.faults.push(...(await visitor.accessibilityFaults()).map((fault) => `${name}: ${fault}`));
+  if (await visitor.isWiderThanWindow()) into.wide.push(name);
+  await visitor.picture(name);
+}
+
+async function firstDay({ baseUrl, token }: Operator): Promise<void> {
+  for (const form of ['desktop', 'phone'] as const) {
+    const visitor = await Visitor.open(browser, baseUrl, form === 'phone' ? { size: PHONE } : {});
+    const { page } = visitor;
+    await visitor.signIn(token, '/fleet/gateways');
+    await page.getByText('No gateway has reported yet.').waitFor();
+    await look(visitor, `gateways-empty-${form}`, empty, form === 'desktop');
+    await visitor.goto('/fleet/devices');
+    await page.getByText('No device has been seen yet.').waitFor();
+    await look(visitor, `devices-empty-${form}`, empty, form === 'desktop');
+    await visitor.goto('/artifacts');
+    await page.getByText('No artifact yet.').waitFor();
+    await look(visitor, `artifacts-empty-${form}`, empty, form === 'desktop');
+    if (form === 'desktop') {
+      await visitor.goto('/fleet/gateways');
+      await page.getByRole('button', { name: 'Enrol a gateway…' }).click();
+      await page.getByLabel('Name of the site').fill('harbour');
+      await look(visitor, 'enrol-dialog', empty);
+      await page.getByRole('button', { name: 'Create the token' }).click();
+      await page.getByText('It is shown this once.').waitFor();
+      empty.token = (await page.getByLabel('the secret', { exact: true }).textContent()) ?? '';
+      await look(visitor, 'enrol-token', empty);
+      await page.getByRole('button', { name: 'I have stored it' }).click();
+      await visitor.goto('/fleet/sites');
+      await page.getByText('Tokens that nobody has used yet').waitFor();
+      await look(visitor, 'sites', empty);
+    }
+    empty.complaints.push(...visitor.takeComplaints());
+    await visitor.close();
+  }
+}
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  world = await openWorld({
+    imageBytes: IMAGE_BYTES,
+    paced: true,
+    sites: [{ name: 'north', sensors: [{}, {}], boards: [{}] }],
+    prepare: firstDay,
+  });
+}, 240_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await world?.close();
+}, 60_000);
+
+async function visit(path: string, form: 'desktop' | 'phone' = 'desktop'): Promise<Visitor> {
+  const visitor = await Visitor.open(browser, world.server.baseUrl, form === 'phone' ? { size: PHONE } : {});
+  await visitor.signIn(world.server.adminToken, path);
+  return visitor;
+}
+
+const found = { faults: [] as string[], wide: [] as string[] };
+const nothing = { faults: [], wide: [] };
+
+beforeEach(() => {
+  found.faults = [];
+  found.wide = [];
+});
+
+describe('a first day', () => {
+  it('says on every empty page what to do, and enrols a gateway with a token that works once', async () => {
+    expect({ faults: empty.faults, wide: empty.wide, complaints: empty.complaints }).toEqual({
+      ...nothing,
+      complaints: [],
+    });
+    const answer = (await world.operator.call('GET', '/api/v1/sites')) as { items: { id: string; name: string }[] };
+    expect(answer.items.map(({ name }) => name)).toContain('harbour');
+    // It is a token: the server gets past it, and refuses only the key that does not go with it.
+    const enrolment = { token: empty.token, name: 'gw', publicKey: {}, proof: '' };
+    const refusal = await world.operator.call('POST', '/agent/v1/enrol', enrolment).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(RefusedByServer);
+    expect((refusal as RefusedByServer).problem.code).not.toBe('enrolment.token');
+  });
+});
+
+describe('devices and gateways', () => {
+  it('filters the list, completes what is typed, and says what to drop when nothing matches', async () => {
+    const visitor = await visit('/fleet/devices');
+    const { page } = visitor;
+    await page.getByRole('row').nth(3).waitFor();
+    await look(visitor, 'devices-desktop', found);
+    const bar = page.getByRole('combobox', { name: 'Filter of devices' });
+    await bar.fill('model==');
+    await page.getByRole('option', { name: /demo-sensor\s*2/ }).waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByText('2 match').waitFor();
+    expect(new URL(page.url()).search).toBe('?q=model==demo-sensor');
+    await bar.fill('model==demo-sensor;site==oslo');
+    await page.keyboard.press('Enter');
+    await page.getByText('No device matches.').waitFor();
+    await page.getByText('2 match without site==oslo').waitFor();
+    await look(visitor, 'devices-no-match-desktop', found);
+    await page.getByRole('button', { name: 'Drop that part' }).last().click();
+    await page.getByText('2 match').waitFor();
+    // A fault is said under the field, and the rows before it stay.
+    await bar.fill('site=on=oslo');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText(/=on=/).waitFor();
+    expect(await page.getByRole('row').count()).toBe(3);
+    await look(visitor, 'devices-fault-desktop', found);
+    // By keyboard: a row, why, back.
+    await bar.fill('');
+    await page.keyboard.press('Enter');
+    await page.getByRole('row').nth(3).waitFor();
+    await page.getByRole('row').nth(1).focus();
+    await page.keyboard.press('w');
+    await page.getByText('No campaign has it as a member').waitFor();
+    await look(visitor, 'devices-why-desktop', found);
+    await page.keyboard.press('Escape');
+    await page.getByRole('complementary', { name: 'Details' }).waitFor({ state: 'detached' });
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Heard by' }).waitFor();
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+    expect(found).toEqual(nothing);
+  }, 120_000);
+
+  it('uploads a file, refuses a broken one in full words, and shows a device while it is updated and afterwards', async () => {
+    const made = makeSensorPackage(2, world.sensorKey, IMAGE_BYTES);
+    const visitor = await visit('/artifacts?open=upload');
+    const { page } = visitor;
+    await page.getByText('More', { exact: true }).click();
+    const send = async (bytes: Uint8Array) => {
+      await page.locator('input[type=file]').setInputFiles({
+        name: made.fileName,
+        mimeType: 'application/zip',
+        buffer: Buffer.from(bytes),
+      });
+      await page.getByRole('combobox', { name: 'Model' }).fill(SENSOR_MODEL);
+      await page.getByLabel('Version (only where the file does not say)').fill(made.version);
+      await page.getByLabel('What the device will call it').fill(made.version);
+      await page.getByRole('button', { name: 'Upload', exact: true }).click();
+    };
+    await send(made.file.slice(0, made.file.length / 2));
+    await page.getByText('Not stored.').waitFor();
+    await look(visitor, 'upload-refused-desktop', found);
+    await send(made.file);
+    await visitor.onPage(`${SENSOR_MODEL} ${made.version}`);
+    await page.getByText('Yes, to demo-sensor.').waitFor();
+    await page.getByText('No campaign has it.').waitFor();
+    await look(visitor, 'artifact-desktop', found);
+
+    const campaign = await startCampaign(made);
+    const { items } = (await world.operator.call('GET', `/api/v1/devices?model=${SENSOR_MODEL}`)) as {
+      items: { id: string }[];
+    };
+    await visitor.goto(`/fleet/devices/${items[0]!.id}`);
+    await page.getByRole('progressbar', { name: 'Transfer' }).waitFor();
+    await page.getByText(/Becomes lost if silent until/).waitFor();
+    await look(visitor, 'device-now-desktop', found, false);
+    await until('the campaign to end', 90_000, async () =>
+      ['completed', 'halted'].includes((await world.operator.campaign(campaign)).state),
+    );
+    await page.getByText('Nothing is being done with it').waitFor();
+    await page.getByText(/Read back after/).waitFor();
+    await look(visitor, 'device-desktop', found);
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+    expect(found).toEqual(nothing);
+  }, 240_000);
+
+  it('holds a device, quarantines a gateway with a reason, and releases it', async () => {
+    const visitor = await visit('/fleet/gateways');
+    const { page } = visitor;
+    await page.getByText('1 of 1 are connected now').waitFor();
+    await look(visitor, 'gateways-desktop', found);
+    await page.getByRole('row').nth(1).focus();
+    await page.keyboard.press('Enter');
+    await page.getByText(/It can work: 3 devices are behind it/).waitFor();
+    await look(visitor, 'gateway-desktop', found);
+    await page.getByRole('button', { name: 'Quarantine…' }).click();
+    const act = page.getByRole('button', { name: 'Quarantine', exact: true });
+    expect(await act.isDisabled()).toBe(true);
+    await page.getByLabel('Reason').fill('odd reports from the hall');
+    await act.click();
+    await page.getByText(/It is set aside: nothing new starts/).waitFor();
+    await page.getByText('“odd reports from the hall”').first().waitFor();
+    await look(visitor, 'gateway-quarantined-desktop', found);
+    await page.getByRole('button', { name: 'Release…' }).click();
+    await page.getByLabel('Reason').fill('a loose aerial');
+    await page.getByRole('button', { name: 'Release', exact: true }).click();
+    await page.getByText(/It can work/).waitFor();
+    await page.getByText('gateway.released').waitFor();
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+    expect(found).toEqual(nothing);
+  }, 120_000);
+
+  it('fits on a phone', async () => {
+    const visitor = await visit('/fleet/devices', 'phone');
+    const { page } = visitor;
+    await page.getByRole('row').nth(3).waitFor();
+    await look(visitor, 'devices-phone', found);
+    await page.getByRole('row').nth(1).getByRole('link').first().click();
+    await page.getByRole('heading', { name: 'Heard by' }).waitFor();
+    await look(visitor, 'device-phone', found);
+    await visitor.goto('/fleet/gateways');
+    await page.getByRole('row').nth(1).getByRole('link').first().click();
+    await page.getByText(/It can work/).waitFor();
+    await look(visitor, 'gateway-phone', found);
+    await visitor.goto('/artifacts');
+    await page.getByRole('row').nth(1).getByRole('link').first().click();
+    await page.getByText('Yes, to demo-sensor.').waitFor();
+    await look(visitor, 'artifact-phone', found);
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+    expect(found).toEqual(nothing);
+  }, 120_000);
+});
+
+async function startCampaign(made: DemoPackage): Promise<string> {
+  const { items } = (await world.operator.call('GET', '/api/v1/artifacts')) as { items: { id: string }[] };
+  const { id } = await world.operator.createCampaign({
+    name: `sensors-${made.version}`,
+    artifactId: items[0]!.id,
+    selector: { models: [SENSOR_MODEL] },
+    policy: { stages: [{ name: 'all', percent: 100 }] },
+  });
+  await world.operator.startCampaign(id);
+  return id;
+}
