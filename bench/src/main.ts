@@ -15,6 +15,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   brake: () => import('./brake.js'),
   planning: () => import('./planning.js'),
   reads: () => import('./reads.js'),
+  dashboard: () => import('./dashboard/figures.js'),
   orders: () => import('./orders.js'),
   reconnect: () => import('./reconnect.js'),
   vendors: () => import('./vendors.js'),

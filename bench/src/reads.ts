@@ -8,9 +8,8 @@ import { EmbeddedPostgres, makeTestFolder, spawnServer } from '@drydock/server/t
 import { BenchApi, median, round, seconds } from './campaign/api.js';
 import { writeLargeFleet } from './campaign/large-fleet.js';
 import { moveToMiddle } from './campaign/mid-campaign.js';
+import { devicesFor, ReportBackground } from './report-background.js';
 import { addReportingGateways } from './report-fleet.js';
-import { LoadGateway } from './report-load.js';
-import { REPORTS_PER_LIFE, ReportStream, type SignedBatch } from './report-stream.js';
 
 const DEVICES = 1_000_000;
 const READERS = 4;
@@ -18,9 +17,7 @@ const READERS = 4;
 const ROUNDS = 60;
 const BETWEEN_READS_MS = 20;
 const REPORTING = 20;
-const REPORTS_PER_SECOND = 1_000;
-const BATCH = 8;
-const REPORT_SECONDS = 90;
+const RATE = { perSecond: 1_000, batch: 8, seconds: 90 };
 
 interface Page {
   readonly items: readonly { readonly device?: { readonly id: string } }[];
@@ -56,17 +53,17 @@ export async function run(): Promise<Record<string, number>> {
     });
     await api.call('POST', `campaigns/${id}/start`, { reason: 'bench' });
     await moveToMiddle(client, id, { tried: devices * 0.4, failed: 300, lost: 100, live: 500 });
-    const perGateway = Math.ceil((REPORTS_PER_SECOND * REPORT_SECONDS) / REPORTING / REPORTS_PER_LIFE) + 2;
     const reporting = await addReportingGateways(
       client,
       { campaignId: id, runningHash: fleet.runningHash },
       REPORTING,
-      perGateway,
+      devicesFor(RATE, REPORTING),
     );
     console.error(`${devices} deployments in the middle of their campaign after ${round(seconds(filledAt))} s`);
-    const load = await Background.start(server, reporting);
+    const load = await ReportBackground.start(server, reporting, RATE);
     const took = await read(api, id, devices);
-    const reports = await load.stop();
+    const reports = load.perSecond;
+    await load.stop();
     const all = [...took.values()].flat();
     const figures: Record<string, number> = { p50Ms: percentile(all, 0.5), p99Ms: percentile(all, 0.99) };
     for (const [kind, values] of took) {
@@ -118,56 +115,3 @@ async function read(api: BenchApi, id: string, devices: number): Promise<Map<str
 /** A cursor as pages give it: the place and id of the last one seen. */
 const cursorAt = (position: number): string =>
   Buffer.from(JSON.stringify([String(position), '00000000-0000-4000-8000-000000000000'])).toString('base64url');
-
-/** Reports at a steady rate until it is stopped. */
-class Background {
-  private stopped = false;
-  private sent = 0;
-  private readonly startedAt = performance.now();
-  private readonly all: Promise<void>;
-
-  private constructor(
-    private readonly gateways: readonly LoadGateway[],
-    batches: readonly SignedBatch[][],
-  ) {
-    const betweenMs = (BATCH * gateways.length * 1000) / REPORTS_PER_SECOND;
-    this.all = Promise.all(
-      gateways.map(async (gateway, index) => {
-        let due = this.startedAt + (index / gateways.length) * betweenMs;
-        for (const batch of batches[index]!) {
-          if (this.stopped) return;
-          await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
-          due += betweenMs;
-          await gateway.send(batch);
-          this.sent += batch.reports;
-        }
-      }),
-    ).then(() => undefined);
-  }
-
-  static async start(
-    server: { readonly baseUrl: string; readonly mqttUrl: string },
-    fleet: Awaited<ReturnType<typeof addReportingGateways>>,
-  ): Promise<Background> {
-    const streams = fleet.gateways.map((gateway) => new ReportStream(fleet, gateway));
-    await Promise.all(streams.map((stream) => stream.prepare()));
-    const gateways: LoadGateway[] = [];
-    for (const stream of streams) {
-      gateways.push(await LoadGateway.connect(server.baseUrl, server.mqttUrl, fleet, stream));
-    }
-    const each = Math.floor((REPORTS_PER_SECOND * REPORT_SECONDS) / fleet.gateways.length / BATCH);
-    return new Background(
-      gateways,
-      streams.map((stream) => stream.batches(each, BATCH)),
-    );
-  }
-
-  /** @returns reports committed a second. */
-  async stop(): Promise<number> {
-    const rate = (this.sent / (performance.now() - this.startedAt)) * 1000;
-    this.stopped = true;
-    await this.all;
-    for (const gateway of this.gateways) gateway.close();
-    return rate;
-  }
-}

@@ -31,10 +31,15 @@ const WRITE_BYTES = MTU - 3;
 const BARE_MS = 3000;
 const UNITS = 8;
 const QUICK_FLASH: FlashFigures = { pageBytes: 4096, eraseMsPerPage: 0.5, writeUsPerWord: 1 };
+/** The unit's time from a request to its answer. */
+const ANSWER_MS = 0.5;
+/** Create and Execute: the receipt of an object stands for its checksum, and rides beside Execute. */
+const ANSWERS_PER_OBJECT = 2;
 
 /** Floor of the image alone: what comes before it (init packet, its signature) is not measured. */
 function imageFloor(phy: Phy): { totalMs: number; floor: TransferFloor } {
-  const link = { intervalMs: INTERVAL_MS, mtu: MTU, linkPayloadBytes: LINK_PAYLOAD_BYTES, phy, flash: QUICK_FLASH };
+  const air = { intervalMs: INTERVAL_MS, mtu: MTU, linkPayloadBytes: LINK_PAYLOAD_BYTES, phy, flash: QUICK_FLASH };
+  const link = { ...air, answerMs: ANSWER_MS, answersPerObject: ANSWERS_PER_OBJECT };
   const floor = secureDfuBleFloor({ ...link, imageBytes: IMAGE_BYTES });
   return { totalMs: floor.totalMs - secureDfuBleFloor({ ...link, imageBytes: 0 }).totalMs, floor };
 }
@@ -74,6 +79,7 @@ async function transferMs(options: ControllerOptions): Promise<number> {
     scheduler,
     application: makeDemoFirmware({ model: 'demo-sensor', version: '1.0.0', sizeBytes: 16_384 }),
     flash: QUICK_FLASH,
+    answerMs: ANSWER_MS,
     rebootMs: 50,
     jumpLink: 'graceful',
   });

@@ -3991,6 +3991,7 @@ export type components = {
       running: number;
       rescue: number;
       doneBy: number;
+      mustFinish: number;
       byReach: {
         connected: {
           mayStillStart: number;

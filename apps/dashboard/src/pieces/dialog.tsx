@@ -29,7 +29,6 @@ export function Dialog({ title, hideTitle = false, close, size = 'md', high = fa
       transitionProps={{ duration: 0 }}
     >
       <Modal.Overlay backgroundOpacity={0.4} />
-      {/* A class given here would go to the whole window as well: see .mantine-Modal-content. */}
       <Modal.Content aria-label={title}>
         <Modal.Body className={classes.body}>
           {!hideTitle && <h2 className={classes.title}>{title}</h2>}

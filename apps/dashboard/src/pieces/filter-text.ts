@@ -33,10 +33,10 @@ export function tokenize(text: string): Token[] {
       expects = 'value';
     } else if (/^[;,()]/.test(rest)) {
       if (rest[0] === '(' && expects === 'value') depth++;
-      const isListComma = rest[0] === ',' && depth > 0;
       if (rest[0] === ')' && depth > 0) depth--;
       push('joint', 1);
-      if (!isListComma && depth === 0) expects = 'field';
+      // A comma inside of a list is followed by a further value.
+      if (depth === 0) expects = 'field';
     } else if (/^\s/.test(rest)) push('other', /^\s+/.exec(rest)![0].length);
     else push(expects, /^[^\s;,()=!<>'"]+/.exec(rest)?.[0].length ?? 1);
   }

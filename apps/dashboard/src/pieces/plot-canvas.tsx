@@ -1,6 +1,5 @@
 /** uPlot (https://github.com/leeoniya/uPlot), drawn in the page's inks, walked by arrow keys. */
-import { useComputedColorScheme } from '@mantine/core';
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { count } from '../format/numbers.js';
@@ -35,18 +34,26 @@ export interface PlotCanvasProps {
   readonly describe?: (index: number) => string;
 }
 
+/** Light or dark, as the page is drawn now: a canvas has to be drawn anew when it changes. */
+const schemeNow = (): string => document.documentElement.dataset['mantineColorScheme'] ?? '';
+function watchScheme(listener: () => void): () => void {
+  const observer = new MutationObserver(listener);
+  observer.observe(document.documentElement, { attributeFilter: ['data-mantine-color-scheme'] });
+  return () => observer.disconnect();
+}
+
 export default function PlotCanvas(props: PlotCanvasProps) {
   const { height = 200, label, describe } = props;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [at, setAt] = useState<number>();
-  const colorScheme = useComputedColorScheme('light');
+  const scheme = useSyncExternalStore(watchScheme, schemeNow);
   const shape = JSON.stringify([
     props.series.map(({ label, ink, steps, dashed }) => [label, ink, steps, dashed]),
     props.time,
     props.xLabel,
     height,
-    colorScheme,
+    scheme,
   ]);
   const latest = useRef(props);
   latest.current = props;

@@ -59,9 +59,15 @@ function Figure({ share }: { share: Share }) {
   return (
     <>
       <strong className="live-number">{count(share.n)}</strong>
-      {share.of > 0 && ` ${shareOf(share.n, share.of)}`}
+      {share.of > 0 && ` ${ofTheWhole(share)}`}
     </>
   );
+}
+
+/** Behind the count: its percent, or of how few it is. */
+function ofTheWhole({ n, of }: Share): string {
+  const words = shareOf(n, of);
+  return words.endsWith('%') ? words : `of ${count(of)}`;
 }
 
 function Detail({ n, children }: { n: number; children: ReactNode }) {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   browser = await launchChromium();
   world = await openWorld({
     imageBytes: IMAGE_BYTES,
-    sites: [{ name: 'north', sensors: [{ slow: 3 }, FAILING, { slow: 3 }, { slow: 3 }], boards: [{}] }],
+    sites: [{ name: 'north', sensors: [{ slow: 2 }, FAILING, { slow: 2 }], boards: [{}] }],
   });
   const made = makeSensorPackage(2, world.sensorKey, IMAGE_BYTES);
   const artifact = await world.operator.upload({
@@ -101,7 +101,7 @@ describe('a newcomer', () => {
     await page.getByRole('button', { name: 'Start…' }).click();
     await page
       .getByRole('dialog')
-      .getByText(/goes to 4 devices/)
+      .getByText(/goes to 3 devices/)
       .waitFor();
     expect(await visitor.accessibilityFaults()).toEqual([]);
     await page.getByRole('dialog').getByRole('button', { name: 'Start', exact: true }).click();
@@ -154,7 +154,7 @@ describe('a newcomer', () => {
     );
     await client.end();
     const sql = Object.fromEntries(rows.map((row) => [row.state, row.n]));
-    expect(sql).toEqual({ proven: 3, failed: 1 });
+    expect(sql).toEqual({ proven: 2, failed: 1 });
     expect(campaign.parts).toMatchObject(sql);
 
     for (const size of [undefined, PHONE]) {
@@ -163,10 +163,10 @@ describe('a newcomer', () => {
       const { page } = visitor;
       await visitor.signIn(world.server.adminToken, `/campaigns/${CAMPAIGN}`);
       await visitor.onPage(CAMPAIGN);
-      const bar = page.getByRole('img', { name: `What ended of campaign ${CAMPAIGN}: 3 proven, 1 failed.` });
+      const bar = page.getByRole('img', { name: `What ended of campaign ${CAMPAIGN}: 2 proven, 1 failed.` });
       await bar.waitFor();
-      await page.getByText('4 of 4 ended').waitFor();
-      await page.getByText('In the end 1 of 4 tried failed or reverted').waitFor();
+      await page.getByText('3 of 3 ended').waitFor();
+      await page.getByText('In the end 1 of 3 tried failed or reverted').waitFor();
       expect(await visitor.isWiderThanWindow()).toBe(false);
       expect(await visitor.accessibilityFaults()).toEqual([]);
       await visitor.picture(`campaign-completed-${form}`);
@@ -176,7 +176,7 @@ describe('a newcomer', () => {
         await visitor.picture(`campaign-completed-open-${form}`);
       }
       // The number is a door to its devices.
-      await page.getByRole('link', { name: /^1 1 of 4/ }).click();
+      await page.getByRole('link', { name: /^1 of 3/ }).click();
       await page.getByText('1 match').waitFor();
       const row = page.getByRole('table', { name: 'Devices of the campaign' }).getByRole('row', { name: /failed/ });
       await row.focus();

@@ -83,16 +83,9 @@ export function ZodBody(schema: z.ZodType): ParameterDecorator {
   return (target, key, index) => {
     hideClass(target, key, index);
     Body(new ZodPipe(schema, 'body'))(target, key, index);
-    decorateMethod(ApiBody({ schema: openApiSchema(schema, 'input') }), target, key);
-  };
-}
-
-/** A JSON body that may be left out: then it is what the schema makes of `{}`. */
-export function ZodOptionalBody(schema: z.ZodType): ParameterDecorator {
-  return (target, key, index) => {
-    hideClass(target, key, index);
-    Body(new ZodPipe(schema.prefault({}), 'body'))(target, key, index);
-    decorateMethod(ApiBody({ required: false, schema: openApiSchema(schema, 'input') }), target, key);
+    // A body that may be left out has a default.
+    const required = !schema.safeParse(undefined).success;
+    decorateMethod(ApiBody({ schema: openApiSchema(schema, 'input'), required }), target, key);
   };
 }
 

@@ -116,6 +116,8 @@ const exposureNumbers = {
 export const PauseAnswer = z.object({
   state: z.enum(CAMPAIGN_STATES),
   ...exposureNumbers,
+  /** Of `running`: erased or activated already. The others can stop where the device still works. */
+  mustFinish: z.int().min(0),
   /** The same numbers, of devices behind gateways that are connected now and behind those that are away. */
   byReach: z.object({
     connected: z.object({ ...exposureNumbers, gateways: z.int().min(0) }),

@@ -29,6 +29,21 @@ describe('Secure DFU over Bluetooth LE', () => {
     expect(secureDfuBleFloor(full).totalMs / 15).toBe(before + 6);
   });
 
+  it('a target that thinks before it answers lets the event end', () => {
+    const link = { mtu: 247, linkPayloadBytes: 251, phy: 1 as const, initPacketBytes: 20, answerMs: 0.5 };
+    const events = (imageBytes: number, answersPerObject?: number): number =>
+      secureDfuBleFloor({
+        ...ble,
+        ...link,
+        imageBytes,
+        ...(answersPerObject === undefined ? {} : { answersPerObject }),
+      }).totalMs / 15;
+    // Create 2; 17 packets and the checksum 3, its answer 1; Execute 2.
+    expect(events(4096) - events(0)).toBeCloseTo(8, 9);
+    // Create 2; 17 packets and Execute 3, its answer 1.
+    expect(events(4096, 2) - events(0, 2)).toBeCloseTo(6, 9);
+  });
+
   it('the flash is written beside the link, so only the longer one counts', () => {
     const link = { mtu: 247, linkPayloadBytes: 251, phy: 1 as const };
     const quick = secureDfuBleFloor({ ...ble, ...link });

@@ -53,8 +53,16 @@ export interface SecureDfuBleFloorOptions {
   readonly verifyMs?: number;
   /** Default 4096. */
   readonly objectBytes?: number;
-  /** Create, checksum, Execute: what the vendor's procedure awaits per data object. Default 3. */
+  /**
+   * Create, checksum, Execute: what is awaited per data object. Default 3, as in the vendor's hosts; 2 where the receipt
+   * of the object stands for its checksum and is not waited for.
+   */
   readonly answersPerObject?: number;
+  /**
+   * The target's time from a request to its answer: the connection event ends meanwhile, unless a receipt on its way
+   * keeps it open (a host can be a few per cent faster then). Default 0.
+   */
+  readonly answerMs?: number;
 }
 
 /** nRF5 SDK Secure DFU over Bluetooth LE, init packet and image, from Select to the last answer. */
@@ -73,6 +81,7 @@ export function secureDfuBleFloor(options: SecureDfuBleFloorOptions): TransferFl
   // A request: the write with its ATT response (1 + 4 bytes), then the notification on an empty packet.
   const request = (requestBytes: number, answerBytes: number): void => {
     exchange(exchangeUs(requestBytes + 7, 5, phy));
+    events.wait(options.answerMs ?? 0);
     exchange(exchangeUs(0, answerBytes + 7, phy));
     events.nextEvent();
   };

@@ -2,7 +2,7 @@
 import type { Campaign } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { count, cutMiddle, percent, shareOf } from '../../format/numbers.js';
+import { count, cutMiddle, limit, percent, shareOf } from '../../format/numbers.js';
 import { CopyButton } from '../../pieces/copy-button.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import classes from './campaign.module.css';
@@ -85,6 +85,10 @@ function verdict(campaign: Campaign): string {
     return 'A gate is broken:';
   if (campaign.amber) return 'Evidence is rising, nothing new is opened:';
   if (campaign.state === 'completed' || campaign.state === 'aborted') return 'In the end';
+  const { share } = campaign.shares.failure;
+  if (share !== null && share > campaign.policy.brake.limit) {
+    return `Look at it: above the limit of ${limit(campaign.policy.brake.limit)}, too few for the brake to halt:`;
+  }
   return 'So far, yes:';
 }
 
@@ -102,6 +106,13 @@ function need(campaign: Campaign): string {
     case 'paused':
       return 'Yes: it stays paused until somebody resumes it.';
     default:
+      if (
+        campaign.amber &&
+        campaign.parts.inFlight + campaign.parts.mayStillStart === 0 &&
+        campaign.parts.waiting > 0
+      ) {
+        return 'Yes: nothing is in flight, and nothing new opens while the evidence is this high.';
+      }
       return held && campaign.state === 'running'
         ? `Yes: stage ${held.index + 1} ${held.name} is ${held.state}${held.note === null ? '' : `: ${held.note}`}.`
         : 'Not now.';

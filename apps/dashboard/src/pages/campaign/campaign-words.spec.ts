@@ -58,6 +58,7 @@ const exposure = (over: Partial<PauseAnswer> = {}): PauseAnswer => ({
   running: 118,
   rescue: 0,
   doneBy: NOW + 30 * 60_000,
+  mustFinish: 47,
   byReach: { connected: part, absent: part },
   ...over,
 });

@@ -21,6 +21,8 @@ const colon = (params: Params, name: string): string => {
 const KINDS: Readonly<Record<string, (params: Params, nowMs: number) => string>> = {
   'campaign.started': (p) =>
     `started${number(p, 'preempted') > 0 ? `, ${counted(number(p, 'preempted'), 'grant')} of others taken back` : ''}${quoted(p)}`,
+  'campaign.start-pressed': (p) =>
+    `start pressed${number(p, 'skipped') > 0 ? `, ${counted(number(p, 'skipped'), 'device')} skipped` : ''}`,
   'campaign.paused': (p) => `paused${quoted(p)}`,
   'campaign.resumed': (p) => `resumed${quoted(p)}`,
   'campaign.halted': (p) => `halted${colon(p, 'rule') || quoted(p)}`,

@@ -111,6 +111,9 @@ const REASONS: Readonly<Record<string, string>> = {
   'campaign.paused': 'paused',
   'campaign.halted': 'halted',
   'campaign.draft': 'not started',
+  'stopped.amber': 'evidence rising',
+  'stopped.stratum': 'stopped version',
+  'stopped.brake': 'brake unknown',
   'engine.due': 'next',
   'device.claimed': 'another campaign',
 };

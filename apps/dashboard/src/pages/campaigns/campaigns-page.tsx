@@ -134,7 +134,7 @@ export default function CampaignsPage() {
           />
         }
       />
-      <div className="row" role="group" aria-label="State">
+      <div className={`row ${classes.chips}`} role="group" aria-label="State">
         {[undefined, ...CAMPAIGN_STATES].map((each) => (
           <Link
             key={each ?? 'all'}

@@ -34,6 +34,7 @@ const STOP_TIMEOUT_MS = 30_000;
 const CLAIM_TIMEOUT_MS = 3_000;
 /** A plan of a million devices writes about as much: it does not wait for one checkpoint after the other. */
 const MAX_WAL = '2GB';
+const WAL_SEGMENT_MIB = 4;
 const OWNER_LOCK_KEY = 0x4452444f;
 
 export interface EmbeddedPostgresOptions {
@@ -175,6 +176,9 @@ async function initialise(place: PostgresPlace, options: EmbeddedPostgresOptions
       '--encoding=UTF8',
       // Byte order everywhere: keyset paging must not depend on the machine's locale.
       '--locale=C',
+      // A new segment is filled and flushed before it is used, and every commit waits for that: four short waits are
+      // better than one long one.
+      `--wal-segsize=${WAL_SEGMENT_MIB}`,
       ...(options.fsync ? [] : ['--no-sync']),
     ],
     { ...identity(user), cwd: '/', env: childEnvironment(binaries), encoding: 'utf8', timeout: START_TIMEOUT_MS },

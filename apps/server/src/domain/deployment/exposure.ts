@@ -12,6 +12,8 @@ export interface Exposure {
 
 /** The same numbers apart for devices behind gateways that are connected and behind those that are away. */
 export interface ExposureByReach extends Exposure {
+  /** Of `running`: erased or activated already. */
+  readonly mustFinish: number;
   readonly byReach: Readonly<Record<'connected' | 'absent', Exposure & { readonly gateways: number }>>;
 }
 
@@ -51,7 +53,7 @@ export function exposureOf(live: Iterable<LiveGrant>, nowMs: number): Exposure {
 
 /** @param gateways how many hold live deployments, by whether they are connected. */
 export function exposureByReach(
-  live: readonly (LiveGrant & { readonly connected: boolean })[],
+  live: readonly (LiveGrant & { readonly connected: boolean; readonly atRisk: boolean })[],
   gateways: { readonly connected: number; readonly absent: number },
   nowMs: number,
 ): ExposureByReach {
@@ -62,6 +64,10 @@ export function exposureByReach(
     );
   return {
     ...exposureOf(live, nowMs),
+    mustFinish: exposureOf(
+      live.filter((grant) => grant.atRisk),
+      nowMs,
+    ).running,
     byReach: {
       connected: { ...of(true), gateways: gateways.connected },
       absent: { ...of(false), gateways: gateways.absent },

@@ -148,19 +148,20 @@ export async function readExposure(tx: Queryable, campaignId: string, nowMs: num
     touched: boolean;
     needs_rescue: boolean;
     connected: boolean;
+    at_risk: boolean;
     n: number;
   }>(
     tx,
     // Grants of one look share their ends, so there are few kinds. A row without a state counts gateways.
     `with live as materialized (
-       select d.state, d.start_by, d.finish_by, d.touched_at is not null as touched, d.needs_rescue, d.gateway_id,
+       select d.state, d.start_by, d.finish_by, d.touched_at is not null as touched, d.needs_rescue, d.gateway_id, d.at_risk,
          coalesce(g.online, false) as connected
        from deployments d left join gateways g on g.id = d.gateway_id where d.campaign_id = $1 and d.state = any($2))
      select state, ${msOf('start_by')} as start_by, ${msOf('max(finish_by)')} as finish_by, touched, needs_rescue, connected,
-       count(*)::int as n
-     from live group by state, start_by, touched, needs_rescue, connected
+       at_risk, count(*)::int as n
+     from live group by state, start_by, touched, needs_rescue, connected, at_risk
      union all
-     select null, null, null, false, false, connected, count(distinct gateway_id)::int from live group by connected`,
+     select null, null, null, false, false, connected, false, count(distinct gateway_id)::int from live group by connected`,
     [campaignId, LIVE_DEPLOYMENT_STATES],
   );
   const gatewaysOf = (connected: boolean): number =>
@@ -177,6 +178,7 @@ export async function readExposure(tx: Queryable, campaignId: string, nowMs: num
               touchedAtMs: row.touched ? nowMs : null,
               needsRescue: row.needs_rescue,
               connected: row.connected,
+              atRisk: row.at_risk,
               count: row.n,
             },
           ],

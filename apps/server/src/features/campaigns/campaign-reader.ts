@@ -23,12 +23,14 @@ import { partsOf, sharesOf } from '../../domain/sums/shares.js';
 import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
+import { SharedReads } from '../../http/shared-reads.js';
 import { brakeBodyOf } from '../dispatch/brake-body.js';
 import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
 import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
 import { countSuspects, loadStages } from '../dispatch/campaign-stages.js';
 import { givenApprovals, neededApprovals } from './approvals.js';
 import { readExposure } from './campaign-moves.js';
+import { expectCampaign } from './deployment-reader.js';
 import { readQuarantines, readStrata } from './campaign-parts.js';
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
@@ -75,8 +77,13 @@ const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.s
        where n.campaign_id = c.id group by n.state having sum(n.n) <> 0) t) as counts
   from campaigns c join artifacts a on a.id = c.artifact_id`;
 
+/** Live grants; see `sharedExposure`. */
+const LARGE_EXPOSURE = 2_000;
+
 @Injectable()
 export class CampaignReader {
+  private readonly shared = new SharedReads();
+
   constructor(private readonly source: DataSource) {}
 
   /** @throws ProblemError `request.not-found` */
@@ -114,7 +121,7 @@ export class CampaignReader {
               stage.index === stages.length - 1 ? [] : gateLines(policy.stages[stage.index]!.gate, stage, nowMs),
           }))
         : policy.stages.map(draftStage),
-      exposure: started ? { state: row.state, ...(await readExposure(tx, id, nowMs)) } : null,
+      exposure: started ? { state: row.state, ...(await this.sharedExposure(row, stages, nowMs)) } : null,
       noneAfter: iso(row.none_after),
       preempted: row.preempted,
       rollsBack: row.rolls_back,
@@ -144,8 +151,23 @@ export class CampaignReader {
     const tx = this.source.manager;
     const campaign = await loadCampaign(tx, id, 'none');
     if (!campaign || campaign.orgId !== orgId) throw new ProblemError('request.not-found', { what: 'campaign', id });
-    const snapshot = await loadSnapshot(tx, campaign, true);
-    return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
+    const { large } = await expectCampaign(tx, orgId, id);
+    return this.shared.read(`brake ${id} ${campaign.revision} ${campaign.brakeEpoch}`, large, async () => {
+      const snapshot = await loadSnapshot(tx, campaign, true);
+      return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
+    });
+  }
+
+  /** Thousands of live grants take a while to look through: then the page of a campaign may be a moment old. */
+  private sharedExposure(
+    row: SummaryRow,
+    stages: Awaited<ReturnType<typeof loadStages>>,
+    nowMs: number,
+  ): ReturnType<typeof readExposure> {
+    const live = stages.reduce((sum, { sums }) => sum + sums.granted + sums.running + sums.rescue, 0);
+    return this.shared.read(`exposure ${row.id} ${row.revision} ${row.state}`, live > LARGE_EXPOSURE, () =>
+      readExposure(this.source.manager, row.id, nowMs),
+    );
   }
 
   /** P2's numbers as of now. */

@@ -24,7 +24,7 @@ import {
   StopCampaign,
 } from '@drydock/contracts';
 import { IfMatch } from '../../http/revision.js';
-import { ZodBody, ZodOptionalBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
+import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
 import { DeploymentReader } from './deployment-reader.js';
@@ -93,7 +93,7 @@ export class CampaignsController {
   start(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @ZodOptionalBody(StartCampaign) body: StartCampaign,
+    @ZodBody(StartCampaign.prefault({})) body: StartCampaign,
     @Req() request: { setTimeout(ms: number): unknown },
   ): Promise<Campaign> {
     // A million members take a while, and nothing is said meanwhile: the connection must not count as dead.
@@ -108,7 +108,7 @@ export class CampaignsController {
   approve(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @ZodOptionalBody(Approve) body: Approve,
+    @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
     return this.campaigns.approve(actor, id, body);
   }
@@ -157,7 +157,7 @@ export class CampaignsController {
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
     @Param('index', ParseIntPipe) index: number,
-    @ZodOptionalBody(Approve) body: Approve,
+    @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
     return this.control.approveStage(actor, id, index, body.reason);
   }

@@ -98,10 +98,24 @@ export class DeploymentReader {
   }
 }
 
+/** From so many members on, what pages show of it may be shared for a moment. */
+const LARGE_CAMPAIGN = 10_000;
+
+export interface FoundCampaign {
+  readonly revision: number;
+  readonly large: boolean;
+}
+
 /** @throws ProblemError `request.not-found` */
-export async function expectCampaign(tx: Queryable, orgId: string, id: string): Promise<void> {
-  const found = await queryRows(tx, 'select 1 from campaigns where org_id = $1 and id = $2', [orgId, id]);
-  if (found.length === 0) throw new ProblemError('request.not-found', { what: 'campaign', id });
+export async function expectCampaign(tx: Queryable, orgId: string, id: string): Promise<FoundCampaign> {
+  const [found] = await queryRows<FoundCampaign>(
+    tx,
+    `select c.revision, (select coalesce(sum(n.n), 0) from campaign_counters n where n.campaign_id = c.id) > ${LARGE_CAMPAIGN} as large
+     from campaigns c where c.org_id = $1 and c.id = $2`,
+    [orgId, id],
+  );
+  if (!found) throw new ProblemError('request.not-found', { what: 'campaign', id });
+  return found;
 }
 
 export function toDeployment(row: DeploymentRow): Deployment {

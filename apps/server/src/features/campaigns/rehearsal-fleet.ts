@@ -24,12 +24,16 @@ export interface RehearsalMembers {
 /** One row each: id, gateway_id (null: none has a link), site_id, prev, stage_idx, pos. */
 const MEMBERS = 'rehearsal_members';
 
-/** @param draft what a draft would plan; undefined: its members are planned already. */
+/**
+ * @param draft what a draft would plan; undefined: its members are planned already.
+ * @param mostDevices above it whole gateways are drawn.
+ */
 export async function readRehearsalMembers(
   tx: Queryable,
   campaign: CampaignRow,
   draft: PlanRequest | undefined,
   seed: number,
+  mostDevices = MOST_SIMULATED_DEVICES,
 ): Promise<RehearsalMembers> {
   await queryRows(tx, `drop table if exists ${MEMBERS}`);
   if (draft) {
@@ -52,7 +56,7 @@ export async function readRehearsalMembers(
   const members = sizes.reduce((sum, row) => sum + row.devices, 0);
   const gateways = sizes.filter((row): row is { id: string; devices: number } => row.id !== null);
   const reachable = gateways.reduce((sum, row) => sum + row.devices, 0);
-  const sample = sampleGateways(gateways, seededRandom(seed ^ 0xf1ee7));
+  const sample = sampleGateways(gateways, seededRandom(seed ^ 0xf1ee7), mostDevices);
   const fleet = await readFleet(tx, sample.gatewayIds, Math.round((members - reachable) * sample.scale));
   const begun = draft ? undefined : await readBegun(tx, campaign, sample.scale);
   await queryRows(tx, `drop table ${MEMBERS}`);

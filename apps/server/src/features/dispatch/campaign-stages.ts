@@ -110,10 +110,13 @@ export async function countSuspects(
     `with risk as materialized (
        select dep.stage_idx, dep.state, dep.tries, dep.gateway_id, dep.at_risk_at, dep.touched_at from deployments dep
        where dep.campaign_id = $1 and dep.at_risk and dep.state in ('planned', 'granted', 'downloading', 'transferring',
-         'activating', 'proving', 'cancelling', 'rescue', 'lost'))
-     select risk.stage_idx, count(*)::int as n from risk left join gateways gw on gw.id = risk.gateway_id
-     where greatest(gw.last_seen_at,
-         (select max(c.last_at) from report_cursors c where c.gateway_id = risk.gateway_id)) > risk.at_risk_at
+         'activating', 'proving', 'cancelling', 'rescue', 'lost')),
+     -- asked once for each gateway, not for each of its devices
+     heard as materialized (
+       select gw.id, greatest(gw.last_seen_at, (select max(c.last_at) from report_cursors c where c.gateway_id = gw.id)) as at
+       from (select distinct gateway_id from risk) few join gateways gw on gw.id = few.gateway_id)
+     select risk.stage_idx, count(*)::int as n from risk join heard on heard.id = risk.gateway_id
+     where heard.at > risk.at_risk_at
        and (risk.state in ('planned', 'rescue', 'lost') or risk.tries > 0
          or risk.touched_at + $2::float8 * interval '1 millisecond' < to_timestamp($3::float8 / 1000))
      group by risk.stage_idx`,

@@ -2,6 +2,7 @@
  * Finds devices that may be granted now. A look costs the same for a thousand members and a million: the first of the
  * order are always looked at, and behind them a bounded stretch that moves on from look to look.
  */
+import { randomUUID } from 'node:crypto';
 import type { DeploymentState } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import { chooseGrants, type Candidate } from '../../domain/campaign/choose-grants.js';
@@ -20,6 +21,10 @@ const HEAD_SCAN = 2_000;
 const STRETCH_SCAN = 4_000;
 /** So many from the front are enough for one look: their orders go out while the next look, at once, finds more. */
 const PLENTY = 1_000;
+/** Gateways without work that are given their first in one look, gateways looked at for it, and devices of each. */
+const IDLE_GATEWAYS = 2_000;
+const GATEWAY_SCAN = 20_000;
+const DEVICES_OF_IDLE = 32;
 
 export interface GrantRequest {
   readonly mode: 'update' | 'rescue';
@@ -89,17 +94,53 @@ export async function findCandidates(
   facts: RuleFacts,
   scan: ScanPlace,
 ): Promise<{ rows: CandidateRow[]; next: ScanPlace }> {
+  const idle =
+    request.mode === 'update' && request.room >= PLENTY ? await lookAtIdle(tx, campaign, request, facts) : [];
+  if (idle.length >= PLENTY) return { rows: idle, next: scan };
   const head = await look(tx, campaign, request, facts, START, HEAD_SCAN);
-  const chosen = chooseFrom(head.rows, request.room, facts).length;
-  if (chosen >= request.room || head.isLast) return { rows: head.rows, next: START };
-  if (chosen >= PLENTY) return { rows: head.rows, next: head.end };
+  const first = merged(idle, head.rows);
+  const chosen = chooseFrom(first, request.room, facts).length;
+  if (chosen >= request.room || head.isLast) return { rows: first, next: START };
+  if (chosen >= PLENTY) return { rows: first, next: head.end };
   const from = scan.stage < head.end.stage || (scan.stage === head.end.stage && scan.position < head.end.position);
   const more = await look(tx, campaign, request, facts, from ? head.end : scan, STRETCH_SCAN);
-  const known = new Set(head.rows.map((row) => row.id));
-  return {
-    rows: [...head.rows, ...more.rows.filter((row) => !known.has(row.id))],
-    next: more.isLast ? START : more.end,
-  };
+  return { rows: merged(first, more.rows), next: more.isLast ? START : more.end };
+}
+
+function merged(rows: readonly CandidateRow[], more: readonly CandidateRow[]): CandidateRow[] {
+  const known = new Set(rows.map((row) => row.id));
+  return [...rows, ...more.filter((row) => !known.has(row.id))];
+}
+
+/**
+ * The first device of each gateway that has nothing to do. Where thousands may start at once, the order of the campaign
+ * alone would give the last gateway its first order when nearly all devices have theirs. Begins anywhere, so that
+ * gateways that nothing waits behind do not hide the others from every look. The `offset 0` keeps the planner to one
+ * deployment by its key for each device: it would read the plan of the campaign once for every gateway.
+ */
+async function lookAtIdle(
+  tx: Queryable,
+  campaign: { readonly id: string; readonly nowMs: number },
+  request: GrantRequest,
+  facts: RuleFacts,
+): Promise<CandidateRow[]> {
+  const lap = (where: string): string =>
+    `(select id, in_flight, online, state from gateways where ${where} order by id limit ${GATEWAY_SCAN})`;
+  return queryRows<CandidateRow>(
+    tx,
+    `with ring as (${lap('id > $9::uuid')} union all ${lap('id <= $9::uuid')} limit ${GATEWAY_SCAN}),
+     idle as (select id from ring where online and state = 'active' and in_flight = 0 limit ${IDLE_GATEWAYS}),
+     stretch as materialized (
+       select d.* from idle cross join lateral (
+         select dep.* from (select id from devices where gateway_id = idle.id limit ${DEVICES_OF_IDLE}) dev
+           cross join lateral (
+             select * from deployments p where p.device_id = dev.id and p.campaign_id = $1
+               and p.state = '${stateOf(request.mode)}' and p.stage_idx = any($8::int[]) offset 0) dep
+         order by dep.stage_idx, dep.position limit 1) d)
+     select ${CANDIDATE_COLUMNS} from ${CANDIDATE_FROM.replace('deployments dep', 'stretch dep')}
+     where ${candidateWhere(request.mode)}`,
+    [...ruleValues(campaign.id, campaign.nowMs, facts), request.stages, randomUUID()],
+  );
 }
 
 async function look(

@@ -19,6 +19,7 @@ import { FleetInsightController } from './fleet/fleet-insight.controller.js';
 import { FleetVersionsService } from './fleet/fleet-versions.service.js';
 import { PlacesService } from './fleet/places.service.js';
 import { ProgressKeeper } from './fleet/progress-keeper.js';
+import { FleetMetrics } from './fleet-metrics.js';
 import { HistoryKeeper } from './history/history-keeper.js';
 import { InsightController } from './insight.controller.js';
 import { InsightService } from './insight.service.js';
@@ -43,6 +44,7 @@ import { WhyService } from './why.service.js';
     ExportService,
     FailureGroupsService,
     FilterHelpService,
+    FleetMetrics,
     FleetVersionsService,
     ForecastService,
     HistoryKeeper,

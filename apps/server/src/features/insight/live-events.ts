@@ -82,6 +82,11 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
     return () => this.watchers.delete(own);
   }
 
+  /** Open streams. */
+  get watching(): number {
+    return this.watchers.size;
+  }
+
   private emit(orgId: string, event: LiveEvent): void {
     const numbered = { id: this.nextId++, orgId, event };
     // Progress is gone when it is over.

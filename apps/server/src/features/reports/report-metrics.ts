@@ -42,6 +42,16 @@ export class ReportMetrics {
       help: 'Batches that were sent back because too many waited.',
       registers,
     });
+    const { lately } = this;
+    new Gauge({
+      name: 'drydock_report_newest_age_seconds',
+      help: 'Since this server committed a report last; NaN before the first.',
+      registers,
+      collect() {
+        const { newestAgeMs } = lately.read(performance.now());
+        this.set(newestAgeMs === null ? Number.NaN : newestAgeMs / 1000);
+      },
+    });
     new Gauge({
       name: 'drydock_reports_waiting',
       help: 'Reports that wait for their commit in this server.',

@@ -31,6 +31,13 @@ export function AbortDialog({ campaign, close }: { campaign: Campaign; close: ()
       {exposureSentences(campaign.exposure, campaign.policy.limits.inFlight, now).map((sentence) => (
         <p key={sentence.slice(0, 24)}>{sentence}</p>
       ))}
+      {campaign.exposure !== null && campaign.exposure.running > 0 && (
+        <p>
+          {count(campaign.exposure.running)} in flight:{' '}
+          {count(campaign.exposure.running - campaign.exposure.mustFinish)} can leave before anything is erased,{' '}
+          {count(campaign.exposure.mustFinish)} must finish.
+        </p>
+      )}
       <p>
         {count(campaign.parts.proven)} stay on {campaign.artifact.version}. {count(campaign.parts.waiting)} that wait
         are not updated. An aborted campaign cannot go on.

@@ -29,6 +29,8 @@ interface Shut {
   readonly stages: ReadonlyMap<string, string>;
   readonly gateways: ReadonlyMap<string, string>;
   readonly devices: ReadonlyMap<string, string>;
+  /** When a device that failed may be tried again, by campaign and device. A grant clears it. */
+  readonly notBefore: ReadonlyMap<string, number>;
   readonly settlingUntil: number | null;
 }
 
@@ -72,7 +74,10 @@ export async function judgeGrants(world: EngineWorld): Promise<string[]> {
   if (!before) return broken;
   const given = rows.filter((row) => !before.attempts.has(row.key));
   const updates = given.filter((row) => !row.rescue);
-  broken.push(...judgeShut(updates, before.shut, shut), ...judgeRenewals(rows, before, shut));
+  broken.push(
+    ...judgeShut(updates, before.shut, shut, world.wentBack ? CLOCK_STEP_MS : 0),
+    ...judgeRenewals(rows, before, shut),
+  );
   if (given.length > 0) broken.push(...judgeRoom(rows, updates, limits, mostProven), ...judgePairs(rows));
   const again = given.filter((row) => world.keysBefore.has(row.key));
   broken.push(...again.map((row) => `P3: the number of an attempt of ${row.device} was given before the restore, too`));
@@ -116,7 +121,7 @@ function judgeHolders(world: EngineWorld): string[] {
 }
 
 /** Nothing is granted where something stood in the way all the time. */
-function judgeShut(given: readonly Attempt[], before: Shut, now: Shut): string[] {
+function judgeShut(given: readonly Attempt[], before: Shut, now: Shut, slackMs: number): string[] {
   const stays = (kind: 'campaigns' | 'stages' | 'gateways' | 'devices', id: string): string | undefined => {
     const reason = now[kind].get(id);
     return reason !== undefined && before[kind].get(id) === reason ? reason : undefined;
@@ -128,8 +133,9 @@ function judgeShut(given: readonly Attempt[], before: Shut, now: Shut): string[]
       stays('gateways', row.gateway),
       stays('gateways', `${row.campaign} ${row.gateway}`),
       stays('devices', row.device),
-      // Another campaign's back-off is not this one's.
-      stays('devices', `${row.campaign} ${row.device}`),
+      row.granted < (before.notBefore.get(`${row.campaign} ${row.device}`) ?? 0) - slackMs
+        ? 'it had to wait after its failure'
+        : undefined,
       now.settlingUntil !== null && before.settlingUntil === now.settlingUntil && row.granted < now.settlingUntil
         ? 'the server was restored and has not settled'
         : undefined,
@@ -210,9 +216,10 @@ async function readShut(world: EngineWorld): Promise<Shut> {
      where not c.policy ? 'urgent'`,
   );
   const waiting = await database.query<{ device: string; why: string }>(
-    `select d.campaign_id || ' ' || v.identity_value as device, 'it shall wait until ' || d.not_before as why
-     from deployments d join devices v on v.id = d.device_id
-     where d.state = 'planned' and d.not_before > clock_timestamp()
+    `select v.identity_value as device, case when v.hold_note is not null then 'a person holds it' when s.hold_note is not null
+       then 'a person holds its site' when not v.approved then 'nobody approved it' else 'it is ' || v.state end as why
+     from devices v join sites s on s.id = v.site_id
+     where v.hold_note is not null or s.hold_note is not null or not v.approved or v.state <> 'active'
      union all
      -- its partner is being updated, out of service or out of sight
      select v.identity_value, 'its partner ' || m.identity_value || ' is out'
@@ -220,6 +227,10 @@ async function readShut(world: EngineWorld): Promise<Shut> {
        left join gateways g on g.id = m.gateway_id
      where m.needs_rescue or m.out_of_service or not coalesce(g.online, false) or exists (select 1 from deployments d
        where d.device_id = m.id and d.state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue'))`,
+  );
+  const later = await database.query<{ key: string; at: number }>(
+    `select d.campaign_id || ' ' || v.identity_value as key, (extract(epoch from d.not_before) * 1000)::float8 as at
+     from deployments d join devices v on v.id = d.device_id where d.state = 'planned' and d.not_before is not null`,
   );
   const [installation] = await database.query<{ until: number | null }>(
     'select (extract(epoch from settling_until) * 1000)::float8 as until from installation',
@@ -234,6 +245,7 @@ async function readShut(world: EngineWorld): Promise<Shut> {
     ),
     gateways: new Map(gateways.map(({ id, why }) => [id, `its gateway is ${why} ${once(id)}`])),
     devices,
+    notBefore: new Map(later.map(({ key, at }) => [key, at])),
     settlingUntil: installation?.until ?? null,
   };
 }

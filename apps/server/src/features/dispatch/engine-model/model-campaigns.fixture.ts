@@ -12,8 +12,8 @@ export interface ModelCampaign {
 }
 
 /**
- * In this order: A with a canary that wants soak and approval; B in halves; C, another file for the devices of A; U, an
- * urgent patch for those of B. A and B are begun by every history, C and U by some.
+ * In this order: A with a canary that wants soak and approval; B in halves; C, another file for the devices of A, with less
+ * room than gateways; U, an urgent patch for those of B. A and B are begun by every history, C and U by some.
  * @returns them, and two people who may approve U.
  */
 export async function draftCampaigns(
@@ -40,7 +40,7 @@ export async function draftCampaigns(
     ],
     { inFlight: 4, firstInFlight: 3, perGateway: 2 },
   );
-  await draft('a', [all], { inFlight: 4, firstInFlight: 4, perGateway: 2 });
+  await draft('a', [all], { inFlight: 4, firstInFlight: 1, perGateway: 2 });
   const cve = 'CVE-2026-10001';
   await call(http, 'POST', '/api/v1/advisories', {
     body: { cve, title: 'Overflow', severity: 'critical', models: [{ model: models.b, affected: '<9.0.0' }] },

@@ -124,6 +124,39 @@ async function heldByPeople(world: EngineWorld): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
 }
 
+/** Whatever a person can shut, one after the other, for all devices of B. */
+async function keptOutByPeople(world: EngineWorld): Promise<void> {
+  const shut = [
+    ["update devices set hold_note = 'bench'", 'update devices set hold_note = null'],
+    ['update devices set approved = false', 'update devices set approved = true'],
+    ["update devices set state = 'decommissioned'", "update devices set state = 'active'"],
+    ["update sites set hold_note = 'inventory'", 'update sites set hold_note = null'],
+  ] as const;
+  await world.stopCampaign(0, 'pause');
+  for (const [close, open] of shut) {
+    await world.database.query(close);
+    await world.check();
+    for (let turn = 0; turn < 2; turn++) await deal(world);
+    // Opened and shut at once by the next: nobody looks in between.
+    await world.database.query(open);
+  }
+  await untilHeld(world, 1);
+}
+
+async function gatewaysSetAside(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(0, 'pause');
+  await world.database.query(
+    `insert into campaign_quarantines (campaign_id, kind, ref_id, note, evidence, probe_at)
+     select $1, 'gateway', id, 'failed more than the rest', '{}', clock_timestamp() + interval '1 hour'
+     from unnest($2::uuid[]) as x(id)`,
+    [world.campaigns[1], world.places.map(({ gateway }) => gateway.id)],
+  );
+  await world.check();
+  for (let turn = 0; turn < 3; turn++) await deal(world);
+  await world.liftQuarantines();
+  await untilHeld(world, 1);
+}
+
 async function liar(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   await finish(world, held, 'with a lie');
@@ -185,6 +218,8 @@ export const SCENES_OF_STAGES: readonly Scene[] = [
   { name: 'a canary falls back after its gate has opened', play: fallsBackAfterwards },
   { name: 'nobody is ever heard of', play: neverAnybody },
   { name: 'gateways are held, quarantined and away', play: heldByPeople },
+  { name: 'devices and their site are kept out by people', play: keptOutByPeople },
+  { name: 'the brake sets gateways aside', play: gatewaysSetAside },
   { name: 'a device says that it runs what it does not', play: liar },
   { name: 'three campaigns want the same gateways and pairs', play: everybodyAtOnce },
   { name: 'an urgent campaign begins while others hold grants', play: urgent },

@@ -12,6 +12,7 @@ import { queryRows } from '../../../adapters/database/rows.js';
 import { factsOfCode } from '../../../domain/deployment/retry.js';
 import { gatheringOf } from '../../../domain/rates/gathering.js';
 import { shareOf } from '../../../domain/sums/shares.js';
+import { SharedReads } from '../../../http/shared-reads.js';
 import { expectCampaign } from '../../campaigns/deployment-reader.js';
 
 type Dimension = (typeof FAILURE_DIMENSIONS)[number];
@@ -22,6 +23,7 @@ type Item = FailureGroups['items'][number];
 const MOST_FAILED = 20_000;
 /** Devices tried whose models and protocols are counted; above it those two dimensions are not compared. */
 const MOST_COUNTED = 50_000;
+const MOST_COUNTED_UNASKED = 2_000;
 const MOST_ITEMS = 100;
 const EXAMPLES = 3;
 /** Where a code is looked for when nobody says where, in this order among equals. */
@@ -42,14 +44,22 @@ interface Tried {
 
 @Injectable()
 export class FailureGroupsService {
+  private readonly shared = new SharedReads();
+
   constructor(private readonly source: DataSource) {}
 
   /** @throws ProblemError `request.not-found` */
   async groups(orgId: string, campaignId: string, query: FailureGroupQuery): Promise<FailureGroups> {
-    await expectCampaign(this.source.manager, orgId, campaignId);
+    const { revision, large } = await expectCampaign(this.source.manager, orgId, campaignId);
+    return this.shared.read(`${campaignId} ${revision} ${query.by} ${query.code ?? ''}`, large, () =>
+      this.group(campaignId, query),
+    );
+  }
+
+  private async group(campaignId: string, query: FailureGroupQuery): Promise<FailureGroups> {
     const failed = await this.failed(campaignId);
     const counters = await this.counters(campaignId);
-    const tried = await this.tried(campaignId, counters.tried, failed);
+    const tried = await this.tried(campaignId, counters.tried, failed, query.by);
     const wanted = failed.filter(({ code }) => query.code === undefined || code === query.code);
     const items: Item[] = [];
     for (const [code, devices] of groupBy(wanted, (one) => one.code)) {
@@ -104,7 +114,8 @@ export class FailureGroupsService {
          cross join lateral (select * from deployments d
            where d.campaign_id = s.campaign_id and d.stage_idx = s.idx and d.state = wanted.state
            limit ${MOST_FAILED + 1}) dep
-         join devices dev on dev.id = dep.device_id
+         -- looked up one by one: a join might read all devices for a few failures
+         cross join lateral (select d.name, d.site_id, d.model, d.protocol from devices d where d.id = dep.device_id limit 1) dev
        where s.campaign_id = $1 limit ${MOST_FAILED + 1}`,
       [campaignId],
     );
@@ -112,7 +123,7 @@ export class FailureGroupsService {
   }
 
   /** How many were tried where something failed, from what the engine counts as it grants. */
-  private async tried(campaignId: string, all: number, failed: readonly Failed[]): Promise<Tried> {
+  private async tried(campaignId: string, all: number, failed: readonly Failed[], by: Dimension): Promise<Tried> {
     const keysOf = (place: Place): string[] => [...new Set(failed.map((one) => one.keys[place]))].filter(Boolean);
     const rows = await queryRows<{ dimension: Place; key: string; name: string; n: number }>(
       this.source.manager,
@@ -125,8 +136,10 @@ export class FailureGroupsService {
        from campaign_strata where campaign_id = $1 and idx = any($3::int[])`,
       [campaignId, [...keysOf('gateway'), ...keysOf('site')], keysOf('version')],
     );
-    if (all <= MOST_COUNTED && failed.length > 0) {
+    if (failed.length > 0) {
       for (const column of ['model', 'protocol'] as const) {
+        // Of one model and one protocol are nearly all campaigns: only who asks pays for more.
+        if (all > (by === column ? MOST_COUNTED : MOST_COUNTED_UNASKED)) continue;
         const counted = await queryRows<{ key: string; n: number }>(
           this.source.manager,
           `select coalesce(dev.${column}, '') as key, count(*)::float8 as n from deployments dep
@@ -137,12 +150,12 @@ export class FailureGroupsService {
         rows.push(...counted.map((row) => ({ dimension: column, name: row.key, ...row })));
       }
     }
-    const by = new Map(
+    const places = new Map(
       [...groupBy(rows, (row) => row.dimension)].map(
         ([dimension, own]) => [dimension, new Map(own.map((row) => [row.key, { n: row.n, name: row.name }]))] as const,
       ),
     );
-    return { all, by };
+    return { all, by: places };
   }
 }
 

@@ -10,6 +10,7 @@ import { filterToSql } from '../../../domain/filter/filter-sql.js';
 import { matches } from '../../../domain/filter/matches.js';
 import { asksOnlyForPlace, statesOf } from '../../../domain/filter/member-states.js';
 import { decodeCursor, toPage } from '../../../http/cursor.js';
+import { SharedReads } from '../../../http/shared-reads.js';
 import { DEPLOYMENT, expectCampaign, toDeployment, type DeploymentRow } from '../../campaigns/deployment-reader.js';
 import { readFilter, readFilteredList } from '../../fleet/device-filter.js';
 import { SqlFilter } from '../../fleet/sql-filter.js';
@@ -23,12 +24,14 @@ interface MemberRow extends DeploymentRow {
 }
 
 /** Planned members of open stages whose reasons are looked at for a summary. */
-const LOOKED_AT = 200;
+const LOOKED_AT = 100;
 
 const CURSOR = z.tuple([z.string().regex(/^-?\d{1,19}$/), z.uuid()]);
 
 @Injectable()
 export class MembersService {
+  private readonly shared = new SharedReads();
+
   constructor(
     private readonly source: DataSource,
     private readonly why: WhyService,
@@ -70,14 +73,15 @@ export class MembersService {
       from (
         select few.* from campaign_stages stage cross join unnest(${states}::text[]) as wanted(state)
           cross join lateral (
-            select dep.* from deployments dep join devices dev on dev.id = dep.device_id
+            select dep.* from deployments dep
+              cross join lateral (select * from devices d where d.id = dep.device_id limit 1) dev
             where dep.campaign_id = stage.campaign_id and dep.stage_idx = stage.idx and dep.state = wanted.state
               and (${position}::bigint is null or (dep.position, dep.id) > (${position}::bigint, ${id}::uuid))
               and ${matchesSql}
             order by dep.position, dep.id limit ${limit}::int) few
         where stage.campaign_id = ${campaign}::uuid and (${stage}::int is null or stage.idx = ${stage}::int)
         order by few.position, few.id limit ${limit}::int) dep
-      join devices dev on dev.id = dep.device_id join sites site on site.id = dev.site_id
+      cross join lateral (select * from devices d where d.id = dep.device_id limit 1) dev join sites site on site.id = dev.site_id
       left join gateways gw on gw.id = dep.gateway_id
       order by dep.position, dep.id`;
     const found = await readFilteredList(this.source, filter !== ALL_DEVICES, (tx) =>
@@ -112,7 +116,11 @@ export class MembersService {
 
   /** Why members wait: of stages that are not open all of them by one reason, of open ones the next in line. */
   async waiting(orgId: string, campaignId: string): Promise<WaitingReasons> {
-    await expectCampaign(this.source.manager, orgId, campaignId);
+    const { revision, large } = await expectCampaign(this.source.manager, orgId, campaignId);
+    return this.shared.read(`${campaignId} ${revision}`, large, () => this.reasons(orgId, campaignId));
+  }
+
+  private async reasons(orgId: string, campaignId: string): Promise<WaitingReasons> {
     const stages = await queryRows<{ idx: number; open: boolean; n: number }>(
       this.source.manager,
       `select s.idx, s.state in ('open', 'soaking', 'passed') as open, n.n::float8 as n from campaign_stages s

@@ -12,6 +12,7 @@ import {
 import { queryRows } from '../../../adapters/database/rows.js';
 import { factsOfCode } from '../../../domain/deployment/retry.js';
 import { sumsOf } from '../../../domain/sums/sums.js';
+import { SharedReads } from '../../../http/shared-reads.js';
 import { CampaignReader, toSumsBody } from '../../campaigns/campaign-reader.js';
 import { nowOf } from '../../dispatch/campaign-row.js';
 import { outboxAgeSeconds } from '../../dispatch/dispatch-metrics.js';
@@ -41,6 +42,7 @@ const MOST_CODES = 20;
 
 @Injectable()
 export class OverviewService {
+  private readonly shared = new SharedReads();
   private readonly fleets = new Map<string, { counts: FleetCounts; atMs: number; counting: boolean }>();
 
   constructor(
@@ -49,7 +51,18 @@ export class OverviewService {
     private readonly reports: ReportMetrics,
   ) {}
 
+  /** What people changed meanwhile is always in it: every change moves a revision. */
   async overview(orgId: string): Promise<Overview> {
+    const [changes] = await queryRows<{ n: string }>(
+      this.source.manager,
+      'select coalesce(sum(revision), 0)::text as n from campaigns where org_id = $1',
+      [orgId],
+    );
+    const large = (this.fleets.get(orgId)?.counts.devices ?? 0) >= LARGE_FLEET;
+    return this.shared.read(`${orgId} ${changes!.n}`, large, () => this.read(orgId));
+  }
+
+  private async read(orgId: string): Promise<Overview> {
     const tx = this.source.manager;
     const fleet = await this.fleetCounts(orgId);
     const nowMs = await nowOf(tx);
