@@ -1471,7 +1471,7 @@ export type paths = {
     put?: never;
     /**
      * Rehearsal: rehearse
-     * @description Who may call it: operator, admin.
+     * @description Who may call it: operator, approver, admin.
      */
     post: operations['Rehearsal.rehearse'];
     delete?: never;

@@ -3,7 +3,7 @@ import { answerOf } from '@drydock/api-client';
 import type { Campaign, Member } from '@drydock/contracts';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { errorSentence, isStatus, reading } from '../../data/api.js';
-import { askFilterValues, useFilterFields } from '../../data/filter-help.js';
+import { filterValues, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { count } from '../../format/numbers.js';
 import { useServerNow, useTransfer } from '../../live/use-live.js';
@@ -101,7 +101,7 @@ export function Devices({ campaign }: { campaign: Campaign }) {
         value={q}
         onChange={filter}
         fields={fields}
-        askValues={(field, typed) => askFilterValues(field, typed, campaign.id)}
+        loadValues={(field, typed) => filterValues(field, typed, campaign.id)}
         bareWords={['name', 'id']}
         error={isRefused ? errorSentence(rows.error) : undefined}
         aside={rows.total === undefined ? undefined : `${count(rows.total)} match`}
