@@ -63,7 +63,7 @@ it('what was seen is what is approved: a plan that changed meanwhile is refused'
   const seen = (await start()).planDigest;
   const taken = (await call(server, 'POST', `${path}/withdraw`, { body: { reason: 'r' } })).json(Campaign);
   await call(server, 'PUT', path, {
-    body: { ...draft, policy: { ...draft.policy, brake: { limit: 0.5 } } },
+    body: { ...draftOf(artifact, { approvals: 1, brake: { limit: 0.5 } }), name: draft.name },
     headers: { 'if-match': `"${taken.revision}"` },
   });
   const now = (await start()).planDigest;
