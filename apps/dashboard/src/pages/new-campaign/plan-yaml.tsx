@@ -1,13 +1,14 @@
 /** The plan as a file that `drydock campaign apply` takes, and a file put in the place of the plan. */
 import { CampaignDraft } from '@drydock/contracts';
 import { readCampaignFile, writeCampaignFile, type CampaignFileProblem } from '@drydock/contracts/campaign-file';
-import { Button, Modal, Textarea } from '@mantine/core';
+import { Button, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { errorSentence } from '../../data/api.js';
 import { artifactById, findArtifact } from '../../data/artifacts.js';
 import { counted } from '../../format/numbers.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
+import { Dialog } from '../../pieces/dialog.js';
 import { usePlanDesk } from './plan-context.js';
 import type { PlanForm } from './plan-form.js';
 import classes from './new-campaign.module.css';
@@ -81,7 +82,7 @@ export function PasteYaml({ close }: { close: () => void }) {
     }
   };
   return (
-    <Modal opened onClose={close} title="Put a file in the place of this plan" size="xl">
+    <Dialog close={close} title="Put a file in the place of this plan" size="lg">
       <div className="stack" style={{ gap: 12 }}>
         <Textarea
           label="Campaign file (YAML)"
@@ -121,6 +122,6 @@ export function PasteYaml({ close }: { close: () => void }) {
           </Button>
         </div>
       </div>
-    </Modal>
+    </Dialog>
   );
 }
