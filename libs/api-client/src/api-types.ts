@@ -1140,6 +1140,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/{id}/decline': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Campaigns: decline
+     * @description Who may call it: approver, admin.
+     */
+    post: operations['Campaigns.decline'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/rollback': {
     parameters: {
       query?: never;
@@ -1451,7 +1471,7 @@ export type paths = {
     put?: never;
     /**
      * Rehearsal: rehearse
-     * @description Who may call it: operator, admin.
+     * @description Who may call it: operator, approver, admin.
      */
     post: operations['Rehearsal.rehearse'];
     delete?: never;
@@ -2484,6 +2504,7 @@ export type components = {
     };
     Approve: {
       reason?: string;
+      planDigest?: string;
     };
     Artifact: {
       /** Format: uuid */
@@ -2945,6 +2966,10 @@ export type components = {
     DecisionPage: {
       items: components['schemas']['Decision'][];
       next?: string;
+    };
+    Decline: {
+      reason: string;
+      planDigest?: string;
     };
     Decommission: {
       note: string;
@@ -7302,6 +7327,7 @@ export interface operations {
       query?: {
         limit?: number;
         after?: string;
+        id?: string;
         model?: components['schemas']['ModelName'];
         version?: string;
         sha256?: string;
@@ -7849,6 +7875,49 @@ export interface operations {
     requestBody?: {
       content: {
         'application/json': components['schemas']['Approve'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Campaign'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Campaigns.decline': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Decline'];
       };
     };
     responses: {

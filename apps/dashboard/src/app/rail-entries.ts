@@ -12,6 +12,8 @@ export const RAIL: readonly RailEntry[] = [
   { to: '/campaigns', label: 'Campaigns', key: 'c' },
   { to: '/fleet', label: 'Fleet', key: 'f' },
   { to: '/artifacts', label: 'Artifacts', key: 'a' },
+  { to: '/advisories', label: 'Advisories', key: 'v' },
+  { to: '/approvals', label: 'Approvals', key: 'p' },
   { to: '/audit', label: 'Audit', key: 'u', below: true },
   { to: '/webhooks', label: 'Webhooks', key: 'w', below: true },
   { to: '/settings', label: 'Settings', key: 's', below: true },

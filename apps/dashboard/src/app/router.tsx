@@ -3,6 +3,9 @@
  * `rail-entries.ts` where the rail shall show it.
  */
 import { createRouter } from '@tanstack/react-router';
+import { advisoriesRoute, advisoryRoute, editAdvisoryRoute, newAdvisoryRoute } from '../pages/advisories/route.js';
+import { approvalRoute, approvalsRoute } from '../pages/approvals/route.js';
+import { newCampaignRoute } from '../pages/new-campaign/route.js';
 import { artifactRoute } from '../pages/artifact/route.js';
 import { artifactsRoute } from '../pages/artifacts/route.js';
 import { auditRoute } from '../pages/audit/route.js';
@@ -25,6 +28,13 @@ import { rootRoute } from './root-route.js';
 const routeTree = rootRoute.addChildren([
   overviewRoute,
   campaignsRoute,
+  newCampaignRoute,
+  approvalsRoute,
+  approvalRoute,
+  advisoriesRoute,
+  newAdvisoryRoute,
+  advisoryRoute,
+  editAdvisoryRoute,
   campaignRoute,
   fleetRoute,
   devicesRoute,

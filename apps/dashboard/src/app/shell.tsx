@@ -4,6 +4,7 @@ import { Fragment, lazy, Suspense, useEffect, useState, useSyncExternalStore } f
 import { ownZone } from '../format/own-zone.js';
 import { followQueries } from '../live/follow-queries.js';
 import { openLiveLink } from '../live/live-link.js';
+import { useApprovalsWaiting } from '../data/approvals.js';
 import { queryClient } from '../data/query-client.js';
 import { useAttention } from './attention.js';
 import { listenForKeys, useKeys } from './keys.js';
@@ -73,7 +74,7 @@ export function Shell() {
 }
 
 function Rail() {
-  const waiting = useAttention();
+  const waiting: Readonly<Record<string, number>> = { '/': useAttention(), '/approvals': useApprovalsWaiting() };
   const item = (entry: RailEntry) => (
     <li key={entry.to}>
       <Link
@@ -83,9 +84,9 @@ function Rail() {
         activeProps={{ 'aria-current': 'page' }}
       >
         {entry.label}
-        {entry.to === '/' && waiting > 0 && (
-          <span className={classes.badge} aria-label={`${waiting} wait for a person`}>
-            {waiting}
+        {(waiting[entry.to] ?? 0) > 0 && (
+          <span className={classes.badge} aria-label={`${waiting[entry.to]} wait for a person`}>
+            {waiting[entry.to]}
           </span>
         )}
       </Link>

@@ -32,6 +32,7 @@ export function followQueries(client: QueryClient): () => void {
     parts = new Set();
     void client.invalidateQueries({ queryKey: ['campaigns'] });
     void client.invalidateQueries({ queryKey: ['overview'] });
+    void client.invalidateQueries({ queryKey: ['approvals'] });
   }, PARTS_EVERY_MS);
   return () => {
     unsubscribe();

@@ -26,6 +26,8 @@ export interface FilterBarProps {
   /** The filter that is in the address. */
   readonly value: string;
   readonly onChange: (value: string) => void;
+  /** At every key, for what is looked at while one types. */
+  readonly onType?: (text: string) => void;
   readonly fields: readonly FilterField[];
   /** Asks for values of a field whose own are not given; see `filterValues` of data/filter-help. */
   readonly loadValues?: (field: string, typed: string) => Promise<readonly KnownValue[]>;
@@ -42,7 +44,7 @@ const MOST_SHOWN = 10;
 const HISTORY = 12;
 
 export function FilterBar(props: FilterBarProps) {
-  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, loadValues } = props;
+  const { label, value, onChange, fields, bareWords = [], error, aside, placeholder, loadValues, onType } = props;
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -74,6 +76,7 @@ export function FilterBar(props: FilterBarProps) {
   const take = (choice: Choice) => {
     const next = choice.whole ?? text.slice(0, choice.from) + choice.insert + text.slice(caret);
     setText(next);
+    onType?.(next);
     setAt(0);
     if (choice.whole !== undefined) return apply(choice.whole);
     const position = choice.from + choice.insert.length;
@@ -123,6 +126,7 @@ export function FilterBar(props: FilterBarProps) {
           value={text}
           onChange={(event) => {
             setText(event.currentTarget.value);
+            onType?.(event.currentTarget.value);
             setCaret(event.currentTarget.selectionStart ?? 0);
             setOpen(true);
             setAt(0);

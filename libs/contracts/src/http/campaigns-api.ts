@@ -10,6 +10,7 @@
  * - `POST   campaigns/{id}/start`           StartCampaign -> Campaign                operator
  * - `POST   campaigns/{id}/approve`         Approve -> Campaign                      approver
  * - `POST   campaigns/{id}/stages/{index}/approve`   Approve -> Campaign             approver
+ * - `POST   campaigns/{id}/decline`         Decline -> Campaign, a draft again       approver
  * - `POST   campaigns/{id}/withdraw`        StopCampaign -> Campaign, a draft again  operator
  * - `POST   campaigns/{id}/pause|halt`      StopCampaign -> PauseAnswer              operator
  * - `POST   campaigns/{id}/abort`           AbortCampaign -> PauseAnswer             operator
@@ -52,8 +53,16 @@ export type CampaignDraft = z.infer<typeof CampaignDraft>;
 const reason = z.string().trim().min(1).max(500);
 export const StartCampaign = z.strictObject({ reason: reason.optional() });
 export const StopCampaign = z.strictObject({ reason });
-export const Approve = z.strictObject({ reason: reason.optional() });
+const planDigest = z.string().regex(/^[0-9a-f]{64}$/, 'is no SHA-256');
+export const Approve = z.strictObject({
+  reason: reason.optional(),
+  /** The plan that the person saw; refused where it is another one by now. */
+  planDigest: planDigest.optional(),
+});
 export type Approve = z.infer<typeof Approve>;
+/** The plan goes back to who made it, with the reason; approvals that were given are void. */
+export const Decline = z.strictObject({ reason, planDigest: planDigest.optional() });
+export type Decline = z.infer<typeof Decline>;
 /** A campaign that takes its devices back to what they ran before. */
 export const RollBack = z.strictObject({
   reason,

@@ -1,5 +1,5 @@
 /**
- * `POST /api/v1/campaigns/{id}/rehearsal`: RehearsalRequest -> Rehearsal (200), operator. Nothing is started or changed.
+ * `POST /api/v1/campaigns/{id}/rehearsal`: RehearsalRequest -> Rehearsal (200), operator or approver. Nothing is started or changed.
  * `POST /api/v1/campaigns/rehearsal`: DraftRehearsalRequest -> Rehearsal (200), operator: of a draft that is not kept.
  *
  * A rehearsal plays the campaign with the engine's own rules in virtual time, many times, each time in another world drawn

@@ -1,10 +1,9 @@
 /** Who is left? The campaign's devices, and why each is where it is. */
 import { answerOf } from '@drydock/api-client';
 import type { Campaign, Member } from '@drydock/contracts';
-import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { errorSentence, isStatus, reading } from '../../data/api.js';
-import { filterFieldsQuery, filterValues } from '../../data/filter-help.js';
+import { filterValues, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { count } from '../../format/numbers.js';
 import { useServerNow, useTransfer } from '../../live/use-live.js';
@@ -60,7 +59,7 @@ function Reason({ row }: { row: Member }) {
 export function Devices({ campaign }: { campaign: Campaign }) {
   const { why, q = '', stage } = route.useSearch();
   const navigate = route.useNavigate();
-  const fields = useQuery(filterFieldsQuery('member'));
+  const fields = useFilterFields('member');
   const stageIndex = stage !== undefined && /^\d{1,2}$/.test(stage) ? Number(stage) - 1 : undefined;
   const rows = useKeysetRows<Member>(['campaign-part', campaign.id, 'members', q, stageIndex], (after) =>
     answerOf(
@@ -101,8 +100,8 @@ export function Devices({ campaign }: { campaign: Campaign }) {
         label="Filter devices"
         value={q}
         onChange={filter}
-        fields={(fields.data ?? []).map(({ field, example }) => ({ name: field, hint: example }))}
-        loadValues={(field, prefix) => filterValues(field, prefix, campaign.id)}
+        fields={fields}
+        loadValues={(field, typed) => filterValues(field, typed, campaign.id)}
         bareWords={['name', 'id']}
         error={isRefused ? errorSentence(rows.error) : undefined}
         aside={rows.total === undefined ? undefined : `${count(rows.total)} match`}

@@ -1,6 +1,7 @@
 /** Who approved a campaign or the gate of a stage. An approval is of one revision: a changed draft needs new ones. */
 import type { Policy } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import { planDigest } from '../../domain/campaign/plan-digest.js';
 
 /** Urgent campaigns need two different people, whatever the policy says. */
 const URGENT_APPROVALS = 2;
@@ -55,4 +56,27 @@ export async function addApproval(
     [campaign.id, campaign.revision, stage, person.personId, person.name, reason],
   );
   return added.length > 0;
+}
+
+/** Whether the person wrote the plan, changed it, or asked for its approval: then another one must approve. */
+export async function isOwnPlan(tx: Queryable, campaignId: string, personId: string): Promise<boolean> {
+  const rows = await queryRows(
+    tx,
+    `select 1 from campaigns where id = $1::uuid and created_by = $2::uuid
+     union all select 1 from audit where target_kind = 'campaign' and target_id = $1::text and actor_id::text = $2::text
+       and action in ('campaign.created', 'campaign.updated', 'campaign.started') limit 1`,
+    [campaignId, personId],
+  );
+  return rows.length > 0;
+}
+
+/** What an approval of the campaign would be of now. */
+export async function storedDigest(tx: Queryable, campaignId: string): Promise<string> {
+  const [row] = await queryRows<{ artifactSha256: string; selector: unknown; policy: unknown }>(
+    tx,
+    `select a.sha256 as "artifactSha256", c.selector, c.policy
+     from campaigns c join artifacts a on a.id = c.artifact_id where c.id = $1`,
+    [campaignId],
+  );
+  return planDigest(row!);
 }

@@ -12,6 +12,7 @@ import {
   CampaignQuery,
   CancelDeployment,
   CompleteCampaign,
+  Decline,
   Deployment,
   DeploymentPage,
   DeploymentQuery,
@@ -109,7 +110,19 @@ export class CampaignsController {
     @ZodParam('id') id: string,
     @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
-    return this.campaigns.approve(actor, id, body.reason);
+    return this.campaigns.approve(actor, id, body);
+  }
+
+  @Post(':id/decline')
+  @HttpCode(200)
+  @Roles('approver')
+  @ZodResponse(Campaign)
+  decline(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodBody(Decline) body: Decline,
+  ): Promise<Campaign> {
+    return this.campaigns.decline(actor, id, body);
   }
 
   /** A new draft for the devices that this campaign updated, with what they ran before. */

@@ -2,7 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CampaignDraft, type Campaign, type CampaignPreview, type RollBack, provableImages } from '@drydock/contracts';
+import {
+  CampaignDraft,
+  provableImages,
+  type Approve,
+  type Campaign,
+  type CampaignPreview,
+  type Decline,
+  type RollBack,
+} from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { alphaOf, staircase } from '../../domain/brake/index.js';
@@ -14,7 +22,7 @@ import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { nowOf, type CampaignRow } from '../dispatch/campaign-row.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
-import { addApproval, missingApprovals, neededApprovals } from './approvals.js';
+import { addApproval, isOwnPlan, missingApprovals, neededApprovals, storedDigest } from './approvals.js';
 import { beginCampaign, lockedCampaign, moveCampaign, recordDecision } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
 import { findSteps } from './campaign-steps.js';
@@ -159,12 +167,15 @@ export class CampaignsService {
     return this.reader.one(actor.orgId, id);
   }
 
-  /** One approval; with the last that is needed the campaign goes on. @throws ProblemError for a second by the same person */
-  async approve(actor: Actor, id: string, reason: string | undefined): Promise<Campaign> {
+  /**
+   * One approval; with the last that is needed the campaign goes on.
+   * @throws ProblemError for a second by the same person, for one's own plan, and where it is not the plan that was seen.
+   */
+  async approve(actor: Actor, id: string, { reason, planDigest }: Approve): Promise<Campaign> {
     await inTransaction(this.source, async (tx) => {
-      const campaign = await lockedCampaign(tx, actor.orgId, id);
-      if (campaign.state !== 'awaiting-approval') {
-        throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'approved' });
+      const campaign = await this.awaiting(tx, actor, id, planDigest, 'approved');
+      if (await isOwnPlan(tx, id, actor.personId)) {
+        throw new ProblemError('request.conflict', { detail: `it is ${actor.name}'s own plan; another person must` });
       }
       if (!(await addApproval(tx, campaign, actor, reason ?? null))) {
         throw new ProblemError('request.conflict', {
@@ -180,6 +191,38 @@ export class CampaignsService {
     this.events.ordersDue();
     this.events.campaignDue();
     return this.reader.one(actor.orgId, id);
+  }
+
+  /** Back to a draft, by somebody whose approval was asked for. */
+  async decline(actor: Actor, id: string, { reason, planDigest }: Decline): Promise<Campaign> {
+    await inTransaction(this.source, async (tx) => {
+      const campaign = await this.awaiting(tx, actor, id, planDigest, 'declined');
+      await moveCampaign(tx, campaign, 'draft', actor.name, reason);
+      await dropPlan(tx, id);
+      await this.record(tx, actor, 'campaign.declined', id, { reason });
+      await recordDecision(tx, campaign, 'campaign.declined', { reason, by: actor.name });
+    });
+    return this.reader.one(actor.orgId, id);
+  }
+
+  private async awaiting(
+    tx: EntityManager,
+    actor: Actor,
+    id: string,
+    seen: string | undefined,
+    wanted: string,
+  ): Promise<CampaignRow> {
+    const campaign = await lockedCampaign(tx, actor.orgId, id);
+    if (campaign.state !== 'awaiting-approval') {
+      throw new ProblemError('campaign.state', { actual: campaign.state, wanted });
+    }
+    const digest = seen === undefined ? undefined : await storedDigest(tx, id);
+    if (digest !== seen) {
+      throw new ProblemError('request.conflict', {
+        detail: `the plan was changed meanwhile and is ${digest!.slice(0, 12)} now; look at it again`,
+      });
+    }
+    return campaign;
   }
 
   /** Back to a draft, before anything was granted: the plan is dropped, approvals do not carry over. */

@@ -31,7 +31,7 @@ export class RehearsalController {
 
   @Post(':id/rehearsal')
   @HttpCode(200)
-  @Roles('operator')
+  @Roles('operator', 'approver')
   @ZodResponse(Rehearsal)
   rehearse(
     @CurrentActor() actor: Actor,

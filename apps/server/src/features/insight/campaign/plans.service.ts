@@ -16,7 +16,7 @@ import { diffPlans, type Json } from '../../../domain/campaign/plan-diff.js';
 import { planDigest } from '../../../domain/campaign/plan-digest.js';
 import { ProblemError } from '../../../http/problem-error.js';
 import type { Actor } from '../../access/actor.js';
-import { givenApprovals, neededApprovals } from '../../campaigns/approvals.js';
+import { givenApprovals, isOwnPlan, neededApprovals } from '../../campaigns/approvals.js';
 
 interface PlanRow {
   readonly id: string;
@@ -98,7 +98,7 @@ export class PlansService {
          select 'campaign' as kind, c.state, c.revision, null::int as stage_idx, null as stage_name,
            coalesce(p.name, c.state_by) as asked_by, coalesce(
              (select min(d.at) from decisions d where d.campaign_id = c.id and d.kind = 'campaign.start-pressed'
-                and d.at > coalesce((select max(w.at) from decisions w where w.campaign_id = c.id and w.kind = 'campaign.withdrawn'), '-infinity')),
+                and d.at > coalesce((select max(w.at) from decisions w where w.campaign_id = c.id and w.kind in ('campaign.withdrawn', 'campaign.declined')), '-infinity')),
              c.state_at) as asked_at,
            c.id, c.name, a.sha256 as artifact, a.model, c.selector, c.policy
          from campaigns c join artifacts a on a.id = c.artifact_id left join people p on p.id = c.created_by
@@ -129,6 +129,7 @@ export class PlansService {
         you: mayApprove(
           actor,
           given.map((one) => one.by),
+          !gate && (await isOwnPlan(this.source.manager, row.id, actor.personId)),
         ),
       });
     }
@@ -142,10 +143,11 @@ function compare(plan: Pick<PlanRow, 'artifact' | 'selector' | 'policy'>, other:
   return PolicyDiff.parse({ against: { id: other.id, name: other.name }, lines });
 }
 
-function mayApprove(actor: Actor, given: readonly string[]): ApprovalItem['you'] {
+function mayApprove(actor: Actor, given: readonly string[], own: boolean): ApprovalItem['you'] {
   if (!actor.roles.some((role) => role === 'approver' || role === 'admin')) {
     return { may: false, because: 'You have no role that approves.' };
   }
+  if (own) return { may: false, because: 'It is your own plan; another person must.' };
   if (given.includes(actor.name)) return { may: false, because: 'You have approved it already; another person must.' };
   return { may: true, because: null };
 }
