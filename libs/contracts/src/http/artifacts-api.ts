@@ -67,6 +67,8 @@ export const Artifact = z.object({
 export type Artifact = z.infer<typeof Artifact>;
 
 export const ArtifactQuery = PageQuery.extend({
+  /** As campaigns and advisories name it: at most one. */
+  id: z.uuid().optional(),
   model: ModelName.optional(),
   version: z.string().max(128).optional(),
   /** First digits of the SHA-256. */

@@ -45,11 +45,15 @@ export const start = (campaign: Campaign, reason: string) =>
     ),
   );
 
+/** The digest that was shown goes along: the server refuses another plan. */
 export const approve = (campaign: Campaign, reason: string) =>
   renew(
     campaign,
     answerOf(
-      changing.POST('/api/v1/campaigns/{id}/approve', { params: at(campaign), body: reason === '' ? {} : { reason } }),
+      changing.POST('/api/v1/campaigns/{id}/approve', {
+        params: at(campaign),
+        body: { planDigest: campaign.planDigest, ...(reason !== '' && { reason }) },
+      }),
     ),
   );
 

@@ -102,7 +102,7 @@ export function Devices({ campaign }: { campaign: Campaign }) {
         onChange={filter}
         fields={fields}
         loadValues={(field, typed) => filterValues(field, typed, campaign.id)}
-        bareWords={['name', 'id']}
+        bareWords={['identity', 'name']}
         error={isRefused ? errorSentence(rows.error) : undefined}
         aside={rows.total === undefined ? undefined : `${count(rows.total)} match`}
         placeholder="state==failed;site==oslo"

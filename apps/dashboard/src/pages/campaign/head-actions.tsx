@@ -1,6 +1,7 @@
 /** What can be done now: stopping is nearest. Under it, what is rarer. */
 import type { Campaign } from '@drydock/contracts';
 import { Button, Menu } from '@mantine/core';
+import { useNavigate } from '@tanstack/react-router';
 import { useState, type ReactElement } from 'react';
 import { useKeys } from '../../app/keys.js';
 import { command } from '../../pieces/copy-button.js';
@@ -38,6 +39,7 @@ const CAN_ABORT: readonly Campaign['state'][] = ['running', 'paused', 'halted', 
 
 export function HeadActions({ campaign }: { campaign: Campaign }) {
   const [open, setOpen] = useState<Act>();
+  const navigate = useNavigate();
   const isPhone = useMedia(PHONE);
   const main = MAIN[campaign.state];
   const mayMain = useMayDo(main?.role ?? 'viewer');
@@ -82,6 +84,20 @@ export function HeadActions({ campaign }: { campaign: Campaign }) {
             <Button aria-label="More actions">⋯</Button>
           </Menu.Target>
           <Menu.Dropdown>
+            {campaign.state === 'draft' && (
+              <Menu.Item
+                disabled={!operator.may}
+                onClick={() => void navigate({ to: '/campaigns/new', search: { draft: campaign.id } })}
+              >
+                Change this draft
+              </Menu.Item>
+            )}
+            <Menu.Item
+              disabled={!operator.may}
+              onClick={() => void navigate({ to: '/campaigns/new', search: { from: campaign.name } })}
+            >
+              New campaign like this one
+            </Menu.Item>
             {campaign.policy.membership === 'dynamic' && campaign.state === 'running' && (
               <Menu.Item disabled={!operator.may} onClick={() => setOpen('complete')}>
                 Complete…

@@ -1,6 +1,7 @@
 /** What is live, held, done? */
 import { answerOf } from '@drydock/api-client';
 import { CAMPAIGN_STATES, type CampaignSummary } from '@drydock/contracts';
+import { Button } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
@@ -10,9 +11,10 @@ import { barParts } from '../../pieces/bar-parts.js';
 import { Bar } from '../../pieces/bar.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
-import { Empty } from '../../pieces/page-state.js';
+import { Allowed, Empty } from '../../pieces/page-state.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
+import { useMayDo } from '../../session/use-session.js';
 import { CampaignPeek } from './campaign-peek.js';
 import classes from './campaigns-page.module.css';
 
@@ -113,6 +115,7 @@ function ended(row: CampaignSummary, n: number): string {
 export default function CampaignsPage() {
   const { state, peek } = route.useSearch();
   const navigate = route.useNavigate();
+  const operator = useMayDo('operator');
   const rows = useKeysetRows<CampaignSummary>(['campaigns', 'list', state], (after) =>
     answerOf(
       reading.GET('/api/v1/campaigns', {
@@ -128,10 +131,19 @@ export default function CampaignsPage() {
       <PageHead
         title="Campaigns"
         aside={
-          <CopyButton
-            text={command('campaign', 'ls', ...(state ? ['--where', `state==${state}`] : []))}
-            label="Copy as command"
-          />
+          <div className="row">
+            <CopyButton
+              text={command('campaign', 'ls', ...(state ? ['--state', state] : []))}
+              label="Copy as command"
+            />
+            <Allowed why={operator.why}>
+              {(disabled) => (
+                <Button variant="filled" disabled={disabled} onClick={() => void navigate({ to: '/campaigns/new' })}>
+                  New campaign
+                </Button>
+              )}
+            </Allowed>
+          </div>
         }
       />
       <div className={`row ${classes.chips}`} role="group" aria-label="State">
@@ -161,8 +173,8 @@ export default function CampaignsPage() {
           <Empty>
             {state === undefined ? (
               <p>
-                No campaign yet. An artifact is uploaded and a campaign drafted with the command line:{' '}
-                <CopyButton text="drydock artifact push FILE" label="Copy command" />
+                No campaign yet. <Link to="/artifacts">Upload an artifact</Link>, then{' '}
+                <Link to="/campaigns/new">make a campaign of it</Link>.
               </p>
             ) : (
               <p>

@@ -22,7 +22,7 @@ import { EnrolDialog } from '../fleet/enrol-dialog.js';
 import { FleetNav } from '../fleet/fleet-nav.js';
 import { GATEWAY_COLUMNS } from './columns.js';
 import { NoGateway } from './no-gateway.js';
-import { GATEWAY_SHOWS, type GatewaysSearch } from './route.js';
+import { GATEWAY_SHOWS, type GatewaysSearch } from './search.js';
 
 const route = getRouteApi('/fleet/gateways');
 const FIELDS: readonly FilterField[] = [

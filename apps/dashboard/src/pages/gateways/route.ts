@@ -1,16 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { rootRoute } from '../../app/root-route.js';
 import { oneOf, text } from '../../app/search.js';
-
-export const GATEWAY_SHOWS = ['connected', 'away', 'quarantined', 'decommissioned'] as const;
-
-export interface GatewaysSearch {
-  /** `name==gw-*;site==oslo`. */
-  readonly q?: string | undefined;
-  readonly show?: (typeof GATEWAY_SHOWS)[number] | undefined;
-  /** `enrol`: the dialog that makes a one-time token. */
-  readonly open?: 'enrol' | undefined;
-}
+import { GATEWAY_SHOWS, type GatewaysSearch } from './search.js';
 
 export const gatewaysRoute = createRoute({
   getParentRoute: () => rootRoute,

@@ -1,14 +1,7 @@
 import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { rootRoute } from '../../app/root-route.js';
 import { oneOf, text } from '../../app/search.js';
-
-export const DELIVERY_SHOWS = ['waiting', 'delivered', 'failed'] as const;
-
-export interface WebhookSearch {
-  readonly state?: (typeof DELIVERY_SHOWS)[number] | undefined;
-  /** Id of the delivery that is shown beside the list. */
-  readonly delivery?: string | undefined;
-}
+import { DELIVERY_SHOWS, type WebhookSearch } from './search.js';
 
 export const webhookRoute = createRoute({
   getParentRoute: () => rootRoute,

@@ -26,7 +26,7 @@ import {
 } from '../webhooks/webhook-dialogs.js';
 import { deliveryLook, webhookLook } from '../webhooks/webhook-look.js';
 import { DeliveryDrawer } from './delivery-drawer.js';
-import { DELIVERY_SHOWS } from './route.js';
+import { DELIVERY_SHOWS } from './search.js';
 
 const route = getRouteApi('/webhooks/$id');
 const CRUMBS = [{ to: '/webhooks', label: 'Webhooks' }];

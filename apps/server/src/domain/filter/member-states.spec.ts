@@ -14,6 +14,7 @@ const read = (text: string): Filter => {
 };
 const device: Omit<FilterFacts, 'member'> = {
   id: 'a',
+  identity: 'i',
   model: 'm',
   name: null,
   runningVersion: null,

@@ -94,9 +94,18 @@ export class ArtifactsService {
       this.source.manager,
       `select * from artifacts where org_id = $1 and ($2::text is null or model = $2) and ($3::text is null or version = $3)
          and ($4::timestamptz is null or (date_trunc('milliseconds', created_at), id) < ($4::timestamptz, $5::uuid))
-          and ($7::text is null or starts_with(sha256, $7))
+         and ($7::text is null or starts_with(sha256, $7)) and ($8::uuid is null or id = $8::uuid)
        order by date_trunc('milliseconds', created_at) desc, id desc limit $6`,
-      [actor.orgId, query.model ?? null, query.version ?? null, at, id, query.limit + 1, query.sha256 ?? null],
+      [
+        actor.orgId,
+        query.model ?? null,
+        query.version ?? null,
+        at,
+        id,
+        query.limit + 1,
+        query.sha256 ?? null,
+        query.id ?? null,
+      ],
     );
     return toPage(rows, query.limit, (row) => [row.created_at.toISOString(), row.id], view);
   }
