@@ -3,7 +3,7 @@
  * up until Ctrl-C, data is kept under `.drydock/`. `npm start -- --no-demo`: the bare server.
  */
 import { parseArgs } from 'node:util';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { openDemoFleet, type DemoFleet } from './demo/fleet.js';
 import { demoOperator } from './demo/demo-operator.js';
 import { runDemoCampaigns } from './demo/run-campaigns.js';
@@ -44,8 +44,11 @@ if (!values['no-demo']) {
     const seconds = Math.round((Date.now() - startedMs) / 1000);
     console.log(
       `\n${result.proven} of ${result.devices} devices proven in ${seconds} s, ${result.failed} failed` +
-        (result.notProven.length > 0 ? ` (${result.notProven.join(', ')}: on purpose, ask the API why)` : '') +
-        `.\nThe API stays up at ${server.baseUrl}/api/docs until Ctrl-C.`,
+        (result.notProven.length > 0 ? ` (${result.notProven.join(', ')}: on purpose; the dashboard says why)` : '') +
+        `.\n\nAll stays up until Ctrl-C. A campaign of your own, at ${server.baseUrl}/ :\n` +
+        `  1  sign in with the administrator's token that the first start showed\n` +
+        `  2  Artifacts: upload ${relative('', fleet.yours.at(-1)!)} for the model demo-board\n` +
+        `  3  New campaign; pause it, resume it, and ask a device why`,
     );
   } catch (error) {
     console.error(`The demo did not end well: ${error instanceof Error ? error.message : String(error)}`);

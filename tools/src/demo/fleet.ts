@@ -5,10 +5,10 @@
 import { AgentProcess, openSimulatedSite, releaseKeyOf } from '@drydock/e2e';
 import { makeBoardPackage, makeSensorPackage } from '@drydock/e2e';
 import type { DemoPackage, Operator, ReleaseKeyPair, SimulatedSite, UnitOptions } from '@drydock/e2e';
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export const SITES = ['oslo', 'porto', 'turin'] as const;
 const UNITS_PER_SITE = { sensors: 2, boards: 2 };
@@ -26,9 +26,11 @@ interface RememberedState {
 
 export interface DemoFleet {
   readonly packages: readonly DemoPackage[];
+  /** The next round's, for a campaign of one's own: places of the files. */
+  readonly yours: readonly string[];
   readonly sites: readonly SimulatedSite[];
   readonly unitCount: number;
-  /** Call once the campaigns have ended: what was proven runs at the next start. */
+  /** What runs now runs at the next start. Also done by `close`. */
   remember(): void;
   close(): Promise<void>;
 }
@@ -95,25 +97,44 @@ export async function openDemoFleet(folder: string, operator: Operator): Promise
     agents.push(agent);
   }
 
+  const packagesOf = (number: number): DemoPackage[] => [
+    makeSensorPackage(number, sensorKey, SENSOR_BYTES),
+    makeBoardPackage(number, boardKey, BOARD_BYTES),
+  ];
+  const packages = packagesOf(round);
+  const yours = packagesOf(round + 1);
+  const roundOf = new Map([...packages.map(rounded(round)), ...yours.map(rounded(round + 1))]);
+  const remember = (): void => {
+    const rounds: Record<string, number> = {};
+    for (const unit of sites.flatMap((site) => site.units)) {
+      const running = unit.device.flash.runningImageSha256();
+      rounds[unit.serial] = roundOf.get(running ?? '') ?? state.rounds[unit.serial] ?? 1;
+    }
+    writeFileSync(stateFile, JSON.stringify({ rounds, nextRound: round + 2 } satisfies RememberedState));
+  };
   return {
-    packages: [makeSensorPackage(round, sensorKey, SENSOR_BYTES), makeBoardPackage(round, boardKey, BOARD_BYTES)],
+    packages,
+    yours: yours.map((each) => {
+      const file = join(folder, 'yours', each.fileName);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, each.file);
+      return file;
+    }),
     sites,
     unitCount: sites.reduce((count, site) => count + site.units.length, 0),
-    remember: () => {
-      const rounds: Record<string, number> = {};
-      for (const unit of sites.flatMap((site) => site.units)) {
-        const before = state.rounds[unit.serial] ?? 1;
-        rounds[unit.serial] = unit.serial === FAILING_UNIT ? before : round;
-      }
-      writeFileSync(stateFile, JSON.stringify({ rounds, nextRound: round + 1 } satisfies RememberedState));
-    },
+    remember,
     close: async () => {
       await Promise.all(agents.map((agent) => agent.stop()));
+      remember();
       for (const site of sites) await site.close();
       rmSync(sockets, { recursive: true, force: true });
     },
   };
 }
+
+const rounded =
+  (round: number) =>
+  (each: DemoPackage): [string, number] => [createHash('sha256').update(each.image).digest('hex'), round];
 
 async function siteId(operator: Operator, name: string): Promise<string> {
   const page = (await operator.call('GET', '/api/v1/sites?limit=500')) as { items: { id: string; name: string }[] };
