@@ -200,9 +200,14 @@ export const ERROR_CODE_LIST = Object.keys(ERROR_CODES) as ErrorCode[];
 /** Parameters of an error: flat, so that they can be stored, compared and put into sentences. */
 export type ErrorParams = Readonly<Record<string, string | number | boolean | null>>;
 
-/** The sentence of a code with its parameters filled in; a missing one is shown as `?`. */
+/** The sentence of a code with its parameters filled in; a missing one is shown as `?`, or left out where it stands behind a colon at the end. */
 export function errorSentence(code: ErrorCode, params: ErrorParams = {}): string {
-  return ERROR_CODES[code].sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? '?'));
+  return (
+    ERROR_CODES[code].sentence
+      // What only adds to the sentence is left out where it is not known, as of a code alone.
+      .replace(/: \{(\w+)\}(?=\.?$)/, (whole, name: string) => (params[name] === undefined ? '' : whole))
+      .replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? '?'))
+  );
 }
 
 /** @returns true for a code of this table; anything else came from a stranger or a newer peer. */

@@ -43,6 +43,15 @@ async function reopen(journal: Journal, more: { maxBytes?: number } = {}): Promi
 }
 
 describe('journal', () => {
+  it('refuses everything once it is closed', async () => {
+    const journal = await openJournal();
+    await journal.append(draft(downloading(grant())));
+    await reopen(journal);
+    for (let times = 0; times < 2; times += 1) {
+      await expect(journal.append(draft(downloading(grant())))).rejects.toMatchObject({ code: 'gateway.journal' });
+    }
+  });
+
   it('is new, then intact, and knows what was granted, touched and reported', async () => {
     const first = await openJournal();
     expect(first.found).toBe('new');

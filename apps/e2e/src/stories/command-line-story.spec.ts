@@ -241,7 +241,17 @@ describe('at the command line', () => {
     expect((await cli.run(['approvals'])).stdout).toContain('drydock campaign approve stopped');
     const unasked = await cli.run(['campaign', 'approve', 'stopped']);
     expect([unasked.status, unasked.stderr]).toEqual([2, expect.stringContaining('--yes')]);
-    expect((await cli.run(['campaign', 'approve', 'stopped', '--yes'])).stdout).toContain('Approved; it is running.');
+    const own = await cli.run(['campaign', 'approve', 'stopped', '--yes']);
+    expect([own.status, own.stdout, own.stderr]).toEqual([7, '', expect.stringContaining('own plan')]);
+    const second = (await world.operator.call('POST', '/api/v1/people', { name: 'second', roles: ['approver'] })) as {
+      id: string;
+    };
+    const { token } = (await world.operator.call('POST', `/api/v1/people/${second.id}/tokens`, { name: 'x' })) as {
+      token: string;
+    };
+    const env = { DRYDOCK_SERVER: world.server.baseUrl, DRYDOCK_TOKEN: token };
+    const approved = await cli.run(['campaign', 'approve', 'stopped', '--yes'], { env });
+    expect(approved.stdout).toContain('Approved; it is running.');
 
     const paused = await cli.run(['campaign', 'pause', 'stopped', '--json']);
     const answer = paused.json() as { mayStillStart: number; noneAfter: string; state: string };

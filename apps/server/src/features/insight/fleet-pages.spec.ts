@@ -6,6 +6,7 @@ import {
   Attention,
   Campaign,
   CampaignPreview,
+  CreatedApiToken,
   DeviceHistory,
   DeviceNow,
   FilterFields,
@@ -13,12 +14,13 @@ import {
   FleetVersions,
   GatewayHealth,
   Overview,
+  Person,
   PauseAnswer,
   PolicyDiff,
   type Artifact,
 } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
-import { call, query } from '../fleet/fleet.fixture.js';
+import { call, freshName, query } from '../fleet/fleet.fixture.js';
 import {
   act,
   draftOf,
@@ -89,10 +91,19 @@ describe('the overview', () => {
 
     const { items } = await get(server, '/api/v1/approvals', ApprovalList);
     expect(items).toMatchObject([
-      { kind: 'campaign', campaign: { id: waiting.id }, needed: 1, given: [], you: { may: true, because: null } },
+      { kind: 'campaign', campaign: { id: waiting.id }, needed: 1, given: [], you: { may: false, because: expect.any(String) } },
     ]);
     expect(items[0]!.planDigest).toBe((await readCampaign(server, waiting.id)).planDigest);
-    await act(server, waiting.id, 'approve', Campaign, {});
+    // Its author sees it, and another decides.
+    const body = { name: freshName('who'), roles: ['approver'] };
+    const person = (await call(server, 'POST', '/api/v1/people', { body })).json(Person);
+    const { token } = (await call(server, 'POST', `/api/v1/people/${person.id}/tokens`, { body: { name: 'x' } })).json(
+      CreatedApiToken,
+    );
+    const theirs = (await call(server, 'GET', '/api/v1/approvals', { token })).json(ApprovalList);
+    expect(theirs.items).toMatchObject([{ campaign: { id: waiting.id }, you: { may: true, because: null } }]);
+    const approved = await call(server, 'POST', `/api/v1/campaigns/${waiting.id}/approve`, { body: {}, token });
+    expect(approved.status).toBe(200);
     expect((await get(server, '/api/v1/approvals', ApprovalList)).items).toEqual([]);
   });
 });

@@ -156,6 +156,18 @@ describe('the page of a campaign', () => {
       [campaign.id],
     );
     expect((await get(server, `${path}/series?points=500`, CampaignSeries)).points.length).toBeLessThanOrEqual(500);
+    // Of a campaign that is over the last point is that of its end, with its final counts.
+    await query(
+      server,
+      "update campaigns set state = 'aborted', state_at = now() - interval '5 minutes' where id = $1",
+      [campaign.id],
+    );
+    const [end] = await query<{ state_at: Date }>(server, 'select state_at from campaigns where id = $1', [
+      campaign.id,
+    ]);
+    const ended = await get(server, `${path}/series?points=50`, CampaignSeries);
+    expect(ended.points.at(-1)).toMatchObject({ at: end!.state_at.toISOString(), proven: 2, failed: 2, unproven: 1 });
+    await query(server, "update campaigns set state = 'running', state_at = now() where id = $1", [campaign.id]);
     await thinHistory(server.dataSource);
     const [left] = await query<{ n: number }>(
       server,

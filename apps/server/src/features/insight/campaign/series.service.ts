@@ -21,9 +21,9 @@ export class SeriesService {
   async series(orgId: string, campaignId: string, points: number): Promise<CampaignSeries> {
     const tx = this.source.manager;
     await expectCampaign(tx, orgId, campaignId);
-    const [campaign] = await queryRows<{ policy: unknown; over: boolean }>(
+    const [campaign] = await queryRows<{ policy: unknown; ended: Date | null }>(
       tx,
-      `select policy, state in ('completed', 'aborted') as over from campaigns where id = $1`,
+      `select policy, case when state in ('completed', 'aborted') then state_at end as ended from campaigns where id = $1`,
       [campaignId],
     );
     const policy = Policy.parse(campaign!.policy);
@@ -39,8 +39,10 @@ export class SeriesService {
       [campaignId, points - 2],
     );
     const now = await queryRows<PointRow>(tx, `${POINT_OF_NOW} where c.id = $1`, [campaignId]);
-    // What is over has no now: its last point was kept when it ended.
-    const rows = [...kept, ...(campaign!.over && kept.length > 0 ? [] : now)];
+    // What is over has no now: its counts are those of its end.
+    const { ended } = campaign!;
+    const last = ended ? now.map((row) => ({ ...row, at: ended })) : now;
+    const rows = [...kept.filter(({ at }) => !ended || at < ended), ...last];
     const times = rows.map((row) => row.at.getTime());
     const steps = times.slice(1).map((at, index) => at - times[index]!);
     const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? MINUTE_MS;
