@@ -91,7 +91,13 @@ describe('the overview', () => {
 
     const { items } = await get(server, '/api/v1/approvals', ApprovalList);
     expect(items).toMatchObject([
-      { kind: 'campaign', campaign: { id: waiting.id }, needed: 1, given: [], you: { may: false, because: expect.any(String) } },
+      {
+        kind: 'campaign',
+        campaign: { id: waiting.id },
+        needed: 1,
+        given: [],
+        you: { may: false, because: expect.any(String) },
+      },
     ]);
     expect(items[0]!.planDigest).toBe((await readCampaign(server, waiting.id)).planDigest);
     // Its author sees it, and another decides.
