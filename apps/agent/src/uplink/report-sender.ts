@@ -76,6 +76,11 @@ export class ReportSender {
     this.#callOff();
   }
 
+  /** Milliseconds for which nothing is offered, because the server asked so or took nothing; 0: no pause. */
+  get pausedMs(): number {
+    return Math.max(0, this.#pausedUntilMs - this.#options.clock.monotonicMs());
+  }
+
   /** Resolves when everything that was asked for so far has been done. */
   settled(): Promise<void> {
     return this.#work;
