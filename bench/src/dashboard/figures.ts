@@ -11,7 +11,7 @@ import pg from 'pg';
 import { EmbeddedPostgres, makeTestFolder, spawnServer } from '@drydock/server/testing';
 import { BenchApi, round, seconds } from '../campaign/api.js';
 import { writeLargeFleet } from '../campaign/large-fleet.js';
-import { moveToMiddle } from '../campaign/mid-campaign.js';
+import { startMidway } from '../campaign/midway.js';
 import { devicesFor, ReportBackground } from '../report-background.js';
 import { addReportingGateways } from '../report-fleet.js';
 import { LiveWatcher, lagsOf } from './live-lag.js';
@@ -41,22 +41,7 @@ export async function run(): Promise<Record<string, number>> {
     const api = new BenchApi(server.baseUrl, server.adminToken!);
     const filledAt = performance.now();
     const fleet = await writeLargeFleet(client, folder, 'bench', devices, 0.3);
-    const { id } = await api.call<{ id: string }>('POST', 'campaigns', {
-      name: 'bench',
-      artifactId: fleet.artifactId,
-      policy: {
-        stages: [
-          { name: 'canary', percent: 1, gate: { maxFailureShare: 0.5 } },
-          { name: 'all', percent: 99, gate: { maxFailureShare: 0.5 } },
-        ],
-        limits: { inFlight: 5_000, firstInFlight: 5_000 },
-        // Few starts: nobody stands behind the gateways of the large fleet.
-        pace: { kind: 'ramp', startPerMinute: 1, doublingMinutes: 10_000, maxPerMinute: 1 },
-        brake: { limit: 0.15, transportLimit: 0.3, baseline: false },
-      },
-    });
-    await api.call('POST', `campaigns/${id}/start`, { reason: 'bench' });
-    await moveToMiddle(client, id, { tried: devices * 0.4, failed: 300, lost: 100, live: 500 });
+    const id = await startMidway(api, client, fleet.artifactId, devices);
     await writePast(client, id);
     const reporting = await addReportingGateways(
       client,
