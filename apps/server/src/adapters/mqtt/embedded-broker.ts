@@ -111,9 +111,9 @@ export class EmbeddedBroker implements Broker {
     const handle = aedes.handle.bind(aedes);
     const server = this.options.tls
       ? createTlsServer({ ...this.options.tls, minVersion: 'TLSv1.2', noDelay: true }, (socket) =>
-          handle(limited(socket)),
+          handle(gathered(limited(socket))),
         )
-      : createTcpServer({ noDelay: true }, (socket) => handle(limited(socket)));
+      : createTcpServer({ noDelay: true }, (socket) => handle(gathered(limited(socket))));
     server.on('tlsClientError', () => undefined);
     this.server = server;
     this.boundPort = await listenOn(server, this.options.listen);
@@ -250,6 +250,27 @@ function limited<S extends import('node:net').Socket>(socket: S): S {
     }
     return original(chunk, encoding);
   }) as S['push'];
+  return socket;
+}
+
+/**
+ * What is written to a connection within one turn of the loop goes out in one call of the system: the answer to a batch
+ * of reports is a PUBACK and a message, and the calls were a fifth of the server's work under load.
+ */
+function gathered<S extends import('node:net').Socket>(socket: S): S {
+  const original = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  let holding = false;
+  socket.write = ((...args: unknown[]) => {
+    if (!holding) {
+      holding = true;
+      socket.cork();
+      setImmediate(() => {
+        holding = false;
+        socket.uncork();
+      });
+    }
+    return original(...args);
+  }) as S['write'];
   return socket;
 }
 

@@ -41,7 +41,7 @@ import { DispatchEvents } from './dispatch-events.js';
 import { giveGrants, renewGrants } from './grant-writer.js';
 import { preemptSince } from './preempt.js';
 
-export type TickResult = 'done' | 'busy';
+export type TickResult = 'done' | 'more' | 'busy';
 
 const BLOB_CHECK_MS = 10_000;
 const MAX_BLOBS_REMEMBERED = 1_000;
@@ -64,7 +64,10 @@ export class CampaignEngine {
     @Inject(AUDIT) private readonly audit: Audit,
   ) {}
 
-  /** @returns `busy` when another server (or a person's action) holds the campaign; it is looked at again soon. */
+  /**
+   * @returns `busy` when another server (or a person's action) holds the campaign; it is looked at again soon. `more` when
+   * one look was not enough for all that may start now: it wants the next one at once.
+   */
   async tick(campaignId: string): Promise<TickResult> {
     const blobPresent = await this.blobPresentFor(campaignId);
     const changed = { orders: false, decisions: [] as { kind: string; params: Record<string, unknown> }[] };
@@ -101,7 +104,7 @@ export class CampaignEngine {
       await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
       const hasMore = started > 0 && started < room;
       await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
-      return 'done';
+      return hasMore ? 'more' : 'done';
     });
     if (changed.orders) this.events.ordersDue();
     for (const decision of changed.decisions) this.events.decided({ campaignId, ...decision });

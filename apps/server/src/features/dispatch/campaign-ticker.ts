@@ -20,6 +20,8 @@ import { DispatchEvents } from './dispatch-events.js';
 const QUEUE = 'campaign-tick';
 const POLL_MS = 250;
 const BATCH = 200;
+/** Looks that follow one another at once where thousands may start; then another campaign has its turn. */
+const LOOKS_OF_JOB = 16;
 /**
  * Due for so long although it is in the queue: the worker that took the job is gone, or the queue lost it. A stalled
  * job is found by the queue itself only after a minute.
@@ -43,7 +45,9 @@ export class CampaignTicker implements OnModuleInit, OnApplicationBootstrap, OnM
   onModuleInit(): void {
     this.queues.define({ name: QUEUE, concurrency: 2, attempts: 1 }, async (job) => {
       if (this.stopped) return;
-      await this.engine.tick(String(job.ids['campaignId']));
+      const campaignId = String(job.ids['campaignId']);
+      for (let look = 1; (await this.engine.tick(campaignId)) === 'more' && look < LOOKS_OF_JOB && !this.stopped;)
+        look++;
     });
     this.events.onCampaignDue(() => this.poll());
   }

@@ -113,7 +113,7 @@ function merged(rows: readonly CandidateRow[], more: readonly CandidateRow[]): C
 }
 
 /**
- * The first device of each gateway that has nothing to do. Where thousands may start at once, the order of the campaign
+ * One device, whichever is found first, of each gateway that has nothing to do. Where thousands may start at once, the order of the campaign
  * alone would give the last gateway its first order when nearly all devices have theirs. Begins anywhere, so that
  * gateways that nothing waits behind do not hide the others from every look. The `offset 0` keeps the planner to one
  * deployment by its key for each device: it would read the plan of the campaign once for every gateway.
@@ -136,7 +136,7 @@ async function lookAtIdle(
            cross join lateral (
              select * from deployments p where p.device_id = dev.id and p.campaign_id = $1
                and p.state = '${stateOf(request.mode)}' and p.stage_idx = any($8::int[]) offset 0) dep
-         order by dep.stage_idx, dep.position limit 1) d)
+         limit 1) d)
      select ${CANDIDATE_COLUMNS} from ${CANDIDATE_FROM.replace('deployments dep', 'stretch dep')}
      where ${candidateWhere(request.mode)}`,
     [...ruleValues(campaign.id, campaign.nowMs, facts), request.stages, randomUUID()],

@@ -30,7 +30,6 @@ interface Row {
   preempted: boolean;
   camp_state: CampaignState;
   campaign_id: string;
-  policy: unknown;
   device_id: string;
   model: string;
   identity_kind: Grant['identity']['kind'];
@@ -52,7 +51,7 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
     tx,
     `select dep.gateway_id, dep.id, dep.reign, dep.attempt, dep.epoch, coalesce(att.mode, 'update') as mode,
        ${msOf('dep.touched_at')} as touched_at, ${msOf('dep.start_by')} as start_by, ${msOf('dep.finish_by')} as finish_by,
-       dep.cancel_mode, dep.state, dep.needs_rescue, dep.preempted, dep.step_kind, camp.state as camp_state, camp.id as campaign_id, camp.policy,
+       dep.cancel_mode, dep.state, dep.needs_rescue, dep.preempted, dep.step_kind, camp.state as camp_state, camp.id as campaign_id,
        dev.id as device_id, dev.model, dev.identity_kind, dev.identity_value, dev.protocol,
        coalesce(dg.links, dev.links) as links, art.sha256, art.size_bytes, art.format, art.running_version,
        ${versionProvesSql('art')} as version_proves,
@@ -69,18 +68,27 @@ export async function readLive(tx: Queryable, gatewayIds: readonly string[]): Pr
      order by dep.granted_at, dep.ordinal, dep.id`,
     [gatewayIds, HOLDING_DEPLOYMENT_STATES],
   );
-  const policies = new Map<string, Policy>();
+  const policies = await readPolicies(tx, new Set(rows.map((row) => row.campaign_id)));
   const live = new Map<string, LiveAtGateway[]>();
   for (const row of rows) {
-    const policy = policies.get(row.campaign_id) ?? Policy.parse(row.policy);
-    policies.set(row.campaign_id, policy);
-    const item = toLive(row, policy);
+    const item = toLive(row, policies.get(row.campaign_id)!);
     if (!item) continue;
     const list = live.get(row.gateway_id) ?? [];
     list.push(item);
     live.set(row.gateway_id, list);
   }
   return live;
+}
+
+/** Once for each campaign: a policy is larger than all that an order says of a device. */
+async function readPolicies(tx: Queryable, campaigns: ReadonlySet<string>): Promise<Map<string, Policy>> {
+  if (campaigns.size === 0) return new Map();
+  const rows = await queryRows<{ id: string; policy: unknown }>(
+    tx,
+    'select id, policy from campaigns where id = any($1::uuid[])',
+    [[...campaigns]],
+  );
+  return new Map(rows.map((row) => [row.id, Policy.parse(row.policy)]));
 }
 
 function toLive(row: Row, policy: Policy): LiveAtGateway | undefined {

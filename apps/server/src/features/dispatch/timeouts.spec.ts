@@ -42,7 +42,7 @@ const passTime = async (campaignId: string, column: 'state_at' | 'touched_at'): 
     campaignId,
   ]);
   // The ticker's own look may hold the campaign just now.
-  await until(async () => (await server.app.get(CampaignEngine).tick(campaignId)) === 'done');
+  await until(async () => (await server.app.get(CampaignEngine).tick(campaignId)) !== 'busy');
 };
 const NOW = { backOffMs: 0 };
 

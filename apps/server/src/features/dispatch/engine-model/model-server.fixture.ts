@@ -137,7 +137,7 @@ export class ModelServer {
     const done: string[] = [];
     await this.whileAlive(statements, async () => {
       for (const { id } of due) {
-        if ((await this.server.app.get(CampaignEngine).tick(id)) === 'done') done.push(id);
+        if ((await this.server.app.get(CampaignEngine).tick(id)) !== 'busy') done.push(id);
       }
     });
     return done;
