@@ -133,7 +133,7 @@ describe('chips', () => {
   it('survive any text', () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (text, excludes) => {
-        expect(hasChip(press(text, 'x', excludes), 'state', 'x', excludes) || text.includes('state')).toBeDefined();
+        expect(typeof press(text, 'x', excludes)).toBe('string');
       }),
     );
   });

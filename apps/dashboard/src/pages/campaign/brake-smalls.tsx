@@ -17,7 +17,7 @@ export function BrakeSmalls({ tests, shown, show }: Props) {
   const rest = sorted.slice(MOST_SHOWN);
   const groups = tests.filter(({ group }) => group !== null).length;
   return (
-    <details open={groups > 0 && tests.length <= 6}>
+    <details open={groups > 0}>
       <summary>
         All {tests.length} tests, nearest to a halt first
         {groups > 0 && <span className="muted"> ({count(groups)} of versions, gateways and sites)</span>}

@@ -5,7 +5,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { errorSentence, reading } from '../../data/api.js';
 import { filterValues, useFilterFields } from '../../data/filter-help.js';
-import { count, percent } from '../../format/numbers.js';
+import { count, percent, shareOf } from '../../format/numbers.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { faultOf } from './compare-words.js';
@@ -92,29 +92,9 @@ function Result({ found, old }: { found: GroupComparison; old: boolean }) {
           </tr>
         </thead>
         <tbody>
-          {(['a', 'b'] as const).map((group) => {
-            const { n, of, share, likely } = found[group].failed;
-            return (
-              <tr key={group}>
-                <th scope="row">
-                  <strong>{group.toUpperCase()}</strong> <span className="small muted">{found[group].words}</span>
-                </th>
-                <td className="num">{count(of)}</td>
-                <td className="num">{count(n)}</td>
-                <td className="num">{percent(share)}</td>
-                <td>
-                  {likely === null ? (
-                    '–'
-                  ) : (
-                    <span className={classes.interval}>
-                      <Interval low={likely.low / top} high={likely.high / top} at={(share ?? 0) / top} />
-                      {percent(likely.low).replace(' %', '')}–{percent(likely.high)}
-                    </span>
-                  )}
-                </td>
-              </tr>
-            );
-          })}
+          {(['a', 'b'] as const).map((group) => (
+            <GroupRows key={group} name={group.toUpperCase()} result={found[group]} top={top} />
+          ))}
         </tbody>
       </table>
       <p>
@@ -127,6 +107,36 @@ function Result({ found, old }: { found: GroupComparison; old: boolean }) {
         </p>
       )}
     </div>
+  );
+}
+
+function GroupRows({ name, result, top }: { name: string; result: GroupComparison['a']; top: number }) {
+  const { n, of, share, likely } = result.failed;
+  return (
+    <>
+      <tr>
+        <th scope="row">
+          <strong>{name}</strong>
+        </th>
+        <td className="num">{count(of)}</td>
+        <td className="num">{count(n)}</td>
+        <td className="num">{shareOf(n, of)}</td>
+        <td>
+          {likely === null ? (
+            '–'
+          ) : (
+            <span className={classes.interval}>
+              <Interval low={likely.low / top} high={likely.high / top} at={(share ?? 0) / top} />
+              {percent(likely.low).replace(' %', '')}–{percent(likely.high)}
+            </span>
+          )}
+        </td>
+      </tr>
+      <tr className={classes.compareWords}>
+        <td />
+        <td colSpan={4}>{result.words}</td>
+      </tr>
+    </>
   );
 }
 

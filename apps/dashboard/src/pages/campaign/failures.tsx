@@ -160,6 +160,7 @@ function CompareLink({
       params={{ name: campaign.name }}
       search={(before) => ({ ...before, compare: 'yes' as const, ...groups })}
       resetScroll={false}
+      className={classes.inText}
     >
       {label}
     </Link>

@@ -32,7 +32,7 @@ const route = getRouteApi('/campaigns');
 const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[] => [
   {
     key: 'picked',
-    head: '',
+    head: '☑',
     width: '24px',
     card: 'none',
     cell: (row) =>

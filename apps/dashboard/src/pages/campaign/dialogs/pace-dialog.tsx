@@ -28,7 +28,8 @@ export function PaceDialog({ campaign, close }: { campaign: Campaign; close: () 
       close();
     } catch (problem) {
       if (problem instanceof ApiProblemError) {
-        setIsStale(problem.code === 'request.stale');
+        // Who was first, and what of, is said above the button.
+        if (problem.code === 'request.stale') return setIsStale(true);
         setLines((problem.problem.errors ?? []).map(({ path, message }) => `${path}: ${message}`));
       }
       throw problem;

@@ -149,7 +149,7 @@ function View({ campaign, items, more, shown }: ViewProps) {
         ) : (
           <ChangeLines
             lines={shown.lines}
-            label={`What version ${shown.version} changed`}
+            label={`Fields that version ${shown.version} changed`}
             from={`Version ${before.version}`}
             to={`Version ${shown.version}`}
           />
@@ -160,7 +160,7 @@ function View({ campaign, items, more, shown }: ViewProps) {
         <h2 id="versions">Versions</h2>
         <SimpleTable
           label="Versions of the plan"
-          head={['Version', 'Written', 'By', 'Put to use', 'Changed', '']}
+          head={['Version', 'Written', 'By', 'Put to use', 'Changed', 'Looser']}
           rows={items.map((item) => ({
             key: String(item.version),
             cells: [
@@ -178,7 +178,7 @@ function View({ campaign, items, more, shown }: ViewProps) {
               item.by ?? '–',
               item.usedAt === null ? 'not yet' : <Time key="used" at={item.usedAt} />,
               item === items.at(-1) && !more ? 'the first' : counted(item.lines.length, 'field'),
-              item.lines.some(({ looser }) => looser === true) ? '⚠ looser' : '',
+              item.lines.some(({ looser }) => looser === true) ? '⚠ looser' : '–',
             ],
           }))}
         />
@@ -200,7 +200,7 @@ function SinceThen({ id, shown }: { id: string; shown: PlanVersion }) {
       {({ lines, from, to }) => (
         <>
           <h3>Different now</h3>
-          <ChangeLines lines={lines} label="Different now" from={`Version ${from}`} to={`Version ${to}`} />
+          <ChangeLines lines={lines} label="Fields that are different now" from={`Version ${from}`} to={`Version ${to}`} />
         </>
       )}
     </Part>
