@@ -26,7 +26,10 @@ export async function filterValues(
 }
 
 /** The same of campaigns. */
-export async function campaignFilterValues(field: string, prefix: string): Promise<{ value: string; count: number | null }[]> {
+export async function campaignFilterValues(
+  field: string,
+  prefix: string,
+): Promise<{ value: string; count: number | null }[]> {
   const query = { field, prefix, scope: 'campaign' as const };
   return (await answerOf(reading.GET('/api/v1/filter/values', { params: { query } }))).items;
 }

@@ -38,9 +38,7 @@ export function Conflict({ campaignId, mine, applyOnTop }: Props) {
     staleTime: 0,
     enabled: compares && theirs !== undefined,
     queryFn: () =>
-      answerOf(
-        changing.POST('/api/v1/campaigns/diff', { body: { draft: mine(theirs!), against: campaignId } }),
-      ),
+      answerOf(changing.POST('/api/v1/campaigns/diff', { body: { draft: mine(theirs!), against: campaignId } })),
   });
   const again = async () => {
     if (!theirs) return;

@@ -87,7 +87,13 @@ async function personWith(name: string, ...roles: string[]): Promise<string> {
   return ((await world.operator.call('POST', path, { name: 'browser' })) as { token: string }).token;
 }
 
-async function asPerson(token: string, method: string, path: string, body: unknown, headers: Record<string, string> = {}) {
+async function asPerson(
+  token: string,
+  method: string,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+) {
   const answer = await fetch(world.server.baseUrl + path, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
@@ -124,7 +130,9 @@ it('compares two groups, shows the tests nearest to a halt, and its keys do what
     'B500 of 50–43.4 %',
     'Devices whose site is not south (or unknown).',
   ]);
-  const tests = page.getByRole('listitem').filter({ has: page.getByRole('img', { name: /^gateway .*: 4 of 4 tried/ }) });
+  const tests = page
+    .getByRole('listitem')
+    .filter({ has: page.getByRole('img', { name: /^gateway .*: 4 of 4 tried/ }) });
   await tests.getByText(/more would set it aside/).waitFor();
   await tests.getByRole('button').click();
   await page.getByRole('img', { name: /^Failures against tried: 4 of 4 tried at / }).waitFor();
@@ -211,7 +219,11 @@ it('changes the pace, not over somebody else who was first, and keeps every vers
 
 it('an approval says what changed since the last one, and wants a fresh sign-in', async () => {
   const [lind, okafor] = [await personWith('R. Lind', 'approver'), await personWith('M. Okafor', 'approver')];
-  const plan = { name: 'asks-again', artifactId, policy: { approvals: 2, brake: { limit: 0.02 }, membership: 'dynamic' } } as const;
+  const plan = {
+    name: 'asks-again',
+    artifactId,
+    policy: { approvals: 2, brake: { limit: 0.02 }, membership: 'dynamic' },
+  } as const;
   const draft = await world.operator.createCampaign(plan);
   const path = `/api/v1/campaigns/${draft.id}`;
   await world.operator.startCampaign(draft.id);
@@ -289,7 +301,11 @@ it('the list of campaigns is filtered as the API is, by hand and by chips, and s
   await until('only these', 30_000, () => Promise.resolve(searchOf(visitor)['q'] === `name==${CAMPAIGN}`));
   await page.getByRole('heading', { level: 1 }).click();
   await page.keyboard.press('y');
-  await until('the command', 30_000, async () => (await copied(visitor)) === `drydock campaign ls --where name==${CAMPAIGN}`);
+  await until(
+    'the command',
+    30_000,
+    async () => (await copied(visitor)) === `drydock campaign ls --where name==${CAMPAIGN}`,
+  );
   const phone = await Visitor.open(browser, world.server.baseUrl, { size: PHONE });
   await phone.signIn(world.server.adminToken, '/campaigns');
   await phone.page.getByRole('link', { name: CAMPAIGN }).waitFor();

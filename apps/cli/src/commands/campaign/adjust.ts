@@ -108,7 +108,9 @@ async function changePace(cli: Cli, [name = '']: string[], flags: PaceFlags): Pr
     reason: flags.reason ?? 'no reason given',
   };
   if (flags.dryRun === true) {
-    cli.out.answer({ dryRun: true, campaign: name, ...body }, () => [`Would change the pace of ${name}. Nothing was done.`]);
+    cli.out.answer({ dryRun: true, campaign: name, ...body }, () => [
+      `Would change the pace of ${name}. Nothing was done.`,
+    ]);
     return;
   }
   const after = await api.ask(

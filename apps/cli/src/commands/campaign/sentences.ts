@@ -31,7 +31,10 @@ export function failedCell(sums: Sums): string {
 }
 
 /** When it is done, eight times in ten; for those that do not run, why not. */
-export function endsCell(out: Pick<Output, 'times'>, { state, ends, stateAt }: Pick<CampaignSummary, 'state' | 'ends' | 'stateAt'>): string {
+export function endsCell(
+  out: Pick<Output, 'times'>,
+  { state, ends, stateAt }: Pick<CampaignSummary, 'state' | 'ends' | 'stateAt'>,
+): string {
   if (state !== 'running') return `${state} ${out.times.at(stateAt)}`;
   if (!ends) return 'no forecast';
   if (ends.p50 === null) return 'past its deadline';

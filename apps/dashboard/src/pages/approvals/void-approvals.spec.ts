@@ -30,11 +30,7 @@ it('names who approved what was taken back last, each once, and nobody whose app
 
 it('finds the version that was up for approval: the newest that was used by then', () => {
   const version = (n: number, usedAt: string | null) => ({ n, usedAt });
-  const list = [
-    version(3, null),
-    version(2, '2026-01-01T12:00:00.000Z'),
-    version(1, '2026-01-01T10:00:00.000Z'),
-  ];
+  const list = [version(3, null), version(2, '2026-01-01T12:00:00.000Z'), version(1, '2026-01-01T10:00:00.000Z')];
   const at = (time: string) => versionAt(list, `2026-01-01T${time}:00.000Z`)?.n;
   expect([at('09:00'), at('10:00'), at('11:59'), at('12:30')]).toEqual([undefined, 1, 1, 2]);
 });

@@ -79,7 +79,9 @@ const DID: Readonly<Record<BrakeTestBody['then'], string>> = {
 export function ringWords(test: BrakeTestBody): string {
   if (test.rings) return `it rang: ${DID[test.then]}.`;
   const more = moreUntilHalt(test);
-  return more === undefined ? `no row of failures in sight would ${DOES[test.then]}.` : `${more} more would ${DOES[test.then]}.`;
+  return more === undefined
+    ? `no row of failures in sight would ${DOES[test.then]}.`
+    : `${more} more would ${DOES[test.then]}.`;
 }
 
 /** Those that ring first, then by how little evidence is missing. */
@@ -113,5 +115,9 @@ export function smallShape(
     if (from >= end) break;
   }
   if (halt.length > 0) halt.push({ x: at(Math.min(from, end), 0).x, y: halt.at(-1)!.y });
-  return { halt: line(halt), path: line(test.path.map(({ tried, failures }) => at(tried, failures))), end: at(test.tried, test.failures) };
+  return {
+    halt: line(halt),
+    path: line(test.path.map(({ tried, failures }) => at(tried, failures))),
+    end: at(test.tried, test.failures),
+  };
 }

@@ -35,7 +35,12 @@ export function Compare({ campaign }: { campaign: Campaign }) {
       <header className="row spread">
         <h3 id="compare">Compare two groups</h3>
         <span className="row small">
-          {ready && <CopyButton text={command('campaign', 'compare', campaign.name, '--a', a, '--b', b)} label="Copy as command" />}
+          {ready && (
+            <CopyButton
+              text={command('campaign', 'compare', campaign.name, '--a', a, '--b', b)}
+              label="Copy as command"
+            />
+          )}
           <Link
             to="/campaigns/$name"
             params={{ name: campaign.name }}
@@ -63,8 +68,15 @@ export function Compare({ campaign }: { campaign: Campaign }) {
           />
         </div>
       ))}
-      {!ready && <p className="muted">Write a filter for each group: the devices of one campaign by gateway, site, tag, link, or by what they ran before (from).</p>}
-      {found.isError && wrongA === undefined && wrongB === undefined && <p role="alert">{errorSentence(found.error)}</p>}
+      {!ready && (
+        <p className="muted">
+          Write a filter for each group: the devices of one campaign by gateway, site, tag, link, or by what they ran
+          before (from).
+        </p>
+      )}
+      {found.isError && wrongA === undefined && wrongB === undefined && (
+        <p role="alert">{errorSentence(found.error)}</p>
+      )}
       {ready && found.data && !found.isError && <Result found={found.data} old={found.isPlaceholderData} />}
     </section>
   );

@@ -35,7 +35,9 @@ const KINDS: Readonly<Record<string, (params: Params, nowMs: number) => string>>
     const changed = Array.isArray(p['changed']) ? p['changed'] : [];
     const words = changed.slice(0, 3).flatMap((one: unknown) => {
       const line = one as { path?: unknown; from?: unknown; to?: unknown };
-      return typeof line.path === 'string' ? [`${diffPlace(line.path)} ${diffValue(line.path, line.from)} → ${diffValue(line.path, line.to)}`] : [];
+      return typeof line.path === 'string'
+        ? [`${diffPlace(line.path)} ${diffValue(line.path, line.from)} → ${diffValue(line.path, line.to)}`]
+        : [];
     });
     return `changed ${words.join(', ') || 'the pace'}${changed.length > 3 ? ` and ${changed.length - 3} more` : ''}${quoted(p)}`;
   },

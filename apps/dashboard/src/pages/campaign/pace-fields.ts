@@ -28,10 +28,31 @@ const limits = (key: keyof Policy['limits']): Pick<Rule, 'get' | 'set'> => ({
 });
 
 const RULES: readonly Rule[] = [
-  { key: 'start', label: 'Starts a minute, at first', flag: '--start-per-minute', ...pace('startPerMinute', (p) => p.startPerMinute) },
-  { key: 'doubling', label: 'Doubles every so many minutes', kind: 'ramp', ...pace('doublingMinutes', (p) => (p.kind === 'ramp' ? p.doublingMinutes : undefined)) },
-  { key: 'factor', label: 'Grows by the factor', kind: 'steps', ...pace('factor', (p) => (p.kind === 'steps' ? p.factor : undefined)) },
-  { key: 'every', label: 'for each so many proven', kind: 'steps', whole: true, ...pace('everyProven', (p) => (p.kind === 'steps' ? p.everyProven : undefined)) },
+  {
+    key: 'start',
+    label: 'Starts a minute, at first',
+    flag: '--start-per-minute',
+    ...pace('startPerMinute', (p) => p.startPerMinute),
+  },
+  {
+    key: 'doubling',
+    label: 'Doubles every so many minutes',
+    kind: 'ramp',
+    ...pace('doublingMinutes', (p) => (p.kind === 'ramp' ? p.doublingMinutes : undefined)),
+  },
+  {
+    key: 'factor',
+    label: 'Grows by the factor',
+    kind: 'steps',
+    ...pace('factor', (p) => (p.kind === 'steps' ? p.factor : undefined)),
+  },
+  {
+    key: 'every',
+    label: 'for each so many proven',
+    kind: 'steps',
+    whole: true,
+    ...pace('everyProven', (p) => (p.kind === 'steps' ? p.everyProven : undefined)),
+  },
   { key: 'max', label: 'Up to, a minute', flag: '--up-to', ...pace('maxPerMinute', (p) => p.maxPerMinute) },
   { key: 'first', label: 'At once, before any is proven', flag: '--first', whole: true, ...limits('firstInFlight') },
   { key: 'earned', label: 'More for each proven', ...limits('earnedPerProven') },
@@ -82,10 +103,15 @@ export function steeringOf(
 }
 
 /** Fields that say something else than the plan, with the flag of the command where there is one. */
-export function changedFields(base: Steering, texts: Readonly<Record<string, string>>): { flag: string; text: string }[] {
+export function changedFields(
+  base: Steering,
+  texts: Readonly<Record<string, string>>,
+): { flag: string; text: string }[] {
   return rulesFor(base).flatMap((rule) => {
     const typed = texts[rule.key]?.trim();
-    return typed === undefined || typed === textOf(rule, base) ? [] : [{ flag: rule.flag ?? `--${rule.key}`, text: typed }];
+    return typed === undefined || typed === textOf(rule, base)
+      ? []
+      : [{ flag: rule.flag ?? `--${rule.key}`, text: typed }];
   });
 }
 

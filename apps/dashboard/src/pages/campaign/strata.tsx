@@ -87,8 +87,9 @@ export function Strata({ campaign }: { campaign: Campaign }) {
         >
           <p>{releasing.stopped?.note}</p>
           <p>
-            {counted(releasing.size - releasing.tried, 'device')} of {count(releasing.size)} that ran {nameOf(releasing)} may
-            start again. The brake begins a new epoch: what failed stays shown, and counts no more towards a halt.
+            {counted(releasing.size - releasing.tried, 'device')} of {count(releasing.size)} that ran{' '}
+            {nameOf(releasing)} may start again. The brake begins a new epoch: what failed stays shown, and counts no
+            more towards a halt.
           </p>
         </ConfirmDialog>
       )}

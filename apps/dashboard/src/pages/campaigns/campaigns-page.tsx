@@ -33,7 +33,7 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'picked',
     head: '☑',
-    width: '24px',
+    width: '32px',
     card: 'none',
     cell: (row) =>
       picked.has(row.name) ? (
@@ -48,7 +48,7 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'name',
     head: 'Name',
-    width: '22%',
+    width: '17%',
     card: 'first',
     cell: (row) => (
       <Link to="/campaigns/$name" params={{ name: row.name }} search={{}} className={classes.name}>
@@ -59,14 +59,14 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'state',
     head: 'State',
-    width: '164px',
+    width: '148px',
     card: 'first',
     cell: (row) => <StateMark look={campaignLook(row.state, row.sums)} />,
   },
   {
     key: 'stage',
     head: 'Stage',
-    width: '56px',
+    width: '50px',
     card: 'none',
     cell: (row) => (row.stage === null ? '' : `${row.stage.index + 1}/${row.stage.of}`),
   },
@@ -84,7 +84,7 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'proven',
     head: 'Proven',
-    width: '118px',
+    width: '104px',
     align: 'right',
     cell: (row) => (
       <>
@@ -96,7 +96,7 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'bad',
     head: 'Failed + rev.',
-    width: '112px',
+    width: '100px',
     align: 'right',
     cell: (row) => {
       const { n, of } = row.shares.failedOrReverted;
@@ -111,7 +111,7 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'unknown',
     head: 'Not known',
-    width: '80px',
+    width: '78px',
     align: 'right',
     cell: (row) => (
       <>
@@ -123,13 +123,13 @@ const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[
   {
     key: 'flight',
     head: 'In flight',
-    width: '70px',
+    width: '66px',
     align: 'right',
     card: 'none',
     cell: (row) => ended(row, row.parts.inFlight),
   },
-  { key: 'ends', head: 'Ends', width: '168px', cell: (row) => <Ends row={row} /> },
-  { key: 'owner', head: 'Owner', width: '96px', card: 'none', cell: (row) => row.createdBy ?? '–' },
+  { key: 'ends', head: 'Ends', width: '150px', card: 'none', cell: (row) => <Ends row={row} /> },
+  { key: 'owner', head: 'Owner', width: '74px', card: 'none', cell: (row) => row.createdBy ?? '–' },
 ];
 
 /** When it is done, eight times in ten; of those that do not run, since when they are as they are. */
@@ -184,7 +184,11 @@ export default function CampaignsPage() {
   const whole = state === undefined ? q : pressChip(q, 'state', state, false);
   const asCommand = command('campaign', 'ls', ...(whole === '' ? [] : ['--where', whole]));
   useKeys([
-    { keys: 'y', does: 'copy as command', act: () => void navigator.clipboard?.writeText(asCommand).catch(() => undefined) },
+    {
+      keys: 'y',
+      does: 'copy as command',
+      act: () => void navigator.clipboard?.writeText(asCommand).catch(() => undefined),
+    },
   ]);
   return (
     <>

@@ -44,7 +44,9 @@ export function Picked({ campaigns, names, filter, clear }: Props) {
       <button
         type="button"
         className="plain-button"
-        onClick={() => filter(names.length === 1 ? `name==${names[0]}` : `name=in=(${names.map(filterValue).join(',')})`)}
+        onClick={() =>
+          filter(names.length === 1 ? `name==${names[0]}` : `name=in=(${names.map(filterValue).join(',')})`)
+        }
       >
         Show only these
       </button>
@@ -68,7 +70,9 @@ function PauseDialog({ running, close }: { running: readonly CampaignSummary[]; 
   });
   const act = async (reason: string) => {
     const done = await Promise.allSettled(running.map((each) => pause(each, reason)));
-    const refused = done.flatMap((one, index) => (one.status === 'rejected' ? [{ one, name: running[index]!.name }] : []));
+    const refused = done.flatMap((one, index) =>
+      one.status === 'rejected' ? [{ one, name: running[index]!.name }] : [],
+    );
     if (refused.length === 0) return;
     throw new Error(
       `${running.length - refused.length} of ${running.length} are paused. ${refused.map(({ one, name }) => `${name}: ${String((one.reason as Error).message)}`).join(' ')}`,

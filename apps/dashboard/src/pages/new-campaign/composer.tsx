@@ -90,11 +90,7 @@ export function Composer({ beginning, onKept }: { beginning: Beginning; onKept: 
         </Note>
       )}
       {draft.isConflict && (
-        <Conflict
-          campaignId={draft.saved!.id}
-          mine={() => form}
-          applyOnTop={() => draft.save({ onTop: true })}
-        />
+        <Conflict campaignId={draft.saved!.id} mine={() => form} applyOnTop={() => draft.save({ onTop: true })} />
       )}
       <div className={classes.desk} data-wide={step === 'review' || step === 'rehearse' || undefined}>
         <div className="stack" style={{ gap: 16 }} key={epoch}>

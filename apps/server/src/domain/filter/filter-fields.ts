@@ -56,7 +56,6 @@ export function isCampaignField(name: string): name is CampaignFieldName {
   return Object.hasOwn(CAMPAIGN_FIELDS, name);
 }
 
-
 const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
 const ORDER = ['<', '<=', '>', '>='] as const;
 export type Operator = (typeof EQUALITY)[number] | Order | '=range=';

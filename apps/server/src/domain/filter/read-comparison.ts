@@ -76,7 +76,12 @@ function unknownField(field: string, scope: FilterScope): Fault {
   };
 }
 
-function valuesIn(scope: FilterScope, field: string, operator: Operator, values: readonly string[]): DeviceTest | Fault {
+function valuesIn(
+  scope: FilterScope,
+  field: string,
+  operator: Operator,
+  values: readonly string[],
+): DeviceTest | Fault {
   if (scope === 'campaign') {
     if (isCampaignField(field)) return readCampaignValues(field, operator, values);
   } else if (isField(field, scope)) return readValues(field, operator, values);

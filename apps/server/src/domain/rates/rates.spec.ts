@@ -51,7 +51,10 @@ describe('the difference of two groups', () => {
   it('mirrors, holds the difference, and is not said without a device or with fewer than three failures', () => {
     fc.assert(
       fc.property(fc.nat(60), fc.nat(60), fc.nat(60), fc.nat(60), (a, b, c, d) => {
-        const [first, second] = [{ n: a, of: a + b }, { n: c, of: c + d }];
+        const [first, second] = [
+          { n: a, of: a + b },
+          { n: c, of: c + d },
+        ];
         const [there, back] = [differenceOf(first, second), differenceOf(second, first)];
         if (there === null || back === null) return;
         expect(there.low).toBeLessThanOrEqual(there.share);

@@ -163,17 +163,20 @@ it('changes the pace of a running campaign, within what was approved, and not ov
   const stale = await change(seen.revision, { maxPerMinute: 50 });
   expect([stale.status, stale.code]).toEqual([412, 'request.stale']);
   const [now] = await versionsOf(made.id);
-  expect(now).toMatchObject({ version: 2, lines: [{ path: 'policy.pace.maxPerMinute', from: 60, to: 40, looser: false }] });
+  expect(now).toMatchObject({
+    version: 2,
+    lines: [{ path: 'policy.pace.maxPerMinute', from: 60, to: 40, looser: false }],
+  });
   expect(now!.usedAt).not.toBeNull();
   // Back to what was approved, and no further.
   expect((await change(slower.revision, { maxPerMinute: 60 })).status).toBe(200);
   const looser = await change('*', { maxPerMinute: 61 });
   expect([looser.status, looser.code]).toEqual([409, 'request.conflict']);
-  expect(looser.json(Problem).errors).toEqual([
-    { path: 'pace.maxPerMinute', message: 'Approved: 60. Asked for: 61.' },
-  ]);
+  expect(looser.json(Problem).errors).toEqual([{ path: 'pace.maxPerMinute', message: 'Approved: 60. Asked for: 61.' }]);
   expect((await change('*', { startPerMinute: 50, maxPerMinute: 40 })).code).toBe('campaign.policy');
-  const audit = (await call(server, 'GET', `/api/v1/audit?targetId=${made.id}&action=campaign.pace-changed`)).json(AuditPage);
+  const audit = (await call(server, 'GET', `/api/v1/audit?targetId=${made.id}&action=campaign.pace-changed`)).json(
+    AuditPage,
+  );
   expect(audit.items.map(({ params }) => params['reason'])).toEqual(['odd reports', 'odd reports']);
   await call(server, 'POST', `${path}/abort`, { body: { reason: 'done' } });
 });
@@ -201,7 +204,9 @@ it('an approval in a browser wants a sign-in of the last minutes; a token is its
   expect((await approve()).body['code']).toBe('sign-in.again');
   expect((await confirm(token)).status).toBe(200);
   expect((await approve()).status).toBe(200);
-  expect((await call(server, 'POST', `${path}/approve`, { body: {}, token: other })).json(Campaign).state).toBe('running');
+  expect((await call(server, 'POST', `${path}/approve`, { body: {}, token: other })).json(Campaign).state).toBe(
+    'running',
+  );
   await call(server, 'POST', `${path}/abort`, { body: { reason: 'done' } });
 });
 
@@ -211,10 +216,11 @@ it('a plan that nobody approves within 72 hours is a draft again, by a rule that
   const path = `/api/v1/campaigns/${made.id}`;
   const expiry = server.app.get(ApprovalExpiry, { strict: false });
   const asked = async (hours: number) => {
-    await query(server, `update campaign_plans set used_at = now() - make_interval(hours => $2) where campaign_id = $1`, [
-      made.id,
-      hours,
-    ]);
+    await query(
+      server,
+      `update campaign_plans set used_at = now() - make_interval(hours => $2) where campaign_id = $1`,
+      [made.id, hours],
+    );
     await expiry.endOverdue();
     return readCampaign(server, made.id);
   };

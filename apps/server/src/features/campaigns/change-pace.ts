@@ -38,9 +38,10 @@ export async function changePace(
   if (lines.length === 0) return [];
   if (neededApprovals(campaign.policy) > 0) {
     const approved = await approvedPolicy(tx, campaign.id);
-    const looser = diffPlans(steering(approved === undefined ? campaign.policy : Policy.parse(approved)), steering(policy)).filter(
-      (line) => line.looser === true,
-    );
+    const looser = diffPlans(
+      steering(approved === undefined ? campaign.policy : Policy.parse(approved)),
+      steering(policy),
+    ).filter((line) => line.looser === true);
     if (looser.length > 0) {
       throw new ProblemError(
         'request.conflict',

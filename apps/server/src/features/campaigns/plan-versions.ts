@@ -31,11 +31,9 @@ const NEWEST = 'version = (select max(n.version) from campaign_plans n where n.c
 
 /** The newest version was started or put up for approval: from now on it stays. */
 export async function markPlanUsed(tx: Queryable, campaignId: string): Promise<void> {
-  await queryRows(
-    tx,
-    `update campaign_plans set used_at = clock_timestamp() where campaign_id = $1 and ${NEWEST}`,
-    [campaignId],
-  );
+  await queryRows(tx, `update campaign_plans set used_at = clock_timestamp() where campaign_id = $1 and ${NEWEST}`, [
+    campaignId,
+  ]);
 }
 
 /** Nobody's approval of the newest version is missing. */

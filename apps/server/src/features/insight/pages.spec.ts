@@ -171,9 +171,9 @@ describe('the page of a campaign', () => {
     );
     const wrong = await call(server, 'GET', `${path}/compare?a=statte==failed&b=state==failed`);
     expect([wrong.status, wrong.json(Problem).errors![0]!.path]).toEqual([400, 'query.a']);
-    expect((await get(server, `/api/v1/filter/values?field=from&campaign=${campaign.id}`, FilterValues)).items).toEqual([
-      { value: '1.0.0', count: 12 },
-    ]);
+    expect((await get(server, `/api/v1/filter/values?field=from&campaign=${campaign.id}`, FilterValues)).items).toEqual(
+      [{ value: '1.0.0', count: 12 }],
+    );
   });
 
   it('is found in the list by the language of filters', async () => {

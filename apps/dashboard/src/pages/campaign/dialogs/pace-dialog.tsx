@@ -49,7 +49,14 @@ export function PaceDialog({ campaign, close }: { campaign: Campaign; close: () 
         setReason(given);
         return send(seen.revision, given);
       }}
-      command={command('campaign', 'pace', campaign.name, ...changed.flatMap(({ flag, text }) => [flag, text]), '--reason', 'TEXT')}
+      command={command(
+        'campaign',
+        'pace',
+        campaign.name,
+        ...changed.flatMap(({ flag, text }) => [flag, text]),
+        '--reason',
+        'TEXT',
+      )}
       fields={
         <>
           <div className={classes.paceFields}>
@@ -89,12 +96,14 @@ export function PaceDialog({ campaign, close }: { campaign: Campaign; close: () 
       <p>
         {Object.keys(faults).length === 0 ? paceWords(steering) : 'Write numbers.'}{' '}
         <span className="muted">
-          What has been granted stays: {count(campaign.parts.mayStillStart)} may still start, {count(campaign.parts.inFlight)}{' '}
-          in flight finish.
+          What has been granted stays: {count(campaign.parts.mayStillStart)} may still start,{' '}
+          {count(campaign.parts.inFlight)} in flight finish.
         </span>
       </p>
       {campaign.approvals.needed > 0 && (
-        <p className="muted">People approved this plan: it can be made slower, and as fast as they approved, no faster.</p>
+        <p className="muted">
+          People approved this plan: it can be made slower, and as fast as they approved, no faster.
+        </p>
       )}
     </ConfirmDialog>
   );

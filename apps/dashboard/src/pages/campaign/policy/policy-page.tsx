@@ -90,7 +90,8 @@ function View({ campaign, items, more, shown }: ViewProps) {
             ; approved <Time at={shown.approvedAt} />
           </>
         )}
-        . <span className="nowrap">
+        .{' '}
+        <span className="nowrap">
           Digest <code title={shown.planDigest}>{shown.planDigest.slice(0, 12)}</code>{' '}
           <CopyButton text={shown.planDigest} label="Copy" what="Copy the whole digest" />
         </span>
@@ -111,12 +112,14 @@ function View({ campaign, items, more, shown }: ViewProps) {
                     },
                     {
                       about: 'Which',
-                      text: `${[
-                        selector.filter === undefined ? '' : `those that match ${selector.filter}`,
-                        lists.length === 0 ? '' : `only ${lists.join(', ')}`,
-                      ]
-                        .filter((part) => part !== '')
-                        .join('; ') || `all devices of ${artifact.model} that can take it`}.`,
+                      text: `${
+                        [
+                          selector.filter === undefined ? '' : `those that match ${selector.filter}`,
+                          lists.length === 0 ? '' : `only ${lists.join(', ')}`,
+                        ]
+                          .filter((part) => part !== '')
+                          .join('; ') || `all devices of ${artifact.model} that can take it`
+                      }.`,
                     },
                     ...(stored.note === '' ? [] : [{ about: 'Note', text: stored.note }]),
                     ...planSentences(stored.policy, {
@@ -189,7 +192,10 @@ function View({ campaign, items, more, shown }: ViewProps) {
 }
 
 function answerOf({ version, current, usedAt, fieldsSince }: PlanVersion, newest: number): string {
-  if (current) return usedAt === null ? `Version ${version}: a draft that nothing goes by yet.` : `Version ${version}: the campaign goes by it.`;
+  if (current)
+    return usedAt === null
+      ? `Version ${version}: a draft that nothing goes by yet.`
+      : `Version ${version}: the campaign goes by it.`;
   return `Version ${version} of ${newest}: ${fieldsSince === 0 ? 'the plan of now says the same' : `${counted(fieldsSince, 'field')} of it ${fieldsSince === 1 ? 'is' : 'are'} different now`}.`;
 }
 
@@ -200,7 +206,12 @@ function SinceThen({ id, shown }: { id: string; shown: PlanVersion }) {
       {({ lines, from, to }) => (
         <>
           <h3>Different now</h3>
-          <ChangeLines lines={lines} label="Fields that are different now" from={`Version ${from}`} to={`Version ${to}`} />
+          <ChangeLines
+            lines={lines}
+            label="Fields that are different now"
+            from={`Version ${from}`}
+            to={`Version ${to}`}
+          />
         </>
       )}
     </Part>

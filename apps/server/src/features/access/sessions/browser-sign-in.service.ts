@@ -57,11 +57,7 @@ export class BrowserSignIn {
     }
     const actor = await this.signIn.person(`Bearer ${body.token}`, browser);
     return inTransaction(this.source, (tx) =>
-      this.sessions.open(
-        tx,
-        { ...actor, method: 'token', apiTokenId: actor.credential.id, confirmed: true },
-        browser,
-      ),
+      this.sessions.open(tx, { ...actor, method: 'token', apiTokenId: actor.credential.id, confirmed: true }, browser),
     );
   }
 

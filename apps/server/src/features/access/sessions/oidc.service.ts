@@ -125,11 +125,7 @@ export class OidcService {
     });
   }
 
-  private async claimsOf(
-    config: client.Configuration,
-    search: string,
-    attempt: Attempt,
-  ): Promise<Claims> {
+  private async claimsOf(config: client.Configuration, search: string, attempt: Attempt): Promise<Claims> {
     return asking(async () => {
       const tokens = await client.authorizationCodeGrant(config, new URL(this.callbackUrl() + search), {
         pkceCodeVerifier: attempt.verifier,

@@ -39,8 +39,10 @@ export class ComparisonService {
   async compare(orgId: string, campaignId: string, query: CompareQuery): Promise<GroupComparison> {
     const filters = [readFilter(query.a, 'query.a', 'member'), readFilter(query.b, 'query.b', 'member')] as const;
     const { revision, large } = await expectCampaign(this.source.manager, orgId, campaignId);
-    const counted = await this.shared.read(`${campaignId} ${revision} ${JSON.stringify([query.a, query.b])}`, large, () =>
-      this.count(campaignId, filters),
+    const counted = await this.shared.read(
+      `${campaignId} ${revision} ${JSON.stringify([query.a, query.b])}`,
+      large,
+      () => this.count(campaignId, filters),
     );
     const [a, b] = [shareOf(counted.a_failed, counted.a), shareOf(counted.b_failed, counted.b)];
     const looked = Math.min(counted.looked, MOST_LOOKED_AT);
@@ -56,7 +58,10 @@ export class ComparisonService {
     };
   }
 
-  private async count(campaignId: string, filters: readonly [ReturnType<typeof readFilter>, ReturnType<typeof readFilter>]): Promise<Counted> {
+  private async count(
+    campaignId: string,
+    filters: readonly [ReturnType<typeof readFilter>, ReturnType<typeof readFilter>],
+  ): Promise<Counted> {
     const [stored] = await queryRows<{ policy: unknown }>(
       this.source.manager,
       'select policy from campaigns where id = $1',

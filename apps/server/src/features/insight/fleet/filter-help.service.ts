@@ -1,7 +1,13 @@
 /** What a filter may say next: fields, their operators, and values with how many devices have them. Every read ends soon. */
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { CAMPAIGN_STATES, DEPLOYMENT_STATES, type FilterFields, type FilterValues, type FilterValuesQuery } from '@drydock/contracts';
+import {
+  CAMPAIGN_STATES,
+  DEPLOYMENT_STATES,
+  type FilterFields,
+  type FilterValues,
+  type FilterValuesQuery,
+} from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
 import { fieldsOf, OPERATORS_OF, type FilterScope } from '../../../domain/filter/filter-fields.js';
 import { LINK_KINDS } from '../../../domain/filter/filter.js';
@@ -169,7 +175,11 @@ export class FilterHelpService {
     return [...counted, ...more.map(({ value }) => ({ value, count: 0 }))];
   }
 
-  private async ofCampaign(field: 'state' | 'stage' | 'code' | 'from', campaign: string, prefix: string): Promise<Value[]> {
+  private async ofCampaign(
+    field: 'state' | 'stage' | 'code' | 'from',
+    campaign: string,
+    prefix: string,
+  ): Promise<Value[]> {
     const rows =
       field === 'from'
         ? await queryRows<Value>(
@@ -178,18 +188,18 @@ export class FilterHelpService {
             [campaign],
           )
         : field === 'code'
-        ? await queryRows<Value>(
-            this.source.manager,
-            'select code as value, n::float8 as count from failure_counters where campaign_id = $1 and n > 0 order by n desc, code limit 200',
-            [campaign],
-          )
-        : await queryRows<Value>(
-            this.source.manager,
-            `select ${field === 'state' ? 'n.state' : 's.name'} as value, sum(n.n)::float8 as count from campaign_counters n
+          ? await queryRows<Value>(
+              this.source.manager,
+              'select code as value, n::float8 as count from failure_counters where campaign_id = $1 and n > 0 order by n desc, code limit 200',
+              [campaign],
+            )
+          : await queryRows<Value>(
+              this.source.manager,
+              `select ${field === 'state' ? 'n.state' : 's.name'} as value, sum(n.n)::float8 as count from campaign_counters n
                join campaign_stages s on s.campaign_id = n.campaign_id and s.idx = n.stage_idx
              where n.campaign_id = $1 group by 1 having sum(n.n) > 0 order by 2 desc, 1`,
-            [campaign],
-          );
+              [campaign],
+            );
     const known = rows.filter(({ value }) => value.startsWith(prefix));
     if (field !== 'state') return known;
     const more = DEPLOYMENT_STATES.filter(
