@@ -257,6 +257,26 @@ describe('at the command line', () => {
     const answer = paused.json() as { mayStillStart: number; noneAfter: string; state: string };
     expect(answer).toMatchObject({ campaign: 'stopped', state: 'paused', mayStillStart: expect.any(Number) });
     expect(Date.parse(answer.noneAfter)).toBeGreaterThan(0);
+    const slower = await cli.run([
+      'campaign',
+      'pace',
+      'stopped',
+      '--up-to',
+      '30',
+      '--start-per-minute',
+      '10',
+      '--json',
+    ]);
+    expect(slower.json()).toMatchObject({ campaign: 'stopped', pace: { startPerMinute: 10, maxPerMinute: 30 } });
+    const faster = await cli.run(['campaign', 'pace', 'stopped', '--up-to', '90000']);
+    expect([faster.status, faster.stderr]).toEqual([7, expect.stringContaining('pace.maxPerMinute: Approved: ')]);
+    expect((await cli.run(['campaign', 'plans', 'stopped'])).stdout).toMatch(
+      /^2 .* now\n +policy\.pace\.startPerMinute: /,
+    );
+    const groups = ['campaign', 'compare', 'stopped', '--a', 'site==*', '--b', 'site!=*'];
+    expect((await cli.run(groups)).stdout).toContain('nothing can be compared.');
+    const listed = await cli.run(['campaign', 'ls', '--where', 'name==stopped;state==paused', '--json']);
+    expect(listed.list()).toEqual([expect.objectContaining({ name: 'stopped' })]);
     // Twice is once.
     expect((await cli.run(['campaign', 'pause', 'stopped'])).status).toBe(0);
     const none = await cli.run(['campaign', 'pause', 'stopped', '--wait']);

@@ -103,6 +103,13 @@ async function asPerson(
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
 }
 
+async function inDatabase(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: await world.server.databaseUrl() });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
+
 const searchOf = (who: Visitor) => Object.fromEntries(new URL(who.page.url()).searchParams);
 const copied = (who: Visitor) => who.page.evaluate('navigator.clipboard.readText()');
 
@@ -138,8 +145,19 @@ it('compares two groups, shows the tests nearest to a halt, and its keys do what
   await page.getByRole('img', { name: /^Failures against tried: 4 of 4 tried at / }).waitFor();
   await expectSound(visitor);
   await visitor.picture('campaign-compare-desktop');
+  // A version that the brake stopped goes on when a person says why.
+  await inDatabase(`update campaign_strata set stopped_at = now(), stopped_note = '3 of 3 that ran 1.0.0 failed.'`);
   await page.reload();
   await sentence.waitFor();
+  await page.getByText(/^Devices that ran 1\.0\.0 stopped/).waitFor();
+  await page.getByRole('button', { name: 'Release…' }).click();
+  const release = page.getByRole('dialog', { name: 'Let devices that ran 1.0.0 go on?' });
+  await release.getByLabel('Reason').fill('it was the site');
+  await visitor.picture('campaign-release-desktop', { whole: false });
+  await release.getByRole('button', { name: 'Release' }).click();
+  await release.waitFor({ state: 'detached' });
+  expect((await world.operator.campaign(campaignId)).strata.map(({ stopped }) => stopped)).toEqual([null]);
+  await page.getByText('devices that ran 1.0.0 may go on: “it was the site”').waitFor();
 
   await page.getByRole('heading', { level: 1 }).click();
   await page.keyboard.press(']');
@@ -245,10 +263,7 @@ it('an approval says what changed since the last one, and wants a fresh sign-in'
   await page.getByRole('link', { name: 'Review asks-again' }).click();
   await page.getByText(/^2 fields changed after R\. Lind approved, .*; asks again\.$/).waitFor();
   await page.getByRole('region', { name: 'What changed since' }).getByText('⚠ looser').waitFor();
-  const client = new pg.Client({ connectionString: await world.server.databaseUrl() });
-  await client.connect();
-  await client.query(`update sessions set confirmed_at = now() - interval '11 minutes'`);
-  await client.end();
+  await inDatabase(`update sessions set confirmed_at = now() - interval '11 minutes'`);
   await page.getByLabel('Comment').fill('checked');
   await page.getByRole('button', { name: 'Approve as second person' }).click();
   const dialog = page.getByRole('dialog', { name: 'Sign in again' });

@@ -2,7 +2,7 @@
 import type { BrakeTestBody } from '@drydock/contracts';
 import { count } from '../../format/numbers.js';
 import { evidenceWords, nearestFirst, ringWords, smallShape, testName } from './brake-steps.js';
-import classes from './campaign.module.css';
+import classes from './brake-smalls.module.css';
 
 const MOST_SHOWN = 12;
 

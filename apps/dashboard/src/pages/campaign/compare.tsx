@@ -9,7 +9,7 @@ import { count, percent, shareOf } from '../../format/numbers.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { faultOf } from './compare-words.js';
-import classes from './campaign.module.css';
+import classes from './compare.module.css';
 
 const route = getRouteApi('/campaigns/$name');
 

@@ -4,7 +4,7 @@ import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { count, shareOf } from '../../format/numbers.js';
+import { count, cutMiddle, shareOf } from '../../format/numbers.js';
 import { Allowed, Empty, Part } from '../../pieces/page-state.js';
 import { filterValue } from '../../pieces/filter-text.js';
 import { Time } from '../../pieces/time.js';
@@ -93,6 +93,27 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
                     <code>{item.code}</code>
                   </Link>
                   <div className="small muted">{item.sentence}</div>
+                  {item.devices.length > 0 && (
+                    <div className="small">
+                      {item.devices.map((device, index) => (
+                        <span key={device.id}>
+                          {index > 0 && ', '}
+                          <Link
+                            to="/campaigns/$name"
+                            params={{ name: campaign.name }}
+                            search={(before) => ({ ...before, why: device.id })}
+                            resetScroll={false}
+                            className={classes.inText}
+                          >
+                            {device.name ?? cutMiddle(device.id)}
+                          </Link>
+                        </span>
+                      ))}
+                      {item.n > item.devices.length && (
+                        <span className="muted"> and {count(item.n - item.devices.length)} more</span>
+                      )}
+                    </div>
+                  )}
                 </td>
                 <td className="num">{count(item.n)}</td>
                 <td>
