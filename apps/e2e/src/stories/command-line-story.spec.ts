@@ -265,7 +265,6 @@ describe('at the command line', () => {
     expect((await on('plans stopped')).stdout).toMatch(/^2 .* now\n +policy\.pace\.maxPerMinute: 2 → 1\n/);
     expect((await on('compare stopped --a site==* --b site!=*')).stdout).toContain('nothing can be compared.');
     expect((await on('ls --where name==stopped;state==paused --json')).list()).toMatchObject([{ name: 'stopped' }]);
-    // Twice is once.
     expect((await cli.run(['campaign', 'pause', 'stopped'])).status).toBe(0);
     const none = await cli.run(['campaign', 'pause', 'stopped', '--wait']);
     expect([none.status, none.stdout]).toEqual([0, expect.stringContaining('Nothing can start any more.')]);

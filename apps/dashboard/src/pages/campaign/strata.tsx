@@ -46,34 +46,36 @@ export function Strata({ campaign }: { campaign: Campaign }) {
           {counted(strata.length, 'version')} before the update
           {alone.length > 0 && `; ${counted(alone.length, 'one', 'of them')} without a canary of its own`}
         </summary>
-        <table className={classes.groups}>
-          <thead>
-            <tr>
-              <th scope="col">Ran before</th>
-              <th scope="col" className="num">
-                Devices
-              </th>
-              <th scope="col" className="num">
-                In stage 1
-              </th>
-              <th scope="col" className="num">
-                Tried
-              </th>
-              <th scope="col">How it goes on</th>
-            </tr>
-          </thead>
-          <tbody>
-            {strata.map((stratum) => (
-              <tr key={stratum.index}>
-                <td className="mono">{nameOf(stratum)}</td>
-                <td className="num">{count(stratum.size)}</td>
-                <td className="num">{count(stratum.inFirstStage)}</td>
-                <td className="num">{count(stratum.tried)}</td>
-                <td>{standing(stratum)}</td>
+        <div className={classes.scroll}>
+          <table className={classes.groups}>
+            <thead>
+              <tr>
+                <th scope="col">Ran before</th>
+                <th scope="col" className="num">
+                  Devices
+                </th>
+                <th scope="col" className="num">
+                  In stage 1
+                </th>
+                <th scope="col" className="num">
+                  Tried
+                </th>
+                <th scope="col">How it goes on</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {strata.map((stratum) => (
+                <tr key={stratum.index}>
+                  <td className="mono">{nameOf(stratum)}</td>
+                  <td className="num">{count(stratum.size)}</td>
+                  <td className="num">{count(stratum.inFirstStage)}</td>
+                  <td className="num">{count(stratum.tried)}</td>
+                  <td>{standing(stratum)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </details>
       {releasing && (
         <ConfirmDialog

@@ -46,15 +46,16 @@ export class ComparisonService {
     );
     const [a, b] = [shareOf(counted.a_failed, counted.a), shareOf(counted.b_failed, counted.b)];
     const looked = Math.min(counted.looked, MOST_LOOKED_AT);
+    const complete = counted.looked <= MOST_LOOKED_AT;
     return {
       a: { failed: a, words: describeFilter(filters[0]) },
       b: { failed: b, words: describeFilter(filters[1]) },
       both: counted.both_of,
       difference: differenceOf(a, b),
       credible: differCredibly(a, b),
-      sentence: sentenceOf(a, b),
+      sentence: sentenceOf(a, b, complete ? null : looked),
       looked,
-      complete: counted.looked <= MOST_LOOKED_AT,
+      complete,
     };
   }
 
@@ -95,10 +96,12 @@ export class ComparisonService {
   }
 }
 
-function sentenceOf(a: { n: number; of: number }, b: { n: number; of: number }): string {
+/** @param looked how many were looked at, where that is not all of them. */
+function sentenceOf(a: { n: number; of: number }, b: { n: number; of: number }, looked: number | null): string {
   if (a.of === 0 || b.of === 0) {
     const who = a.of > 0 ? 'Group B has no device' : b.of > 0 ? 'Group A has no device' : 'Neither group has a device';
-    return `${who} with a known result: nothing can be compared.`;
+    const among = looked === null ? 'with a known result' : `among the first ${looked} with a known result`;
+    return `${who} ${among}: nothing can be compared.`;
   }
   const credible = differCredibly(a, b);
   const { share, low, high } = differenceOf(a, b)!;
