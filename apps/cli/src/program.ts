@@ -4,6 +4,7 @@ import { addArtifact } from './commands/artifact.js';
 import { addAudit } from './commands/audit.js';
 import { addCampaignPlan, addRehearse } from './commands/campaign/plan.js';
 import { addCampaignShow } from './commands/campaign/show.js';
+import { addCampaignAdjust } from './commands/campaign/adjust.js';
 import { addCampaignSteer } from './commands/campaign/steer.js';
 import { addCampaignStop } from './commands/campaign/stop.js';
 import { addCampaignWatch } from './commands/campaign/watch.js';
@@ -33,6 +34,7 @@ export function makeProgram(running: Running): Command {
   addCampaignWhy(campaign, running);
   addCampaignPlan(campaign, running);
   addCampaignSteer(campaign, running);
+  addCampaignAdjust(campaign, running);
   addCampaignStop(campaign, running);
   addCampaignWatch(campaign, running);
   addRehearse(program, running);

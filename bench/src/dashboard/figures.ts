@@ -132,7 +132,10 @@ async function readPages(api: BenchApi, id: string, forMs: number): Promise<Map<
       ['decisions', `campaigns/${id}/decisions?order=newest&limit=20`],
       ['waiting', `campaigns/${id}/waiting`],
       ['members', `campaigns/${id}/members?limit=60&state=failed`],
+      ['compare', `campaigns/${id}/compare?a=gateway==*1&b=gateway!=*1`],
+      ['plans', `campaigns/${id}/plans`],
     ],
+    [['list', 'campaigns?filter=live==true;name==b*']],
   ];
   const until = performance.now() + forMs;
   await Promise.all(

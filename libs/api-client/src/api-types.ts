@@ -180,6 +180,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/session/confirm': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Sign In: confirm
+     * @description Who may call it: viewer, admin.
+     */
+    post: operations['SignIn.confirm'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/people/{id}/sessions': {
     parameters: {
       query?: never;
@@ -1100,6 +1120,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/{id}/pace': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Campaigns: change pace
+     * @description Who may call it: operator, admin.
+     */
+    put: operations['Campaigns.changePace'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/start': {
     parameters: {
       query?: never;
@@ -1552,6 +1592,86 @@ export type paths = {
      * @description Who may call it: viewer, admin.
      */
     get: operations['CampaignInsight.groups'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/compare': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: compare
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.compare'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/plans': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: versions
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.versions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/plans/{version}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: version
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.version'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/campaigns/{id}/plans/{version}/changes': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Campaign Insight: changes
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['CampaignInsight.changes'];
     put?: never;
     post?: never;
     delete?: never;
@@ -2487,6 +2607,7 @@ export type components = {
       askedBy: string | null;
       /** Format: date-time */
       askedAt: string;
+      endsAt: string | null;
       needed: number;
       given: {
         by: string;
@@ -2669,6 +2790,9 @@ export type components = {
     };
     BrakeTestBody: {
       test: string;
+      group: string | null;
+      /** @enum {string} */
+      then: 'halt' | 'stop' | 'quarantine';
       limit: number;
       logEvidence: number | null;
       logBar: number;
@@ -2741,6 +2865,11 @@ export type components = {
         state: 'pending' | 'open' | 'soaking' | 'held' | 'passed' | 'failed';
       } | null;
       createdBy: string | null;
+      ends: {
+        p10: string | null;
+        p50: string | null;
+        p90: string | null;
+      } | null;
       stages: components['schemas']['StageBody'][];
       planDigest: string;
       exposure: components['schemas']['PauseAnswer'] | null;
@@ -2897,6 +3026,11 @@ export type components = {
         state: 'pending' | 'open' | 'soaking' | 'held' | 'passed' | 'failed';
       } | null;
       createdBy: string | null;
+      ends: {
+        p10: string | null;
+        p50: string | null;
+        p90: string | null;
+      } | null;
       amber: boolean;
     };
     CancelDeployment: {
@@ -2906,6 +3040,11 @@ export type components = {
        * @enum {string}
        */
       mode?: 'before-start' | 'safe-point';
+    };
+    ChangePace: {
+      pace: components['schemas']['PacePolicyInput'];
+      limits: components['schemas']['LimitsInput'];
+      reason: string;
     };
     ChangePassword: {
       current?: string;
@@ -3518,7 +3657,7 @@ export type components = {
       filter: components['schemas']['DeviceFilter'];
     };
     /** @enum {string} */
-    FilterScope: 'device' | 'member';
+    FilterScope: 'device' | 'member' | 'campaign';
     FilterValues: {
       items: {
         value: string;
@@ -3708,6 +3847,24 @@ export type components = {
     };
     /** @enum {string} */
     GatewayState: 'active' | 'quarantined' | 'decommissioned';
+    GroupComparison: {
+      a: components['schemas']['GroupResult'];
+      b: components['schemas']['GroupResult'];
+      both: number;
+      difference: {
+        share: number;
+        low: number;
+        high: number;
+      } | null;
+      credible: boolean | null;
+      sentence: string;
+      looked: number;
+      complete: boolean;
+    };
+    GroupResult: {
+      failed: components['schemas']['Share'];
+      words: string;
+    };
     IdentityFact: {
       /** @enum {string} */
       kind: 'chip-id' | 'serial-number' | 'eui' | 'ble-address' | 'port-path' | 'udp-endpoint';
@@ -3715,6 +3872,30 @@ export type components = {
     };
     LetGoOn: {
       reason: string;
+    };
+    Limits: {
+      /** @default 200 */
+      inFlight: number;
+      /** @default 10 */
+      firstInFlight: number;
+      /** @default 1 */
+      earnedPerProven: number;
+      /** @default 4 */
+      perGateway: number;
+      perSite?: number;
+      unproven?: number;
+    };
+    LimitsInput: {
+      /** @default 200 */
+      inFlight?: number;
+      /** @default 10 */
+      firstInFlight?: number;
+      /** @default 1 */
+      earnedPerProven?: number;
+      /** @default 4 */
+      perGateway?: number;
+      perSite?: number;
+      unproven?: number;
     };
     LinkName: string;
     /** @enum {string} */
@@ -3913,6 +4094,8 @@ export type components = {
       idleEndsAt: string;
       /** Format: date-time */
       endsAt: string;
+      confirmedAt: string | null;
+      method: components['schemas']['SessionMethod'];
       hasPassword: boolean;
     };
     PacePolicy:
@@ -4028,6 +4211,37 @@ export type components = {
     };
     /** @enum {string} */
     PersonRole: 'viewer' | 'operator' | 'approver' | 'admin';
+    PlanChanges: {
+      from: number;
+      to: number;
+      lines: {
+        path: string;
+        from: unknown;
+        to: unknown;
+        looser: boolean | null;
+      }[];
+    };
+    PlanVersion: {
+      version: number;
+      /** Format: date-time */
+      at: string;
+      by: string | null;
+      usedAt: string | null;
+      approvedAt: string | null;
+      planDigest: string;
+      current: boolean;
+      lines: {
+        path: string;
+        from: unknown;
+        to: unknown;
+        looser: boolean | null;
+      }[];
+      fieldsSince: number;
+    };
+    PlanVersions: {
+      items: components['schemas']['PlanVersion'][];
+      more: boolean;
+    };
     PlanWarning: {
       /** @enum {string} */
       code:
@@ -4050,18 +4264,7 @@ export type components = {
        * @enum {string}
        */
       membership: 'frozen' | 'dynamic';
-      limits: {
-        /** @default 200 */
-        inFlight: number;
-        /** @default 10 */
-        firstInFlight: number;
-        /** @default 1 */
-        earnedPerProven: number;
-        /** @default 4 */
-        perGateway: number;
-        perSite?: number;
-        unproven?: number;
-      };
+      limits: components['schemas']['Limits'];
       pace: components['schemas']['PacePolicy'];
       brake: components['schemas']['BrakePolicy'];
       /** @default [] */
@@ -4143,18 +4346,7 @@ export type components = {
        */
       membership?: 'frozen' | 'dynamic';
       /** @default {} */
-      limits?: {
-        /** @default 200 */
-        inFlight?: number;
-        /** @default 10 */
-        firstInFlight?: number;
-        /** @default 1 */
-        earnedPerProven?: number;
-        /** @default 4 */
-        perGateway?: number;
-        perSite?: number;
-        unproven?: number;
-      };
+      limits?: components['schemas']['LimitsInput'];
       /**
        * @default {
        *       "kind": "ramp"
@@ -4623,6 +4815,36 @@ export type components = {
     };
     StopCampaign: {
       reason: string;
+    };
+    StoredPlan: {
+      version: number;
+      /** Format: date-time */
+      at: string;
+      by: string | null;
+      usedAt: string | null;
+      approvedAt: string | null;
+      planDigest: string;
+      current: boolean;
+      lines: {
+        path: string;
+        from: unknown;
+        to: unknown;
+        looser: boolean | null;
+      }[];
+      fieldsSince: number;
+      name: string;
+      note: string;
+      artifact: {
+        /** Format: uuid */
+        id: string;
+        sha256: string;
+        fileName: string;
+        model: string;
+        version: string;
+        format: string;
+      };
+      selector: components['schemas']['Selector'];
+      policy: components['schemas']['Policy'];
     };
     StratumBody: {
       index: number;
@@ -5303,6 +5525,47 @@ export interface operations {
           [name: string]: unknown;
         };
         content?: never;
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'SignIn.confirm': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SignInWith'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['OwnSession'];
+        };
       };
       /** @description What went wrong. */
       '4XX': {
@@ -7616,6 +7879,7 @@ export interface operations {
         text?: string;
         artifact?: string;
         model?: components['schemas']['ModelName'];
+        filter?: string;
         limit?: number;
         after?: string;
       };
@@ -7789,6 +8053,52 @@ export interface operations {
     requestBody: {
       content: {
         'application/json': components['schemas']['CampaignDraft'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Campaign'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Campaigns.changePace': {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description The revision you saw, or *. */
+        'If-Match': string;
+      };
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChangePace'];
       };
     };
     responses: {
@@ -8829,6 +9139,167 @@ export interface operations {
       };
     };
   };
+  'CampaignInsight.compare': {
+    parameters: {
+      query: {
+        a: components['schemas']['MemberFilter'];
+        b: components['schemas']['MemberFilter'];
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['GroupComparison'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlanVersions'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.version': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        version: number;
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['StoredPlan'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'CampaignInsight.changes': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        version: number;
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PlanChanges'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'CampaignInsight.forecast': {
     parameters: {
       query?: never;
@@ -9419,6 +9890,7 @@ export interface operations {
         field: string;
         prefix?: string;
         campaign?: string;
+        scope?: components['schemas']['FilterScope'];
       };
       header?: never;
       path?: never;

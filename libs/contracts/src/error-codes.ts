@@ -169,6 +169,11 @@ export const ERROR_CODES = {
     'none',
     'Nobody here has the address that the OpenID provider vouches for: an admin adds the person first.',
   ),
+  'sign-in.again': row(
+    'operator',
+    'none',
+    'An approval needs a sign-in that is no older than {minutes} minutes: sign in again, then approve.',
+  ),
   'password.link': row('operator', 'none', 'The link is unknown, used or past its end: ask an admin for a new one.'),
   'request.forbidden': row('operator', 'none', 'This needs the role {role}.'),
   'request.not-found': row('operator', 'none', 'There is no {what} with id {id}.'),

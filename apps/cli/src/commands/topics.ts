@@ -15,6 +15,8 @@ export const TOPICS: Readonly<Record<string, readonly string[]>> = {
     '',
     '; or and: both; , or or: one of both; and binds closer.',
     'Fields: model version tag site gateway group link lastSeen battery signal device name hold',
+    'Devices of a campaign also: state stage code from (what it ran before). Campaigns (campaign ls):',
+    '  name state live model version stage owner note artifact',
     'Equality: == != =in=(a,b) =out=(a,b); order: < <= > >=; version also =range=">=1.2 <2".',
     '* stands for anything. The server says where a filter is wrong:',
     '',

@@ -40,6 +40,7 @@ function exitOfProblem({ status, code }: ApiProblemError): ExitStatus {
 const FIXES: Readonly<Record<string, string>> = {
   'request.unauthenticated': 'drydock login',
   'sign-in.refused': 'check the address and the password, or ask an admin for a new password link',
+  'sign-in.again': 'use an API token, which proves itself: drydock login',
   'request.forbidden': 'ask somebody who has that role, or an admin to give it to you',
   'request.stale': 'look at it again, then repeat the command',
   'server.overloaded': 'repeat the command in a moment: it was not carried out',

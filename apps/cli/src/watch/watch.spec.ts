@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Campaign } from '../commands/campaign/sentences.js';
+import { endsCell, type Campaign } from '../commands/campaign/sentences.js';
 import { Kept } from '../testing.fixture.js';
 import { barOf, cellsOf } from './bar.js';
 import { factLine } from './frame.js';
 import { isReached, parseGoal, statusOf, waitsForPerson } from './goal.js';
+import { Times } from '../output/format.js';
 import { Output } from '../output/output.js';
 import { failuresToHalt, forecastWords } from './outlook.js';
 import { Screen } from './screen.js';
@@ -129,6 +130,18 @@ it('says when it is done, or why that is not known', () => {
   expect(forecastWords(out, { ...known, at: null, sentence: 'nothing started in the last hour.' })).toBe(
     'no forecast: nothing started in the last hour.',
   );
+});
+
+it('says when each campaign of a list ends, or since when it stands', () => {
+  const times = new Times(() => Date.parse('2026-11-26T13:26:10Z'), 'UTC');
+  const ends = { p10: '2026-11-26T22:50:00Z', p50: '2026-11-26T23:50:00Z', p90: '2026-11-27T01:20:00Z' };
+  const cell = (of: Partial<Parameters<typeof endsCell>[1]>) =>
+    endsCell({ times }, { state: 'running', ends, stateAt: '2026-11-26T09:12:00Z', ...of });
+  expect(cell({})).toBe('22:50:00–27 Nov 01:20');
+  expect(cell({ ends: { ...ends, p90: null } })).toBe('about 23:50:00');
+  expect(cell({ ends: { p10: null, p50: null, p90: null } })).toBe('past its deadline');
+  expect(cell({ ends: null })).toBe('no forecast');
+  expect(cell({ state: 'halted', ends: null })).toBe('halted 09:12:00');
 });
 
 it('says a campaign in one line of facts', () => {

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react';
 import { errorSentence, isStatus, reading } from '../data/api.js';
 import { TRY_AGAIN_MS } from '../data/query-client.js';
 import { Failed, Waiting } from '../pieces/page-state.js';
+import { FreshSignIn } from '../session/fresh-sign-in.js';
 import { session } from '../session/session-store.js';
 import { SignInAgain } from '../session/sign-in-again.js';
 import { useSession, useSessionEnded } from '../session/use-session.js';
@@ -34,6 +35,7 @@ export function Root() {
     <>
       <Shell />
       {ended && <SignInAgain />}
+      <FreshSignIn />
     </>
   );
 }

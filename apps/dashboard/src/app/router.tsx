@@ -9,7 +9,7 @@ import { newCampaignRoute } from '../pages/new-campaign/route.js';
 import { artifactRoute } from '../pages/artifact/route.js';
 import { artifactsRoute } from '../pages/artifacts/route.js';
 import { auditRoute } from '../pages/audit/route.js';
-import { campaignRoute } from '../pages/campaign/route.js';
+import { campaignPolicyRoute, campaignRoute } from '../pages/campaign/route.js';
 import { campaignsRoute } from '../pages/campaigns/route.js';
 import { deviceRoute } from '../pages/device/route.js';
 import { devicesRoute } from '../pages/devices/route.js';
@@ -36,6 +36,7 @@ const routeTree = rootRoute.addChildren([
   advisoryRoute,
   editAdvisoryRoute,
   campaignRoute,
+  campaignPolicyRoute,
   fleetRoute,
   devicesRoute,
   deviceRoute,

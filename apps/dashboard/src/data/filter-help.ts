@@ -4,8 +4,10 @@ import { queryOptions, useQuery } from '@tanstack/react-query';
 import type { FilterField } from '../pieces/filter-bar.js';
 import { reading } from './api.js';
 
-/** @param scope `device`: the fleet; `member`: devices of a campaign, with their state, stage and code. */
-export const filterFieldsQuery = (scope: 'device' | 'member') =>
+type Scope = 'device' | 'member' | 'campaign';
+
+/** @param scope `device`: the fleet; `member`: devices of a campaign, with their state, stage and code; `campaign`: campaigns. */
+export const filterFieldsQuery = (scope: Scope) =>
   queryOptions({
     queryKey: ['filter-fields', scope],
     staleTime: Infinity,
@@ -23,8 +25,17 @@ export async function filterValues(
   return (await answerOf(reading.GET('/api/v1/filter/values', { params: { query } }))).items;
 }
 
+/** The same of campaigns. */
+export async function campaignFilterValues(
+  field: string,
+  prefix: string,
+): Promise<{ value: string; count: number | null }[]> {
+  const query = { field, prefix, scope: 'campaign' as const };
+  return (await answerOf(reading.GET('/api/v1/filter/values', { params: { query } }))).items;
+}
+
 /** Fields of a scope as a filter bar takes them; none while they are on their way. */
-export function useFilterFields(scope: 'device' | 'member'): readonly FilterField[] {
+export function useFilterFields(scope: Scope): readonly FilterField[] {
   const { data } = useQuery(filterFieldsQuery(scope));
   return (data ?? []).map(({ field, operators, example }) => ({ name: field, operators, hint: `e.g. ${example}` }));
 }

@@ -3,7 +3,7 @@
 /** Between groups of three digits: narrow and not broken. */
 const THIN = '\u202f';
 /** Below it a share is said in numbers only: "3 of 16". */
-const FEWEST_FOR_PERCENT = 20;
+export const FEWEST_FOR_PERCENT = 20;
 
 /** `1732` becomes "1 732" with a narrow space; what is not known is a dash, never 0. */
 export function count(n: number | null | undefined): string {

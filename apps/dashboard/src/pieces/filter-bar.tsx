@@ -38,6 +38,8 @@ export interface FilterBarProps {
   /** How many match, for one. */
   readonly aside?: ReactNode;
   readonly placeholder?: string;
+  /** It is not the page's own filter: `/` does not go to it. */
+  readonly quiet?: boolean;
 }
 
 const MOST_SHOWN = 10;
@@ -53,7 +55,7 @@ export function FilterBar(props: FilterBarProps) {
   const [at, setAt] = useState(0);
   const [scroll, setScroll] = useState(0);
   useEffect(() => setText(value), [value]);
-  useKeys([{ keys: '/', does: 'go to the filter', act: () => input.current?.focus() }]);
+  useKeys(props.quiet ? [] : [{ keys: '/', does: 'go to the filter', act: () => input.current?.focus() }]);
 
   const storage = `drydock-filters-${label}`;
   const wanted = completionAt(text, caret);

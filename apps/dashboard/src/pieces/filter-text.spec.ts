@@ -1,6 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { completionAt, filterValue, rewriteBareWords, tokenize, topLevelParts, withComparison } from './filter-text.js';
+import {
+  complementOf,
+  completionAt,
+  filterValue,
+  hasChip,
+  pressChip,
+  rewriteBareWords,
+  tokenize,
+  topLevelParts,
+  withComparison,
+  withPart,
+} from './filter-text.js';
 
 const kinds = (text: string) => tokenize(text).map((token) => [token.kind, token.text]);
 
@@ -91,6 +102,38 @@ describe('the parts of a filter', () => {
             .join(''),
         ).toBe(text);
         expect(topLevelParts(text).length).toBeLessThanOrEqual(text.length);
+      }),
+    );
+  });
+});
+
+describe('chips', () => {
+  const press = (text: string, value: string, excludes = false) => pressChip(text, 'state', value, excludes);
+
+  it('want one value, give way to another, and go when pressed again', () => {
+    expect(press('', 'halted')).toBe('state==halted');
+    expect(press('model==a;state==halted', 'running')).toBe('model==a;state==running');
+    expect(press('state=in=(a,b);model==a', 'running')).toBe('model==a;state==running');
+    expect(press('state==halted', 'halted')).toBe('');
+    expect(hasChip('model==a;state==halted', 'state', 'halted', false)).toBe(true);
+    expect(hasChip('state!=halted', 'state', 'halted', false)).toBe(false);
+  });
+
+  it('exclude with Alt, one after the other, and keep what is joined by or', () => {
+    expect(press('state==halted', 'draft', true)).toBe('state!=draft');
+    expect(press('state!=draft', 'aborted', true)).toBe('state!=draft;state!=aborted');
+    expect(press('state!=draft;state!=aborted', 'draft', true)).toBe('state!=aborted');
+    expect(press('name==a,name==b', 'draft', true)).toBe('(name==a,name==b);state!=draft');
+    expect(complementOf('state=in=(failed,reverted)')).toBe('state=out=(failed,reverted)');
+    expect(complementOf('state==proven')).toBe('state!=proven');
+    expect(withPart('site==a,site==b', 'state!=lost')).toBe('(site==a,site==b);state!=lost');
+    expect(withPart('state!=lost', 'state!=lost')).toBe('state!=lost');
+  });
+
+  it('survive any text', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.boolean(), (text, excludes) => {
+        expect(typeof press(text, 'x', excludes)).toBe('string');
       }),
     );
   });

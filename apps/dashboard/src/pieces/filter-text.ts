@@ -123,3 +123,49 @@ export function topLevelParts(text: string): string[] {
   }
   return [...parts, part.trim()].filter((each) => each !== '');
 }
+
+/**
+ * What a press on a chip makes of a filter: only that value of the field, or with Alt all but it; pressed again, it goes.
+ * Other comparisons of the same field give way, so that chips never contradict each other.
+ */
+export function pressChip(text: string, field: string, value: string, excludes: boolean): string {
+  const wanted = `${field}${excludes ? '!=' : '=='}${filterValue(value)}`;
+  const parts = joinsByOr(text) ? [`(${text.trim()})`] : topLevelParts(text);
+  if (parts.includes(wanted)) return parts.filter((part) => part !== wanted).join(';');
+  const kept = parts.filter((part) => {
+    const [name, operator] = tokenize(part).filter(({ kind }) => kind !== 'other');
+    if (name?.kind !== 'field' || name.text !== field) return true;
+    // What is excluded joins what is excluded already; what is wanted stands alone.
+    return excludes && (operator?.text === '!=' || operator?.text === '=out=');
+  });
+  return [...kept, wanted].join(';');
+}
+
+/** Whether the filter says exactly this about the field, as one of its parts. */
+export function hasChip(text: string, field: string, value: string, excludes: boolean): boolean {
+  return topLevelParts(text).includes(`${field}${excludes ? '!=' : '=='}${filterValue(value)}`);
+}
+
+function joinsByOr(text: string): boolean {
+  let depth = 0;
+  return tokenize(text).some(({ kind, text: piece }) => {
+    if (kind !== 'joint') return false;
+    if (piece === '(') depth++;
+    if (piece === ')') depth = Math.max(0, depth - 1);
+    return depth === 0 && piece === ',';
+  });
+}
+
+/** The complement of one comparison, for "all but these": `state=in=(a,b)` becomes `state=out=(a,b)`. */
+export function complementOf(comparison: string): string {
+  const turned: Readonly<Record<string, string>> = { '==': '!=', '!=': '==', '=in=': '=out=', '=out=': '=in=' };
+  return tokenize(comparison)
+    .map(({ kind, text }) => (kind === 'operator' ? (turned[text] ?? text) : text))
+    .join('');
+}
+
+/** Adds a whole comparison with "and"; nothing where it is there already. */
+export function withPart(text: string, part: string): string {
+  const parts = joinsByOr(text) ? [`(${text.trim()})`] : topLevelParts(text);
+  return parts.includes(part) ? text : [...parts, part].join(';');
+}

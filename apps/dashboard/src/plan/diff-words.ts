@@ -15,12 +15,14 @@ export function diffValue(path: string, value: unknown): string {
   }
   if (typeof value === 'string') return path === 'artifact' ? value.slice(0, 12) : value;
   if (Array.isArray(value) && value.length === 0) return 'none';
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return cut(value.join(', '));
   // `{ advisory: … }`: its one value says it.
   const parts = Object.values(value);
   if (!Array.isArray(value) && parts.length === 1) return diffValue(path, parts[0]);
-  const text = JSON.stringify(value);
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+  return cut(JSON.stringify(value));
 }
+
+const cut = (text: string): string => (text.length > 120 ? `${text.slice(0, 119)}…` : text);
 
 /** `policy.stages[0].gate.minKnown` → `stage 1 · gate · minKnown`. */
 export function diffPlace(path: string): string {

@@ -14,9 +14,11 @@ interface Props {
   /** Where an OpenID provider sends the browser in the end. */
   readonly returnTo: string;
   readonly onSignedIn: (own: OwnSession) => void;
+  /** Whoever is signed in proves again that it is they; the session goes on. */
+  readonly again?: boolean;
 }
 
-export function SignInForm({ returnTo, onSignedIn }: Props) {
+export function SignInForm({ returnTo, onSignedIn, again = false }: Props) {
   const methods = useQuery(signInMethodsQuery);
   const [byToken, setByToken] = useState(false);
   if (methods.isError) return <Failed error={methods.error} retry={() => void methods.refetch()} />;
@@ -29,13 +31,17 @@ export function SignInForm({ returnTo, onSignedIn }: Props) {
         <Button
           component="a"
           variant={password ? 'default' : 'filled'}
-          href={`/api/v1/session/oidc?${new URLSearchParams({ returnTo }).toString()}`}
+          href={`/api/v1/session/oidc?${new URLSearchParams({ returnTo, ...(again && { again: '1' }) }).toString()}`}
         >
           Sign in with {oidc}
         </Button>
       )}
       {oidc !== null && (password || showToken) && <div className={classes.or}>or</div>}
-      {showToken ? <TokenForm onSignedIn={onSignedIn} /> : password && <PasswordForm onSignedIn={onSignedIn} />}
+      {showToken ? (
+        <TokenForm onSignedIn={onSignedIn} again={again} />
+      ) : (
+        password && <PasswordForm onSignedIn={onSignedIn} again={again} />
+      )}
       {(password || oidc !== null) && (
         <button type="button" className="plain-button" onClick={() => setByToken(!showToken)}>
           {showToken ? 'Use another way' : 'Use an API token'}
@@ -45,9 +51,12 @@ export function SignInForm({ returnTo, onSignedIn }: Props) {
   );
 }
 
-function useOpening(onSignedIn: (own: OwnSession) => void) {
+type FormProps = Required<Pick<Props, 'onSignedIn' | 'again'>>;
+
+function useOpening({ onSignedIn, again }: FormProps) {
   return useMutation({
-    mutationFn: (body: SignInWith) => answerOf(changing.POST('/api/v1/session', { body })),
+    mutationFn: (body: SignInWith) =>
+      answerOf(again ? changing.POST('/api/v1/session/confirm', { body }) : changing.POST('/api/v1/session', { body })),
     onSuccess: (own) => {
       session.begin(own);
       onSignedIn(own);
@@ -55,9 +64,9 @@ function useOpening(onSignedIn: (own: OwnSession) => void) {
   });
 }
 
-function PasswordForm({ onSignedIn }: Pick<Props, 'onSignedIn'>) {
-  const opening = useOpening(onSignedIn);
-  const [email, setEmail] = useState('');
+function PasswordForm(props: FormProps) {
+  const opening = useOpening(props);
+  const [email, setEmail] = useState((props.again && session.current()?.person.email) || '');
   const [password, setPassword] = useState('');
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -93,8 +102,8 @@ function PasswordForm({ onSignedIn }: Pick<Props, 'onSignedIn'>) {
   );
 }
 
-function TokenForm({ onSignedIn }: Pick<Props, 'onSignedIn'>) {
-  const opening = useOpening(onSignedIn);
+function TokenForm(props: FormProps) {
+  const opening = useOpening(props);
   const [token, setToken] = useState('');
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -233,7 +233,8 @@ describe('at the command line', () => {
 
   it('pauses with a number that holds, resumes, aborts by name', async () => {
     const sha = await push(5);
-    await cli.run(['campaign', 'apply', '-f', campaignFile('stopped', sha, 'approvals: {needed: 1}\n')]);
+    const slow = 'approvals: {needed: 1}\npace: {startPerMinute: 1, upTo: 2}\n';
+    await cli.run(['campaign', 'apply', '-f', campaignFile('stopped', sha, slow)]);
     const waiting = await cli.run(['campaign', 'start', 'stopped', '--json']);
     expect([waiting.status, waiting.json()['state']]).toEqual([0, 'awaiting-approval']);
     const missing = await cli.run(['campaign', 'start', 'stopped']);
@@ -257,7 +258,13 @@ describe('at the command line', () => {
     const answer = paused.json() as { mayStillStart: number; noneAfter: string; state: string };
     expect(answer).toMatchObject({ campaign: 'stopped', state: 'paused', mayStillStart: expect.any(Number) });
     expect(Date.parse(answer.noneAfter)).toBeGreaterThan(0);
-    // Twice is once.
+    const on = (words: string) => cli.run(['campaign', ...words.split(' ')]);
+    expect((await on('pace stopped --up-to 1 --json')).json()).toMatchObject({ pace: { maxPerMinute: 1 } });
+    const faster = await on('pace stopped --up-to 3');
+    expect([faster.status, faster.stderr]).toEqual([7, expect.stringContaining('pace.maxPerMinute: Approved: 2')]);
+    expect((await on('plans stopped')).stdout).toMatch(/^2 .* now\n +policy\.pace\.maxPerMinute: 2 → 1\n/);
+    expect((await on('compare stopped --a site==* --b site!=*')).stdout).toContain('nothing can be compared.');
+    expect((await on('ls --where name==stopped;state==paused --json')).list()).toMatchObject([{ name: 'stopped' }]);
     expect((await cli.run(['campaign', 'pause', 'stopped'])).status).toBe(0);
     const none = await cli.run(['campaign', 'pause', 'stopped', '--wait']);
     expect([none.status, none.stdout]).toEqual([0, expect.stringContaining('Nothing can start any more.')]);

@@ -7,6 +7,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   'request.csrf': 403,
   'sign-in.refused': 401,
   'sign-in.unknown-person': 403,
+  'sign-in.again': 403,
   'sign-in.off': 409,
   'sign-in.provider': 502,
   'request.not-found': 404,

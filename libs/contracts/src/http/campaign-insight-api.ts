@@ -5,6 +5,7 @@
  * - `GET waiting`                                 WaitingReasons
  * - `GET series?points=`                          CampaignSeries
  * - `GET failures/groups?by=`                     FailureGroups
+ * - `GET compare?a=&b=`                           GroupComparison: two groups by their filters
  * - `GET forecast`                                CampaignForecast
  * - `GET diff?against=`                           PolicyDiff; `POST campaigns/diff` takes a draft (operator)
  * - `GET export?format=`                          a row for each member, CSV or JSON lines, streamed
@@ -19,7 +20,7 @@ import { Share } from './campaign-shares-api.js';
 const moment = z.iso.datetime();
 const count = z.int().min(0);
 
-/** A `DeviceFilter` that may also ask for `state`, `stage` (by name) and `code` of the member. */
+/** A `DeviceFilter` that may also ask for `state`, `stage` (by name), `code` and `from` (what it ran before) of the member. */
 export const MemberFilter = z.string().max(8192);
 
 export const MemberQuery = z.object({
@@ -127,6 +128,32 @@ export const FailureGroups = z.object({
 });
 export type FailureGroups = z.infer<typeof FailureGroups>;
 
+export const CompareQuery = z.object({ a: MemberFilter, b: MemberFilter });
+export type CompareQuery = z.infer<typeof CompareQuery>;
+export const GroupResult = z.object({
+  /** Members with a known result (proven, failed, reverted; unproven where the campaign accepts it), and those of them that failed or reverted. */
+  failed: Share,
+  /** What the filter asks for, as a sentence. */
+  words: z.string(),
+});
+export type GroupResult = z.infer<typeof GroupResult>;
+export const GroupComparison = z.object({
+  a: GroupResult,
+  b: GroupResult,
+  /** Devices that are in both groups. */
+  both: count,
+  /** The share of `a` less the share of `b`, with its 95 % interval (Newcombe 1998, method 10); null where one group is empty. */
+  difference: z.object({ share: z.number(), low: z.number(), high: z.number() }).nullable(),
+  /** The interval leaves 0 out, and at least three failed; null where it cannot be said. */
+  credible: z.boolean().nullable(),
+  sentence: z.string(),
+  /** Members with a known result that were looked at, the first by their place in the plan. */
+  looked: count,
+  /** False: there are more of them than are looked at. */
+  complete: z.boolean(),
+});
+export type GroupComparison = z.infer<typeof GroupComparison>;
+
 const forecastTimes = { p10: moment.nullable(), p50: moment.nullable(), p90: moment.nullable() };
 export const CampaignForecast = z.object({
   /** When it was made; null: there is none, and `sentence` says why. */
@@ -172,6 +199,8 @@ export const ApprovalItem = z.object({
   planDigest: z.string(),
   askedBy: z.string().nullable(),
   askedAt: moment,
+  /** Of a plan: without its approvals it goes back to a draft then. Null for gates, which wait for as long as it takes. */
+  endsAt: moment.nullable(),
   needed: count,
   given: z.array(z.object({ by: z.string(), at: moment, reason: z.string().nullable() })),
   /** Whether the caller can give the next one, and if not, why. */

@@ -149,6 +149,22 @@ const DEFAULT_VENDOR_TOOL_MINUTES = 20;
 export const VENDOR_TOOL_GRACE_MS = 60_000;
 const VENDOR_TOOL_STAGES = [{ name: 'device', percent: 100 }];
 
+/** How many may be under way at once. */
+export const Limits = z.strictObject({
+  /** Deployments under way at once, campaign-wide. */
+  inFlight: z.int().min(1).max(100_000).default(200),
+  /** Under way at once before anything is proven; each proven device earns `earnedPerProven` more, up to `inFlight`. */
+  firstInFlight: z.int().min(1).max(100_000).default(10),
+  earnedPerProven: z.number().min(0).max(1_000).default(1),
+  /** Under way at once on one gateway, whatever the campaign. */
+  perGateway: z.int().min(1).max(32).default(4),
+  /** Under way at once at one site, whatever the campaign. */
+  perSite: z.int().min(1).max(100_000).optional(),
+  /** Results that may stand unproven before nothing more is started; a person raises it. */
+  unproven: z.int().min(1).max(10_000_000).optional(),
+});
+export type Limits = z.infer<typeof Limits>;
+
 const PolicyFields = z.strictObject({
   stages: z
     .array(StagePolicy)
@@ -160,21 +176,7 @@ const PolicyFields = z.strictObject({
     ]),
   /** `frozen`: those that match at the start. `dynamic`: also those that match later; they join the last stage. */
   membership: z.enum(['frozen', 'dynamic']).default('frozen'),
-  limits: z
-    .strictObject({
-      /** Deployments under way at once, campaign-wide. */
-      inFlight: z.int().min(1).max(100_000).default(200),
-      /** Under way at once before anything is proven; each proven device earns `earnedPerProven` more, up to `inFlight`. */
-      firstInFlight: z.int().min(1).max(100_000).default(10),
-      earnedPerProven: z.number().min(0).max(1_000).default(1),
-      /** Under way at once on one gateway, whatever the campaign. */
-      perGateway: z.int().min(1).max(32).default(4),
-      /** Under way at once at one site, whatever the campaign. */
-      perSite: z.int().min(1).max(100_000).optional(),
-      /** Results that may stand unproven before nothing more is started; a person raises it. */
-      unproven: z.int().min(1).max(10_000_000).optional(),
-    })
-    .prefault({}),
+  limits: Limits.prefault({}),
   pace: PacePolicy.prefault({ kind: 'ramp' }),
   brake: BrakePolicy.prefault({}),
   /** Nothing starts outside of them, nor what would not end within; empty: always. Urgent campaigns ignore them. */

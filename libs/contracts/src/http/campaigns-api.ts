@@ -41,6 +41,9 @@ export const ReasonBody = z.object({
 });
 export type ReasonBody = z.infer<typeof ReasonBody>;
 
+/** Names that mean something else in the address of a page; the server refuses them. */
+export const RESERVED_CAMPAIGN_NAMES: readonly string[] = ['new'];
+
 export const CampaignDraft = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/),
   note: z.string().max(2000).default(''),
@@ -60,6 +63,9 @@ export const Approve = z.strictObject({
   planDigest: planDigest.optional(),
 });
 export type Approve = z.infer<typeof Approve>;
+/** A plan that was put up for approval and has not got all of it goes back to a draft after so long. */
+export const APPROVAL_HOURS = 72;
+
 /** The plan goes back to who made it, with the reason; approvals that were given are void. */
 export const Decline = z.strictObject({ reason, planDigest: planDigest.optional() });
 export type Decline = z.infer<typeof Decline>;
@@ -206,6 +212,8 @@ export const QuarantineBody = z.object({
 });
 export type QuarantineBody = z.infer<typeof QuarantineBody>;
 
+const moment = z.iso.datetime();
+
 export const Campaign = z.object({
   id: z.uuid(),
   name: z.string(),
@@ -237,6 +245,8 @@ export const Campaign = z.object({
   /** The stage that is worked on; null before the first opens and after the last passed. */
   stage: z.object({ index: z.int(), of: z.int(), name: z.string(), state: z.enum(STAGE_STATES) }).nullable(),
   createdBy: z.string().nullable(),
+  /** Its newest forecast while it runs; null where there is none. A null quantile lies behind the deadline. */
+  ends: z.object({ p10: moment.nullable(), p50: moment.nullable(), p90: moment.nullable() }).nullable(),
   stages: z.array(StageBody),
   /** SHA-256 over artifact, devices and policy: what an approval is of. */
   planDigest: z.string(),
@@ -311,33 +321,6 @@ export const CampaignPreview = z.object({
 });
 export type CampaignPreview = z.infer<typeof CampaignPreview>;
 
-/** One test of the brake: its statistic now, where it rings, and what it has seen. */
-export const BrakeTestBody = z.object({
-  /** `campaign`, `stratum:1.4.0`, `overdue`, `transport`. */
-  test: z.string(),
-  limit: z.number(),
-  /** Natural logarithms: the statistic, and where it rings. */
-  logEvidence: z.number().nullable(),
-  logBar: z.number(),
-  failures: z.int(),
-  tried: z.int(),
-  rings: z.boolean(),
-  sentence: z.string(),
-  /** It rings when so many failures lie within so many first tried. */
-  staircase: z.array(z.object({ failures: z.int(), within: z.int() })),
-  /** How it went in this epoch: the count of failures after so many were tried; at most 500 points, the last one of now. */
-  path: z.array(z.object({ tried: z.int(), failures: z.int() })),
-});
-export type BrakeTestBody = z.infer<typeof BrakeTestBody>;
-
-export const BrakeBody = z.object({
-  /** Rises with each resume; every epoch has an error level of its own. */
-  epoch: z.int(),
-  amber: z.boolean(),
-  tests: z.array(BrakeTestBody),
-});
-export type BrakeBody = z.infer<typeof BrakeBody>;
-
 /** Keyset pages: hand `next` back as `after`; absent on the last page. */
 export const CampaignPage = z.object({ items: z.array(CampaignSummary), next: z.string().optional() });
 export type CampaignPage = z.infer<typeof CampaignPage>;
@@ -358,6 +341,8 @@ export const CampaignQuery = z.object({
   text: z.string().max(63).optional(),
   artifact: z.uuid().optional(),
   model: ModelName.optional(),
+  /** In the language of filters: `state==halted;model==sensor-*`; see `FilterScope` `campaign`. */
+  filter: z.string().max(8192).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   after: z.string().max(200).optional(),
 });

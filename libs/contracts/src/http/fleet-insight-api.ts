@@ -129,7 +129,7 @@ export const ArtifactUse = z.object({
 });
 export type ArtifactUse = z.infer<typeof ArtifactUse>;
 
-export const FilterScope = z.enum(['device', 'member']);
+export const FilterScope = z.enum(['device', 'member', 'campaign']);
 export const FilterFieldsQuery = z.object({ scope: FilterScope.default('device') });
 export type FilterFieldsQuery = z.infer<typeof FilterFieldsQuery>;
 export const FilterFields = z.object({
@@ -141,8 +141,10 @@ export const FilterValuesQuery = z.object({
   field: z.string().max(32),
   /** What the value begins with. */
   prefix: z.string().max(128).default(''),
-  /** Needed for `state`, `stage` and `code`. */
+  /** Needed for the fields of members: `state`, `stage`, `code`, `from`. */
   campaign: z.uuid().optional(),
+  /** `campaign`: fields of campaigns. Left out, `campaign` says whether they are of devices or of members. */
+  scope: FilterScope.optional(),
 });
 export type FilterValuesQuery = z.infer<typeof FilterValuesQuery>;
 export const FilterValues = z.object({

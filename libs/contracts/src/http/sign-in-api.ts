@@ -4,6 +4,7 @@
  * - `GET session/methods`                     anybody: what the sign-in page offers
  * - `POST session`                            anybody: a session for a password or an API token; sets the cookie
  * - `GET|DELETE session`                      the signed-in person: this session; sign out
+ * - `POST session/confirm`                    the signed-in person: a fresh proof that it is they, for what asks for one
  * - `GET session/oidc`, `…/oidc/callback`     anybody: a browser's way to the OpenID provider and back
  * - `GET people/{id}/sessions`                admins, or the person itself
  * - `DELETE sessions/{id}`                    admins, or the session's person
@@ -52,10 +53,17 @@ export const OwnSession = Me.extend({
   idleEndsAt: z.iso.datetime(),
   /** It ends then whatever happens. */
   endsAt: z.iso.datetime(),
+  /** When the person last proved who they are: by password, token or a fresh sign-in at the provider. */
+  confirmedAt: z.iso.datetime().nullable(),
+  /** How it was opened. */
+  method: SessionMethod,
   /** Whether this person has a password of their own. */
   hasPassword: z.boolean(),
 });
 export type OwnSession = z.infer<typeof OwnSession>;
+
+/** An approval given in a browser needs a proof that is no older; an API token proves itself with every request. */
+export const FRESH_SIGN_IN_MINUTES = 10;
 
 /** The header that a request of a browser's session carries; its value is `csrfToken`. */
 export const CSRF_HEADER = 'X-Drydock-Csrf';

@@ -30,6 +30,19 @@ export function failedCell(sums: Sums): string {
   return `${bad(sums)}  ${percent(sums.failureShare)}`;
 }
 
+/** When it is done, eight times in ten; for those that do not run, why not. */
+export function endsCell(
+  out: Pick<Output, 'times'>,
+  { state, ends, stateAt }: Pick<CampaignSummary, 'state' | 'ends' | 'stateAt'>,
+): string {
+  if (state !== 'running') return `${state} ${out.times.at(stateAt)}`;
+  if (!ends) return 'no forecast';
+  if (ends.p50 === null) return 'past its deadline';
+  return ends.p10 !== null && ends.p90 !== null
+    ? `${out.times.at(ends.p10)}–${out.times.at(ends.p90)}`
+    : `about ${out.times.at(ends.p50)}`;
+}
+
 /** @returns 1-based: the stage that is open, or the last that was. */
 export function stageNow(
   campaign: Pick<Campaign, 'stages'>,

@@ -15,6 +15,7 @@ import { answerPages } from '../../output/pages.js';
 import {
   approvalSentence,
   deadlineWords,
+  endsCell,
   failedCell,
   headline,
   notKnown,
@@ -35,16 +36,23 @@ export function addCampaignShow(campaign: Command, running: Running): void {
       'list campaigns, newest first',
       async (cli, _args, flags) => {
         const api = await cli.api();
-        const { state } = flags;
+        const { state, where } = flags;
         await answerList(cli, flags, summaryColumns(cli), (page) =>
           api.ask(
             api.client.GET('/api/v1/campaigns', {
-              params: { query: { ...page, ...(state !== undefined && { state }) } },
+              params: {
+                query: {
+                  ...page,
+                  ...(state !== undefined && { state }),
+                  ...(where !== undefined && { filter: where }),
+                },
+              },
             }),
           ),
         );
       },
     ).addOption(new Option('--state <state>', 'in this state').choices(CAMPAIGN_STATES)),
+    'campaigns that match, e.g. "state=in=(running,halted);model==sensor-*"',
   );
 
   look<{ yaml?: boolean }>(
@@ -239,7 +247,9 @@ const summaryColumns = (cli: Cli) => [
   { key: 'proven', value: (row: CampaignSummary) => `${row.sums.proven} of ${row.sums.total}` },
   { key: 'failed', title: 'FAILED+REV.', value: (row: CampaignSummary) => failedCell(row.sums) },
   { key: 'notKnown', title: 'NOT KNOWN', value: (row: CampaignSummary) => notKnown(row.sums), right: true },
+  { key: 'ends', value: (row: CampaignSummary) => endsCell(cli.out, row) },
   { key: 'since', value: (row: CampaignSummary) => cli.out.times.at(row.stateAt) },
+  { key: 'owner', value: (row: CampaignSummary) => row.createdBy, hidden: true },
   { key: 'by', value: (row: CampaignSummary) => row.stateBy, hidden: true },
   { key: 'reason', value: (row: CampaignSummary) => row.stateReason, hidden: true },
   { key: 'deadline', value: (row: CampaignSummary) => cli.out.times.at(row.deadlineAt), hidden: true },

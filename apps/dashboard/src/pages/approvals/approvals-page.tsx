@@ -55,7 +55,7 @@ export default function ApprovalsPage() {
 }
 
 function Waiting({ item }: { item: ApprovalItem }) {
-  const { campaign, stage, urgent, askedBy, askedAt, needed, given, you } = item;
+  const { campaign, stage, urgent, askedBy, askedAt, endsAt, needed, given, you } = item;
   return (
     <li className={classes.item} data-mine={you.may || undefined}>
       <div className={classes.what}>
@@ -70,6 +70,12 @@ function Waiting({ item }: { item: ApprovalItem }) {
           {askedBy === null ? 'waits since' : `asked by ${askedBy},`} <Time at={askedAt} /> · {given.length} of {needed}{' '}
           given
           {given.length > 0 && ` (${given.map(({ by }) => by).join(', ')})`}
+          {endsAt !== null && (
+            <>
+              {' '}
+              · without it a draft again <Time at={endsAt} />
+            </>
+          )}
           {!you.may && you.because !== null && ` · ${you.because}`}
         </span>
       </div>

@@ -1,12 +1,15 @@
 /** Approve or decline: the digest of what is on screen goes with it, so that nothing else is approved. */
 import { answerOf } from '@drydock/api-client';
-import type { ApprovalItem, Campaign } from '@drydock/contracts';
+import { FRESH_SIGN_IN_MINUTES, type ApprovalItem, type Campaign } from '@drydock/contracts';
 import { Button, Textarea } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { changing, errorSentence } from '../../data/api.js';
+import { useServerNow } from '../../live/use-live.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { Allowed } from '../../pieces/page-state.js';
+import { withFreshSignIn } from '../../session/fresh-sign-in.js';
+import { useSession } from '../../session/use-session.js';
 import classes from './approvals.module.css';
 
 const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth'];
@@ -28,11 +31,13 @@ export function Decide({ campaign, item }: { campaign: Campaign; item: ApprovalI
               body: reason,
             }),
           )
-        : answerOf(
-            changing.POST('/api/v1/campaigns/{id}/approve', {
-              params: { path: { id } },
-              body: { ...reason, planDigest },
-            }),
+        : withFreshSignIn(() =>
+            answerOf(
+              changing.POST('/api/v1/campaigns/{id}/approve', {
+                params: { path: { id } },
+                body: { ...reason, planDigest },
+              }),
+            ),
           );
     },
     onSettled: renew,
@@ -73,6 +78,7 @@ export function Decide({ campaign, item }: { campaign: Campaign; item: ApprovalI
         error={wantsComment && comment.trim() === '' ? 'Say why: whoever made the plan reads it.' : undefined}
         disabled={!you.may}
       />
+      {kind === 'campaign' && you.may && <SignInNotice />}
       {error !== null && <p role="alert">Not done. {errorSentence(error)}</p>}
       {!you.may && you.because !== null && <p>{you.because}</p>}
       <div className={classes.buttons}>
@@ -105,3 +111,15 @@ export function Decide({ campaign, item }: { campaign: Campaign; item: ApprovalI
 }
 
 const RENEWED = new Set(['approvals', 'campaigns', 'campaign', 'campaign-part', 'overview']);
+
+/** Says beforehand that a fresh sign-in will be asked for. */
+function SignInNotice() {
+  const confirmedAt = useSession()?.confirmedAt;
+  const now = useServerNow(10_000);
+  if (confirmedAt && now - Date.parse(confirmedAt) < FRESH_SIGN_IN_MINUTES * 60_000) return null;
+  return (
+    <p className="small muted">
+      You will be asked to sign in again: an approval needs a sign-in of the last {FRESH_SIGN_IN_MINUTES} minutes.
+    </p>
+  );
+}

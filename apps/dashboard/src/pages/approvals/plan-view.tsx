@@ -42,6 +42,11 @@ export function PlanView({ campaign, item }: { campaign: Campaign; item: Approva
     <>
       <p>
         Asked by {item.askedBy ?? 'the server'}, <Time at={item.askedAt} />.{' '}
+        {item.endsAt !== null && (
+          <>
+            Without its approvals it is a draft again <Time at={item.endsAt} />.{' '}
+          </>
+        )}
         {campaign.note !== '' && <>“{campaign.note}” </>}
         <Link to="/campaigns/$name" params={{ name: campaign.name }} search={{}}>
           Open the campaign

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { voidApprovals } from './void-approvals.js';
+import { versionAt, voidApprovals } from './void-approvals.js';
 
 let n = 0;
 const decided = (kind: string, by: string | null = null, params: Record<string, unknown> = {}) => ({
@@ -26,4 +26,11 @@ it('names who approved what was taken back last, each once, and nobody whose app
   expect(voidApprovals(list).map(({ by }) => by)).toEqual(['A', 'D']);
   expect(voidApprovals(list)[0]!.at).toBe(late.at);
   expect(voidApprovals([stands])).toEqual([]);
+});
+
+it('finds the version that was up for approval: the newest that was used by then', () => {
+  const version = (n: number, usedAt: string | null) => ({ n, usedAt });
+  const list = [version(3, null), version(2, '2026-01-01T12:00:00.000Z'), version(1, '2026-01-01T10:00:00.000Z')];
+  const at = (time: string) => versionAt(list, `2026-01-01T${time}:00.000Z`)?.n;
+  expect([at('09:00'), at('10:00'), at('11:59'), at('12:30')]).toEqual([undefined, 1, 1, 2]);
 });

@@ -1,7 +1,7 @@
 /** Approvals that a later change made void, read off what was decided. */
-import type { Decision } from '@drydock/contracts';
+import type { Decision, PlanVersion } from '@drydock/contracts';
 
-const TAKEN_BACK = new Set(['campaign.withdrawn', 'campaign.declined']);
+const TAKEN_BACK = new Set(['campaign.withdrawn', 'campaign.declined', 'campaign.approval-expired']);
 
 /** @param decisions newest first. @returns approvals that lie before the plan was last taken back, newest first, each person once. */
 export function voidApprovals(decisions: readonly Decision[]): { by: string; at: string }[] {
@@ -16,4 +16,9 @@ export function voidApprovals(decisions: readonly Decision[]): { by: string; at:
     if (kind === 'campaign.approved' && person !== undefined && !named.has(person)) named.set(person, at);
   }
   return [...named].map(([by, at]) => ({ by, at }));
+}
+
+/** The version of the plan that was up for approval at a moment. @param versions newest first. */
+export function versionAt<T extends Pick<PlanVersion, 'usedAt'>>(versions: readonly T[], at: string): T | undefined {
+  return versions.find(({ usedAt }) => usedAt !== null && Date.parse(usedAt) <= Date.parse(at));
 }

@@ -2,7 +2,7 @@
 import type { Campaign } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { count, cutMiddle, limit, percent, shareOf } from '../../format/numbers.js';
+import { count, cutMiddle, FEWEST_FOR_PERCENT, limit, percent, shareOf } from '../../format/numbers.js';
 import { CopyButton } from '../../pieces/copy-button.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import classes from './campaign.module.css';
@@ -74,7 +74,10 @@ function safety(campaign: Campaign): string {
   const { likely, n, of } = failure;
   const range = likely === null ? '' : `, likely ${percent(likely.low).replace(' %', '')}–${percent(likely.high)}`;
   const suspects = campaign.sums.suspect > 0 ? `, ${count(campaign.sums.suspect)} of them suspect` : '';
-  const numbers = `${count(n)} of ${count(of)} tried failed or reverted (${shareOf(n, of)}${range}${suspects}).`;
+  // Of few, the share is said by the two numbers alone.
+  const share = of < FEWEST_FOR_PERCENT ? '' : `, ${shareOf(n, of)}`;
+  const more = `${share}${range}${suspects}`.replace(/^, /, '');
+  const numbers = `${count(n)} of ${count(of)} tried failed or reverted${more === '' ? '' : ` (${more})`}.`;
   return `${verdict(campaign)} ${numbers}`;
 }
 

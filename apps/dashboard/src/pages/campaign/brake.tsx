@@ -6,9 +6,11 @@ import { count, counted, limit, percent } from '../../format/numbers.js';
 import { likely } from '../../format/wilson.js';
 import { Part } from '../../pieces/page-state.js';
 import { Plot } from '../../pieces/plot.js';
-import { brakeLines, evidenceWords, moreUntilHalt, testName } from './brake-steps.js';
+import { BrakeSmalls } from './brake-smalls.js';
+import { brakeLines, evidenceWords, moreUntilHalt, ringWords, testName } from './brake-steps.js';
 import classes from './campaign.module.css';
 import { brakeQuery } from './queries.js';
+import { Strata } from './strata.js';
 
 export function Brake({ campaign }: { campaign: Campaign }) {
   const brake = useQuery(brakeQuery(campaign.id));
@@ -22,6 +24,7 @@ export function Brake({ campaign }: { campaign: Campaign }) {
       <Part query={brake} rows={5}>
         {(body) => <Tests body={body} total={campaign.sums.total} />}
       </Part>
+      <Strata campaign={campaign} />
     </section>
   );
 }
@@ -30,42 +33,16 @@ function Tests({ body, total }: { body: BrakeBody; total: number }) {
   const [open, setOpen] = useState('campaign');
   const shown = body.tests.find((test) => test.test === open) ?? body.tests[0];
   if (!shown) return <p>The brake has nothing to test yet.</p>;
-  // Nearest to its halt first.
-  const others = [...body.tests].sort((a, b) => nearness(b) - nearness(a));
   return (
     <>
       <TestPlot test={shown} total={total} />
       {body.amber && (
         <p className={classes.amber}>Evidence against the firmware is rising: pace does not grow and no stage opens.</p>
       )}
-      {body.tests.length > 1 && (
-        <details>
-          <summary>All {body.tests.length} tests, nearest to their halt first</summary>
-          <ul className={classes.tests}>
-            {others.map((test) => (
-              <li key={test.test}>
-                <button
-                  type="button"
-                  className="plain-button"
-                  aria-pressed={test.test === shown.test}
-                  onClick={() => setOpen(test.test)}
-                >
-                  {testName(test.test)}
-                </button>
-                <span className="muted">
-                  {count(test.failures)} of {count(test.tried)}; evidence {evidenceWords(test)}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </details>
-      )}
+      {body.tests.length > 1 && <BrakeSmalls tests={body.tests} shown={shown.test} show={setOpen} />}
     </>
   );
 }
-
-const nearness = (test: BrakeTestBody): number =>
-  test.rings ? Infinity : (test.logEvidence ?? -Infinity) - test.logBar;
 
 function TestPlot({ test, total }: { test: BrakeTestBody; total: number }) {
   const lines = useMemo(() => brakeLines(test, total), [test, total]);
@@ -74,7 +51,9 @@ function TestPlot({ test, total }: { test: BrakeTestBody; total: number }) {
     ? `It rang: ${test.sentence}`
     : more === undefined
       ? test.sentence
-      : `${counted(more, 'more failure')} would halt it.`;
+      : test.then === 'halt'
+        ? `${counted(more, 'more failure')} would halt it.`
+        : ringWords(test);
   const share = (failures: number, tried: number) =>
     tried === 0 ? 'none tried' : `${percent(failures / tried)}, ${likely(failures, tried)}`;
   const { x, path, halt } = lines;
@@ -88,7 +67,7 @@ function TestPlot({ test, total }: { test: BrakeTestBody; total: number }) {
   );
   return (
     <>
-      {test.test !== 'campaign' && <p className="small muted">{testName(test.test)}</p>}
+      {test.test !== 'campaign' && <p className="small muted">{testName(test)}</p>}
       <Plot
         label={`Failures against tried: ${test.sentence} ${answer}`}
         x={x}

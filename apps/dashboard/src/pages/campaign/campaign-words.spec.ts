@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BrakeTestBody, Decision, PauseAnswer } from '@drydock/contracts';
-import { brakeLines, evidenceWords, moreUntilHalt } from './brake-steps.js';
+import { brakeLines, evidenceWords, moreUntilHalt, nearestFirst, ringWords, smallShape } from './brake-steps.js';
 import { decisionLines, lineSentence } from './decision-words.js';
 import { exposureSentences, shortExposure } from './exposure-words.js';
 import { gateSentence } from './gate-words.js';
@@ -9,6 +9,8 @@ const NOW = Date.UTC(2026, 10, 20, 13, 26, 10);
 
 const test = (over: Partial<BrakeTestBody> = {}): BrakeTestBody => ({
   test: 'campaign',
+  group: null,
+  then: 'halt',
   limit: 0.02,
   logEvidence: Math.log(0.02),
   logBar: Math.log(20),
@@ -34,6 +36,32 @@ describe('the brake’s table', () => {
     // Two more would be 3 among 17: the first row ends at 16.
     expect(moreUntilHalt(test({ tried: 15 }))).toBe(3);
     expect(moreUntilHalt(test({ tried: 40 }))).toBeUndefined();
+  });
+
+  it('is sorted by how near a halt is, and says what a test does when it rings', () => {
+    const rung = test({ test: 'gateway:1', group: 'gw-1', then: 'quarantine', rings: true });
+    const none = test({ test: 'overdue', logEvidence: null });
+    const near = test({ test: 'stratum:1.4.0', group: '1.4.0', then: 'stop', logEvidence: Math.log(9) });
+    expect(nearestFirst([none, test(), near, rung]).map((one) => one.test)).toEqual([
+      'gateway:1',
+      'stratum:1.4.0',
+      'campaign',
+      'overdue',
+    ]);
+    expect([ringWords(rung), ringWords(near), ringWords(test({ tried: 40 }))]).toEqual([
+      'it rang: it is set aside.',
+      '2 more would stop this version.',
+      'no row of failures in sight would halt the campaign.',
+    ]);
+  });
+
+  it('is drawn small with the same steps, inside of its box', () => {
+    const { halt, path, end } = smallShape(test(), 130, 40);
+    // 13 tried wide, 4 failures high: the first step at 3 of them.
+    expect(halt).toBe('M0 10H130V10');
+    expect(path).toBe('M0 40H40V30H100V30');
+    expect(end).toEqual({ x: 100, y: 30 });
+    expect(smallShape(test({ staircase: [] }), 130, 40).halt).toBe('');
   });
 
   it('becomes a staircase right of whose last step nothing is claimed', () => {

@@ -2,6 +2,7 @@
 import type { Decision } from '@drydock/contracts';
 import { count, counted, percent } from '../../format/numbers.js';
 import { when } from '../../format/times.js';
+import { diffPlace, diffValue } from '../../plan/diff-words.js';
 
 type Params = Decision['params'];
 const text = (params: Params, name: string): string => {
@@ -29,6 +30,18 @@ const KINDS: Readonly<Record<string, (params: Params, nowMs: number) => string>>
   'campaign.aborting': (p) => `aborting${quoted(p)}`,
   'campaign.aborted': (p) => `aborted${quoted(p)}`,
   'campaign.completed': (p) => `completed${quoted(p)}`,
+  'campaign.approval-expired': (p) => `not approved within ${text(p, 'hours')} h, so it is a draft again`,
+  'campaign.pace-changed': (p) => {
+    const changed = Array.isArray(p['changed']) ? p['changed'] : [];
+    const words = changed.slice(0, 3).flatMap((one: unknown) => {
+      const line = one as { path?: unknown; from?: unknown; to?: unknown };
+      return typeof line.path === 'string'
+        ? [`${diffPlace(line.path)} ${diffValue(line.path, line.from)} → ${diffValue(line.path, line.to)}`]
+        : [];
+    });
+    return `changed ${words.join(', ') || 'the pace'}${changed.length > 3 ? ` and ${changed.length - 3} more` : ''}${quoted(p)}`;
+  },
+  'stratum.released': (p) => `devices that ran ${text(p, 'version') || 'an unknown version'} may go on${quoted(p)}`,
   'stage.opened': (p) => `stage ${text(p, 'stage')} opened`,
   'stage.reopened': (p) => `stage ${text(p, 'stage')} opened again`,
   'stage.soaking': (p, now) =>

@@ -4,19 +4,21 @@ import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { count, shareOf } from '../../format/numbers.js';
+import { count, cutMiddle, shareOf } from '../../format/numbers.js';
 import { Allowed, Empty, Part } from '../../pieces/page-state.js';
 import { filterValue } from '../../pieces/filter-text.js';
 import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
 import classes from './campaign.module.css';
+import { Compare } from './compare.js';
+import { groupsOf } from './compare-words.js';
 import { ReleaseDialog } from './dialogs/smaller-dialogs.js';
 import { failureGroupsQuery } from './queries.js';
 
 const route = getRouteApi('/campaigns/$name');
 
 export function Failures({ campaign }: { campaign: Campaign }) {
-  const { by = 'code' } = route.useSearch();
+  const { by = 'code', compare } = route.useSearch();
   const navigate = route.useNavigate();
   const groups = useQuery(failureGroupsQuery(campaign.id, by));
   return (
@@ -45,6 +47,7 @@ export function Failures({ campaign }: { campaign: Campaign }) {
       <Part query={groups} rows={4}>
         {(found) => <Groups groups={found} campaign={campaign} />}
       </Part>
+      {compare === 'yes' && <Compare campaign={campaign} />}
       <Quarantines campaign={campaign} />
     </section>
   );
@@ -55,6 +58,7 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
     return (
       <Empty>
         <p>{groups.tried === 0 ? 'Nothing has been tried.' : `Nothing failed: ${count(groups.tried)} tried.`}</p>
+        {groups.tried > 0 && <CompareLink campaign={campaign} />}
       </Empty>
     );
   }
@@ -89,6 +93,27 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
                     <code>{item.code}</code>
                   </Link>
                   <div className="small muted">{item.sentence}</div>
+                  {item.devices.length > 0 && (
+                    <div className="small">
+                      {item.devices.map((device, index) => (
+                        <span key={device.id}>
+                          {index > 0 && ', '}
+                          <Link
+                            to="/campaigns/$name"
+                            params={{ name: campaign.name }}
+                            search={(before) => ({ ...before, why: device.id })}
+                            resetScroll={false}
+                            className={classes.inText}
+                          >
+                            {device.name ?? cutMiddle(device.id)}
+                          </Link>
+                        </span>
+                      ))}
+                      {item.n > item.devices.length && (
+                        <span className="muted"> and {count(item.n - item.devices.length)} more</span>
+                      )}
+                    </div>
+                  )}
                 </td>
                 <td className="num">{count(item.n)}</td>
                 <td>
@@ -106,7 +131,10 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
                       <div className="small muted">
                         {count(item.group.elsewhere.n)} of {count(item.group.elsewhere.of)} elsewhere
                         {item.group.elsewhere.of > 0 &&
-                          ` (${shareOf(item.group.elsewhere.n, item.group.elsewhere.of)})`}
+                          ` (${shareOf(item.group.elsewhere.n, item.group.elsewhere.of)})`}{' '}
+                        {groupsOf(item.group) && item.group.elsewhere.of > 0 && (
+                          <CompareLink campaign={campaign} groups={groupsOf(item.group)} label="Compare" />
+                        )}
                       </div>
                     </>
                   )}
@@ -129,11 +157,34 @@ function Groups({ groups, campaign }: { groups: FailureGroups; campaign: Campaig
         >
           See all {count(groups.failed)}
         </Link>
+        <CompareLink campaign={campaign} />
         <a href={`/api/v1/campaigns/${campaign.id}/failures/export?format=csv`} download>
           CSV
         </a>
       </p>
     </>
+  );
+}
+
+function CompareLink({
+  campaign,
+  groups,
+  label = 'Compare two groups',
+}: {
+  campaign: Campaign;
+  groups?: { a: string; b: string } | undefined;
+  label?: string;
+}) {
+  return (
+    <Link
+      to="/campaigns/$name"
+      params={{ name: campaign.name }}
+      search={(before) => ({ ...before, compare: 'yes' as const, ...groups })}
+      resetScroll={false}
+      className={classes.inText}
+    >
+      {label}
+    </Link>
   );
 }
 

@@ -11,6 +11,7 @@ import { useMayDo } from '../../session/use-session.js';
 import classes from './campaign.module.css';
 import { AbortDialog } from './dialogs/abort-dialog.js';
 import { ApproveDialog } from './dialogs/approve-dialog.js';
+import { PaceDialog } from './dialogs/pace-dialog.js';
 import { PauseDialog } from './dialogs/pause-dialog.js';
 import { ResumeDialog } from './dialogs/resume-dialog.js';
 import { CompleteDialog, RollBackDialog } from './dialogs/smaller-dialogs.js';
@@ -25,6 +26,7 @@ const DIALOGS = {
   approve: ApproveDialog,
   rollBack: RollBackDialog,
   complete: CompleteDialog,
+  pace: PaceDialog,
 } satisfies Record<string, (props: { campaign: Campaign; close: () => void }) => ReactElement | null>;
 type Act = keyof typeof DIALOGS;
 
@@ -35,6 +37,7 @@ const MAIN: Partial<Record<Campaign['state'], { act: Act; label: string; role: '
   paused: { act: 'resume', label: 'Resume…', role: 'operator' },
   halted: { act: 'resume', label: 'Resume with a reason…', role: 'operator' },
 };
+const CAN_CHANGE_PACE: readonly Campaign['state'][] = ['scheduled', 'running', 'paused', 'halted'];
 const CAN_ABORT: readonly Campaign['state'][] = ['running', 'paused', 'halted', 'scheduled', 'awaiting-approval'];
 
 export function HeadActions({ campaign }: { campaign: Campaign }) {
@@ -98,6 +101,18 @@ export function HeadActions({ campaign }: { campaign: Campaign }) {
             >
               New campaign like this one
             </Menu.Item>
+            {CAN_CHANGE_PACE.includes(campaign.state) && (
+              <Menu.Item disabled={!operator.may} onClick={() => setOpen('pace')}>
+                Pace and limits…
+              </Menu.Item>
+            )}
+            <Menu.Item
+              onClick={() =>
+                void navigate({ to: '/campaigns/$name/policy', params: { name: campaign.name }, search: {} })
+              }
+            >
+              The plan, as a file and in words
+            </Menu.Item>
             {campaign.policy.membership === 'dynamic' && campaign.state === 'running' && (
               <Menu.Item disabled={!operator.may} onClick={() => setOpen('complete')}>
                 Complete…
@@ -120,6 +135,7 @@ export function HeadActions({ campaign }: { campaign: Campaign }) {
             <Menu.Item component="a" href={exportUrl(campaign, 'json')} download>
               Export its devices, JSON lines
             </Menu.Item>
+            <Menu.Item onClick={() => void copyYaml(campaign)}>Copy as YAML</Menu.Item>
             <Menu.Item onClick={copy}>Copy as command</Menu.Item>
           </Menu.Dropdown>
         </Menu>
@@ -133,6 +149,12 @@ export function HeadActions({ campaign }: { campaign: Campaign }) {
       {Dialog && <Dialog campaign={campaign} close={() => setOpen(undefined)} />}
     </>
   );
+}
+
+/** The writer is loaded when it is asked for. */
+async function copyYaml(campaign: Campaign): Promise<void> {
+  const { yamlOf } = await import('../../plan/plan-file.js');
+  await navigator.clipboard?.writeText(await yamlOf(campaign));
 }
 
 export function exportUrl(campaign: Campaign, format: 'csv' | 'json', what = 'export'): string {

@@ -1,14 +1,17 @@
 /** What came out of what ended, and where the others are. */
 import type { Campaign } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { getRouteApi, Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { count } from '../../format/numbers.js';
 import { useServerNow } from '../../live/use-live.js';
+import { complementOf, withPart } from '../../pieces/filter-text.js';
 import { readableReason } from '../../pieces/reason.js';
 import { ThreeShareBar, type ShareKind } from '../../pieces/three-share-bar.js';
 import classes from './campaign.module.css';
 import { waitingQuery } from './queries.js';
+
+const route = getRouteApi('/campaigns/$name');
 
 const FILTERS: Readonly<Record<ShareKind | 'inFlight' | 'mayStillStart' | 'waiting' | 'setAside', string>> = {
   proven: 'state==proven',
@@ -22,6 +25,7 @@ const FILTERS: Readonly<Record<ShareKind | 'inFlight' | 'mayStillStart' | 'waiti
 
 export function Result({ campaign }: { campaign: Campaign }) {
   const { parts, shares, sums } = campaign;
+  const navigate = route.useNavigate();
   const door = (kind: keyof typeof FILTERS, figure: ReactNode) => (
     <Link
       to="/campaigns/$name"
@@ -29,6 +33,15 @@ export function Result({ campaign }: { campaign: Campaign }) {
       search={(before) => ({ ...before, q: FILTERS[kind], why: undefined })}
       hash="devices"
       className={classes.door}
+      title="Alt and a press leaves these out"
+      onClick={(event) => {
+        if (!event.altKey) return;
+        event.preventDefault();
+        void navigate({
+          search: (before) => ({ ...before, q: withPart(before.q ?? '', complementOf(FILTERS[kind])), why: undefined }),
+          hash: 'devices',
+        });
+      }}
     >
       {figure}
     </Link>

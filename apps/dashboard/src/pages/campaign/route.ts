@@ -11,6 +11,10 @@ export interface CampaignSearch {
   readonly stage?: string | undefined;
   /** Device whose drawer is open. */
   readonly why?: string | undefined;
+  /** Two groups are compared, each by its filter. */
+  readonly compare?: 'yes' | undefined;
+  readonly a?: string | undefined;
+  readonly b?: string | undefined;
   readonly by?: (typeof FAILURES_BY)[number] | undefined;
 }
 
@@ -21,7 +25,20 @@ export const campaignRoute = createRoute({
     q: text(search.q),
     stage: text(search.stage),
     why: text(search.why),
+    compare: oneOf(search.compare, ['yes'] as const),
+    a: text(search.a),
+    b: text(search.b),
     by: oneOf(search.by, FAILURES_BY),
   }),
   component: lazyRouteComponent(() => import('./campaign-page.js')),
+});
+
+export const campaignPolicyRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/campaigns/$name/policy',
+  // `version`: an earlier version of the plan; left out: the plan of now.
+  validateSearch: (search: Record<string, unknown>): { readonly version?: string | undefined } => ({
+    version: text(search.version),
+  }),
+  component: lazyRouteComponent(() => import('./policy/policy-page.js')),
 });

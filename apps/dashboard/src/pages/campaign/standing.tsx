@@ -59,6 +59,15 @@ function Evidence({ campaign }: { campaign: Campaign }) {
         className={classes.inText}
       >
         Devices
+      </Link>{' '}
+      <Link
+        to="/campaigns/$name"
+        params={{ name: campaign.name }}
+        search={(before) => ({ ...before, compare: 'yes' as const })}
+        hash="compare"
+        className={classes.inText}
+      >
+        Compare
       </Link>
     </p>
   );

@@ -1,30 +1,54 @@
 /** What is live, held, done? */
 import { answerOf } from '@drydock/api-client';
-import { CAMPAIGN_STATES, type CampaignSummary } from '@drydock/contracts';
+import type { CampaignSummary } from '@drydock/contracts';
 import { Button } from '@mantine/core';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useKeys } from '../../app/keys.js';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
+import { campaignFilterValues, filterFault, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { count, shareOf } from '../../format/numbers.js';
+import { useServerNow } from '../../live/use-live.js';
 import { barParts } from '../../pieces/bar-parts.js';
 import { Bar } from '../../pieces/bar.js';
 import { command, CopyButton } from '../../pieces/copy-button.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
+import { FilterBar } from '../../pieces/filter-bar.js';
+import { pressChip } from '../../pieces/filter-text.js';
 import { Allowed, Empty } from '../../pieces/page-state.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
 import { CampaignPeek } from './campaign-peek.js';
 import classes from './campaigns-page.module.css';
+import { endsWords } from './ends-words.js';
+import { Picked } from './picked.js';
+import { StateChips } from './state-chips.js';
 
 const route = getRouteApi('/campaigns');
 
-const COLUMNS: readonly Column<CampaignSummary>[] = [
+const columns = (picked: ReadonlySet<string>): readonly Column<CampaignSummary>[] => [
+  {
+    key: 'picked',
+    head: '☑',
+    width: '32px',
+    card: 'none',
+    cell: (row) =>
+      picked.has(row.name) ? (
+        <>
+          <span aria-hidden>☑</span>
+          <span className="sr-only">selected</span>
+        </>
+      ) : (
+        ''
+      ),
+  },
   {
     key: 'name',
     head: 'Name',
-    width: '24%',
+    width: '17%',
     card: 'first',
     cell: (row) => (
       <Link to="/campaigns/$name" params={{ name: row.name }} search={{}} className={classes.name}>
@@ -35,14 +59,14 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'state',
     head: 'State',
-    width: '164px',
+    width: '148px',
     card: 'first',
     cell: (row) => <StateMark look={campaignLook(row.state, row.sums)} />,
   },
   {
     key: 'stage',
     head: 'Stage',
-    width: '56px',
+    width: '50px',
     card: 'none',
     cell: (row) => (row.stage === null ? '' : `${row.stage.index + 1}/${row.stage.of}`),
   },
@@ -60,7 +84,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'proven',
     head: 'Proven',
-    width: '118px',
+    width: '104px',
     align: 'right',
     cell: (row) => (
       <>
@@ -72,7 +96,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'bad',
     head: 'Failed + rev.',
-    width: '112px',
+    width: '100px',
     align: 'right',
     cell: (row) => {
       const { n, of } = row.shares.failedOrReverted;
@@ -87,7 +111,7 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'unknown',
     head: 'Not known',
-    width: '80px',
+    width: '78px',
     align: 'right',
     cell: (row) => (
       <>
@@ -99,13 +123,27 @@ const COLUMNS: readonly Column<CampaignSummary>[] = [
   {
     key: 'flight',
     head: 'In flight',
-    width: '70px',
+    width: '66px',
     align: 'right',
     card: 'none',
     cell: (row) => ended(row, row.parts.inFlight),
   },
-  { key: 'since', head: 'Since', width: '104px', card: 'none', cell: (row) => <Time at={row.stateAt} /> },
+  { key: 'ends', head: 'Ends', width: '150px', card: 'none', cell: (row) => <Ends row={row} /> },
+  { key: 'owner', head: 'Owner', width: '74px', card: 'none', cell: (row) => row.createdBy ?? '–' },
 ];
+
+/** When it is done, eight times in ten; of those that do not run, since when they are as they are. */
+function Ends({ row: { state, ends, stateAt } }: { row: CampaignSummary }) {
+  const now = useServerNow(60_000);
+  if (state !== 'running') {
+    return (
+      <span className="muted">
+        {state} <Time at={stateAt} />
+      </span>
+    );
+  }
+  return <span title="When 95 % of the reachable devices are done, eight times in ten">{endsWords(ends, now)}</span>;
+}
 
 /** A draft has no members, so nothing of it is known yet. */
 function ended(row: CampaignSummary, n: number): string {
@@ -113,29 +151,52 @@ function ended(row: CampaignSummary, n: number): string {
 }
 
 export default function CampaignsPage() {
-  const { state, peek } = route.useSearch();
+  const { q = '', state, peek } = route.useSearch();
   const navigate = route.useNavigate();
   const operator = useMayDo('operator');
-  const rows = useKeysetRows<CampaignSummary>(['campaigns', 'list', state], (after) =>
+  const fields = useFilterFields('campaign');
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
+  const rows = useKeysetRows<CampaignSummary>(['campaigns', 'list', q, state], (after) =>
     answerOf(
       reading.GET('/api/v1/campaigns', {
-        params: { query: { limit: 100, ...(after !== undefined && { after }), ...(state !== undefined && { state }) } },
+        params: {
+          query: {
+            limit: 100,
+            ...(q !== '' && { filter: q }),
+            ...(after !== undefined && { after }),
+            ...(state !== undefined && { state }),
+          },
+        },
       }),
     ),
   );
+  const fault = filterFault(rows.error);
   const peeked = rows.rows?.find((row) => row.id === peek);
   const setPeek = (row: CampaignSummary | undefined) =>
     void navigate({ search: (before) => ({ ...before, peek: row?.id }), replace: peek !== undefined });
+  const filter = (next: string) => void navigate({ search: { q: next } });
+  const pick = ({ name }: CampaignSummary) => {
+    const next = new Set(picked);
+    if (!next.delete(name)) next.add(name);
+    setPicked(next);
+  };
+  // A link from elsewhere may name a state: it is shown as the part of the filter that it is.
+  const whole = state === undefined ? q : pressChip(q, 'state', state, false);
+  const asCommand = command('campaign', 'ls', ...(whole === '' ? [] : ['--where', whole]));
+  useKeys([
+    {
+      keys: 'y',
+      does: 'copy as command',
+      act: () => void navigator.clipboard?.writeText(asCommand).catch(() => undefined),
+    },
+  ]);
   return (
     <>
       <PageHead
         title="Campaigns"
         aside={
           <div className="row">
-            <CopyButton
-              text={command('campaign', 'ls', ...(state ? ['--state', state] : []))}
-              label="Copy as command"
-            />
+            <CopyButton text={asCommand} label="Copy as command" />
             <Allowed why={operator.why}>
               {(disabled) => (
                 <Button variant="filled" disabled={disabled} onClick={() => void navigate({ to: '/campaigns/new' })}>
@@ -146,39 +207,45 @@ export default function CampaignsPage() {
           </div>
         }
       />
-      <div className={`row ${classes.chips}`} role="group" aria-label="State">
-        {[undefined, ...CAMPAIGN_STATES].map((each) => (
-          <Link
-            key={each ?? 'all'}
-            to="/campaigns"
-            search={{ state: each }}
-            className={classes.chip}
-            aria-current={each === state ? 'true' : undefined}
-          >
-            {each === undefined ? 'all' : <StateMark look={campaignLook(each)} />}
-          </Link>
-        ))}
-      </div>
+      <FilterBar
+        label="Filter campaigns"
+        value={whole}
+        onChange={filter}
+        fields={fields}
+        loadValues={campaignFilterValues}
+        bareWords={['name', 'note']}
+        error={fault}
+        placeholder="state==halted;model==sensor-*"
+      />
+      <StateChips filter={whole} change={filter} />
+      {picked.size > 0 && (
+        <Picked
+          campaigns={(rows.rows ?? []).filter(({ name }) => picked.has(name))}
+          names={[...picked]}
+          filter={filter}
+          clear={() => setPicked(new Set())}
+        />
+      )}
       <DataTable
         label="Campaigns"
-        columns={COLUMNS}
+        columns={columns(picked)}
         rowKey={(row) => row.id}
-        rows={rows}
-        height="calc(100vh - 220px)"
+        rows={fault === undefined ? rows : { ...rows, isError: false, isOld: true }}
+        height="calc(100vh - 270px)"
         onOpen={(row) => void navigate({ to: '/campaigns/$name', params: { name: row.name }, search: {} })}
-        rowKeys={{ ' ': setPeek }}
+        rowKeys={{ ' ': setPeek, x: pick }}
         openKey={peek}
         onWalk={setPeek}
         empty={
           <Empty>
-            {state === undefined ? (
+            {whole === '' ? (
               <p>
                 No campaign yet. <Link to="/artifacts">Upload an artifact</Link>, then{' '}
                 <Link to="/campaigns/new">make a campaign of it</Link>.
               </p>
             ) : (
               <p>
-                No campaign is {state}.{' '}
+                No campaign matches.{' '}
                 <Link to="/campaigns" search={{}}>
                   Show all
                 </Link>

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
+import { Conflict } from '../../plan/conflict.js';
 import { PageHead } from '../../app/page-head.js';
 import { useKeys } from '../../app/keys.js';
 import { clock } from '../../format/times.js';
@@ -88,7 +89,9 @@ export function Composer({ beginning, onKept }: { beginning: Beginning; onKept: 
           </p>
         </Note>
       )}
-      {draft.isConflict && <Conflict draft={draft} id={draft.saved!.id} />}
+      {draft.isConflict && (
+        <Conflict campaignId={draft.saved!.id} mine={() => form} applyOnTop={() => draft.save({ onTop: true })} />
+      )}
       <div className={classes.desk} data-wide={step === 'review' || step === 'rehearse' || undefined}>
         <div className="stack" style={{ gap: 16 }} key={epoch}>
           {step === 'what' && <WhatStep />}
@@ -181,22 +184,4 @@ function Kept({ draft, faults }: { draft: DraftKeeper; faults: number }) {
               ? 'draft, as saved'
               : `draft saved ${clock(draft.saved.atMs)}`;
   return <span className="small muted">{words}</span>;
-}
-
-function Conflict({ draft, id }: { draft: DraftKeeper; id: string }) {
-  return (
-    <Note>
-      <p role="alert">
-        Somebody changed this draft meanwhile. Yours was not applied.{' '}
-        <a href={`/campaigns/new?draft=${encodeURIComponent(id)}`}>Show theirs</a>{' '}
-        <button
-          type="button"
-          className="plain-button"
-          onClick={() => void draft.save({ onTop: true }).catch(() => undefined)}
-        >
-          Put mine in its place
-        </button>
-      </p>
-    </Note>
-  );
 }

@@ -95,7 +95,8 @@ function checkStageShares(policy: Policy): PolicyFault[] {
 }
 
 /** What a campaign can never reach or never leave, beyond its form. */
-function checkReach(policy: Policy): PolicyFault[] {
+/** Whether pace, limits and brake leave anything to do. */
+export function checkReach(policy: Policy): PolicyFault[] {
   const faults: PolicyFault[] = [];
   const { limits, pace, brake } = policy;
   if (pace.maxPerMinute < pace.startPerMinute) {

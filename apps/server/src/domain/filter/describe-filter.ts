@@ -30,8 +30,14 @@ function testClause(test: DeviceTest): string {
   switch (test.kind) {
     case 'text':
       return `${TEXT_NAMES[test.field]} ${oneOf(test.any.map(patternText), test.negated)}`;
-    case 'member':
-      return `${test.field} in the campaign ${oneOf(test.any.map(patternText), test.negated)}`;
+    case 'member': {
+      const name = test.field === 'from' ? 'version before' : `${test.field} in the campaign`;
+      return `${name} ${oneOf(test.any.map(patternText), test.negated)}`;
+    }
+    case 'campaign':
+      return `${test.field} ${oneOf(test.any.map(patternText), test.negated)}`;
+    case 'live':
+      return `campaign is ${test.live ? '' : 'not '}live`;
     case 'tag':
       return `tags ${test.negated ? 'do not include' : 'include'} ${list(test.any.map(tagText))}`;
     case 'link':

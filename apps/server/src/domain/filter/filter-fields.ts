@@ -22,23 +22,39 @@ export const MEMBER_FIELDS = {
   state: { form: 'text', example: 'state=in=(lost,unproven)' },
   stage: { form: 'text', example: 'stage==canary' },
   code: { form: 'text', example: 'code==link.*' },
+  from: { form: 'text', example: 'from==1.4.*' },
 } as const;
-export type FilterScope = 'device' | 'member';
+/** What can be asked of campaigns in their list. */
+export const CAMPAIGN_FIELDS = {
+  name: { form: 'text', example: 'name==bc127-*' },
+  state: { form: 'text', example: 'state=in=(running,halted)' },
+  live: { form: 'hold', example: 'live==true' },
+  model: { form: 'text', example: 'model==sensor-*' },
+  version: { form: 'text', example: 'version==2.*' },
+  stage: { form: 'text', example: 'stage==canary' },
+  owner: { form: 'text', example: "owner=='R. Lind'" },
+  note: { form: 'text', example: 'note==*FW-882*' },
+  artifact: { form: 'text', example: 'artifact==9f2c41*' },
+} as const;
+export type FilterScope = 'device' | 'member' | 'campaign';
 export type FieldName = keyof typeof FIELDS | keyof typeof MEMBER_FIELDS;
+export type CampaignFieldName = keyof typeof CAMPAIGN_FIELDS;
 const ALL_FIELDS = { ...FIELDS, ...MEMBER_FIELDS };
 export type FieldForm = (typeof ALL_FIELDS)[FieldName]['form'];
 
 /** The fields that a filter of a scope may name. */
 export function fieldsOf(scope: FilterScope): Readonly<Record<string, { form: FieldForm; example: string }>> {
+  if (scope === 'campaign') return CAMPAIGN_FIELDS;
   return scope === 'member' ? ALL_FIELDS : FIELDS;
 }
 
-export function isField(name: string, scope: FilterScope): name is FieldName {
+export function isField(name: string, scope: 'device' | 'member'): name is FieldName {
   return Object.hasOwn(fieldsOf(scope), name);
 }
 
-export const formOf = (field: FieldName): FieldForm => ALL_FIELDS[field].form;
-export const exampleOf = (field: FieldName): string => ALL_FIELDS[field].example;
+export function isCampaignField(name: string): name is CampaignFieldName {
+  return Object.hasOwn(CAMPAIGN_FIELDS, name);
+}
 
 const EQUALITY = ['==', '!=', '=in=', '=out='] as const;
 const ORDER = ['<', '<=', '>', '>='] as const;

@@ -26,6 +26,10 @@ function testSql(test: DeviceTest, params: SqlParams, nowMs: number): string {
       return complement(textSql(test.field, test.any, params), test.negated);
     case 'member':
       return complement(patternsSql(MEMBER_COLUMNS[test.field], test.any, params), test.negated);
+    case 'campaign':
+      return complement(patternsSql(CAMPAIGN_COLUMNS[test.field], test.any, params), test.negated);
+    case 'live':
+      return `((${LIVE_CAMPAIGN}) = ${test.live ? 'true' : 'false'})`;
     case 'tag':
       return complement(tagsSql(test.any, params), test.negated);
     case 'link':
@@ -62,7 +66,26 @@ function testSql(test: DeviceTest, params: SqlParams, nowMs: number): string {
 }
 
 /** Filters over members run where the deployment is `dep` and its stage `stage`. */
-const MEMBER_COLUMNS = { state: 'dep.state', stage: 'stage.name', code: 'dep.outcome_code' } as const;
+const MEMBER_COLUMNS = {
+  state: 'dep.state',
+  stage: 'stage.name',
+  code: 'dep.outcome_code',
+  from: '(select old.version from campaign_strata old where old.campaign_id = dep.campaign_id and old.idx = dep.stratum_idx)',
+} as const;
+
+/** Filters over campaigns run where the campaign is `c` and its artifact `a`. */
+const CAMPAIGN_COLUMNS = {
+  name: 'c.name',
+  state: 'c.state',
+  note: 'c.note',
+  model: 'a.model',
+  version: 'a.version',
+  artifact: 'a.sha256',
+  owner: '(select p.name from people p where p.id = c.created_by)',
+  stage: `(select s.name from campaign_stages s where s.campaign_id = c.id and s.state in ('open', 'soaking', 'held', 'failed')
+    order by s.idx limit 1)`,
+} as const;
+export const LIVE_CAMPAIGN = `c.state in ('awaiting-approval', 'scheduled', 'running', 'paused', 'halted', 'aborting')`;
 
 const NUMBERS = {
   battery: 'dev.battery_percent::float8',

@@ -9,7 +9,8 @@ export const LINK_KINDS = ['ble', 'serial', 'udp'] as const;
 export type LinkKind = (typeof LINK_KINDS)[number];
 export type Order = '<' | '<=' | '>' | '>=';
 export type TextField = 'model' | 'version' | 'name' | 'identity' | 'site' | 'gateway' | 'group';
-export type MemberField = 'state' | 'stage' | 'code';
+export type MemberField = 'state' | 'stage' | 'code' | 'from';
+export type CampaignField = 'name' | 'state' | 'model' | 'version' | 'stage' | 'owner' | 'note' | 'artifact';
 export type NumberField = 'battery' | 'signal';
 
 /** Literal texts between wildcards: one part has no wildcard, `['a', '']` is `a*`. */
@@ -29,6 +30,14 @@ export type DeviceTest =
       readonly any: readonly TextPattern[];
       readonly negated: boolean;
     }
+  /** Of a campaign itself; only in filters over campaigns. */
+  | {
+      readonly kind: 'campaign';
+      readonly field: CampaignField;
+      readonly any: readonly TextPattern[];
+      readonly negated: boolean;
+    }
+  | { readonly kind: 'live'; readonly live: boolean }
   | { readonly kind: 'tag'; readonly any: readonly TagPattern[]; readonly negated: boolean }
   | { readonly kind: 'link'; readonly any: readonly LinkKind[]; readonly negated: boolean }
   | { readonly kind: 'device'; readonly any: readonly string[]; readonly negated: boolean }
@@ -97,6 +106,6 @@ export interface FilterFacts {
   readonly lastSeenMs: number;
   readonly batteryPercent: number | null;
   readonly held: boolean;
-  /** Its deployment in the campaign that is looked at: state, name of the stage, code of the last result. */
+  /** Its deployment in the campaign that is looked at: state, name of the stage, code of the last result, what it ran before. */
   readonly member?: Readonly<Record<MemberField, string | null>>;
 }

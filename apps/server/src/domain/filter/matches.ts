@@ -29,6 +29,11 @@ function holds(test: DeviceTest, device: FilterFacts, nowMs: number): boolean {
       const value = device.member?.[test.field] ?? null;
       return (value !== null && test.any.some((pattern) => matchesPattern(pattern, value))) !== test.negated;
     }
+    // Asked of campaigns: no device has it.
+    case 'campaign':
+      return test.negated;
+    case 'live':
+      return !test.live;
     case 'tag':
       return test.any.some((pattern) => tagMatches(pattern, device.tags)) !== test.negated;
     case 'link':

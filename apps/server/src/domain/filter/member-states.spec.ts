@@ -59,7 +59,7 @@ describe('states that a filter over members can match', () => {
         fc.constantFrom<DeploymentState>(...DEPLOYMENT_STATES),
         fc.constantFrom('a', 'b'),
         (filter, state, stage) => {
-          const member = { ...device, member: { state, stage, code: null } };
+          const member = { ...device, member: { state, stage, code: null, from: null } };
           if (matches(read(filter), member, 0)) expect(statesOf(read(filter))).toContain(state);
         },
       ),

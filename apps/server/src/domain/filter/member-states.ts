@@ -21,5 +21,5 @@ export function statesOf(filter: Filter): DeploymentState[] {
 /** Whether counters by stage and state alone can say how many match. */
 export function asksOnlyForPlace(filter: Filter): boolean {
   if (isJoin(filter)) return filter.parts.every(asksOnlyForPlace);
-  return filter.kind === 'member' && filter.field !== 'code';
+  return filter.kind === 'member' && (filter.field === 'state' || filter.field === 'stage');
 }

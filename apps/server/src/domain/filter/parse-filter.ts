@@ -13,7 +13,7 @@ import { readComparison } from './read-comparison.js';
 export type ParsedFilter =
   { readonly ok: true; readonly filter: Filter } | { readonly ok: false; readonly errors: readonly FilterError[] };
 
-/** @param text what a person wrote; any text is survived. @param scope `member`: may ask for state, stage and code. */
+/** @param text what a person wrote; any text is survived. @param scope `member`: may ask for state, stage, code and the version before; `campaign`: asks of campaigns. */
 export function parseFilter(text: string, scope: FilterScope = 'device'): ParsedFilter {
   const shape = shapeOf(text.slice(0, FILTER_LIMITS.lengthChars));
   const refused = checkText(text) ?? checkShape(text, shape);

@@ -13,14 +13,15 @@ import {
 } from './filter.js';
 import {
   ALL_OPERATORS,
-  exampleOf,
   FIELDS,
   fieldsOf,
-  formOf,
+  isCampaignField,
   isField,
   isOrder,
   operatorOf,
   OPERATORS_OF,
+  type CampaignFieldName,
+  type FieldForm,
   type FieldName,
   type FilterScope,
   type Operator,
@@ -45,11 +46,12 @@ export function readComparison(
   place: ComparisonPlace,
   scope: FilterScope = 'device',
 ): Read {
-  if (!isField(field, scope)) return { errors: [{ ...place.field, ...unknownField(field, scope) }] };
+  const known = Object.hasOwn(fieldsOf(scope), field) ? fieldsOf(scope)[field] : undefined;
+  if (!known) return { errors: [{ ...place.field, ...unknownField(field, scope) }] };
   const operator = operatorOf(spelling);
-  const allowed = OPERATORS_OF[formOf(field)];
+  const allowed = OPERATORS_OF[known.form];
   if (operator === undefined || !allowed.includes(operator)) {
-    return { errors: [{ ...place.operator, ...unknownOperator(field, spelling, allowed) }] };
+    return { errors: [{ ...place.operator, ...unknownOperator(field, known, spelling, allowed) }] };
   }
   if (values.length > 1 && operator !== '=in=' && operator !== '=out=') {
     const mend = allowed.includes('=in=') ? `Write ${field}=in=(…), or one value.` : 'Write one value.';
@@ -59,7 +61,7 @@ export function readComparison(
     const what = `The list has ${values.length} values; at most ${FILTER_LIMITS.values} are taken.`;
     return { errors: [{ ...place.value, what, mend: 'Put a tag on the devices and filter by the tag.' }] };
   }
-  const read = readValues(field, operator, values);
+  const read = valuesIn(scope, field, operator, values);
   if (!('what' in read)) return read;
   return { errors: [{ ...place.value, ...read }] };
 }
@@ -74,7 +76,24 @@ function unknownField(field: string, scope: FilterScope): Fault {
   };
 }
 
-function unknownOperator(field: FieldName, spelling: string, allowed: readonly Operator[]): Fault {
+function valuesIn(
+  scope: FilterScope,
+  field: string,
+  operator: Operator,
+  values: readonly string[],
+): DeviceTest | Fault {
+  if (scope === 'campaign') {
+    if (isCampaignField(field)) return readCampaignValues(field, operator, values);
+  } else if (isField(field, scope)) return readValues(field, operator, values);
+  return unknownField(field, scope);
+}
+
+function unknownOperator(
+  field: string,
+  { example }: { readonly form: FieldForm; readonly example: string },
+  spelling: string,
+  allowed: readonly Operator[],
+): Fault {
   const operator = operatorOf(spelling);
   // The nearest of all operators may be one that the field does not take: then it is no help.
   const near = operator === undefined ? nearestOf(spelling, ALL_OPERATORS) : undefined;
@@ -85,7 +104,7 @@ function unknownOperator(field: FieldName, spelling: string, allowed: readonly O
         ? `There is no operator ${shorten(spelling)}.`
         : `${field} cannot be compared by ${spelling}.`,
     ...(nearest !== undefined && { nearest }),
-    mend: `Use one of ${allowed.join(' ')}, for instance ${exampleOf(field)}.`,
+    mend: `Use one of ${allowed.join(' ')}, for instance ${example}.`,
   };
 }
 
@@ -116,6 +135,7 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
     case 'state':
     case 'stage':
     case 'code':
+    case 'from':
       return { kind: 'member', field, any: values.map(parsePattern), negated };
     case 'version':
       if (operator === '=range=') return readRange(value);
@@ -128,10 +148,7 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
     case 'device':
       return listed(each(values, readDevice), (any) => ({ kind: 'device', any, negated }));
     case 'hold':
-      if (value !== 'true' && value !== 'false') {
-        return { what: `${shorten(value)} is neither true nor false.`, mend: 'Write hold==true or hold==false.' };
-      }
-      return { kind: 'hold', held: (value === 'true') !== negated };
+      return readFlag(field, value, (held) => ({ kind: 'hold', held: held !== negated }));
     case 'battery':
     case 'signal':
       return listed(
@@ -146,6 +163,21 @@ function readValues(field: FieldName, operator: Operator, values: readonly strin
         ? readSeen(operator, value)
         : { what: 'lastSeen has an order only.', mend: `Write ${FIELDS.lastSeen.example}.` };
   }
+}
+
+function readCampaignValues(
+  field: CampaignFieldName,
+  operator: Operator,
+  values: readonly string[],
+): DeviceTest | Fault {
+  const negated = operator === '!=' || operator === '=out=';
+  if (field === 'live') return readFlag(field, values[0] ?? '', (live) => ({ kind: 'live', live: live !== negated }));
+  return { kind: 'campaign', field, any: values.map(parsePattern), negated };
+}
+
+function readFlag(field: string, value: string, make: (flag: boolean) => DeviceTest): DeviceTest | Fault {
+  if (value === 'true' || value === 'false') return make(value === 'true');
+  return { what: `${shorten(value)} is neither true nor false.`, mend: `Write ${field}==true or ${field}==false.` };
 }
 
 function listed<T>(read: T[] | Fault, make: (any: T[]) => DeviceTest): DeviceTest | Fault {

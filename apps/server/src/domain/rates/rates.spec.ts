@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { cumulativeIncidence, failureRate, hardBounds, maturedCohort, type AgedTrial } from './failure-rates.js';
+import { differCredibly, differenceOf } from './difference.js';
 import { ascending, quantile } from './quantiles.js';
 import { wilsonInterval } from './wilson.js';
 
@@ -30,6 +31,41 @@ describe('the Wilson interval', () => {
     );
     expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
     expect(() => wilsonInterval(3, 2)).toThrow(/share/);
+  });
+});
+
+describe('the difference of two groups', () => {
+  // Newcombe 1998, Table II, method 10.
+  it.each([
+    [[56, 70], [48, 80], 0.0524, 0.3339],
+    [[9, 10], [3, 10], 0.1705, 0.809],
+    [[5, 56], [0, 29], -0.0381, 0.1926],
+    [[0, 10], [0, 20], -0.1611, 0.2775],
+    [[10, 10], [0, 20], 0.6791, 1],
+  ] as const)('%j against %j', ([n, of], [m, from], low, high) => {
+    const found = differenceOf({ n, of }, { n: m, of: from })!;
+    expect(found.low).toBeCloseTo(low, 4);
+    expect(found.high).toBeCloseTo(high, 4);
+  });
+
+  it('mirrors, holds the difference, and is not said without a device or with fewer than three failures', () => {
+    fc.assert(
+      fc.property(fc.nat(60), fc.nat(60), fc.nat(60), fc.nat(60), (a, b, c, d) => {
+        const [first, second] = [
+          { n: a, of: a + b },
+          { n: c, of: c + d },
+        ];
+        const [there, back] = [differenceOf(first, second), differenceOf(second, first)];
+        if (there === null || back === null) return;
+        expect(there.low).toBeLessThanOrEqual(there.share);
+        expect(there.high).toBeGreaterThanOrEqual(there.share);
+        expect([-back.high, -back.low]).toEqual([expect.closeTo(there.low, 9), expect.closeTo(there.high, 9)]);
+        expect(differCredibly(first, second)).toBe(differCredibly(second, first));
+      }),
+    );
+    expect(differenceOf({ n: 0, of: 0 }, { n: 1, of: 2 })).toBeNull();
+    expect(differCredibly({ n: 2, of: 2 }, { n: 0, of: 4000 })).toBe(false);
+    expect(differCredibly({ n: 3, of: 3 }, { n: 17, of: 1792 })).toBe(true);
   });
 });
 

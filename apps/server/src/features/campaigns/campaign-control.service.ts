@@ -8,6 +8,7 @@ import {
   type AbortCampaign,
   type Campaign,
   type CancelDeployment,
+  type ChangePace,
   type Deployment,
   type PauseAnswer,
   type ResumeCampaign,
@@ -28,12 +29,14 @@ import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { bumpOrders } from '../dispatch/order-book.js';
 import { addApproval } from './approvals.js';
 import { lockedCampaign, moveCampaign, promiseExposure, recordDecision, withdrawUnstarted } from './campaign-moves.js';
+import { changePace } from './change-pace.js';
 import { CampaignReader } from './campaign-reader.js';
 import { DeploymentReader } from './deployment-reader.js';
 import { lockWhere, timeOf } from './deployment-rows.js';
 import { writeDeployments, type DeploymentChange } from './deployment-writer.js';
 import { dropPlan } from './member-planner.js';
 import { recordActual } from './past-forecasts.js';
+import { keepPlan } from './plan-versions.js';
 
 @Injectable()
 export class CampaignControlService {
@@ -155,6 +158,7 @@ export class CampaignControlService {
          where id = $1`,
         [id, campaign.nowMs + campaign.policy.deadlineMs, acceptUnproven ?? false],
       );
+      if (acceptUnproven) await keepPlan(tx, id, actor, true);
       if (campaign.state === 'halted') await newBrakeEpoch(tx, campaign, sumOf(stages.map((stage) => stage.sums)));
       const params = { reason, stages: waiting.map((stage) => stage.name), ...(acceptUnproven && { acceptUnproven }) };
       await this.record(tx, actor, 'campaign.resumed', id, params);
@@ -187,6 +191,23 @@ export class CampaignControlService {
       await this.record(tx, actor, 'campaign.completed', id, { reason });
       await recordDecision(tx, campaign, 'campaign.completed', { reason, by: actor.name });
     });
+    return this.reader.one(actor.orgId, id);
+  }
+
+  /**
+   * Pace and limits, within what was approved.
+   * @throws ProblemError `request.stale` when somebody changed the campaign meanwhile; see `changePace`.
+   */
+  async changePace(actor: Actor, id: string, body: ChangePace, expected: number | undefined): Promise<Campaign> {
+    await inTransaction(this.source, async (tx) => {
+      const campaign = await lockedCampaign(tx, actor.orgId, id);
+      const lines = await changePace(tx, actor, campaign, body, expected);
+      if (lines.length === 0) return;
+      const changed = lines.map(({ path, from, to }) => ({ path: path.replace(/^policy\./, ''), from, to }));
+      await this.record(tx, actor, 'campaign.pace-changed', id, { reason: body.reason, changed });
+      await recordDecision(tx, campaign, 'campaign.pace-changed', { reason: body.reason, by: actor.name, changed });
+    });
+    this.events.campaignDue();
     return this.reader.one(actor.orgId, id);
   }
 

@@ -56,3 +56,14 @@ export async function readQuarantines(tx: Queryable, campaignId: string): Promis
     probeAt: row.probe_at?.toISOString() ?? null,
   }));
 }
+
+/** Names of gateways and sites by their ids. */
+export async function readPlaceNames(tx: Queryable, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await queryRows<{ id: string; name: string }>(
+    tx,
+    `select id, name from gateways where id = any($1::uuid[]) union all select id, name from sites where id = any($1::uuid[])`,
+    [ids],
+  );
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}

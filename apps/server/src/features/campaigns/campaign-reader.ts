@@ -24,16 +24,20 @@ import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
 import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { SharedReads } from '../../http/shared-reads.js';
-import { brakeBodyOf } from '../dispatch/brake-body.js';
+import { brakeBodyOf, holdersShown } from '../dispatch/brake-body.js';
 import { loadCampaign, nowOf } from '../dispatch/campaign-row.js';
 import { loadSnapshot } from '../dispatch/campaign-snapshot.js';
 import { countSuspects, loadStages } from '../dispatch/campaign-stages.js';
+import { filterToSql, LIVE_CAMPAIGN } from '../../domain/filter/filter-sql.js';
+import { readFilter, readFilteredList } from '../fleet/device-filter.js';
+import { SqlFilter } from '../fleet/sql-filter.js';
 import { givenApprovals, neededApprovals } from './approvals.js';
 import { readExposure } from './campaign-moves.js';
 import { expectCampaign } from './deployment-reader.js';
-import { readQuarantines, readStrata } from './campaign-parts.js';
+import { readPlaceNames, readQuarantines, readStrata } from './campaign-parts.js';
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
+const isoText = (time: string | null): string | null => (time === null ? null : new Date(time).toISOString());
 const isoOf = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 interface SummaryRow {
@@ -61,6 +65,8 @@ interface SummaryRow {
   counts: Counts | null;
   created_by_name: string | null;
   stage: Campaign['stage'];
+  /** Times as JSON writes them. */
+  ends: { p10: string | null; p50: string | null; p90: string | null } | null;
 }
 
 const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.state_by, c.state_reason, c.state_at, c.revision,
@@ -71,6 +77,8 @@ const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.s
          'name', s.name, 'state', s.state)
        from campaign_stages s where s.campaign_id = c.id and s.state in ('open', 'soaking', 'held', 'failed')
        order by s.idx limit 1) as stage,
+    case when c.state = 'running' then (select jsonb_build_object('p10', o.p10, 'p50', o.p50, 'p90', o.p90)
+       from campaign_outlooks o where o.campaign_id = c.id order by o.at desc limit 1) end as ends,
     jsonb_build_object('id', a.id, 'sha256', a.sha256, 'fileName', a.file_name, 'model', a.model, 'version', a.version,
       'format', a.format) as artifact,
     (select jsonb_object_agg(t.state, t.n) from (select n.state, sum(n.n) as n from campaign_counters n
@@ -154,7 +162,8 @@ export class CampaignReader {
     const { large } = await expectCampaign(tx, orgId, id);
     return this.shared.read(`brake ${id} ${campaign.revision} ${campaign.brakeEpoch}`, large, async () => {
       const snapshot = await loadSnapshot(tx, campaign, true);
-      return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch);
+      const names = await readPlaceNames(tx, holdersShown(snapshot.brakeState));
+      return brakeBodyOf(snapshot.brakeState, campaign.brakeEpoch, names);
     });
   }
 
@@ -184,26 +193,25 @@ export class CampaignReader {
 
   async page(orgId: string, query: CampaignQuery): Promise<CampaignPage> {
     const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
-    const rows = await queryRows<SummaryRow>(
-      this.source.manager,
-      `${SUMMARY} where c.org_id = $1 and ($2::text[] is null or c.state = any($2::text[]))
-         and ($3::timestamptz is null or (c.created_at, c.id) < ($3::timestamptz, $4::uuid))
-         and ($6::boolean is null or (c.state in ('awaiting-approval', 'scheduled', 'running', 'paused', 'halted', 'aborting')) = $6)
-         and ($7::text is null or position($7 in c.name) > 0) and ($10::text is null or c.name = $10) and ($8::uuid is null or c.artifact_id = $8)
-         and ($9::text is null or a.model = $9)
-       order by c.created_at desc, c.id desc limit $5`,
-      [
-        orgId,
-        query.state ?? null,
-        after?.[0] ?? null,
-        after?.[1] ?? null,
-        query.limit + 1,
-        query.live === undefined ? null : query.live === 'true',
-        query.text ?? null,
-        query.artifact ?? null,
-        query.model ?? null,
-        query.name ?? null,
-      ],
+    const where = new SqlFilter()
+      .and('c.org_id = ?', orgId)
+      .and('c.state = any(?::text[])', query.state)
+      .and('(c.created_at, c.id) < (?::timestamptz, ?::uuid)', after?.[0], after?.[1])
+      .and(`(${LIVE_CAMPAIGN}) = ?::boolean`, query.live === undefined ? undefined : query.live === 'true')
+      .and('position(? in c.name) > 0', query.text)
+      .and('c.name = ?', query.name)
+      .and('c.artifact_id = ?', query.artifact)
+      .and('a.model = ?', query.model);
+    const filter = query.filter === undefined ? undefined : readFilter(query.filter, 'query.filter', 'campaign');
+    // No field of campaigns is an age, so that no moment is asked for.
+    if (filter) where.andSql(filterToSql(filter, where, 0));
+    const limit = where.param(query.limit + 1);
+    const rows = await readFilteredList(this.source, filter !== undefined, (tx) =>
+      queryRows<SummaryRow>(
+        tx,
+        `${SUMMARY} where ${where.where} order by c.created_at desc, c.id desc limit ${limit}`,
+        where.params,
+      ),
     );
     const nowMs = rows.length === 0 ? 0 : await nowOf(this.source.manager);
     const suspects = new Map<string, number>();
@@ -246,6 +254,7 @@ export class CampaignReader {
       shares: sharesOf(sums),
       parts: partsOf(counts),
       stage: row.stage,
+      ends: row.ends && { p10: isoText(row.ends.p10), p50: isoText(row.ends.p50), p90: isoText(row.ends.p90) },
       createdBy: row.created_by_name,
     };
   }

@@ -11,6 +11,7 @@ import {
   CampaignPreview,
   CampaignQuery,
   CancelDeployment,
+  ChangePace,
   CompleteCampaign,
   Decline,
   Deployment,
@@ -83,6 +84,18 @@ export class CampaignsController {
     @ZodBody(CampaignDraft) draft: CampaignDraft,
   ): Promise<Campaign> {
     return this.campaigns.update(actor, id, draft, expected);
+  }
+
+  @Put(':id/pace')
+  @Roles('operator')
+  @ZodResponse(Campaign)
+  changePace(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @IfMatch() expected: number | undefined,
+    @ZodBody(ChangePace) body: ChangePace,
+  ): Promise<Campaign> {
+    return this.control.changePace(actor, id, body, expected);
   }
 
   /** The body may be left out: a start needs no reason. */

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { FleetModule } from '../fleet/fleet.module.js';
+import { ApprovalExpiry } from './approval-expiry.js';
 import { CampaignControlService } from './campaign-control.service.js';
 import { CampaignReader } from './campaign-reader.js';
 import { DeploymentReader } from './deployment-reader.js';
@@ -17,11 +18,12 @@ import { RehearsalService } from './rehearsal.service.js';
   providers: [
     CampaignReader,
     CampaignsService,
+    ApprovalExpiry,
     CampaignControlService,
     DeploymentReader,
     MembershipRefresher,
     RehearsalService,
   ],
-  exports: [CampaignReader, RehearsalService],
+  exports: [ApprovalExpiry, CampaignReader, RehearsalService],
 })
 export class CampaignsModule {}

@@ -14,20 +14,23 @@ import {
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
 import { alphaOf, staircase } from '../../domain/brake/index.js';
-import { checkPolicy, checkStageSizes, type PolicyFault } from '../../domain/campaign/check-policy.js';
+import { checkPolicy, checkStageSizes } from '../../domain/campaign/check-policy.js';
 import { vendorToolFaults } from '../../domain/campaign/vendor-tool.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
+import { expectFreshSignIn } from '../access/sessions/fresh-sign-in.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { nowOf, type CampaignRow } from '../dispatch/campaign-row.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
 import { addApproval, isOwnPlan, missingApprovals, neededApprovals, storedDigest } from './approvals.js';
 import { beginCampaign, lockedCampaign, moveCampaign, recordDecision } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
+import { nameFaults, refuse, requireRawPortRole } from './draft-rules.js';
 import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
+import { keepPlan, markPlanApproved, markPlanUsed } from './plan-versions.js';
 import { draftRollBack } from './roll-back.js';
 import { restoreFaults, urgentFaults, windowFaults } from './policy-references.js';
 import {
@@ -108,6 +111,7 @@ export class CampaignsService {
       ],
     );
     const params = { name: draft.name, artifactId: draft.artifactId, ...(rollsBack !== null && { rollsBack }) };
+    await keepPlan(tx, row!.id, actor);
     await this.record(tx, actor, 'campaign.created', row!.id, params);
     return row!.id;
   }
@@ -129,6 +133,7 @@ export class CampaignsService {
          where id = $1`,
         [id, draft.name, draft.note, draft.artifactId, JSON.stringify(draft.selector), JSON.stringify(draft.policy)],
       );
+      await keepPlan(tx, id, actor);
       await this.record(tx, actor, 'campaign.updated', id, { name: draft.name, artifactId: draft.artifactId });
     });
     return this.reader.one(actor.orgId, id);
@@ -153,6 +158,7 @@ export class CampaignsService {
       }
       requireRawPortRole(actor, campaign.policy);
       const members = await this.plan(tx, actor, campaign);
+      await markPlanUsed(tx, id);
       const params = { reason: reason ?? null, sizes: members.sizes, skipped: members.skipped };
       await recordDecision(tx, campaign, 'campaign.start-pressed', { ...params, by: actor.name });
       // An urgent campaign needs approvals: what it takes back is told with the last of them.
@@ -169,10 +175,12 @@ export class CampaignsService {
 
   /**
    * One approval; with the last that is needed the campaign goes on.
-   * @throws ProblemError for a second by the same person, for one's own plan, and where it is not the plan that was seen.
+   * @throws ProblemError for a second by the same person, for one's own plan, where it is not the plan that was seen, and
+   *   `sign-in.again` for a browser whose sign-in is not fresh.
    */
   async approve(actor: Actor, id: string, { reason, planDigest }: Approve): Promise<Campaign> {
     await inTransaction(this.source, async (tx) => {
+      await expectFreshSignIn(tx, actor);
       const campaign = await this.awaiting(tx, actor, id, planDigest, 'approved');
       if (await isOwnPlan(tx, id, actor.personId)) {
         throw new ProblemError('request.conflict', { detail: `it is ${actor.name}'s own plan; another person must` });
@@ -244,6 +252,7 @@ export class CampaignsService {
     by: string,
     reason: string | null,
   ): Promise<{ preempted?: number }> {
+    await markPlanApproved(tx, campaign.id);
     const { startAt } = campaign.policy;
     const startAtMs = startAt === undefined ? null : Date.parse(startAt);
     if (startAtMs === null || startAtMs <= campaign.nowMs) {
@@ -345,6 +354,7 @@ export class CampaignsService {
       ]);
     }
     refuse([
+      ...nameFaults(draft.name),
       ...checkPolicy(draft.policy, draft.selector, {
         model: artifact.model,
         images: provableImages(artifact.description),
@@ -383,15 +393,4 @@ export class CampaignsService {
   ): Promise<void> {
     await this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'campaign', id }, params });
   }
-}
-
-/** A raw port lets its person do anything to the device. */
-function requireRawPortRole(actor: Actor, policy: Pick<CampaignDraft['policy'], 'vendorTool'>): void {
-  if (policy.vendorTool && !actor.roles.includes('admin'))
-    throw new ProblemError('request.forbidden', { role: 'admin' });
-}
-
-function refuse(faults: readonly PolicyFault[]): void {
-  if (faults.length === 0) return;
-  throw new ProblemError('campaign.policy', { detail: faults[0]!.message }, [...faults]);
 }

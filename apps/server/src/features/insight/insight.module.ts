@@ -5,9 +5,11 @@ import { DispatchModule } from '../dispatch/dispatch.module.js';
 import { FleetModule } from '../fleet/fleet.module.js';
 import { ReportsModule } from '../reports/reports.module.js';
 import { CampaignInsightController } from './campaign/campaign-insight.controller.js';
+import { ComparisonService } from './campaign/comparison.service.js';
 import { FailureGroupsService } from './campaign/failure-groups.service.js';
 import { ForecastService } from './campaign/forecast.service.js';
 import { MembersService } from './campaign/members.service.js';
+import { PlanHistoryService } from './campaign/plan-history.service.js';
 import { PlansService } from './campaign/plans.service.js';
 import { SeriesService } from './campaign/series.service.js';
 import { EventsController } from './events.controller.js';
@@ -40,6 +42,7 @@ import { WhyService } from './why.service.js';
     OverviewController,
   ],
   providers: [
+    ComparisonService,
     DeviceStoryService,
     ExportService,
     FailureGroupsService,
@@ -53,6 +56,7 @@ import { WhyService } from './why.service.js';
     MembersService,
     OverviewService,
     PlacesService,
+    PlanHistoryService,
     PlansService,
     ProgressKeeper,
     SeriesService,

@@ -8,6 +8,8 @@ import {
   CampaignSeries,
   DecisionPage,
   FailureGroups,
+  FilterValues,
+  GroupComparison,
   LiveEvent,
   MemberPage,
   PauseAnswer,
@@ -141,6 +143,52 @@ describe('the page of a campaign', () => {
     });
     const byModel = await get(server, `${path}/failures/groups?by=model`, FailureGroups);
     expect(byModel.items[0]!.group).toMatchObject({ key: artifact.model, there: { n: 2, of: 8 } });
+  });
+
+  it('puts two groups side by side, counted as SQL counts them, and says whether they credibly differ', async () => {
+    const [known] = await query<{ ids: string[] }>(
+      server,
+      `select array_agg(device_id::text) as ids from deployments where campaign_id = $1 and state = 'proven'`,
+      [campaign.id],
+    );
+    const compare = async (a: string, b: string) =>
+      get(server, `${path}/compare?${new URLSearchParams({ a, b }).toString()}`, GroupComparison);
+    const parted = await compare(`device=in=(${known!.ids.join(',')})`, `device=out=(${known!.ids.join(',')})`);
+    expect(parted).toMatchObject({
+      a: { failed: { n: 0, of: 2 } },
+      b: { failed: { n: 2, of: 2 } },
+      both: 0,
+      looked: 4,
+      complete: true,
+      credible: false,
+      sentence: 'No credible difference: fewer than 3 failed in both together, which says too little.',
+    });
+    const same = await compare('from==1.0.0', 'stage==first;state!=lost');
+    expect(same).toMatchObject({ a: { failed: { n: 2, of: 4 } }, b: { failed: { n: 2, of: 4 } }, both: 4 });
+    expect(same.a.words).toContain('version before');
+    expect((await compare('from==9.*', 'state==*')).sentence).toBe(
+      'Group A has no device with a known result: nothing can be compared.',
+    );
+    const wrong = await call(server, 'GET', `${path}/compare?a=statte==failed&b=state==failed`);
+    expect([wrong.status, wrong.json(Problem).errors![0]!.path]).toEqual([400, 'query.a']);
+    expect((await get(server, `/api/v1/filter/values?field=from&campaign=${campaign.id}`, FilterValues)).items).toEqual(
+      [{ value: '1.0.0', count: 12 }],
+    );
+  });
+
+  it('is found in the list by the language of filters', async () => {
+    const found = async (filter: string) =>
+      (await get(server, `/api/v1/campaigns?filter=${encodeURIComponent(filter)}`, CampaignPage)).items.map(
+        ({ name }) => name,
+      );
+    expect(await found(`name==${campaign.name}`)).toEqual([campaign.name]);
+    expect(await found(`state=in=(running,halted);model==${artifact.model};live==true`)).toEqual([campaign.name]);
+    expect(await found(`stage==first;artifact==${artifact.sha256.slice(0, 12)}*;owner==*`)).toEqual([campaign.name]);
+    expect(await found('state!=running,live==false')).toEqual([]);
+    const wrong = await call(server, 'GET', '/api/v1/campaigns?filter=nmae==x');
+    expect([wrong.status, wrong.json(Problem).errors![0]]).toMatchObject([400, { at: 0, length: 4, nearest: 'name' }]);
+    const values = await get(server, '/api/v1/filter/values?scope=campaign&field=state&prefix=run', FilterValues);
+    expect(values.items).toEqual([{ value: 'running', count: 1 }]);
   });
 
   it('has a series that ends now, a forecast or the reason why not, and decisions newest first', async () => {

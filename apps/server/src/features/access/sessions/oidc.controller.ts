@@ -23,9 +23,14 @@ export class OidcController {
   /** For anybody: the sign-in page's button. */
   @Get()
   @Public()
-  async begin(@Query('returnTo') returnTo: unknown, @Res() response: Response): Promise<void> {
+  async begin(
+    @Query('returnTo') returnTo: unknown,
+    @Query('again') again: unknown,
+    @Res() response: Response,
+  ): Promise<void> {
     await this.leading(response, async () => {
-      const { url, browserSecret } = await this.oidc.begin(typeof returnTo === 'string' ? returnTo : '/');
+      const path = typeof returnTo === 'string' ? returnTo : '/';
+      const { url, browserSecret } = await this.oidc.begin(path, again === '1');
       this.cookies.giveOidc(response, browserSecret);
       return url;
     });

@@ -5,6 +5,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import * as client from 'openid-client';
+import { FRESH_SIGN_IN_MINUTES } from '@drydock/contracts';
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ADDRESSES, type Addresses } from '../../../adapters/addresses.js';
@@ -27,10 +28,20 @@ const MOST_ATTEMPTS = 10_000;
 const Claims = z.object({
   sub: z.string().min(1).max(255),
   email: z.string().max(254).optional(),
+  // When the provider last asked the person themselves, in seconds.
+  auth_time: z.number().optional(),
   // Some providers write it as text.
   email_verified: z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]).optional(),
 });
 type Claims = z.infer<typeof Claims>;
+
+interface Attempt {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly return_to: string;
+  readonly again: boolean;
+}
 
 interface Found {
   id: string;
@@ -52,10 +63,11 @@ export class OidcService {
 
   /**
    * @param returnTo a path of this server, where the browser goes in the end.
+   * @param again the provider shall ask the person themselves, also where it remembers them (`prompt=login`, `max_age=0`).
    * @returns where to send the browser, and the secret for its cookie.
    * @throws ProblemError `sign-in.off`, `sign-in.provider`, `server.overloaded`
    */
-  async begin(returnTo: string): Promise<{ url: string; browserSecret: string }> {
+  async begin(returnTo: string, again = false): Promise<{ url: string; browserSecret: string }> {
     const config = await this.provider();
     const verifier = client.randomPKCECodeVerifier();
     const browserSecret = makeSecret();
@@ -63,10 +75,10 @@ export class OidcService {
     const nonce = client.randomNonce();
     const [kept] = await queryRows(
       this.source.manager,
-      `insert into oidc_attempts (browser_hash, state, nonce, verifier, return_to, expires_at)
-       select $1, $2, $3, $4, $5, now() + $6::int * interval '1 millisecond'
+      `insert into oidc_attempts (browser_hash, state, nonce, verifier, return_to, expires_at, again)
+       select $1, $2, $3, $4, $5, now() + $6::int * interval '1 millisecond', $7
        where (select count(*) from oidc_attempts where expires_at > now()) < ${MOST_ATTEMPTS} returning 1`,
-      [hashSessionSecret(browserSecret), state, nonce, verifier, localPath(returnTo), OIDC_ATTEMPT_MS],
+      [hashSessionSecret(browserSecret), state, nonce, verifier, localPath(returnTo), OIDC_ATTEMPT_MS, again],
     );
     if (!kept) throw new ProblemError('server.overloaded', { retryAfterMs: OIDC_ATTEMPT_MS });
     const url = client.buildAuthorizationUrl(config, {
@@ -76,6 +88,7 @@ export class OidcService {
       code_challenge_method: 'S256',
       state,
       nonce,
+      ...(again && { prompt: 'login', max_age: '0' }),
     });
     return { url: url.href, browserSecret };
   }
@@ -91,9 +104,9 @@ export class OidcService {
     browser: BrowserFacts,
   ): Promise<{ secret: string; returnTo: string }> {
     const config = await this.provider();
-    const [attempt] = await queryRows<{ state: string; nonce: string; verifier: string; return_to: string }>(
+    const [attempt] = await queryRows<Attempt>(
       this.source.manager,
-      `delete from oidc_attempts where browser_hash = $1 and expires_at > now() returning state, nonce, verifier, return_to`,
+      `delete from oidc_attempts where browser_hash = $1 and expires_at > now() returning state, nonce, verifier, return_to, again`,
       [hashSessionSecret(browserSecret ?? '')],
     );
     if (!attempt) throw new ProblemError('sign-in.provider', { detail: 'this browser did not ask, or too long ago' });
@@ -101,26 +114,31 @@ export class OidcService {
     const issuer = config.serverMetadata().issuer;
     return inTransaction(this.source, async (tx) => {
       const person = await this.personOf(tx, issuer, claims, browser);
-      const opener = { orgId: person.org_id, personId: person.id, name: person.name, method: 'oidc' as const };
+      const opener = {
+        orgId: person.org_id,
+        personId: person.id,
+        name: person.name,
+        method: 'oidc' as const,
+        confirmed: isFresh(claims.auth_time),
+      };
       return { secret: await this.sessions.open(tx, opener, browser), returnTo: attempt.return_to };
     });
   }
 
-  private async claimsOf(
-    config: client.Configuration,
-    search: string,
-    attempt: { state: string; nonce: string; verifier: string },
-  ): Promise<Claims> {
+  private async claimsOf(config: client.Configuration, search: string, attempt: Attempt): Promise<Claims> {
     return asking(async () => {
       const tokens = await client.authorizationCodeGrant(config, new URL(this.callbackUrl() + search), {
         pkceCodeVerifier: attempt.verifier,
         expectedState: attempt.state,
         expectedNonce: attempt.nonce,
         idTokenExpected: true,
+        ...(attempt.again && { maxAge: FRESH_SIGN_IN_MINUTES * 60 }),
       });
       const claims = Claims.parse(tokens.claims());
       if (claims.email !== undefined || !config.serverMetadata().userinfo_endpoint) return claims;
-      return Claims.parse(await client.fetchUserInfo(config, tokens.access_token, claims.sub));
+      const more = Claims.parse(await client.fetchUserInfo(config, tokens.access_token, claims.sub));
+      // Of when the person was asked, only the signed token speaks.
+      return { ...more, auth_time: claims.auth_time };
     });
   }
 
@@ -187,6 +205,11 @@ async function asking<T>(question: () => Promise<T>): Promise<T> {
     const detail = error instanceof z.ZodError ? 'it names nobody' : String((error as Error).message).slice(0, 200);
     throw new ProblemError('sign-in.provider', { detail }, undefined, { cause: error });
   }
+}
+
+/** Whether the provider says that it asked the person lately. */
+function isFresh(authTimeS: number | undefined): boolean {
+  return authTimeS !== undefined && Date.now() / 1000 - authTimeS < FRESH_SIGN_IN_MINUTES * 60;
 }
 
 /** A path of this server; anything else becomes the first page: a link must not send people elsewhere after sign-in. */

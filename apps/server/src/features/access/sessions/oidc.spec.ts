@@ -118,6 +118,21 @@ describe('sign-in through an OpenID provider', () => {
     expect(reasonOf((await signIn('acc-1')).location)).toBe('sign-in.refused');
   });
 
+  it('proves afresh who somebody is only where the provider asked them themselves', async () => {
+    const person = await makePerson();
+    accounts.set('acc-7', { sub: 'acc-7', email: person.email, email_verified: true });
+    const browser = new TestBrowser(server.baseUrl);
+    const confirmedAfter = async (query: string) => {
+      const start = await browser.ask('GET', `/api/v1/session/oidc?returnTo=%2F${query}`);
+      const asked = new URL(start.headers.get('location')!).searchParams;
+      await browser.ask('GET', await throughProvider(browser, start.headers.get('location')!, 'acc-7'));
+      const { confirmedAt } = OwnSession.parse((await browser.ask('GET', '/api/v1/session')).body);
+      return [asked.get('prompt'), confirmedAt === null];
+    };
+    expect(await confirmedAfter('')).toEqual([null, true]);
+    expect(await confirmedAfter('&again=1')).toEqual(['login', false]);
+  });
+
   it('lets nobody in whom no admin has added, or whose address the provider has not checked', async () => {
     const person = await makePerson();
     accounts.set('acc-3', { sub: 'acc-3', email: person.email, email_verified: false });

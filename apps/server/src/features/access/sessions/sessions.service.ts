@@ -20,6 +20,8 @@ export interface Opener {
   readonly name: string;
   readonly method: SessionMethod;
   readonly apiTokenId?: string;
+  /** The person proved just now who they are; an OpenID provider may only have remembered them. */
+  readonly confirmed: boolean;
 }
 
 /** Where a browser comes from, as far as it says. */
@@ -52,9 +54,9 @@ export class SessionsService {
     const secret = makeSecret();
     const [session] = await queryRows<{ id: string }>(
       tx,
-      `insert into sessions (org_id, person_id, token_hash, method, api_token_id, ends_at, address, user_agent)
+      `insert into sessions (org_id, person_id, token_hash, method, api_token_id, ends_at, address, user_agent, confirmed_at)
        select $1, $2, $3, $4, $5::uuid, least(now() + interval '${LIFE_DAYS} days', (select expires_at from api_tokens where id = $5::uuid)),
-         $6, $7 returning id`,
+         $6, $7, case when $8 then now() end returning id`,
       [
         who.orgId,
         who.personId,
@@ -63,6 +65,7 @@ export class SessionsService {
         who.apiTokenId ?? null,
         browser.ip,
         browser.userAgent.slice(0, 200),
+        who.confirmed,
       ],
     );
     const tooMany = await queryRows<{ id: string }>(
@@ -91,14 +94,28 @@ export class SessionsService {
     return secret;
   }
 
+  /** The person of the session proved again who they are. */
+  async confirm(actor: Actor, method: SessionMethod): Promise<void> {
+    await inTransaction(this.source, async (tx) => {
+      await queryRows(tx, 'update sessions set confirmed_at = now() where id = $1', [actor.credential.id]);
+      await this.audit.record(tx, {
+        orgId: actor.orgId,
+        actor,
+        action: 'session.confirmed',
+        target: { kind: 'session', id: actor.credential.id },
+        params: { method },
+      });
+    });
+  }
+
   /** @throws ProblemError `request.conflict` for a caller without a session. */
   async own(actor: Actor, secret: string | undefined): Promise<OwnSession> {
     if (actor.credential.kind !== 'session' || secret === undefined) {
       throw new ProblemError('request.conflict', { detail: 'an API token signed this request, no session did' });
     }
-    const [row] = await queryRows<SessionDbRow & { has_password: boolean }>(
+    const [row] = await queryRows<SessionDbRow & { has_password: boolean; confirmed_at: Date | null }>(
       this.source.manager,
-      `select s.id, s.seen_at, s.ends_at, p.password_hash is not null as has_password
+      `select s.id, s.method, s.seen_at, s.ends_at, s.confirmed_at, p.password_hash is not null as has_password
        from sessions s join people p on p.id = s.person_id where s.id = $1`,
       [actor.credential.id],
     );
@@ -109,6 +126,8 @@ export class SessionsService {
       csrfToken: csrfTokenOf(secret),
       idleEndsAt: new Date(idleEndsAtMs).toISOString(),
       endsAt: row!.ends_at.toISOString(),
+      confirmedAt: row!.confirmed_at?.toISOString() ?? null,
+      method: row!.method,
       hasPassword: row!.has_password,
     };
   }

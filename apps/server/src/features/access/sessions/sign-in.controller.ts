@@ -56,6 +56,20 @@ export class SignInController {
     return this.sessions.own(actor, this.cookies.secretOf(request));
   }
 
+  /** For what asks for a fresh sign-in: the same session goes on. */
+  @Post('session/confirm')
+  @Roles('viewer')
+  @HttpCode(200)
+  @ZodResponse(OwnSession)
+  async confirm(
+    @CurrentActor() actor: Actor,
+    @ZodBody(SignInWith) body: SignInWith,
+    @Req() request: RequestWithId,
+  ): Promise<OwnSession> {
+    await this.browserSignIn.confirm(actor, body, browserOf(request));
+    return this.sessions.own(actor, this.cookies.secretOf(request));
+  }
+
   @Delete('session')
   @Roles('viewer')
   @HttpCode(204)

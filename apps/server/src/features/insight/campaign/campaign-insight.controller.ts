@@ -1,24 +1,31 @@
 /** `/api/v1/campaigns/{id}`: what the page of a campaign shows beside the campaign itself. */
-import { Controller, Get, HttpCode, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, ParseIntPipe, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   CampaignForecast,
   CampaignSeries,
+  CompareQuery,
   DiffQuery,
   DiffRequest,
   FailureGroupQuery,
   FailureGroups,
+  GroupComparison,
   MemberPage,
   MemberQuery,
+  PlanChanges,
+  PlanVersions,
   PolicyDiff,
   SeriesQuery,
+  StoredPlan,
   WaitingReasons,
 } from '@drydock/contracts';
 import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../../access/actor.js';
+import { ComparisonService } from './comparison.service.js';
 import { FailureGroupsService } from './failure-groups.service.js';
 import { ForecastService } from './forecast.service.js';
 import { MembersService } from './members.service.js';
+import { PlanHistoryService } from './plan-history.service.js';
 import { PlansService } from './plans.service.js';
 import { SeriesService } from './series.service.js';
 
@@ -31,6 +38,8 @@ export class CampaignInsightController {
     private readonly failureGroups: FailureGroupsService,
     private readonly forecasts: ForecastService,
     private readonly plans: PlansService,
+    private readonly history: PlanHistoryService,
+    private readonly comparisons: ComparisonService,
   ) {}
 
   @Get(':id/members')
@@ -71,6 +80,48 @@ export class CampaignInsightController {
     @ZodQuery(FailureGroupQuery) query: FailureGroupQuery,
   ): Promise<FailureGroups> {
     return this.failureGroups.groups(actor.orgId, id, query);
+  }
+
+  /** Any two groups: known, failed, and whether they credibly differ. */
+  @Get(':id/compare')
+  @Roles('viewer')
+  @ZodResponse(GroupComparison)
+  compare(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodQuery(CompareQuery) query: CompareQuery,
+  ): Promise<GroupComparison> {
+    return this.comparisons.compare(actor.orgId, id, query);
+  }
+
+  @Get(':id/plans')
+  @Roles('viewer')
+  @ZodResponse(PlanVersions)
+  versions(@CurrentActor() actor: Actor, @ZodParam('id') id: string): Promise<PlanVersions> {
+    return this.history.versions(actor.orgId, id);
+  }
+
+  @Get(':id/plans/:version')
+  @Roles('viewer')
+  @ZodResponse(StoredPlan)
+  version(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @Param('version', ParseIntPipe) version: number,
+  ): Promise<StoredPlan> {
+    return this.history.version(actor.orgId, id, version);
+  }
+
+  /** What differs now from that version. */
+  @Get(':id/plans/:version/changes')
+  @Roles('viewer')
+  @ZodResponse(PlanChanges)
+  changes(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @Param('version', ParseIntPipe) version: number,
+  ): Promise<PlanChanges> {
+    return this.history.changes(actor.orgId, id, version);
   }
 
   @Get(':id/forecast')

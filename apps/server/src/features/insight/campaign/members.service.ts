@@ -109,7 +109,7 @@ export class MembersService {
         ({ stage_idx, stage, state }) =>
           (query.state === undefined || query.state === state) &&
           (query.stage === undefined || query.stage === stage_idx) &&
-          matches(filter, { ...NO_DEVICE, member: { state, stage, code: null } }, 0),
+          matches(filter, { ...NO_DEVICE, member: { state, stage, code: null, from: null } }, 0),
       )
       .reduce((sum, row) => sum + Number(row.n), 0);
   }

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import {
+  APPROVAL_HOURS,
   Policy,
   PolicyDiff,
   Selector,
@@ -16,6 +17,7 @@ import { diffPlans, type Json } from '../../../domain/campaign/plan-diff.js';
 import { planDigest } from '../../../domain/campaign/plan-digest.js';
 import { ProblemError } from '../../../http/problem-error.js';
 import type { Actor } from '../../access/actor.js';
+import { ASKED_AT } from '../../campaigns/approval-expiry.js';
 import { givenApprovals, isOwnPlan, neededApprovals } from '../../campaigns/approvals.js';
 
 interface PlanRow {
@@ -96,10 +98,7 @@ export class PlansService {
       this.source.manager,
       `select * from (
          select 'campaign' as kind, c.state, c.revision, null::int as stage_idx, null as stage_name,
-           coalesce(p.name, c.state_by) as asked_by, coalesce(
-             (select min(d.at) from decisions d where d.campaign_id = c.id and d.kind = 'campaign.start-pressed'
-                and d.at > coalesce((select max(w.at) from decisions w where w.campaign_id = c.id and w.kind in ('campaign.withdrawn', 'campaign.declined')), '-infinity')),
-             c.state_at) as asked_at,
+           coalesce(p.name, c.state_by) as asked_by, ${ASKED_AT} as asked_at,
            c.id, c.name, a.sha256 as artifact, a.model, c.selector, c.policy
          from campaigns c join artifacts a on a.id = c.artifact_id left join people p on p.id = c.created_by
          where c.org_id = $1 and c.state = 'awaiting-approval'
@@ -124,6 +123,7 @@ export class PlansService {
         planDigest: planDigest({ artifactSha256: row.artifact, selector: row.selector, policy: row.policy }),
         askedBy: row.asked_by,
         askedAt: row.asked_at.toISOString(),
+        endsAt: gate ? null : new Date(row.asked_at.getTime() + APPROVAL_HOURS * 3_600_000).toISOString(),
         needed: gate ? 1 : neededApprovals(policy),
         given,
         you: mayApprove(

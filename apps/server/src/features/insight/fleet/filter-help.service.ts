@@ -1,7 +1,13 @@
 /** What a filter may say next: fields, their operators, and values with how many devices have them. Every read ends soon. */
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { DEPLOYMENT_STATES, type FilterFields, type FilterValues, type FilterValuesQuery } from '@drydock/contracts';
+import {
+  CAMPAIGN_STATES,
+  DEPLOYMENT_STATES,
+  type FilterFields,
+  type FilterValues,
+  type FilterValuesQuery,
+} from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
 import { fieldsOf, OPERATORS_OF, type FilterScope } from '../../../domain/filter/filter-fields.js';
 import { LINK_KINDS } from '../../../domain/filter/filter.js';
@@ -11,6 +17,15 @@ import { readWithin } from '../../fleet/device-filter.js';
 
 const MOST_VALUES = 20;
 const LIMIT_MS = 300;
+
+/** Fields of campaigns whose values are listed, where the campaign is `c`, its artifact `a` and who made it `p`. */
+const COUNTED_OF_CAMPAIGNS: Readonly<Record<string, string>> = {
+  name: 'c.name',
+  state: 'c.state',
+  model: 'a.model',
+  version: 'a.version',
+  owner: 'p.name',
+};
 
 interface Value {
   readonly value: string;
@@ -40,8 +55,9 @@ export class FilterHelpService {
     return { items: found.slice(0, MOST_VALUES), more: found.length > MOST_VALUES };
   }
 
-  private async find(orgId: string, { field, prefix, campaign }: FilterValuesQuery): Promise<Value[]> {
-    const scope = campaign === undefined ? 'device' : 'member';
+  private async find(orgId: string, query: FilterValuesQuery): Promise<Value[]> {
+    const { field, prefix, campaign } = query;
+    const scope = query.scope ?? (campaign === undefined ? 'device' : 'member');
     if (!Object.hasOwn(fieldsOf(scope), field)) {
       throw new ProblemError('request.invalid', { detail: `query.field: there is no field ${field.slice(0, 40)}` }, [
         { path: 'query.field', message: `Fields are ${Object.keys(fieldsOf(scope)).join(', ')}.` },
@@ -50,6 +66,7 @@ export class FilterHelpService {
     const fixed = (values: readonly string[]): Value[] =>
       values.filter((value) => value.startsWith(prefix)).map((value) => ({ value, count: null }));
     const like = likePrefix(prefix);
+    if (scope === 'campaign') return this.ofCampaigns(orgId, field, prefix, fixed);
     switch (field) {
       case 'link':
         return fixed(LINK_KINDS);
@@ -77,8 +94,10 @@ export class FilterHelpService {
       case 'state':
       case 'stage':
       case 'code':
-        await expectCampaign(this.source.manager, orgId, campaign!);
-        return this.ofCampaign(field, campaign!, prefix);
+      case 'from':
+        if (campaign === undefined) return [];
+        await expectCampaign(this.source.manager, orgId, campaign);
+        return this.ofCampaign(field, campaign, prefix);
       default:
         // Numbers, times and ids have no list.
         return [];
@@ -133,21 +152,54 @@ export class FilterHelpService {
     );
   }
 
-  private async ofCampaign(field: 'state' | 'stage' | 'code', campaign: string, prefix: string): Promise<Value[]> {
+  private async ofCampaigns(
+    orgId: string,
+    field: string,
+    prefix: string,
+    fixed: (values: readonly string[]) => Value[],
+  ): Promise<Value[]> {
+    if (field === 'live') return fixed(['true', 'false']);
+    const column = COUNTED_OF_CAMPAIGNS[field];
+    if (column === undefined) return [];
+    const counted = await this.within((tx) =>
+      queryRows<Value>(
+        tx,
+        `select ${column} as value, count(*)::float8 as count from campaigns c join artifacts a on a.id = c.artifact_id
+           left join people p on p.id = c.created_by
+         where c.org_id = $1 and ${column} like $2 group by 1 order by 2 desc, 1 limit ${MOST_VALUES + 1}`,
+        [orgId, likePrefix(prefix)],
+      ),
+    );
+    if (field !== 'state') return counted;
+    const more = fixed(CAMPAIGN_STATES).filter(({ value }) => !counted.some((row) => row.value === value));
+    return [...counted, ...more.map(({ value }) => ({ value, count: 0 }))];
+  }
+
+  private async ofCampaign(
+    field: 'state' | 'stage' | 'code' | 'from',
+    campaign: string,
+    prefix: string,
+  ): Promise<Value[]> {
     const rows =
-      field === 'code'
+      field === 'from'
         ? await queryRows<Value>(
             this.source.manager,
-            'select code as value, n::float8 as count from failure_counters where campaign_id = $1 and n > 0 order by n desc, code limit 200',
+            'select version as value, size::float8 as count from campaign_strata where campaign_id = $1 order by size desc, version limit 200',
             [campaign],
           )
-        : await queryRows<Value>(
-            this.source.manager,
-            `select ${field === 'state' ? 'n.state' : 's.name'} as value, sum(n.n)::float8 as count from campaign_counters n
+        : field === 'code'
+          ? await queryRows<Value>(
+              this.source.manager,
+              'select code as value, n::float8 as count from failure_counters where campaign_id = $1 and n > 0 order by n desc, code limit 200',
+              [campaign],
+            )
+          : await queryRows<Value>(
+              this.source.manager,
+              `select ${field === 'state' ? 'n.state' : 's.name'} as value, sum(n.n)::float8 as count from campaign_counters n
                join campaign_stages s on s.campaign_id = n.campaign_id and s.idx = n.stage_idx
              where n.campaign_id = $1 group by 1 having sum(n.n) > 0 order by 2 desc, 1`,
-            [campaign],
-          );
+              [campaign],
+            );
     const known = rows.filter(({ value }) => value.startsWith(prefix));
     if (field !== 'state') return known;
     const more = DEPLOYMENT_STATES.filter(
