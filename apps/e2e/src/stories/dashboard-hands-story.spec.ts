@@ -62,7 +62,7 @@ async function visit(path: string, size?: typeof PHONE): Promise<Visitor> {
 
 /** No fault for axe in either scheme, nothing wider than its window, nothing that the page says against itself. */
 async function expectSound(visitor: Visitor): Promise<void> {
-  expect(await visitor.accessibilityFaults()).toEqual([]);
+  expect(await visitor.wholePage(() => visitor.accessibilityFaults())).toEqual([]);
   expect(await visitor.isWiderThanWindow()).toBe(false);
   expect(visitor.takeComplaints()).toEqual([]);
 }
@@ -171,6 +171,7 @@ describe('what is held', () => {
     await desk.page.getByRole('button', { name: 'Lift the hold' }).click();
     await desk.page.getByText('On hold, nothing new starts here').waitFor({ state: 'detached' });
     expect(touched()).toEqual(['g0-d1', 'g0-d2']);
+    await phone.page.getByText('On hold, nothing new starts here').waitFor({ state: 'detached' });
     await phone.page.getByRole('button', { name: 'Release…' }).click();
     await phone.page.getByLabel('Reason').fill('a loose aerial');
     await phone.page.getByRole('button', { name: 'Release', exact: true }).click();
