@@ -21,7 +21,7 @@ const PAGES_READ = SOAK ? MANY / PAGE_ROWS : 12;
 const OPEN_MS = SOAK ? 60_000 : 6_000;
 /** What the browser itself may keep beside the page: compiled code, caches that have an end. */
 const HEAP_SLACK_BYTES = 2_500_000;
-jest.setTimeout(SOAK ? 900_000 : 180_000);
+jest.setTimeout(SOAK ? 900_000 : 300_000);
 
 let fleet: Fleet;
 let browser: Browser;
