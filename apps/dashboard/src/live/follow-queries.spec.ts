@@ -14,7 +14,7 @@ describe('what an event makes old', () => {
     const seen: unknown[] = [];
     const end = observer.subscribe(({ data }) => data !== undefined && data !== seen.at(-1) && seen.push(data));
     const settled = async () => {
-      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
     };
     expect(renew(client, ['campaign', 'c'])).toBe(false);
     expect(renew(client, ['campaign', 'c'])).toBe(false);
