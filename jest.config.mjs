@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** One Jest run over all projects, as native ES modules. */
 export default {
   testEnvironment: 'node',
@@ -20,6 +22,8 @@ export default {
       },
     ],
   },
-  maxWorkers: 2,
+  // The stories wait for devices and clocks about half of their time: one more than there are cores keeps those busy.
+  maxWorkers: Math.min(4, availableParallelism() + 1),
+  testSequencer: '<rootDir>/tools/longest-first.mjs',
   workerIdleMemoryLimit: '400MB',
 };

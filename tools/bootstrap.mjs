@@ -2,7 +2,7 @@
  * The one entry behind every `npm run` command. Uses nothing but Node: installs what is missing,
  * builds, then runs the command. See README.md for the commands.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,8 +28,8 @@ const env = {
 };
 
 /** Runs a program to its end; ends this process with its status if it fails. */
-function run(program, programArgs, { allowFailure = false, extraEnv = {} } = {}) {
-  const result = spawnSync(program, programArgs, { stdio: 'inherit', cwd: root, env: { ...env, ...extraEnv } });
+function run(program, programArgs, { allowFailure = false } = {}) {
+  const result = spawnSync(program, programArgs, { stdio: 'inherit', cwd: root, env });
   if (result.error) {
     console.error(`${program} could not be started: ${result.error.message}`);
     process.exit(1);
@@ -37,6 +37,15 @@ function run(program, programArgs, { allowFailure = false, extraEnv = {} } = {})
   const status = result.status ?? 1;
   if (status !== 0 && !allowFailure) process.exit(status);
   return status;
+}
+
+/** A program of Node, beside others. @returns its status when it has ended. */
+function startNode(file, fileArgs = []) {
+  const child = spawn(process.execPath, [file, ...fileArgs], { stdio: 'inherit', cwd: root, env });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
 }
 
 const node = (file, fileArgs = [], options = {}) => run(process.execPath, [file, ...fileArgs], options);
@@ -64,12 +73,18 @@ function install() {
   writeFileSync(stampFile, wanted);
 }
 
-function build() {
-  node(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json']);
-  return node('tools/build-dashboard.mjs');
+/** Libraries and programs; beside them the dashboard, which is made from sources alone. */
+async function build() {
+  const statuses = await Promise.all([
+    startNode(tool('typescript/bin/tsc'), ['-b', 'tsconfig.build.json']),
+    startNode('tools/build-dashboard.mjs'),
+  ]);
+  const failed = statuses.find((status) => status !== 0);
+  if (failed !== undefined) process.exit(failed);
+  return 0;
 }
 
-/** Format, lint with boundaries, types, cycles. Runs all, then fails if one failed. */
+/** Format, lint with boundaries, types, cycles, of what is built. Runs all, then fails if one failed. */
 function check() {
   const steps = [
     [
@@ -98,7 +113,6 @@ function check() {
     ['generated docs', () => node('tools/dist/generate-docs.js', ['--check'], { allowFailure: true })],
   ];
   const failed = [];
-  build();
   for (const [name, step] of steps) {
     const started = Date.now();
     const status = step();
@@ -112,15 +126,30 @@ function check() {
   return 0;
 }
 
+/** The check as a process beside this one; what it writes comes in one piece at its end. */
+function checkBeside() {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), 'check'], {
+    cwd: root,
+    env: { ...env, DRYDOCK_KEEP_INSTALLATION: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => said.push(chunk));
+  return new Promise((resolve) => {
+    child.once('error', (error) => said.push(`check could not be started: ${error.message}\n`));
+    child.once('close', (code) => {
+      process.stderr.write(Buffer.concat(said.map((part) => Buffer.from(part))));
+      resolve(code ?? 1);
+    });
+  });
+}
+
 /** Jest, with its counts added to the file named by DRYDOCK_TEST_COUNTS (used by .ci/run). */
-function jest(jestArgs, extraEnv = {}) {
+async function jest(jestArgs) {
   const outDir = join(tmpdir(), `drydock-jest-${process.pid}`);
   mkdirSync(outDir, { recursive: true });
   const outFile = join(outDir, 'result.json');
-  const status = node('tools/run-jest.mjs', ['--json', `--outputFile=${outFile}`, ...jestArgs], {
-    allowFailure: true,
-    extraEnv,
-  });
+  const status = await startNode('tools/run-jest.mjs', ['--json', `--outputFile=${outFile}`, ...jestArgs]);
   let passed = 0;
   let failed = status === 0 ? 0 : 1;
   try {
@@ -142,70 +171,74 @@ function report(passed, failed) {
   }
 }
 
-function maintenance(what) {
+async function maintenance(what) {
   install();
-  build();
+  await build();
   return node('apps/server/dist/maintenance/main.js', [what, ...args], { allowFailure: true });
 }
 
 const commands = {
-  start: () => {
+  start: async () => {
     install();
-    build();
+    await build();
     return node('tools/dist/start.js', args, { allowFailure: true });
   },
   // Beside a server that runs, or without one: node apps/server/dist/maintenance/main.js --help
   backup: () => maintenance('backup'),
   restore: () => maintenance('restore'),
   'rotate-order-key': () => maintenance('rotate-order-key'),
-  demo: () => {
+  demo: async () => {
     install();
-    build();
+    await build();
     return node('tools/dist/demo.js', args, { allowFailure: true });
   },
-  bench: () => {
+  bench: async () => {
     install();
-    build();
+    await build();
     return node('bench/dist/main.js', args, { allowFailure: true });
   },
-  simulate: () => {
+  simulate: async () => {
     install();
-    build();
+    await build();
     return node('tools/dist/simulate.js', args, { allowFailure: true });
   },
-  soak: () => {
+  soak: async () => {
     install();
-    build();
+    await build();
     return node('tools/dist/soak.js', args, { allowFailure: true });
   },
-  check: () => {
+  check: async () => {
     install();
+    await build();
     return check();
   },
-  test: () => {
+  test: async () => {
     install();
-    const checked = check();
+    // The stories start servers and agents as processes of their own, and the check compares documents, from what was built.
+    await build();
+    const checking = checkBeside();
+    const tested = await jest(args);
+    const checked = await checking;
     report(checked === 0 ? 1 : 0, checked === 0 ? 0 : 1);
-    const tested = jest(args);
     return checked || tested;
   },
-  'test:scaled': () => {
+  'test:scaled': async () => {
     install();
-    build();
+    await build();
     return node('tools/dist/test-scaled.js', args, { allowFailure: true });
   },
-  'test:node24': () => {
+  'test:node24': async () => {
     install();
-    build();
+    await build();
     return node('tools/test-node24.mjs', args, { allowFailure: true });
   },
-  jest: () => {
+  jest: async () => {
     install();
     // The stories start servers and agents as processes of their own, from what was built.
-    build();
+    await build();
     return jest(args);
   },
-  build: () => {
+  build: async () => {
     install();
     return build();
   },
@@ -216,4 +249,4 @@ if (!chosen) {
   console.error(`Commands: ${Object.keys(commands).join(', ')}`);
   process.exit(2);
 }
-process.exitCode = chosen();
+process.exitCode = await chosen();

@@ -6,7 +6,8 @@
  * `engine`: histories of the campaign engine on a real database in virtual time. `fleet`: 2 000 devices on 50 gateways
  * under two servers, outside broker and database, all of which are killed. `partition`: 30 % of the gateways are cut
  * off, then a pause. `agent`: the torture run of the agent; each round is a dozen devices and a storm of its own (about two
- * minutes). The two before it need the binaries of the scaled lane.
+ * minutes). The two before it need the binaries of the scaled lane. `dashboard`: all of 100 000 rows, and a page under live
+ * events for a minute.
  */
 import { runChaos, runFleet, runPartition } from '@drydock/e2e';
 import { spawnSync } from 'node:child_process';
@@ -34,6 +35,7 @@ const SPECS = {
   wire: ['apps/server/src/domain/wire-model'],
   engine: ['apps/server/src/features/dispatch/engine-model.spec.ts'],
   smp: ['apps/agent/src/links/smp-resume', 'libs/device-sim/src/targets/smp'],
+  dashboard: ['apps/e2e/src/stories/dashboard-hands-story'],
 } as const;
 
 switch (positionals[0]) {
@@ -67,6 +69,7 @@ switch (positionals[0]) {
     process.exit(broken.length === 0 ? 0 : 1);
     break;
   }
+  case 'dashboard':
   case 'engine':
   case 'smp':
   case 'wire': {
@@ -114,6 +117,8 @@ switch (positionals[0]) {
     break;
   }
   default:
-    console.error('Usage: npm run soak -- agent|chaos|wire|engine|fleet|partition|nordic|smp [--rounds N] [--seed N]');
+    console.error(
+      'Usage: npm run soak -- agent|chaos|dashboard|wire|engine|fleet|partition|nordic|smp [--rounds N] [--seed N]',
+    );
     process.exit(2);
 }

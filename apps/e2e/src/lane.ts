@@ -22,7 +22,7 @@ export interface LaneServer {
   crash(): Promise<void>;
   /** Starts it again on the same data and ports. */
   restart(): Promise<void>;
-  /** Empties the queue behind the running server: tables of the embedded one, the whole of Redis in the scaled lane. */
+  /** Empties the queue behind the running server: tables of the embedded one, its database of Redis in the scaled lane. */
   wipeQueue(): Promise<void>;
   output(): string;
   close(): Promise<void>;
@@ -99,7 +99,7 @@ async function dropQueueSchema(client: pg.Client): Promise<void> {
 async function wipeRedis(url: string): Promise<void> {
   const redis = new Redis(url);
   try {
-    await redis.flushall();
+    await redis.flushdb();
   } finally {
     redis.disconnect();
   }
@@ -131,8 +131,7 @@ async function scaledSettings(name: string): Promise<Record<string, string>> {
   const mqttUrl = lane('MQTT_URL');
   return {
     DATABASE_URL: database.href,
-    // Stories run one after the other; each has a database of Redis for itself.
-    REDIS_URL: `${lane('REDIS_URL')}/${randomBytes(1)[0]! % 16}`,
+    REDIS_URL: await ownRedis(),
     MQTT_URL: mqttUrl,
     DRYDOCK_PUBLIC_MQTT_URL: mqttUrl,
     DRYDOCK_MQTT_CA: lane('CA_CERT'),
@@ -141,6 +140,13 @@ async function scaledSettings(name: string): Promise<Record<string, string>> {
     DRYDOCK_GATEWAY_CA_CERT: lane('CA_CERT'),
     DRYDOCK_GATEWAY_CA_KEY: lane('CA_KEY'),
   };
+}
+
+/** A worker of Jest runs one story at a time: each has a database of Redis for itself, of which there are 16. */
+async function ownRedis(): Promise<string> {
+  const url = `${lane('REDIS_URL')}/${Number(process.env.JEST_WORKER_ID ?? 0) % 16}`;
+  await wipeRedis(url);
+  return url;
 }
 
 async function withAdmin<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -5,10 +5,24 @@ import { live } from './live-link.js';
 const NUMBERS_EVERY_MS = 1_000;
 const PARTS_EVERY_MS = 3_000;
 
+const LISTS = ['campaigns', 'overview', 'approvals'];
+
+/**
+ * Reads anew what nobody is reading at this moment. What is being read is left to end: a slow server would otherwise never
+ * come to answer. But its answer may be older than the event, so it is read once more afterwards.
+ * @returns whether it is done; else to be tried again.
+ */
+export function renew(client: QueryClient, queryKey: readonly string[]): boolean {
+  if (client.isFetching({ queryKey }) > 0) return false;
+  void client.invalidateQueries({ queryKey });
+  return true;
+}
+
 /** @returns a function that ends it. */
 export function followQueries(client: QueryClient): () => void {
   const campaigns = new Set<string>();
-  let parts = new Set<string>();
+  const parts = new Set<string>();
+  const lists = new Set<string>();
   let wasAway = true;
   const unsubscribe = live.onNews((news) => {
     if ('link' in news) {
@@ -19,20 +33,15 @@ export function followQueries(client: QueryClient): () => void {
     if (news.event.type === 'campaign' || news.event.type === 'decision') {
       campaigns.add(news.event.campaignId);
       parts.add(news.event.campaignId);
+      for (const list of LISTS) lists.add(list);
     }
   });
   const numbers = setInterval(() => {
-    if (campaigns.size === 0) return;
-    for (const id of campaigns) void client.invalidateQueries({ queryKey: ['campaign', id] });
-    campaigns.clear();
+    for (const id of campaigns) if (renew(client, ['campaign', id])) campaigns.delete(id);
   }, NUMBERS_EVERY_MS);
   const rest = setInterval(() => {
-    if (parts.size === 0) return;
-    for (const id of parts) void client.invalidateQueries({ queryKey: ['campaign-part', id] });
-    parts = new Set();
-    void client.invalidateQueries({ queryKey: ['campaigns'] });
-    void client.invalidateQueries({ queryKey: ['overview'] });
-    void client.invalidateQueries({ queryKey: ['approvals'] });
+    for (const id of parts) if (renew(client, ['campaign-part', id])) parts.delete(id);
+    for (const list of lists) if (renew(client, [list])) lists.delete(list);
   }, PARTS_EVERY_MS);
   return () => {
     unsubscribe();

@@ -1,6 +1,6 @@
 /** A dialog: takes the focus, gives it back, closes by Escape or a click beside it unless it must be answered. */
 import { Modal } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
 import classes from './dialog.module.css';
 
 interface Props {
@@ -16,6 +16,7 @@ interface Props {
 }
 
 export function Dialog({ title, hideTitle = false, close, size = 'md', high = false, children }: Props) {
+  useFocusBack();
   return (
     <Modal.Root
       opened
@@ -38,4 +39,26 @@ export function Dialog({ title, hideTitle = false, close, size = 'md', high = fa
       </Modal.Content>
     </Modal.Root>
   );
+}
+
+/**
+ * Mantine's dialog gives the focus back when it is told to close; ours are there or not there, so it never is. What was
+ * chosen in a menu is gone by then: the button that opens the menu has the focus instead.
+ */
+function useFocusBack(): void {
+  const before = useRef<Element>(undefined);
+  before.current ??= opener() ?? document.body;
+  useEffect(
+    () => () => {
+      const { current } = before;
+      if (current instanceof HTMLElement && current.isConnected) current.focus({ preventScroll: true });
+    },
+    [],
+  );
+}
+
+function opener(): Element | null {
+  const focused = document.activeElement;
+  const menu = focused?.closest('[role="menu"]')?.getAttribute('aria-labelledby');
+  return menu ? document.getElementById(menu) : focused;
 }

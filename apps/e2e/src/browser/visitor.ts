@@ -106,6 +106,18 @@ export class Visitor {
     return faults;
   }
 
+  /** In a window as high as the page: nothing lies half under a bar that stays in its place. */
+  async wholePage<T>(look: () => Promise<T>): Promise<T> {
+    const size = this.page.viewportSize()!;
+    const height = Number(await this.page.evaluate('document.documentElement.scrollHeight'));
+    await this.page.setViewportSize({ ...size, height: Math.max(size.height, Math.min(height, 10_000)) });
+    try {
+      return await look();
+    } finally {
+      await this.page.setViewportSize(size);
+    }
+  }
+
   /** A second tab of the same browser, signed in as the first. */
   async anotherTab(): Promise<Page> {
     return this.context.newPage();

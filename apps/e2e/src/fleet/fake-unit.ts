@@ -28,14 +28,18 @@ export class FakeUnit {
   readonly flash = { runningImageSha256: (): string | undefined => this.runs?.sha256 };
   /** Undefined while there is no application. */
   runs: ({ readonly sha256: string | undefined } & FakeImage) | undefined;
+  /** SHA-256 of files that it takes but does not start: firmware that is bad for this unit. */
+  readonly refuses = new Set<string>();
   private written: string | undefined;
 
   constructor(
     readonly serial: string,
     private readonly images: ReadonlyMap<string, FakeImage>,
-    readonly transferMs: number,
+    /** Of each transfer that begins from now on. */
+    public transferMs: number,
+    version = '1.0.0',
   ) {
-    this.runs = { sha256: undefined, hash: '00'.repeat(32), version: '1.0.0' };
+    this.runs = { sha256: undefined, hash: '00'.repeat(32), version };
   }
 
   /** A write that reached the unit. */
@@ -47,7 +51,8 @@ export class FakeUnit {
       this.written = createHash('sha256').update(bytes.subarray(5)).digest('hex');
     } else if (what === 'start') {
       this.log('activated');
-      const image = this.written === undefined ? undefined : this.images.get(this.written);
+      const isKnown = this.written !== undefined && !this.refuses.has(this.written);
+      const image = isKnown ? this.images.get(this.written!) : undefined;
       // What it does not know, it does not start; the old application goes on.
       if (image) this.runs = { sha256: this.written, ...image };
     }

@@ -75,7 +75,7 @@ async function untilOver(fleet: Fleet, id: string, what: string): Promise<string
 }
 
 /** What was sent is in the table: waits until every agent's reports are acknowledged. */
-async function untilTold(fleet: Fleet): Promise<void> {
+export async function untilTold(fleet: Fleet): Promise<void> {
   await until('every report to be acknowledged', 120_000, () =>
     Promise.resolve(
       fleet.agents.every((agent) => agent.journal.epochs().every(({ cursor, lastSeq }) => cursor >= lastSeq)),

@@ -26,6 +26,10 @@ export interface FleetOptions {
   /** Updates that a gateway runs at once. */
   readonly parallel: number;
   readonly outside?: OutsideGround | undefined;
+  /** Share of the tries to open a link that fail; 0.01 where it is left out. */
+  readonly linkLoss?: number;
+  /** What each device runs at first; 1.0.0 where it is left out. */
+  readonly firstVersion?: (gateway: number, device: number) => string;
 }
 
 export interface Fleet {
@@ -39,6 +43,8 @@ export interface Fleet {
   readonly behindCut: ReadonlySet<string>;
   /** Makes and uploads an image of a version that no other has. @returns the artifact's id. */
   release(version: number): Promise<string>;
+  /** The same, for a release that these units take but do not start. */
+  badRelease(version: number, isBadFor: (unit: FakeUnit) => boolean): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -81,8 +87,9 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       const road = at >= cutFrom ? 1 : 0;
       const name = `gateway-${at}`;
       const serials = Array.from({ length: options.devicesPerGateway }, (_, n) => `g${at}-d${n}`);
-      for (const serial of serials) {
-        units.set(serial, new FakeUnit(serial, images, 100 + Math.floor(random() * 700)));
+      for (const [n, serial] of serials.entries()) {
+        const transferMs = 100 + Math.floor(random() * 700);
+        units.set(serial, new FakeUnit(serial, images, transferMs, options.firstVersion?.(at, n)));
         if (road === 1) behindCut.add(serial);
       }
       const stateDir = join(folder, name);
@@ -95,7 +102,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
         links: {
           link: (link) => {
             const serial = link.replace(/^serial:\/dev\//, '').replace(/\?.*$/, '');
-            return Promise.resolve(new FakeLink(link, unitOf(serial), () => random() < 0.01));
+            return Promise.resolve(new FakeLink(link, unitOf(serial), () => random() < (options.linkLoss ?? 0.01)));
           },
           bluetooth: () => Promise.reject(new Error('no Bluetooth here')),
           close: () => Promise.resolve(),
@@ -117,6 +124,16 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       async () => (await countDevices(ground.databaseUrl)) >= units.size,
       500,
     );
+    const release = async (version: number): Promise<{ id: string; sha256: string }> => {
+      const bytes = makeMcubootImage({
+        body: new Uint8Array(2_000).fill(version),
+        version: { major: 2, minor: version, revision: 0, build: 0 },
+        key: KEY,
+      });
+      const artifact = await operator.upload({ bytes, name: `v${version}.bin`, model: FLEET_MODEL });
+      images.set(artifact.sha256, { hash: artifact.runningHashes[0]!, version: `2.${version}.0` });
+      return artifact;
+    };
     return {
       ground,
       operator,
@@ -128,15 +145,11 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       agents,
       stateDirs,
       behindCut,
-      release: async (version) => {
-        const bytes = makeMcubootImage({
-          body: new Uint8Array(2_000).fill(version),
-          version: { major: 2, minor: version, revision: 0, build: 0 },
-          key: KEY,
-        });
-        const artifact = await operator.upload({ bytes, name: `v${version}.bin`, model: FLEET_MODEL });
-        images.set(artifact.sha256, { hash: artifact.runningHashes[0]!, version: `2.${version}.0` });
-        return artifact.id;
+      release: async (version) => (await release(version)).id,
+      badRelease: async (version, isBadFor) => {
+        const { id, sha256 } = await release(version);
+        for (const unit of units.values()) if (isBadFor(unit)) unit.refuses.add(sha256);
+        return id;
       },
       close,
     };

@@ -1,24 +1,11 @@
 /** The short forms of the crash run at scale and of the partition run (`npm run soak -- fleet`, `partition`). */
 import { expect, it, jest } from '@jest/globals';
 import { runFleet, runPartition } from '../fleet/fleet-run.js';
-import type { OutsideGround } from '../fleet/fleet-ground.js';
-import { isScaled } from '../lane.js';
+import { outsideGround } from '../fleet/fleet-lane.js';
 
 jest.setTimeout(600_000);
 const seed = Number(process.env.DRYDOCK_SEED ?? Math.floor(Math.random() * 1_000_000));
-const lane = (name: string): string => process.env[`DRYDOCK_LANE_${name}`] ?? '';
-const outside: OutsideGround | undefined = isScaled
-  ? {
-      databaseUrl: lane('DATABASE_URL'),
-      mqttUrl: lane('MQTT_URL'),
-      certificates: {
-        caCert: lane('CA_CERT'),
-        caKey: lane('CA_KEY'),
-        serverCert: lane('SERVER_CERT'),
-        serverKey: lane('SERVER_KEY'),
-      },
-    }
-  : undefined;
+const outside = outsideGround();
 const options = {
   rounds: 1,
   seed,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { BrakeTestBody, Decision, PauseAnswer } from '@drydock/contracts';
 import { brakeLines, evidenceWords, moreUntilHalt, nearestFirst, ringWords, smallShape } from './brake-steps.js';
 import { decisionLines, lineSentence } from './decision-words.js';
-import { exposureSentences, shortExposure } from './exposure-words.js';
+import { endClock, exposureSentences, shortExposure } from './exposure-words.js';
 import { gateSentence } from './gate-words.js';
 
 const NOW = Date.UTC(2026, 10, 20, 13, 26, 10);
@@ -98,6 +98,12 @@ describe('what a pause promises', () => {
       /^At most 64 more devices may start, none after \d\d:\d\d:\d\d \(in 6 min\)\. 118 in flight will finish\.$/,
     );
     expect(shortExposure(exposure())).toBe('at most 64 more');
+  });
+
+  it('never says the end too early', () => {
+    const end = (atMs: number) => Date.parse(`2026-11-26T${endClock(atMs)}`) % 60_000;
+    const minute = Date.parse('2026-11-26T14:32:00Z');
+    expect([0, 1, 999, 1_000, 10_396].map((ms) => end(minute + ms))).toEqual([0, 1_000, 1_000, 1_000, 11_000]);
   });
 
   it('says of those behind gateways that are away that they stop by themselves', () => {

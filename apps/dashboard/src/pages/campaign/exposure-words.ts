@@ -3,6 +3,11 @@ import type { PauseAnswer } from '@drydock/contracts';
 import { count, counted } from '../../format/numbers.js';
 import { clock, duration } from '../../format/times.js';
 
+/** The end of a promise, never said too early: the second that it falls into is over. */
+export function endClock(atMs: number): string {
+  return clock(Math.ceil(atMs / 1000) * 1000, { seconds: true });
+}
+
 /** For the button: "at most 64 more". */
 export function shortExposure(exposure: PauseAnswer | null): string {
   if (exposure === null) return '';
@@ -18,13 +23,13 @@ export function exposureSentences(exposure: PauseAnswer | null, inFlightLimit: n
     sentences.push(
       running === 0
         ? 'Nothing can start any more, and nothing is in flight.'
-        : `Nothing can start any more. ${count(running)} still ${running === 1 ? 'finishes' : 'finish'}, the last by ${clock(doneBy, { seconds: true })}.`,
+        : `Nothing can start any more. ${count(running)} still ${running === 1 ? 'finishes' : 'finish'}, the last by ${endClock(doneBy)}.`,
     );
   } else {
     const left = noneAfter > nowMs ? ` (in ${duration(noneAfter - nowMs)})` : '';
     const devices = mayStillStart === 1 ? 'device' : 'devices';
     sentences.push(
-      `At most ${count(mayStillStart)} more ${devices} may start, none after ${clock(noneAfter, { seconds: true })}${left}. ` +
+      `At most ${count(mayStillStart)} more ${devices} may start, none after ${endClock(noneAfter)}${left}. ` +
         `${count(running)} in flight will finish.`,
     );
   }

@@ -4,13 +4,14 @@ import { Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { count, limit, percent } from '../../format/numbers.js';
-import { clock, countdown } from '../../format/times.js';
+import { countdown } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
 import { useSession } from '../../session/use-session.js';
 import { evidenceWords } from './brake-steps.js';
 import classes from './campaign.module.css';
+import { endClock } from './exposure-words.js';
 import { brakeQuery } from './queries.js';
 
 export function Standing({ campaign }: { campaign: Campaign }) {
@@ -88,7 +89,7 @@ function Exposure({ campaign }: { campaign: Campaign }) {
         Nothing can start any more.{' '}
         {running === 0
           ? 'Nothing is in flight.'
-          : `${count(running)} still ${running === 1 ? 'finishes' : 'finish'}, the last by ${clock(doneBy, { seconds: true })}.`}
+          : `${count(running)} still ${running === 1 ? 'finishes' : 'finish'}, the last by ${endClock(doneBy)}.`}
       </p>
     );
   }
@@ -97,13 +98,13 @@ function Exposure({ campaign }: { campaign: Campaign }) {
     <>
       <p>
         At most <strong className="live-number">{count(mayStillStart)}</strong> more may start · none after{' '}
-        {clock(noneAfter, { seconds: true })} · {countdown(left)} left
+        {endClock(noneAfter)} · {countdown(left)} left
       </p>
       <progress
         className={classes.progress}
         max={first.current}
         value={Math.max(0, first.current - left)}
-        aria-label={`None after ${clock(noneAfter, { seconds: true })}`}
+        aria-label={`None after ${endClock(noneAfter)}`}
       />
     </>
   );

@@ -17,7 +17,7 @@ const SOAK = process.env.DRYDOCK_SOAK === '1';
 const SEED = Number(process.env.DRYDOCK_SEED ?? Math.floor(Math.random() * 1_000_000));
 const ROUNDS = Number(process.env.DRYDOCK_ROUNDS ?? (SOAK ? 100 : 8));
 /** No new history begins after it: the lane's time is bounded whatever the machine is. */
-const SHORT_MS = 20_000;
+const SHORT_MS = 12_000;
 jest.setTimeout(SOAK ? 24 * 3_600_000 : 180_000);
 
 let world: EngineWorld;

@@ -118,9 +118,15 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async lookAtCounters(): Promise<void> {
-    const rows = await queryRows<{ id: string; org_id: string; state: CampaignState; counts: StateCounts | null }>(
+    const rows = await queryRows<{
+      id: string;
+      org_id: string;
+      state: CampaignState;
+      revision: string;
+      counts: StateCounts | null;
+    }>(
       this.source.manager,
-      `select c.id, c.org_id, c.state, (select jsonb_object_agg(t.state, t.n) from (
+      `select c.id, c.org_id, c.state, c.revision, (select jsonb_object_agg(t.state, t.n) from (
            select n.state, sum(n.n) as n from campaign_counters n where n.campaign_id = c.id group by n.state
            having sum(n.n) <> 0) t) as counts
        from campaigns c
@@ -130,7 +136,8 @@ export class LiveEvents implements OnApplicationBootstrap, OnModuleDestroy {
     for (const row of rows) {
       this.orgs.set(row.id, row.org_id);
       const counts = row.counts ?? ({} as StateCounts);
-      const seen = JSON.stringify([row.state, counts]);
+      // A pause and its end between two looks leave the state as it was, and somebody may have read what was between.
+      const seen = JSON.stringify([row.state, row.revision, counts]);
       if (this.lastSeen.get(row.id) === seen) continue;
       this.lastSeen.set(row.id, seen);
       const more = await readLiveCampaign(this.source.manager, row.id, row.state);
