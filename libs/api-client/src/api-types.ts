@@ -2589,6 +2589,7 @@ export type components = {
         | 'approval.wanted'
         | 'stage.failed'
         | 'stage.held'
+        | 'campaign.standing'
         | 'campaign.paused'
         | 'devices.rescue'
         | 'gateways.quarantined'
@@ -2758,6 +2759,12 @@ export type components = {
       rollsBack: string | null;
       preempted: number | null;
       amber: boolean;
+      standing: {
+        code: string;
+        /** Format: date-time */
+        since: string;
+        sentence: string;
+      } | null;
       strata: components['schemas']['StratumBody'][];
       quarantines: components['schemas']['QuarantineBody'][];
     };
