@@ -286,6 +286,7 @@ export const PlanWarning = z.object({
     'limit.below-usual-share',
     'canary.without-stratum',
     'devices.long-unseen',
+    'approvals.more-than-people',
   ]),
   path: z.string(),
   params: z.record(z.string(), z.union([z.string(), z.number()])),
