@@ -30,6 +30,8 @@ export class EngineWorld {
   readonly letOn = new Map<string, number>();
   /** Attempts of which gateways knew when the database was put back. */
   readonly keysBefore = new Set<string>();
+  /** The last fence of what machines held when the database was put back; by the true time. */
+  fencedUntilMs = 0;
   /** The database's clock went back in this history. */
   wentBack = false;
   private readonly firmware = new Map<string, Firmware>();
@@ -88,7 +90,8 @@ export class EngineWorld {
     for (const kind of ['a', 'b'] as const) {
       for (let group = 0; group < PAIRS; group++) {
         const factory = '00'.repeat(31) + `0${group}`;
-        const device = new ModelDevice(`${kind}${group}`, models[kind], group, factory, this.firmware);
+        const version = group < PAIRS / 2 ? '1.0.0' : '1.1.0';
+        const device = new ModelDevice(`${kind}${group}`, models[kind], group, factory, this.firmware, version);
         this.devices.push(device);
         for (const at of SEEN_BY[kind][group]!) this.places[at]!.devices.push(device);
       }
@@ -136,6 +139,7 @@ export class EngineWorld {
     for (const device of this.devices) device.reset();
     this.bootAll();
     this.restored = false;
+    this.fencedUntilMs = 0;
     this.wentBack = false;
     this.keysBefore.clear();
     this.letOn.clear();
@@ -291,6 +295,9 @@ export class EngineWorld {
     for (const { cards } of this.places) {
       for (const card of cards) {
         for (const key of [...card.granted.keys(), ...card.started.keys(), ...card.over]) this.keysBefore.add(key);
+        for (const { grant } of [...card.granted.values(), ...card.started.values()]) {
+          this.fencedUntilMs = Math.max(this.fencedUntilMs, grant.finishBy);
+        }
       }
     }
     await this.servers[0]!.declareRestored();

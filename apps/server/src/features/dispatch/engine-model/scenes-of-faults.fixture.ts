@@ -235,11 +235,15 @@ async function restored(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   held.life.workOn(held.device, 'well');
   await world.restoreDatabase('backup');
+  // What is granted from here on is new to those who watch.
+  await world.check();
   const others = world.places.filter((place) => place !== held.place);
   for (const place of others) await world.comeBack(place);
   expectThat(world, (await stateOf(world, 0)) !== 'running', 'a restored campaign goes on by itself');
   await world.resume(0);
   await world.resume(1);
+  // Somebody of its devices could be granted at once.
+  await world.act(`/api/v1/campaigns/${world.campaigns[2]!}/start`, {});
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
   held.life.workOn(held.device, 'well');
   await world.check();
