@@ -5,7 +5,7 @@ import { call, freshName, makeSite, TestGateway } from '../../fleet/fleet.fixtur
 import { draftCampaigns } from './model-campaigns.fixture.js';
 import { ModelDevice, TouchBook, type Firmware } from './model-device.fixture.js';
 import { Card, Life, type Ending } from './model-gateway.fixture.js';
-import { ModelServer } from './model-server.fixture.js';
+import { ModelServer, type LostQueue } from './model-server.fixture.js';
 import { freshEyes, observe, type Seen } from './observers.fixture.js';
 import { GATEWAYS, PAIRS, SEEN_BY, type Place } from './topology.fixture.js';
 import { VirtualDatabase } from './virtual-database.fixture.js';
@@ -154,8 +154,8 @@ export class EngineWorld {
     await this.database.setTime(this.trueMs + this.aheadMs);
   }
 
-  async tick(server: number, statements?: number): Promise<void> {
-    await this.servers[server]!.tickDue(statements);
+  async tick(server: number, statements?: number, queue?: LostQueue): Promise<void> {
+    await (queue ? this.servers[server]!.poll(queue) : this.servers[server]!.tickDue(statements));
     await this.noteCampaigns();
   }
 
