@@ -4042,7 +4042,8 @@ export type components = {
         | 'window.shorter-than-update'
         | 'limit.below-usual-share'
         | 'canary.without-stratum'
-        | 'devices.long-unseen';
+        | 'devices.long-unseen'
+        | 'approvals.more-than-people';
       path: string;
       params: {
         [key: string]: string | number;
