@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { Campaign, type Artifact, type Grant } from '@drydock/contracts';
 import { z } from 'zod';
 import { startTestServer, type TestServer } from '../../testing.js';
+import { CampaignEngine } from '../dispatch/campaign-engine.js';
 import { call, query, until } from '../fleet/fleet.fixture.js';
 import { draftOf, goodLife, makeScene, readCampaign, startCampaign } from '../reports/scripted-gateway.fixture.js';
 
@@ -48,6 +49,10 @@ it('a weak battery, a hold and a full site keep devices waiting, one reason each
     return readCampaign(server, campaign.id);
   };
   await until(async () => (await work(artifact)).counts.proven === 2);
+  // However often the engine looks, the others stay where they are.
+  const engine = server.app.get(CampaignEngine, { strict: false });
+  for (let look = 0; look < 3; look++) await until(async () => (await engine.tick(campaign.id)) === 'done');
+  expect((await readCampaign(server, campaign.id)).counts).toEqual({ proven: 2, planned: 2 });
   expect([...(await whys()).keys()].sort()).toEqual([weak!.id, held!.id].sort());
   await query(server, 'update devices set battery_percent = 90 where id = $1', [weak!.id]);
   expect((await hold(null)).status).toBe(200);
