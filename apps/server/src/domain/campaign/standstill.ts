@@ -40,7 +40,7 @@ function amberForEver(
 ): Standstill | undefined {
   if (!shut || brakes?.amber !== true) return undefined;
   const last = stages.find((stage) => stage.index === shut.index - 1);
-  if (plannedIn(stages, open) > 0 && last?.deadlineAtMs != null && nowMs < last.deadlineAtMs) return undefined;
+  if (plannedIn(stages, open) > 0 && nowMs < (last?.deadlineAtMs ?? nowMs)) return undefined;
   const name = policy.stages[shut.index]?.name ?? String(shut.index);
   const because = brakes.rising ? ` (${brakes.rising.sentence})` : '';
   return {
