@@ -2710,6 +2710,7 @@ export type components = {
         | 'approval.wanted'
         | 'stage.failed'
         | 'stage.held'
+        | 'campaign.standing'
         | 'campaign.paused'
         | 'devices.rescue'
         | 'gateways.quarantined'
@@ -2887,6 +2888,12 @@ export type components = {
       rollsBack: string | null;
       preempted: number | null;
       amber: boolean;
+      standing: {
+        code: string;
+        /** Format: date-time */
+        since: string;
+        sentence: string;
+      } | null;
       strata: components['schemas']['StratumBody'][];
       quarantines: components['schemas']['QuarantineBody'][];
     };
@@ -4249,7 +4256,8 @@ export type components = {
         | 'window.shorter-than-update'
         | 'limit.below-usual-share'
         | 'canary.without-stratum'
-        | 'devices.long-unseen';
+        | 'devices.long-unseen'
+        | 'approvals.more-than-people';
       path: string;
       params: {
         [key: string]: string | number;

@@ -264,6 +264,8 @@ export const Campaign = z.object({
   preempted: z.int().nullable(),
   /** The brake's evidence is rising: pace does not grow and no stage opens. */
   amber: z.boolean(),
+  /** Running, and nothing starts until a person has mended something: what, and what can be done. Null otherwise. */
+  standing: z.object({ code: z.string(), since: z.iso.datetime(), sentence: z.string() }).nullable(),
   strata: z.array(StratumBody),
   quarantines: z.array(QuarantineBody),
 });
@@ -280,6 +282,7 @@ export const CampaignSummary = Campaign.omit({
   rollsBack: true,
   startAt: true,
   approvals: true,
+  standing: true,
   strata: true,
   quarantines: true,
 });
@@ -293,6 +296,7 @@ export const PlanWarning = z.object({
     'limit.below-usual-share',
     'canary.without-stratum',
     'devices.long-unseen',
+    'approvals.more-than-people',
   ]),
   path: z.string(),
   params: z.record(z.string(), z.union([z.string(), z.number()])),

@@ -12,6 +12,7 @@ export const ATTENTION_KINDS = [
   'approval.wanted',
   'stage.failed',
   'stage.held',
+  'campaign.standing',
   'campaign.paused',
   'devices.rescue',
   'gateways.quarantined',

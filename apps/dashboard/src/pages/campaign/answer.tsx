@@ -109,13 +109,7 @@ function need(campaign: Campaign): string {
     case 'paused':
       return 'Yes: it stays paused until somebody resumes it.';
     default:
-      if (
-        campaign.amber &&
-        campaign.parts.inFlight + campaign.parts.mayStillStart === 0 &&
-        campaign.parts.waiting > 0
-      ) {
-        return 'Yes: nothing is in flight, and nothing new opens while the evidence is this high.';
-      }
+      if (campaign.standing !== null) return `Yes: ${campaign.standing.sentence}`;
       return held && campaign.state === 'running'
         ? `Yes: stage ${held.index + 1} ${held.name} is ${held.state}${held.note === null ? '' : `: ${held.note}`}.`
         : 'Not now.';

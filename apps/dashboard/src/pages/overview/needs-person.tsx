@@ -11,6 +11,7 @@ const LOOKS: Readonly<Record<Attention['kind'], readonly [Family, string, string
   'approval.wanted': ['person', '◇', 'awaiting approval'],
   'stage.failed': ['bad', '✕', 'gate failed'],
   'stage.held': ['person', '◇', 'held'],
+  'campaign.standing': ['person', '‖', 'stands still'],
   'campaign.paused': ['person', '‖', 'paused'],
   'devices.rescue': ['person', '⚑', 'rescue'],
   'gateways.quarantined': ['person', '◇', 'quarantined'],

@@ -64,6 +64,11 @@ function sentenceOf(rung: Rung, within: number | null): string {
   return `${happened}${allowed}.${NOTE[rung.test] ?? ''}${since}`;
 }
 
+/** What a test says now, before it rings. */
+export function risingSentence(test: BrakeName, current: Peak, limit: number): string {
+  return `${number(current.failures)} of ${current.trials} started ${WHERE[test]('')}; the limit is ${percent(limit)}`;
+}
+
 const WHERE: Readonly<Record<BrakeName, (key: string) => string>> = {
   campaign: () => 'failed',
   model: (key) => `of model ${key} failed`,

@@ -4,7 +4,7 @@
  */
 import { alphaOf, type StratumKind } from './alpha.js';
 import { judgeTest, type TestFacts, type TestVerdict } from './brake-test.js';
-import { evidenceOf, percent, type BrakeName, type Evidence } from './evidence.js';
+import { evidenceOf, percent, risingSentence, type BrakeName, type Evidence } from './evidence.js';
 import { judgeHolder, mostQuarantined, type HoldersFacts } from './sick-holder.js';
 import type { Peak } from './trial-ledger.js';
 
@@ -78,6 +78,7 @@ export interface Quarantine {
 export interface Amber {
   readonly test: BrakeName;
   readonly current: Peak;
+  readonly sentence: string;
 }
 
 export interface BrakeVerdict {
@@ -115,7 +116,9 @@ export function judgeBrakes(facts: BrakeFacts): BrakeVerdict {
     if (!verdict) continue;
     const evidence = judged(test, () => evidenceIfRung(verdict, test, null, alpha));
     if (evidence) halts.push({ kind: 'test', evidence, sentence: evidence.sentence });
-    if (verdict.current.logE >= AMBER_LOG_E) amber.push({ test, current: verdict.current });
+    if (verdict.current.logE < AMBER_LOG_E) continue;
+    const { current, limit } = verdict;
+    amber.push({ test, current, sentence: risingSentence(test, current, limit) });
   }
 
   const strataStopped: StoppedStratum[] = [];

@@ -112,7 +112,13 @@ export function checkReach(policy: Policy): PolicyFault[] {
     });
   }
   policy.stages.forEach((stage, index) => {
-    const { strata } = stage.gate;
+    const { strata, minKnown } = stage.gate;
+    if (stage.count !== undefined && minKnown > stage.count) {
+      faults.push({
+        path: `policy.stages[${index}].gate.minKnown`,
+        message: `The gate of ${stage.name} wants ${minKnown} known results, but the stage has ${stage.count} device(s). Lower minKnown to ${stage.count} or raise count.`,
+      });
+    }
     if (stage.count !== undefined && Array.isArray(strata) && strata.length > stage.count && index === 0) {
       faults.push({
         path: `policy.stages[${index}].gate.strata`,
@@ -120,6 +126,7 @@ export function checkReach(policy: Policy): PolicyFault[] {
       });
     }
   });
+  faults.push(...checkTime(policy));
   brake.thresholds.forEach((threshold, index) => {
     if (threshold.maxFailureShare < brake.limit) {
       faults.push({
@@ -130,6 +137,26 @@ export function checkReach(policy: Policy): PolicyFault[] {
   });
   if (policy.urgent && policy.startAt !== undefined) {
     faults.push({ path: 'policy.startAt', message: 'An urgent campaign starts at once. Leave startAt out.' });
+  }
+  return faults;
+}
+
+/** Soaks follow each other, and so do the states of one update: neither may outlast what stands above it. */
+function checkTime({ stages, timeouts, deadlineMs }: Policy): PolicyFault[] {
+  const soakMs = stages.reduce((sum, stage) => sum + stage.gate.soakMs, 0);
+  const updateMs = timeouts.transferMs + timeouts.activateMs + timeouts.proveMs;
+  const faults: PolicyFault[] = [];
+  if (soakMs >= deadlineMs) {
+    faults.push({
+      path: 'policy.deadlineMs',
+      message: `The campaign is paused after ${deadlineMs} ms, before the soaks of its stages, ${soakMs} ms in all, can end. Lengthen deadlineMs or shorten the soaks.`,
+    });
+  }
+  if (soakMs < deadlineMs && timeouts.transferMs >= deadlineMs) {
+    faults.push({
+      path: 'policy.timeouts.transferMs',
+      message: `One transfer may take ${timeouts.transferMs} ms, and an update ${updateMs} ms, but the campaign is paused after ${deadlineMs} ms. Shorten transferMs or lengthen deadlineMs.`,
+    });
   }
   return faults;
 }

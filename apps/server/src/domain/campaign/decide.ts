@@ -5,6 +5,7 @@
  */
 import type { CampaignState, Policy, StagePolicy, StageState } from '@drydock/contracts';
 import { judgeGate } from '../stage-gate/stage-gate.js';
+import { standstillOf } from './standstill.js';
 import type { Sums } from '../sums/sums.js';
 
 export interface StageSnapshot {
@@ -24,6 +25,8 @@ export interface StageSnapshot {
 export interface BrakeFindings {
   /** The evidence is rising: pace does not grow, no stage opens. */
   readonly amber: boolean;
+  /** What makes it amber. */
+  readonly rising?: { readonly test: string; readonly sentence: string } | undefined;
   readonly halt: { readonly rule: string; readonly evidence: Readonly<Record<string, unknown>> } | null;
   readonly strata: readonly { readonly index: number; readonly note: string }[];
   readonly quarantine: readonly {
@@ -126,9 +129,12 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
   // An amber brake keeps what is pending shut; one that cannot be computed does too.
   const mayOpen = snapshot.brakes?.amber === false;
   let earlierPassed = true;
+  let shut: StageSnapshot | undefined;
   for (const stage of snapshot.stages) {
     const last = stage.index === snapshot.stages.length - 1;
-    const outcome = advanceStage(stage, earlierPassed && (mayOpen || stage.index === 0), last, snapshot, nowMs);
+    // Nothing is started by opening a stage that nobody is in.
+    const free = mayOpen || stage.index === 0 || (isEmpty(stage) && !(last && stays));
+    const outcome = advanceStage(stage, earlierPassed && free, last, snapshot, nowMs);
     decisions.push(...outcome.decisions);
     if (outcome.grants) granting.push(stage.index);
     deadlines.push(outcome.deadlineAtMs, outcome.soakUntilMs);
@@ -136,12 +142,15 @@ function decideRunning(snapshot: CampaignSnapshot, nowMs: number): Decision[] {
       decisions.push({ kind: 'halt', rule: outcome.failed });
       return decisions;
     }
+    if (stage.state === 'pending' && earlierPassed && !free) shut = stage;
     earlierPassed = outcome.passed;
   }
   if (!stays && finished && allButLast(snapshot, (stage) => stageAfter(stage, decisions) === 'passed')) {
     decisions.push({ kind: 'complete' });
     return decisions;
   }
+  const still = standstillOf(snapshot, granting, shut, nowMs);
+  if (still) return [...decisions, still];
   decisions.push(...rescues(snapshot, nowMs));
   const grant = updates(snapshot, granting, nowMs);
   if (grant) decisions.push(grant);
@@ -201,7 +210,7 @@ function advanceStage(
     deadlineAtMs = endless && campaignDeadlineAtMs !== null ? campaignDeadlineAtMs : nowMs + rules.deadlineMs;
     decisions.push({ kind: 'open-stage', stage: stage.index, deadlineAtMs });
   }
-  if (!endless && stage.sums.total - stage.sums.skipped - stage.sums.cancelled === 0) {
+  if (!endless && isEmpty(stage)) {
     // Nobody in it to judge: the gate of the stage before it is the one that counts.
     decisions.push({ kind: 'pass-stage', stage: stage.index, note: 'no devices' });
     return { ...shut, decisions, passed: true };
@@ -241,6 +250,10 @@ function advanceStage(
   }
   if (stage.state === 'soaking') decisions.push({ kind: 'reopen-stage', stage: stage.index });
   return { decisions, grants: true, passed: false, deadlineAtMs, soakUntilMs: null };
+}
+
+function isEmpty({ sums }: StageSnapshot): boolean {
+  return sums.total - sums.skipped - sums.cancelled === 0;
 }
 
 /** What a person has to know where the gate can never be evaluated: what is missing, and what can be done (P11). */

@@ -74,6 +74,7 @@ describe('warnings of a plan', () => {
     past: { failed: 0, known: 0 },
     strataWithoutCanary: [],
     longUnseen: 0,
+    approvals: { needed: 0, people: 0 },
   };
   const codes = (policy: unknown, facts: Partial<PlanFacts>): string[] =>
     planWarnings(Policy.parse(policy), { ...none, ...facts }).map(({ code }) => code);
@@ -100,5 +101,7 @@ describe('warnings of a plan', () => {
     expect(codes({ brake: { limit: 0.02 } }, { past: { failed: 2, known: 100 } })).toEqual([]);
     expect(codes({}, { strataWithoutCanary: ['5.9', ''] })).toEqual(['canary.without-stratum']);
     expect(codes({}, { longUnseen: 3 })).toEqual(['devices.long-unseen']);
+    expect(codes({}, { approvals: { needed: 2, people: 1 } })).toEqual(['approvals.more-than-people']);
+    expect(codes({}, { approvals: { needed: 2, people: 2 } })).toEqual([]);
   });
 });

@@ -12,6 +12,8 @@ export interface PlanFacts {
   readonly strataWithoutCanary: readonly string[];
   /** Members last seen more than a week ago. */
   readonly longUnseen: number;
+  /** People who may approve, whoever asks for it left out; and the approvals wanted. */
+  readonly approvals: { readonly needed: number; readonly people: number };
 }
 
 /** A gate that wants more than this share of its stage is shut for ever by one lost device in a small one. */
@@ -68,6 +70,16 @@ export function planWarnings(policy: Policy, facts: PlanFacts): PlanWarning[] {
       params: { strata: facts.strataWithoutCanary.length },
       sentence: `No device that runs ${named.join(', ')}${more > 0 ? ` or ${more} more versions` : ''} is in the first stage.`,
       mend: 'Make the first stage larger; otherwise the first devices of those versions go one by one later.',
+    });
+  }
+  const { needed, people } = facts.approvals;
+  if (needed > people) {
+    warnings.push({
+      code: 'approvals.more-than-people',
+      path: policy.urgent ? 'policy.urgent' : 'policy.approvals',
+      params: { needed, people },
+      sentence: `It wants ${needed} approvals, and ${people} other people may give one: it would wait for ever.`,
+      mend: 'Give more people the role approver, or ask for fewer approvals.',
     });
   }
   if (facts.longUnseen > 0) {

@@ -55,11 +55,28 @@ export function whyOf(
   campaign: WhyCampaign,
   gateway: string | null,
 ): Reason {
+  const known = whyWithoutDevice(deployment, campaign, gateway, candidate.nowMs);
+  if (known) return known;
+  return deployment.state === 'rescue'
+    ? (whyNoCandidate(candidate, 'rescue') ?? reason('state.rescue'))
+    : whyWaiting(deployment, candidate, campaign);
+}
+
+/**
+ * What deployment and campaign say by themselves; undefined where the rules about the device decide, whose facts are
+ * dear to read. {@link whyOf} says the same first.
+ */
+export function whyWithoutDevice(
+  deployment: WhyDeployment,
+  campaign: WhyCampaign,
+  gateway: string | null,
+  nowMs: number,
+): Reason | undefined {
   switch (deployment.state) {
     case 'planned':
-      return whyPlanned(deployment, candidate, campaign);
+      return whyShut(deployment, campaign, nowMs);
     case 'rescue':
-      return whySettling(campaign, candidate.nowMs) ?? whyNoCandidate(candidate, 'rescue') ?? reason('state.rescue');
+      return whySettling(campaign, nowMs);
     case 'granted':
       return reason('state.granted', { gateway }, deployment.startByMs);
     case 'downloading':
@@ -111,7 +128,8 @@ function whySettling(campaign: WhyCampaign, nowMs: number): Reason | undefined {
   return campaign.blobPresent ? undefined : reason('artifact.blob-missing');
 }
 
-function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campaign: WhyCampaign): Reason {
+/** Planned, and kept from starting by what concerns the whole campaign or the stage. */
+function whyShut(deployment: WhyDeployment, campaign: WhyCampaign, nowMs: number): Reason | undefined {
   switch (campaign.state) {
     case 'draft':
       return reason('campaign.draft');
@@ -130,7 +148,7 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
     case 'running':
       break;
   }
-  const settling = whySettling(campaign, candidate.nowMs);
+  const settling = whySettling(campaign, nowMs);
   if (settling) return settling;
   const stage = campaign.stages[deployment.stageIdx];
   if (stage?.state === 'held' || stage?.state === 'failed') {
@@ -152,6 +170,11 @@ function whyPlanned(deployment: WhyDeployment, candidate: CandidateFacts, campai
       openState: open?.state ?? stage.state,
     });
   }
+  return undefined;
+}
+
+/** Planned in an open stage. */
+function whyWaiting(deployment: WhyDeployment, candidate: CandidateFacts, campaign: WhyCampaign): Reason {
   const blocked = whyNoCandidate(candidate, 'update');
   if (blocked) return blocked;
   if (campaign.holding >= campaign.inFlightMax) {

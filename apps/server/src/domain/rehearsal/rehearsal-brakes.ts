@@ -182,6 +182,7 @@ export class RehearsalBrakes {
     this.findings = {
       ...QUIET,
       amber: verdict.amber.length > 0,
+      rising: verdict.amber[0] && { test: verdict.amber[0].test, sentence: verdict.amber[0].sentence },
       halt: halt ? { rule: halt.sentence, evidence: {} } : null,
     };
     return this.findings;

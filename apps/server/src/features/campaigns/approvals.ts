@@ -10,6 +10,21 @@ export function neededApprovals(policy: Policy): number {
   return Math.max(policy.approvals, policy.urgent ? URGENT_APPROVALS : 0);
 }
 
+/** Approvals that the policy wants, and the people who may give one of a plan that this person asks for. */
+export async function readApprovers(
+  tx: Queryable,
+  asking: { readonly orgId: string; readonly personId: string },
+  policy: Policy,
+): Promise<{ needed: number; people: number }> {
+  const [row] = await queryRows<{ n: number }>(
+    tx,
+    `select count(*)::int as n from people
+     where org_id = $1 and disabled_at is null and roles && '{approver,admin}' and id::text <> $2`,
+    [asking.orgId, asking.personId],
+  );
+  return { needed: neededApprovals(policy), people: row!.n };
+}
+
 export interface GivenApproval {
   readonly by: string;
   readonly at: string;

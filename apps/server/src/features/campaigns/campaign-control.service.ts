@@ -131,6 +131,7 @@ export class CampaignControlService {
           detail: `stage ${stuck[0].name} waits for an approval; approve it (role approver) instead of resuming`,
         });
       }
+      const unprovenLimit = unprovenLimitAfter(campaign, sumOf(stages.map((stage) => stage.sums)).unproven);
       // A campaign may run while a stage is held: then there is only the stage to resume.
       if (campaign.state !== 'running' || stuck.length === 0) {
         await moveCampaign(tx, campaign, 'running', actor.name, reason);
@@ -154,13 +155,20 @@ export class CampaignControlService {
         tx,
         `update campaigns set none_after = null, dirty = true, wake_at = clock_timestamp(), rate_at = clock_timestamp(),
            deadline_at = case when deadline_at <= clock_timestamp() then ${timeOf('$2::float8')} else deadline_at end,
-           policy = case when $3 then policy || '{"acceptUnproven": true}' else policy end
+           policy = policy || case when $3 then '{"acceptUnproven": true}'::jsonb else '{}' end
+             || case when $4::int is null then '{}'::jsonb
+               else jsonb_build_object('limits', policy->'limits' || jsonb_build_object('unproven', $4::int)) end
          where id = $1`,
-        [id, campaign.nowMs + campaign.policy.deadlineMs, acceptUnproven ?? false],
+        [id, campaign.nowMs + campaign.policy.deadlineMs, acceptUnproven ?? false, unprovenLimit],
       );
       if (acceptUnproven) await keepPlan(tx, id, actor, true);
       if (campaign.state === 'halted') await newBrakeEpoch(tx, campaign, sumOf(stages.map((stage) => stage.sums)));
-      const params = { reason, stages: waiting.map((stage) => stage.name), ...(acceptUnproven && { acceptUnproven }) };
+      const params = {
+        reason,
+        stages: waiting.map((stage) => stage.name),
+        ...(acceptUnproven && { acceptUnproven }),
+        ...(unprovenLimit !== null && { unprovenLimit }),
+      };
       await this.record(tx, actor, 'campaign.resumed', id, params);
       await recordDecision(tx, campaign, 'campaign.resumed', { ...params, by: actor.name });
     });
@@ -333,4 +341,10 @@ export class CampaignControlService {
   ): Promise<void> {
     await this.audit.record(tx, { orgId: actor.orgId, actor, action, target: { kind: 'campaign', id }, params });
   }
+}
+
+/** Who resumes a campaign that stopped at its number of unproven results lets as many again stand. Null: as it was. */
+function unprovenLimitAfter({ state, policy }: CampaignRow, unproven: number): number | null {
+  const limit = policy.limits.unproven;
+  return limit === undefined || state === 'running' || unproven < limit ? null : unproven + limit;
 }

@@ -75,7 +75,7 @@ const HISTORY = 40;
 
 /**
  * A server that crashes between a commit and its answer is told the same again after 30 s, and what follows only then: a
- * proof may come so much later without any fault of the firmware, however quick devices are.
+ * proof may come so much later without any fault of the firmware, however quick devices are (decision 0019).
  */
 const LEAST_OVERDUE_MS = 60_000;
 

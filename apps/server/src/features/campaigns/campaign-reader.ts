@@ -18,6 +18,7 @@ import {
 } from '@drydock/contracts';
 import { queryRows } from '../../adapters/database/rows.js';
 import { planDigest } from '../../domain/campaign/plan-digest.js';
+import { standingSentence } from '../../domain/campaign/standstill.js';
 import { gateLines } from '../../domain/stage-gate/gate-lines.js';
 import { partsOf, sharesOf } from '../../domain/sums/shares.js';
 import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
@@ -62,6 +63,8 @@ interface SummaryRow {
   preempted: number | null;
   rolls_back: string | null;
   amber: boolean;
+  standing: string | null;
+  standing_since: Date | null;
   counts: Counts | null;
   created_by_name: string | null;
   stage: Campaign['stage'];
@@ -71,7 +74,7 @@ interface SummaryRow {
 
 const SUMMARY = `select c.id, c.name, c.note, c.selector, c.policy, c.state, c.state_by, c.state_reason, c.state_at, c.revision,
     c.created_at, c.created_at::text as created_key, c.started_at, c.ended_at, c.deadline_at, c.start_at,
-    c.none_after, c.preempted, c.rolls_back, c.amber,
+    c.none_after, c.preempted, c.rolls_back, c.amber, c.standing, c.standing_since,
     (select p.name from people p where p.id = c.created_by) as created_by_name,
     (select jsonb_build_object('index', s.idx, 'of', (select count(*) from campaign_stages o where o.campaign_id = c.id),
          'name', s.name, 'state', s.state)
@@ -131,6 +134,7 @@ export class CampaignReader {
         : policy.stages.map(draftStage),
       exposure: started ? { state: row.state, ...(await this.sharedExposure(row, stages, nowMs)) } : null,
       noneAfter: iso(row.none_after),
+      standing: standingOf(row),
       preempted: row.preempted,
       rollsBack: row.rolls_back,
       startAt: iso(row.start_at) ?? policy.startAt ?? null,
@@ -258,6 +262,11 @@ export class CampaignReader {
       createdBy: row.created_by_name,
     };
   }
+}
+
+function standingOf({ state, standing, standing_since: since }: SummaryRow): Campaign['standing'] {
+  if (state !== 'running' || standing === null || since === null) return null;
+  return { code: standing, since: since.toISOString(), sentence: standingSentence(standing) };
 }
 
 function ruleOf(stage: Policy['stages'][number]): Pick<StageBody, 'percent' | 'count' | 'filter' | 'gate'> {

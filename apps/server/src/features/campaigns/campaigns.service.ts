@@ -17,16 +17,16 @@ import { alphaOf, staircase } from '../../domain/brake/index.js';
 import { checkPolicy, checkStageSizes } from '../../domain/campaign/check-policy.js';
 import { vendorToolFaults } from '../../domain/campaign/vendor-tool.js';
 import { ProblemError } from '../../http/problem-error.js';
-import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { expectFreshSignIn } from '../access/sessions/fresh-sign-in.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { nowOf, type CampaignRow } from '../dispatch/campaign-row.js';
 import { DispatchEvents } from '../dispatch/dispatch-events.js';
-import { addApproval, isOwnPlan, missingApprovals, neededApprovals, storedDigest } from './approvals.js';
+import { addApproval, isOwnPlan, missingApprovals, neededApprovals, storedDigest, readApprovers } from './approvals.js';
 import { beginCampaign, lockedCampaign, moveCampaign, recordDecision } from './campaign-moves.js';
 import { CampaignReader } from './campaign-reader.js';
 import { nameFaults, refuse, requireRawPortRole } from './draft-rules.js';
+import { expectSeen } from './expect-seen.js';
 import { findSteps } from './campaign-steps.js';
 import { timeOf } from './deployment-rows.js';
 import type { PlanRequest } from './member-order.js';
@@ -121,7 +121,7 @@ export class CampaignsService {
       const campaign = await lockedCampaign(tx, actor.orgId, id);
       requireRawPortRole(actor, campaign.policy);
       requireRawPortRole(actor, draft.policy);
-      expectRevision(await this.revisionOf(tx, id), expected);
+      await expectSeen(tx, campaign, draft, expected);
       if (campaign.state !== 'draft') {
         throw new ProblemError('campaign.state', { actual: campaign.state, wanted: 'edited' });
       }
@@ -143,7 +143,11 @@ export class CampaignsService {
   async preview(actor: Actor, draft: CampaignDraft): Promise<CampaignPreview> {
     return inTransaction(this.source, async (tx) => {
       const artifact = await this.checkDraft(tx, actor.orgId, draft);
-      const members = await previewMembers(tx, await this.planRequest(tx, actor.orgId, randomUUID(), draft, artifact));
+      const members = await previewMembers(
+        tx,
+        await this.planRequest(tx, actor.orgId, randomUUID(), draft, artifact),
+        await readApprovers(tx, actor, draft.policy),
+      );
       const { limit, alpha } = draft.policy.brake;
       return { ...members, staircase: staircase(limit, alphaOf('campaign', alpha), 20) };
     });
@@ -333,11 +337,6 @@ export class CampaignsService {
       }),
       nowMs: await nowOf(tx),
     };
-  }
-
-  private async revisionOf(tx: EntityManager, id: string): Promise<number> {
-    const [row] = await queryRows<{ revision: number }>(tx, 'select revision from campaigns where id = $1', [id]);
-    return row!.revision;
   }
 
   private async checkDraft(tx: EntityManager, orgId: string, draft: CampaignDraft): Promise<ArtifactRow> {

@@ -5,13 +5,15 @@ import {
   Campaign,
   CreatedApiToken,
   DecisionPage,
+  Overview,
   Person,
   type Artifact,
   type Grant,
 } from '@drydock/contracts';
 import { z } from 'zod';
+import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
 import { startTestServer, type TestServer } from '../../testing.js';
-import { call, freshName, makeSite, until } from '../fleet/fleet.fixture.js';
+import { call, freshName, until } from '../fleet/fleet.fixture.js';
 import {
   act,
   draftOf,
@@ -25,7 +27,6 @@ import {
   startCampaign,
   step,
   touched,
-  uploadArtifact,
   type RawReport,
 } from '../reports/scripted-gateway.fixture.js';
 
@@ -161,6 +162,85 @@ describe('a bad release', () => {
     expect(again.epoch).toBe(2);
     expect(again.tests.find((test) => test.test === 'campaign')).toMatchObject({ rings: false });
     await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'enough seen' } });
+  });
+});
+
+/** What the first page says of a campaign. */
+const attentionTo = async ({ id }: { id: string }) =>
+  (await call(server, 'GET', '/api/v1/overview'))
+    .json(Overview)
+    .attention.filter(({ subject }) => subject.id === id)
+    .map(({ kind, sentence }) => ({ kind, sentence }));
+
+describe('a campaign that nothing moves any more', () => {
+  it('halts with its evidence where that keeps the next stage shut, and everybody is told; a person goes on', async () => {
+    const { gateway, devices, artifact } = await makeScene(server, 3);
+    const stages = [{ name: 'canary', count: 1, gate: { maxFailureShare: 1 } }, { name: 'rest' }];
+    const campaign = await startCampaign(server, draftOf(artifact, { stages }));
+    let granted = 0;
+    const firstOne: Fate = (grant, of) =>
+      granted++ === 0 ? failing('target.wrong-image-runs')(grant, of) : good(grant, of);
+    const halted = await play(campaign, artifact, new Map([[gateway, firstOne]]), (now) => now.state === 'halted');
+    // Its gate held; what keeps the rest from opening is the evidence, which only further devices could lower.
+    expect(halted.stages.map(({ state }) => state)).toEqual(['passed', 'pending']);
+    const rule =
+      'the evidence is rising (1 of 1 started failed; the limit is 2 %), and nothing is left to start that could ' +
+      'lower it: stage rest stays shut until a person resumes or aborts';
+    expect(halted).toMatchObject({ stateReason: rule, counts: { failed: 1, planned: 2 } });
+    const waiting = [...(await whysOf(campaign)).values()].filter(({ code }) => code !== 'end.failed');
+    expect(waiting).toEqual([
+      expect.objectContaining({ code: 'campaign.halted', params: { rule } }),
+      expect.objectContaining({ code: 'campaign.halted' }),
+    ]);
+    expect(await attentionTo(campaign)).toEqual([
+      { kind: 'campaign.halted', sentence: `${campaign.name} halted: ${rule}` },
+    ]);
+    await act(server, campaign.id, 'resume', Campaign, { reason: 'the device was dropped' });
+    const over = await play(campaign, artifact, new Map([[gateway, good]]), (now) => now.state === 'completed');
+    expect(over.counts).toEqual({ proven: devices.length - 1, failed: 1 });
+  });
+
+  it('pauses at its number of unproven results; who resumes lets as many again stand', async () => {
+    const { gateway, artifact } = await makeScene(server, 3);
+    const policy = { stages: [{ name: 'all' }], acceptUnproven: true, limits: { unproven: 1 } };
+    const campaign = await startCampaign(server, draftOf(artifact, policy));
+    const mute: Fate = (grant) => [
+      touched(grant),
+      ended(grant, 'unproven', { reason: 'proof.no-identity', identity: grant.identity }),
+    ];
+    const fates = new Map([[gateway, mute]]);
+    const paused = await play(campaign, artifact, fates, (now) => now.state === 'paused');
+    const reason =
+      '1 results stand unproven, the limit is 1: look at those devices; resume to let 1 more stand, or abort';
+    expect(paused).toMatchObject({ stateBy: 'engine', stateReason: reason, counts: { unproven: 1, planned: 2 } });
+    expect(await attentionTo(campaign)).toEqual([
+      { kind: 'campaign.paused', sentence: `${campaign.name} paused by itself: ${reason}` },
+    ]);
+    expect((await act(server, campaign.id, 'resume', Campaign)).policy.limits.unproven).toBe(2);
+    const again = await play(campaign, artifact, fates, (now) => now.state === 'paused');
+    expect(again.counts).toEqual({ unproven: 2, planned: 1 });
+    await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
+  });
+
+  it('stands still while its file is missing, and says so until it is put back', async () => {
+    const { devices, artifact } = await makeScene(server, 1);
+    const campaign = await makeCampaign(server, draftOf(artifact));
+    const store = server.app.get<BlobStore>(BLOB_STORE, { strict: false });
+    await store.remove(artifact.sha256);
+    await act(server, campaign.id, 'start', Campaign);
+    const sentence = 'The bytes of the artifact are missing in the store. Put the file back into the store, or abort.';
+    await until(async () => (await readCampaign(server, campaign.id)).standing !== null);
+    expect((await readCampaign(server, campaign.id)).standing).toMatchObject({
+      code: 'artifact.blob-missing',
+      sentence,
+    });
+    expect(await attentionTo(campaign)).toEqual([
+      { kind: 'campaign.standing', sentence: `${campaign.name} stands still: ${sentence}` },
+    ]);
+    expect((await whysOf(campaign)).get(devices[0]!.id)?.code).toBe('artifact.blob-missing');
+    await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
+    expect((await readCampaign(server, campaign.id)).standing).toBeNull();
+    expect(await attentionTo(campaign)).toEqual([]);
   });
 });
 
@@ -310,25 +390,5 @@ describe('devices that fall back', () => {
     expect(again.stages[0]).toMatchObject({ state: 'failed' });
     expect(again.stateReason).toMatch(/stage canary: failure share 100\.0 % is over 40\.0 %/);
     await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
-  });
-});
-
-describe('a selection', () => {
-  it('that does not parse, or stages that nobody can pass, are refused with place and mend', async () => {
-    const artifact = await uploadArtifact(server, freshName('model'));
-    await makeSite(server);
-    const refused = async (draft: Record<string, unknown>) => {
-      const answer = await call(server, 'POST', '/api/v1/campaigns', { body: draft });
-      expect([400, 422]).toContain(answer.status);
-      return (answer.json(ANY) as { errors: { path: string; message: string }[] }).errors;
-    };
-    const [typo] = await refused(draftOf(artifact, {}, { filter: 'verson==1.0.0' }));
-    expect(typo).toMatchObject({ path: 'selector.filter', nearest: 'version' });
-    const paths = (await refused(draftOf(artifact, { stages: [{ name: 'a' }, { name: 'b', percent: 50 }] }))).map(
-      (error) => error.path,
-    );
-    expect(paths).toContain('policy.stages[0]');
-    const [slow] = await refused(draftOf(artifact, { pace: { kind: 'ramp', startPerMinute: 50, maxPerMinute: 10 } }));
-    expect(slow).toMatchObject({ path: 'policy.pace.maxPerMinute' });
   });
 });

@@ -8,7 +8,7 @@ import {
   type Selector,
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
-import { planWarnings } from '../../domain/campaign/plan-warnings.js';
+import { planWarnings, type PlanFacts } from '../../domain/campaign/plan-warnings.js';
 import { parseFilter } from '../../domain/filter/parse-filter.js';
 import { filterPlace } from '../fleet/device-filter.js';
 import { storeSteps } from './campaign-steps.js';
@@ -78,7 +78,11 @@ export async function planMembers(tx: Queryable, request: PlanRequest): Promise<
 }
 
 /** Who would be a member now; nothing is written. */
-export async function previewMembers(tx: Queryable, request: PlanRequest): Promise<Omit<CampaignPreview, 'staircase'>> {
+export async function previewMembers(
+  tx: Queryable,
+  request: PlanRequest,
+  approvals: PlanFacts['approvals'],
+): Promise<Omit<CampaignPreview, 'staircase'>> {
   await orderMembers(tx, request);
   const sizes = await queryRows<{ stage_idx: number; skip: string | null; n: number }>(
     tx,
@@ -121,6 +125,7 @@ export async function previewMembers(tx: Queryable, request: PlanRequest): Promi
       ...(await readPastOfModel(tx, request)),
       strataWithoutCanary: strata.filter((row) => row.first === 0).map((row) => row.version),
       longUnseen,
+      approvals,
     }),
     strata: strata.map((row) => ({ version: row.version, size: row.size, inFirstStage: row.first })),
     skipped: [...skipped].map(([reason, count]) => ({ reason, count })),

@@ -3,6 +3,7 @@ import { type CampaignDraft, provableImages, canBeProven } from '@drydock/contra
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
 import type { PolicyFault } from '../../domain/campaign/check-policy.js';
 import { checkWindows } from '../../domain/windows/check-window.js';
+import { isOpen, nextOpening } from '../../domain/windows/open-times.js';
 import { nowOf } from '../dispatch/campaign-row.js';
 import { versionProvesSql } from './version-proves.js';
 
@@ -49,7 +50,21 @@ export async function windowFaults(tx: Queryable, orgId: string, draft: Campaign
   if (windows.length === 0) return [];
   const sites = await queryRows<{ zone: string }>(tx, 'select distinct zone from sites where org_id = $1', [orgId]);
   const zones = sites.map((site) => site.zone);
-  return checkWindows(windows, 'policy.windows', await nowOf(tx), zones.length > 0 ? zones : ['UTC']);
+  const known = zones.length > 0 ? zones : ['UTC'];
+  const nowMs = await nowOf(tx);
+  const faults = checkWindows(windows, 'policy.windows', nowMs, known);
+  if (faults.length > 0 || draft.policy.urgent) return faults;
+  // An earlier start may be pressed by hand: what counts is the last moment that the draft itself speaks of.
+  const beginsMs = Math.max(nowMs, draft.policy.startAt === undefined ? nowMs : Date.parse(draft.policy.startAt));
+  const endsMs = beginsMs + draft.policy.deadlineMs;
+  const opens = known.map((zone) =>
+    isOpen(windows, zone, beginsMs) ? beginsMs : nextOpening(windows, zone, beginsMs),
+  );
+  const first = Math.min(...opens.filter((at): at is number => at !== undefined));
+  if (first < endsMs) return [];
+  const when = Number.isFinite(first) ? `open first at ${new Date(first).toISOString()}` : 'do not open within reach';
+  const message = `The windows ${when}, but the campaign is paused at its deadline, ${new Date(endsMs).toISOString()} if it starts at once. Lengthen deadlineMs or move the windows.`;
+  return [{ path: 'policy.windows', message }];
 }
 
 /** An urgent campaign names an advisory that is there, open, and speaks of the artifact's model. */

@@ -143,6 +143,7 @@ export function findingsOf(state: BrakeState): BrakeFindings | undefined {
   const [halt] = verdict.halts;
   return {
     amber: verdict.amber.length > 0,
+    rising: verdict.amber[0] && { test: verdict.amber[0].test, sentence: verdict.amber[0].sentence },
     halt: halt ? { rule: halt.sentence, evidence: { ...halt, all: verdict.halts.map((one) => one.sentence) } } : null,
     strata: verdict.strataStopped.flatMap((stopped) => {
       const stratum = strata.find((one) => one.version === stopped.key);

@@ -8,17 +8,11 @@ import { HOLDING_DEPLOYMENT_STATES } from '@drydock/contracts';
 import { BLOB_STORE, type BlobStore } from '../../adapters/blob-store/blob-store.port.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { inTransaction } from '../../adapters/database/transaction.js';
-import {
-  decide,
-  IDLE_WAKE_MS,
-  WAITS_FOR_APPROVAL,
-  type BrakeFindings,
-  type Decision,
-} from '../../domain/campaign/decide.js';
+import { decide, IDLE_WAKE_MS, WAITS_FOR_APPROVAL, type Decision } from '../../domain/campaign/decide.js';
 import { CLOCK_MARGIN_MS } from '../../domain/clock-margin.js';
 import { moveTo } from '../../domain/deployment/deployment.js';
 import { loseSilent } from '../../domain/deployment/silence.js';
-import { spend, type PaceState } from '../../domain/pace/index.js';
+import { spend } from '../../domain/pace/index.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import {
   beginCampaign,
@@ -33,6 +27,7 @@ import { addToCounters, writeDeployments } from '../campaigns/deployment-writer.
 import { markSilent } from './brake-marks.js';
 import { loadCampaign, type CampaignRow } from './campaign-row.js';
 import { loadSnapshot } from './campaign-snapshot.js';
+import { keepStanding } from './campaign-standing.js';
 import { callBackOverdue } from './call-back.js';
 import { applyFinding, openStrata, probeQuarantines } from './brake-moves.js';
 import { restoreRescues } from './restore-rescues.js';
@@ -101,7 +96,7 @@ export class CampaignEngine {
       }
       if (started > 0) changed.orders = true;
       if (await this.preempt(tx, campaign, say)) changed.orders = true;
-      await this.keepPace(tx, campaign, spend(snapshot.pace, started), snapshot.brakes);
+      await keepStanding(tx, campaign, spend(snapshot.pace, started), snapshot);
       const hasMore = started > 0 && started < room;
       await this.setWake(tx, campaign, earliest(wakeAtMs, facts.zones?.validUntilMs ?? null), hasMore);
       return hasMore ? 'more' : 'done';
@@ -267,27 +262,6 @@ export class CampaignEngine {
     await say('grants.given', { count, gateways: given.size, mode: decision.mode });
     if (decision.mode === 'rescue') this.events.ordersDue();
     return decision.mode === 'rescue' ? 0 : count;
-  }
-
-  private async keepPace(
-    tx: EntityManager,
-    campaign: CampaignRow,
-    pace: PaceState,
-    brakes: BrakeFindings | undefined,
-  ): Promise<void> {
-    await queryRows(
-      tx,
-      `update campaigns set rate_tokens = $2, open_ms = $3, rate_at = ${timeOf('$4::float8')}, amber = $5,
-         brake_unknown = $6 where id = $1`,
-      [
-        campaign.id,
-        pace.tokens,
-        pace.openMinutes * 60_000,
-        campaign.nowMs,
-        brakes?.amber ?? false,
-        brakes === undefined,
-      ],
-    );
   }
 
   private async auditMove(

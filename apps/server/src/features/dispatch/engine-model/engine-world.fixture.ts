@@ -5,7 +5,7 @@ import { call, freshName, makeSite, TestGateway } from '../../fleet/fleet.fixtur
 import { draftCampaigns } from './model-campaigns.fixture.js';
 import { ModelDevice, TouchBook, type Firmware } from './model-device.fixture.js';
 import { Card, Life, type Ending } from './model-gateway.fixture.js';
-import { ModelServer } from './model-server.fixture.js';
+import { ModelServer, type LostQueue } from './model-server.fixture.js';
 import { freshEyes, observe, type Seen } from './observers.fixture.js';
 import { GATEWAYS, PAIRS, SEEN_BY, type Place } from './topology.fixture.js';
 import { VirtualDatabase } from './virtual-database.fixture.js';
@@ -30,6 +30,8 @@ export class EngineWorld {
   readonly letOn = new Map<string, number>();
   /** Attempts of which gateways knew when the database was put back. */
   readonly keysBefore = new Set<string>();
+  /** The last fence of what machines held when the database was put back; by the true time. */
+  fencedUntilMs = 0;
   /** The database's clock went back in this history. */
   wentBack = false;
   private readonly firmware = new Map<string, Firmware>();
@@ -88,7 +90,8 @@ export class EngineWorld {
     for (const kind of ['a', 'b'] as const) {
       for (let group = 0; group < PAIRS; group++) {
         const factory = '00'.repeat(31) + `0${group}`;
-        const device = new ModelDevice(`${kind}${group}`, models[kind], group, factory, this.firmware);
+        const version = group < PAIRS / 2 ? '1.0.0' : '1.1.0';
+        const device = new ModelDevice(`${kind}${group}`, models[kind], group, factory, this.firmware, version);
         this.devices.push(device);
         for (const at of SEEN_BY[kind][group]!) this.places[at]!.devices.push(device);
       }
@@ -136,6 +139,7 @@ export class EngineWorld {
     for (const device of this.devices) device.reset();
     this.bootAll();
     this.restored = false;
+    this.fencedUntilMs = 0;
     this.wentBack = false;
     this.keysBefore.clear();
     this.letOn.clear();
@@ -150,8 +154,8 @@ export class EngineWorld {
     await this.database.setTime(this.trueMs + this.aheadMs);
   }
 
-  async tick(server: number, statements?: number): Promise<void> {
-    await this.servers[server]!.tickDue(statements);
+  async tick(server: number, statements?: number, queue?: LostQueue): Promise<void> {
+    await (queue ? this.servers[server]!.poll(queue) : this.servers[server]!.tickDue(statements));
     await this.noteCampaigns();
   }
 
@@ -291,6 +295,9 @@ export class EngineWorld {
     for (const { cards } of this.places) {
       for (const card of cards) {
         for (const key of [...card.granted.keys(), ...card.started.keys(), ...card.over]) this.keysBefore.add(key);
+        for (const { grant } of [...card.granted.values(), ...card.started.values()]) {
+          this.fencedUntilMs = Math.max(this.fencedUntilMs, grant.finishBy);
+        }
       }
     }
     await this.servers[0]!.declareRestored();

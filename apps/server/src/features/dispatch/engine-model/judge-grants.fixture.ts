@@ -79,9 +79,56 @@ export async function judgeGrants(world: EngineWorld): Promise<string[]> {
     ...judgeRenewals(rows, before, shut),
   );
   if (given.length > 0) broken.push(...judgeRoom(rows, updates, limits, mostProven), ...judgePairs(rows));
+  const slackMs = world.wentBack ? CLOCK_STEP_MS : 0;
+  const tooSoon = given.filter((row) => row.granted < world.fencedUntilMs - slackMs);
+  broken.push(
+    ...tooSoon.map((row) => `P3: ${row.device} was granted while something of before the restore may still be touched`),
+    ...(await judgeLoneVersions(world, updates)),
+  );
   const again = given.filter((row) => world.keysBefore.has(row.key));
   broken.push(...again.map((row) => `P3: the number of an attempt of ${row.device} was given before the restore, too`));
   return broken;
+}
+
+interface Lone {
+  readonly campaign: string;
+  readonly version: string;
+  readonly names: string[];
+}
+
+/**
+ * Of a running version that nobody in the first stage had, one device at a time is worked on until one is proven. What
+ * devices ran is asked of the devices; a lone one was granted in this step.
+ */
+async function judgeLoneVersions(world: EngineWorld, given: readonly Attempt[]): Promise<string[]> {
+  if (given.length === 0) return [];
+  const members = await world.database.query<{
+    campaign: string;
+    stage: number;
+    device: string;
+    holds: boolean;
+    proven: boolean;
+  }>(
+    `select d.campaign_id as campaign, d.stage_idx as stage, v.identity_value as device,
+       d.state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue') as holds,
+       exists (select 1 from attempts a where a.deployment_id = d.id and a.outcome = 'proven') as proven
+     from deployments d join devices v on v.id = d.device_id`,
+  );
+  const versionOf = (name: string): string => world.devices.find((each) => each.name === name)!.version;
+  const lone: Lone[] = [];
+  for (const campaign of new Set(given.map((row) => row.campaign))) {
+    const own = members.filter((row) => row.campaign === campaign);
+    for (const version of new Set(own.map((row) => versionOf(row.device)))) {
+      const alike = own.filter((row) => versionOf(row.device) === version);
+      const names = alike.filter((row) => row.holds).map((row) => row.device);
+      if (alike.some((row) => row.stage === 0 || row.proven) || names.length < 2) continue;
+      if (given.some((row) => row.campaign === campaign && names.includes(row.device)))
+        lone.push({ campaign, version, names });
+    }
+  }
+  return lone.map(
+    ({ version, names }) => `strata: ${names.join(' and ')} go together, and nothing is known of ${version}`,
+  );
 }
 
 /** Grants of one device follow each other; nobody is given up before the fence. */

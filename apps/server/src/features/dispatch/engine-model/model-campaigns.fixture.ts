@@ -45,7 +45,7 @@ export async function draftCampaigns(
   await call(http, 'POST', '/api/v1/advisories', {
     body: { cve, title: 'Overflow', severity: 'critical', models: [{ model: models.b, affected: '<9.0.0' }] },
   });
-  await draft('b', [all], { inFlight: 4, firstInFlight: 4, perGateway: 2 }, { urgent: { advisory: cve } });
+  await draft('b', [all], { inFlight: 2, firstInFlight: 1, perGateway: 2 }, { urgent: { advisory: cve } });
   return { campaigns: made, approvers: [await approver(http), await approver(http)] };
 }
 

@@ -22,6 +22,8 @@ export class ModelDevice {
     readonly factory: string,
     /** What the files of its model hold, by their SHA-256. */
     private readonly firmware: ReadonlyMap<string, Firmware>,
+    /** What it ran when it came from the factory. */
+    readonly version = '1.0.0',
   ) {
     this.runs = factory;
   }
@@ -44,7 +46,7 @@ export class ModelDevice {
   images(): Record<string, unknown>[] {
     if (this.runs === undefined) return [];
     const known = [...this.firmware.values()].find((each) => each.hash === this.runs);
-    return [{ image: 0, version: known?.version ?? '1.0.0', hash: this.runs, confirmed: true }];
+    return [{ image: 0, version: known?.version ?? this.version, hash: this.runs, confirmed: true }];
   }
 
   sighting(readAfterSeq: number): Record<string, unknown> {

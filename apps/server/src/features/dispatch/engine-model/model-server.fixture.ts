@@ -5,6 +5,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { PG_POOL } from '../../../adapters/database/database.js';
 import { BROKER, type Broker, type InboundMessage } from '../../../adapters/mqtt/broker.port.js';
+import type { Queues } from '../../../adapters/queue/queues.js';
 import type { AheadClaim } from '../../../domain/fleet/ahead-claim.js';
 import { TICKING_STATES } from '../../../domain/campaign/decide.js';
 import { startTestServer, type TestServer } from '../../../testing.js';
@@ -15,11 +16,15 @@ import { ReportsHandler } from '../../reports/reports.handler.js';
 import { StampClock } from '../../reports/stamp-clock.js';
 import { CampaignEngine } from '../campaign-engine.js';
 import { CampaignTicker } from '../campaign-ticker.js';
+import { DispatchEvents } from '../dispatch-events.js';
 import { OrderPublisher } from '../order-publisher.js';
 import { RestoreNotice } from '../restore-notice.js';
 import type { VirtualDatabase } from './virtual-database.fixture.js';
 
 export type Carry = (gatewayId: string, leaf: 'orders' | 'acks', jws: string) => void;
+
+/** `away`: it refuses every job. `wiped`: it forgets every job before anybody works on it. */
+export type LostQueue = 'away' | 'wiped';
 
 class Died extends Error {}
 
@@ -141,6 +146,16 @@ export class ModelServer {
       }
     });
     return done;
+  }
+
+  /** What the ticker itself does while its queue takes nothing, or takes every job and forgets it. */
+  async poll(queue: LostQueue): Promise<void> {
+    const { app, dataSource } = this.server;
+    const add = (): Promise<void> => (queue === 'away' ? Promise.reject(new Error('no queue')) : Promise.resolve());
+    const queues = { add } as unknown as Queues;
+    const ticker = new CampaignTicker(dataSource, app.get(CampaignEngine), app.get(DispatchEvents), queues);
+    await (ticker as unknown as { enqueueDue(): Promise<void> }).enqueueDue();
+    await this.idle();
   }
 
   async tickOne(campaign: string): Promise<void> {

@@ -235,11 +235,15 @@ async function restored(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   held.life.workOn(held.device, 'well');
   await world.restoreDatabase('backup');
+  // What is granted from here on is new to those who watch.
+  await world.check();
   const others = world.places.filter((place) => place !== held.place);
   for (const place of others) await world.comeBack(place);
   expectThat(world, (await stateOf(world, 0)) !== 'running', 'a restored campaign goes on by itself');
   await world.resume(0);
   await world.resume(1);
+  // Somebody of its devices could be granted at once.
+  await world.act(`/api/v1/campaigns/${world.campaigns[2]!}/start`, {});
   for (let turn = 0; turn < 3; turn++) await deal(world, 8_000);
   held.life.workOn(held.device, 'well');
   await world.check();
@@ -295,6 +299,25 @@ async function ordersCome(world: EngineWorld): Promise<void> {
   expectThat(world, held.length > 0, 'nobody holds a grant of campaign B');
 }
 
+/** The queue forgets every job, later it is away: the database says what is due, and that is looked at. */
+async function noQueue(world: EngineWorld): Promise<void> {
+  for (const queue of ['wiped', 'away'] as const) {
+    for (let turn = 0; turn < 6 && heldOf(world, 1).length === 0; turn++) {
+      await world.advance(11_000);
+      await world.tick(turn % 2, undefined, queue);
+      await world.check();
+      await world.publish(0);
+      for (const place of world.places) await world.talk(place);
+      await world.check();
+    }
+    const [held] = heldOf(world, 1);
+    expectThat(world, held !== undefined, `P5: nobody is granted anything while the queue is ${queue}`);
+    if (held) await finish(world, held, 'well');
+    for (const each of heldOf(world, 1)) await finish(world, each, 'well');
+  }
+  await world.check();
+}
+
 /** A device that two gateways see is granted to one, and moves only when its attempt is over. */
 async function moved(world: EngineWorld): Promise<void> {
   await world.stopCampaign(0, 'abort');
@@ -331,5 +354,6 @@ export const SCENES_OF_FAULTS: readonly Scene[] = [
   { name: 'the database is restored to before the grants', play: restored },
   { name: 'two servers look at two campaigns at once', play: together },
   { name: 'orders reach the gateways whichever server publishes them', play: ordersCome },
+  { name: 'the queue forgets every job, and is away', play: noQueue },
   { name: 'a device is seen by two gateways, and the one that has it goes away', play: moved },
 ];

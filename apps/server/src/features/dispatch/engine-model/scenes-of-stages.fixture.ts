@@ -188,6 +188,55 @@ async function urgent(world: EngineWorld): Promise<void> {
   }
 }
 
+/** Nobody of the other version is in the canary: they follow one by one, whatever room there is. */
+async function versionWithoutCanary(world: EngineWorld): Promise<void> {
+  await world.stopCampaign(1, 'pause');
+  const { device } = await provenCanary(world);
+  for (let turn = 0; turn < 2; turn++) await deal(world, 25_000);
+  for (let turn = 0; turn < 2; turn++) await deal(world, 8_000);
+  await approve(world);
+  const isOther = (held: Held): boolean => held.device.version !== device.version;
+  for (let turn = 0; turn < 6; turn++) {
+    await deal(world, 8_000);
+    // Those of the canary's version earn room for more.
+    for (const held of heldOf(world, 0)) if (!isOther(held)) await finish(world, held, 'well');
+  }
+  const others = heldOf(world, 0).filter(isOther);
+  expectThat(world, others.length === 1, `${others.length} of a version without a canary may begin, one should`);
+  for (const held of others) await finish(world, held, 'well');
+  for (let turn = 0; turn < 2; turn++) await deal(world, 8_000);
+  expectThat(world, heldOf(world, 0).some(isOther), 'the version is proven on one, and the other does not follow');
+  await world.check();
+}
+
+/** While devices wait for an urgent campaign behind a gateway, nobody else is granted there. */
+async function urgentGoesFirst(world: EngineWorld): Promise<void> {
+  const [north] = world.places;
+  await world.stopCampaign(0, 'abort');
+  await world.stopCampaign(1, 'abort');
+  // What is left hangs where devices of the urgent campaign hang, too.
+  await world.cutOff(north!);
+  await world.deliver(north!);
+  await deal(world);
+  for (const place of world.places.slice(1)) {
+    for (const life of place.lives) await life.inventory();
+    await world.deliver(place);
+  }
+  expectThat(world, (await world.beginUrgent()) === 200, 'the urgent campaign does not begin');
+  await untilHeld(world, 3);
+  expectThat(world, heldOf(world, 3).length === 1, 'the urgent campaign begins with more than one');
+  await world.act(`/api/v1/campaigns/${world.campaigns[2]!}/start`, {});
+  await world.check();
+  for (let turn = 0; turn < 3; turn++) await deal(world);
+  await world.comeBack(north!);
+  for (let turn = 0; turn < 10 && heldOf(world, 2).length === 0; turn++) {
+    for (const held of heldOf(world, 3)) await finish(world, held, 'well');
+    await deal(world, 8_000);
+  }
+  expectThat(world, heldOf(world, 2).length > 0, 'nobody else is granted anything after the urgent campaign');
+  await world.check();
+}
+
 async function cancelled(world: EngineWorld): Promise<void> {
   const held = await untilHeld(world, 0);
   const other = await untilHeld(world, 1);
@@ -223,5 +272,7 @@ export const SCENES_OF_STAGES: readonly Scene[] = [
   { name: 'a device says that it runs what it does not', play: liar },
   { name: 'three campaigns want the same gateways and pairs', play: everybodyAtOnce },
   { name: 'an urgent campaign begins while others hold grants', play: urgent },
+  { name: 'devices of a version that no canary had follow one by one', play: versionWithoutCanary },
+  { name: 'devices of an urgent campaign wait, and nobody else is granted there', play: urgentGoesFirst },
   { name: 'devices are cancelled before and after their start', play: cancelled },
 ];

@@ -94,6 +94,12 @@ const SERVER_STEPS = [
     (_, world) => world.crashServer(),
   ),
   step(
+    2,
+    fc.tuple(serverAt, fc.constantFrom('away' as const, 'wiped' as const)),
+    ([at, queue]) => `server ${at + 1} looks for what is due; its queue is ${queue}`,
+    ([at, queue], world) => world.tick(at, undefined, queue),
+  ),
+  step(
     1,
     fc.constant(0),
     () => 'the broker forgets everything',

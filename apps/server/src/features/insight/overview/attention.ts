@@ -1,6 +1,7 @@
 /** What waits for a person, worst first; what waits by plan is not here. Every read is small whatever the fleet. */
 import { ATTENTION_KINDS, type Attention } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../../adapters/database/rows.js';
+import { standingSentence } from '../../../domain/campaign/standstill.js';
 
 const MOST_SHOWN = 50;
 /** A gateway is away when it was not heard for so long; so many of them, or such a share, are worth a look. */
@@ -41,6 +42,9 @@ export async function readAttention(tx: Queryable, orgId: string, fleet: FleetSt
          s.name || coalesce(': ' || s.state_note, '')
        from campaigns c join campaign_stages s on s.campaign_id = c.id
        where c.org_id = $1 and c.state in ('running', 'paused') and s.state in ('held', 'failed')
+       union all
+       select 'campaign.standing', jsonb_build_object('kind', 'campaign', 'id', c.id, 'name', c.name), c.standing_since, 1, c.standing
+       from campaigns c where c.org_id = $1 and c.state = 'running' and c.standing is not null
        union all
        select 'gateways.quarantined', jsonb_build_object('kind', 'gateway', 'id', g.id, 'name', g.name), q.at, 1, coalesce(g.state_note, q.note)
        from gateways g left join lateral (
@@ -102,6 +106,8 @@ function wordsOf({ kind, subject, n, note }: Row, fleet: FleetStanding): Pick<At
       return { sentence: `A gate of ${subject.name} is held${because}`, action: 'review' };
     case 'campaign.paused':
       return { sentence: `${subject.name} paused by itself${because}`, action: 'look' };
+    case 'campaign.standing':
+      return { sentence: `${subject.name} stands still: ${standingSentence(note)}`, action: 'look' };
     case 'devices.rescue':
       return { sentence: `${n} devices are without a running application`, action: 'look' };
     case 'gateways.quarantined':
