@@ -3141,6 +3141,9 @@ export type components = {
       } | null;
       sentBytes: number | null;
       durationMs: number | null;
+      rssiDbm: number | null;
+      lowestRssiDbm: number | null;
+      bytesPerSecond: number | null;
     };
     DeviceClaim: {
       gateway: components['schemas']['SiteId'];
@@ -3609,6 +3612,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -3649,6 +3655,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
