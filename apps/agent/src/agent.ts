@@ -24,6 +24,7 @@ import type { AgentStatus } from './status/agent-status.js';
 import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
+import { factsOfItself, journalTrouble, siteTrouble } from './status/own-facts.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
 import { takesConnection } from './upgrade/server-reach.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
@@ -160,9 +161,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     allowPlaintext,
     presence: () => ({
       held: deployments.holds,
-      // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
       links: [...journalTrouble(journal), ...siteTrouble(live), ...inventory.presenceLinks()].slice(0, 64),
     }),
+    self: () => factsOfItself(time, journal),
     order: (order) => {
       if (order.body) remoteLevel.take(order.body);
       unread?.take(order.upgrade);
@@ -383,15 +384,6 @@ function releaseKeysOf(site: Site, enrolment: Enrolment): (model: string) => Ret
     const own = site.releaseKeys.get(model) ?? [];
     return own.length > 0 ? [...own] : (fromServer.get(model) ?? []);
   };
-}
-
-function journalTrouble(journal: Journal): { link: string; state: 'down'; note: string }[] {
-  const { trouble } = journal;
-  return trouble ? [{ link: 'journal', state: 'down', note: `${trouble.code}: ${trouble.detail}`.slice(0, 256) }] : [];
-}
-
-function siteTrouble(live: LiveSite): { link: string; state: 'down'; note: string }[] {
-  return live.note === undefined ? [] : [{ link: 'site-file', state: 'down', note: live.note }];
 }
 
 function every(clock: Clock, periodMs: number, work: () => void): () => void {

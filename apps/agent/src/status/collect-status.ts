@@ -17,7 +17,7 @@ export interface DaemonLog {
 
 export interface StatusParts {
   readonly enrolment: Enrolment;
-  readonly journal: Pick<Journal, 'epoch' | 'epochs' | 'found' | 'trouble'>;
+  readonly journal: Pick<Journal, 'epoch' | 'epochs' | 'found' | 'size' | 'trouble'>;
   readonly time: Pick<TrustedTime, 'estimateMs' | 'upperBoundMs'>;
   readonly uplink: { readonly online: boolean; readonly heardMs: number | undefined };
   readonly attempts: readonly Attempt[];
@@ -94,7 +94,7 @@ export function collectStatus(parts: StatusParts, log: DaemonLog): AgentStatus {
     },
     journal: {
       found: journal.found,
-      bytes: null,
+      bytes: journal.size.bytes,
       trouble: journal.trouble ? `${journal.trouble.code}: ${journal.trouble.detail}` : null,
     },
   };
