@@ -26,7 +26,7 @@ import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
 import { factsOfItself, journalTrouble, siteTrouble } from './status/own-facts.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
-import { takesConnection } from './upgrade/server-reach.js';
+import { answersAt } from './upgrade/server-reach.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
@@ -262,7 +262,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         links: inventory.presenceLinks(),
         missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
       }),
-      serverAnswers: () => takesConnection(state.enrolment.serverUrl),
+      serverAnswers: () => answersAt(state.enrolment.serverUrl),
       proven: () => deployments.pump(),
     });
 
