@@ -19,7 +19,7 @@ import { LogLevelSwitch } from './log/log-level.js';
 import { RemoteLogLevel } from './log/remote-log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import { LiveSite } from './site/live-site.js';
-import type { Site } from './site/site-file.js';
+import { nameOf, type Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
 import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
@@ -210,7 +210,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
       const { grant } = attempt;
-      log.info({ attempt: attempt.key, device: grant.device, links: grant.links }, 'attempt begins');
+      const name = nameOf(site, grant.links);
+      const of = { ...(name !== undefined && { name }), device: grant.device, links: grant.links };
+      log.info({ attempt: attempt.key, ...of }, 'attempt begins');
       options.working?.();
     },
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
@@ -316,6 +318,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           links: inventory.presenceLinks(),
           airTime: airTimeNow(deployments, clock.monotonicMs()),
           totals,
+          site,
           nowMs: clock.monotonicMs(),
           stoppingSinceMs,
         },
