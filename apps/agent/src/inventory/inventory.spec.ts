@@ -205,7 +205,7 @@ describe('inventory', () => {
       },
     };
     let tries = 0;
-    let adapterState: AdapterState | undefined;
+    let adapterState = undefined as AdapterState | undefined;
     const told: InventoryBody[] = [];
     const inventory = new Inventory({
       clock,
