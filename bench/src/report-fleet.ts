@@ -6,6 +6,8 @@ import { DEPLOYMENT_STATES, Policy, generateSigningKey, type PrivateJwk } from '
 export interface BenchGateway {
   readonly id: string;
   readonly privateJwk: PrivateJwk;
+  /** Fingerprint of its key; computed where it is left out. */
+  readonly kid?: string;
   readonly epoch: string;
   readonly deployments: { readonly id: string; readonly serial: string }[];
 }

@@ -31,7 +31,7 @@ export class ReportStream {
 
   async prepare(): Promise<void> {
     const { d: _, ...publicJwk } = this.gateway.privateJwk;
-    this.kid = await keyFingerprint(publicJwk);
+    this.kid = this.gateway.kid ?? (await keyFingerprint(publicJwk));
   }
 
   /** Signs the next batches, ahead of the measurement. */

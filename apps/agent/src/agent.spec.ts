@@ -89,7 +89,12 @@ describe('agent', () => {
       agentVersion: AGENT_VERSION,
       connection: 1,
       epoch: running.epoch,
+      journalEntries: expect.any(Number),
     });
+    const { clockOffsetMs, journalBytes } = at.presences[0]!;
+    expect(Math.abs(Date.now() - clockOffsetMs! - at.nowMs)).toBeLessThan(30_000);
+    expect(journalBytes).toBeGreaterThan(100);
+    expect(journalBytes).toBeLessThanOrEqual((await stat(join(dir, 'journal'))).size);
     const [seen] = at.inventories[0]!.devices;
     expect(seen).toMatchObject({
       identity: { kind: 'serial-number', value: 'SIM-0001' },
@@ -100,7 +105,13 @@ describe('agent', () => {
 
     await at.order({ grants: [at.grant({ links: [link], artifact, identity: seen!.identity })] });
     await at.until(() => at.reports('ended').length > 0);
-    expect(at.reports('ended')[0]).toMatchObject({ outcome: 'proven', touched: true, needsRescue: false });
+    expect(at.reports('ended')[0]).toMatchObject({
+      outcome: 'proven',
+      touched: true,
+      needsRescue: false,
+      bytesPerSecond: expect.any(Number),
+    });
+    expect(at.reports('ended')[0]).not.toHaveProperty('rssiDbm');
     expect(at.kinds()).toEqual([
       'epoch-started',
       'downloading',

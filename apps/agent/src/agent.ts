@@ -19,13 +19,14 @@ import { LogLevelSwitch } from './log/log-level.js';
 import { RemoteLogLevel } from './log/remote-log-level.js';
 import { PROTOCOLS, type ProtocolRegistry } from './protocols.js';
 import { LiveSite } from './site/live-site.js';
-import type { Site } from './site/site-file.js';
+import { nameOf, type Site } from './site/site-file.js';
 import type { AgentStatus } from './status/agent-status.js';
 import { airTimeNow } from './status/air-time-now.js';
 import { collectStatus, type DaemonLog } from './status/collect-status.js';
 import { PlaceWatch } from './status/place-watch.js';
+import { factsOfItself, journalTrouble, siteTrouble } from './status/own-facts.js';
 import { linksWithSelf, mayTakeTurn, protocolsWithSelf, SelfUpgrade, siteWithSelf } from './upgrade/self-upgrade.js';
-import { takesConnection } from './upgrade/server-reach.js';
+import { answersAt } from './upgrade/server-reach.js';
 import { StateFile, type AgentState, type Enrolment } from './uplink/agent-state.js';
 import { ArtifactCache } from './uplink/artifact-cache.js';
 import { DownloadPace } from './uplink/download-pace.js';
@@ -160,9 +161,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     allowPlaintext,
     presence: () => ({
       held: deployments.holds,
-      // A journal that cannot take more is a state that the server sees: nothing new starts meanwhile.
       links: [...journalTrouble(journal), ...siteTrouble(live), ...inventory.presenceLinks()].slice(0, 64),
     }),
+    self: () => factsOfItself(time, journal),
     order: (order) => {
       if (order.body) remoteLevel.take(order.body);
       unread?.take(order.upgrade);
@@ -209,7 +210,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     mayStart: (attempt, all) => mayTakeTurn(attempt, all, self?.onTrial ?? false),
     working: (attempt) => {
       const { grant } = attempt;
-      log.info({ attempt: attempt.key, device: grant.device, links: grant.links }, 'attempt begins');
+      const name = nameOf(site, grant.links);
+      const of = { ...(name !== undefined && { name }), device: grant.device, links: grant.links };
+      log.info({ attempt: attempt.key, ...of }, 'attempt begins');
       options.working?.();
     },
     heard: (seq) => (journal.epochs().find((book) => book.epoch === epoch)?.cursor ?? 0) >= seq,
@@ -261,7 +264,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
         links: inventory.presenceLinks(),
         missing: places.missing.flatMap(({ what, links }) => [what, ...links]),
       }),
-      serverAnswers: () => takesConnection(state.enrolment.serverUrl),
+      serverAnswers: () => answersAt(state.enrolment.serverUrl),
       proven: () => deployments.pump(),
     });
 
@@ -315,6 +318,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
           links: inventory.presenceLinks(),
           airTime: airTimeNow(deployments, clock.monotonicMs()),
           totals,
+          site,
           nowMs: clock.monotonicMs(),
           stoppingSinceMs,
         },
@@ -383,15 +387,6 @@ function releaseKeysOf(site: Site, enrolment: Enrolment): (model: string) => Ret
     const own = site.releaseKeys.get(model) ?? [];
     return own.length > 0 ? [...own] : (fromServer.get(model) ?? []);
   };
-}
-
-function journalTrouble(journal: Journal): { link: string; state: 'down'; note: string }[] {
-  const { trouble } = journal;
-  return trouble ? [{ link: 'journal', state: 'down', note: `${trouble.code}: ${trouble.detail}`.slice(0, 256) }] : [];
-}
-
-function siteTrouble(live: LiveSite): { link: string; state: 'down'; note: string }[] {
-  return live.note === undefined ? [] : [{ link: 'site-file', state: 'down', note: live.note }];
 }
 
 function every(clock: Clock, periodMs: number, work: () => void): () => void {

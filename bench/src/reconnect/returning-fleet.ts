@@ -29,10 +29,11 @@ export async function writeReturningFleet(client: pg.Client, gateways: number, e
   await client.query('set synchronous_commit = off');
   const campaign = await writeCampaign(client, org, runningHash);
   const keys = await Promise.all(Array.from({ length: gateways }, () => generateSigningKey()));
-  const made = keys.map(({ privateJwk }, at) => ({
+  const made = keys.map(({ privateJwk, kid }, at) => ({
     id: uuid(`gateway-${at}`),
     epoch: hex(`epoch-${at}`),
     privateJwk,
+    kid,
     deployments: [],
   }));
   await client.query(

@@ -5,9 +5,8 @@
 import { request, Agent } from 'node:http';
 import { LoginResponse, gatewayTopicPrefix } from '@drydock/contracts';
 import { BenchMqttClient, text } from '../mqtt-client.js';
-import type { BenchFleet, BenchGateway } from '../report-fleet.js';
-import { ReportStream } from '../report-stream.js';
-import { deploymentsOf } from './returning-fleet.js';
+import type { BenchFleet } from '../report-fleet.js';
+import type { PreparedReturns } from './prepared-returns.js';
 
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
@@ -39,8 +38,7 @@ export class ReturningGateway {
     private readonly server: { readonly baseUrl: string; readonly mqttUrl: string },
     private readonly fleet: BenchFleet,
     private readonly at: number,
-    private readonly reports: number,
-    private readonly each: number,
+    private readonly prepared: PreparedReturns,
     private readonly returns: Returns,
   ) {}
 
@@ -67,25 +65,24 @@ export class ReturningGateway {
 
   async #once(): Promise<void> {
     const { fleet, returns } = this;
-    const gateway: BenchGateway = { ...fleet.gateways[this.at]!, deployments: deploymentsOf(this.at, this.each) };
-    const stream = new ReportStream(fleet, gateway);
-    await stream.prepare();
-    const token = await this.#login(stream.sign('login', { nonce: '0'.repeat(32) }));
+    const gateway = fleet.gateways[this.at]!;
+    const { login, presence, timeRequest, lastSeq } = this.prepared.words(this.at);
+    const token = await this.#login(login);
     const client = await BenchMqttClient.open(this.server.mqttUrl, gateway.id, { user: gateway.id, password: token });
     this.#client = client;
     const prefix = gatewayTopicPrefix(fleet.orgId, gateway.id);
     await client.subscribe(`${prefix}acks`);
     await client.subscribe(`${prefix}orders`);
     returns.connected += 1;
-    client.publish(text(`${prefix}presence`), Buffer.from(stream.sign('presence', PRESENCE)), true);
-    client.publish(text(`${prefix}reports`), Buffer.from(stream.sign('time-request', { nonce: '1'.repeat(32) })));
-    const [batch] = stream.batches(1, this.reports);
+    client.publish(text(`${prefix}presence`), Buffer.from(presence), true);
+    client.publish(text(`${prefix}reports`), Buffer.from(timeRequest));
+    const batch = await this.prepared.batch(this.at);
     await new Promise<void>((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
       let tries = 0;
       const send = (): void => {
         clearTimeout(timer);
-        client.publish(text(`${prefix}reports`), batch!.bytes);
+        client.publish(text(`${prefix}reports`), batch);
         timer = setTimeout(
           () => {
             returns.sentAgain += 1;
@@ -97,7 +94,7 @@ export class ReturningGateway {
       };
       client.onMessage = (payload) => {
         const ack = bodyOf(payload);
-        if ((ack.cursor ?? 0) >= batch!.lastSeq) {
+        if ((ack.cursor ?? 0) >= lastSeq) {
           clearTimeout(timer);
           client.onMessage = () => undefined;
           returns.committed += 1;
@@ -150,17 +147,6 @@ export class ReturningGateway {
 
 /** Each gateway is a machine of its own: no connection serves two. */
 const ONE_EACH = new Agent({ keepAlive: false });
-
-const PRESENCE = {
-  online: true,
-  connection: 1,
-  sequence: 1,
-  agentVersion: '0.0.0',
-  wire: [1],
-  protocols: ['smp'],
-  links: [],
-  held: { reign: 0, revision: 0 },
-};
 
 /** The load shares the machine with the server, so it reads what comes without checking its signature. */
 function bodyOf(payload: Buffer): { cursor?: number; retryAfterMs?: number } {

@@ -3287,6 +3287,9 @@ export type components = {
       } | null;
       sentBytes: number | null;
       durationMs: number | null;
+      rssiDbm: number | null;
+      lowestRssiDbm: number | null;
+      bytesPerSecond: number | null;
     };
     DeviceClaim: {
       gateway: components['schemas']['SiteId'];
@@ -3755,6 +3758,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -3795,6 +3801,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;

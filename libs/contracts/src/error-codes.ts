@@ -58,7 +58,7 @@ export const ERROR_CODES = {
   ),
   'link.no-such-channel': row('device', 'none', 'The device does not offer {channel}.'),
   'link.corrupt': row('link', 'resume', 'The link delivers damaged frames: {detail}.'),
-  'link.ble-unavailable': row('gateway', 'none', 'Bluetooth is not available on this machine: {detail}.'),
+  'link.ble-unavailable': row('gateway', 'retry', 'Bluetooth is not available on this machine: {detail}.'),
   'link.no-room': row('gateway', 'retry', 'The adapter carries no more than {connections} connections at a time.'),
   'link.bond-lost': row(
     'operator',

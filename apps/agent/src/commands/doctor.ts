@@ -28,5 +28,5 @@ export function describeFindings(findings: readonly Finding[]): string[] {
     ...(mend === undefined ? [] : [printable(`       mend: ${mend}`)]),
   ]);
   const count = (state: Finding['state']): number => findings.filter((each) => each.state === state).length;
-  return [...lines, '', `${count('fail')} failed, ${count('warn')} warnings, ${count('ok')} well`];
+  return [...lines, '', `failed: ${count('fail')}, warnings: ${count('warn')}, well: ${count('ok')}`];
 }

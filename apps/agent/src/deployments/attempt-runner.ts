@@ -30,6 +30,7 @@ import type { RawPortEnd } from '../uplink/raw-port-end.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 import type { Attempt } from './attempt.js';
 import { isWithoutApplication } from './ended-report.js';
+import { watchSignal } from './link-measures.js';
 import { giveRawPort, requireRawPort } from './raw-port-attempt.js';
 import { verifyReleaseSignature } from './release-keys.js';
 import { checkIdentity, checkModel, readArtifact } from './unit-checks.js';
@@ -103,6 +104,7 @@ async function runWithFile(
   };
 
   const { driver, link, found } = await findUnit(attempt, protocol, payload, ports);
+  const watched = watchSignal(driver, attempt.measures, ports.clock);
   try {
     attempt.sight = found.mode;
     if (attempt.phase !== 'running') throw new DrydockError('order.withdrawn');
@@ -125,6 +127,7 @@ async function runWithFile(
       : await converse(attempt, { driver, protocol, found, request: asked });
     return withJournal(attempt, outcome);
   } finally {
+    watched();
     attempt.overdue = driver.overdue;
     attempt.driver = undefined;
     await driver.close();
@@ -253,6 +256,7 @@ function hooksOf(attempt: Attempt, ports: RunnerPorts, driver: () => SessionDriv
     },
     progress: (sentBytes: number, totalBytes: number): void => {
       attempt.sentBytes = sentBytes;
+      attempt.measures.sent(sentBytes, ports.clock.monotonicMs());
       ports.progress(attempt, sentBytes, totalBytes);
     },
     reopened: (): void => {
@@ -272,12 +276,14 @@ async function markTouched(
 ): Promise<void> {
   // From here on no order can withdraw it, even while the disk is still writing.
   attempt.started = true;
+  const { rssiDbm } = attempt.measures.facts;
   try {
     await report({
       ...base,
       kind: 'touched',
       identity: attempt.before?.identity ?? attempt.grant.identity,
       before: [...(attempt.before?.running ?? [])].slice(0, 8),
+      ...(rssiDbm !== undefined && { rssiDbm }),
     });
     attempt.steps.add('touched');
   } catch (error) {

@@ -6,6 +6,7 @@ import type { SessionDriver } from '../driver/session-driver.js';
 import type { Step } from '../journal/ledger.js';
 import { attemptKey, refOf, type ReportDraft } from '../journal/records.js';
 import { linkLane } from '../links/parse-link.js';
+import { LinkMeasures } from './link-measures.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 
 /**
@@ -50,6 +51,7 @@ export class Attempt {
   readonly abort = new AbortController();
   startedAtMs: number | undefined;
   sentBytes = 0;
+  readonly measures = new LinkMeasures();
   /** Its session went past the limit of a phase and was asked to leave. */
   overdue = false;
   /** Number of the report that the grant is held. */

@@ -21,6 +21,28 @@ describe('deployments', () => {
     expect(it.deployments.holds).toEqual({ reign: 0, revision: 1 });
   });
 
+  it('says how strongly the device was heard at the begin and at its weakest, where its link can tell', async () => {
+    const it = await openWorld();
+    it.tellTime();
+    const [grant, wired] = [it.grant(1), it.grant(2)];
+    const link = it.linkOf(grant.links[0]!);
+    link.rssiDbm = -70;
+    await it.order([grant, wired]);
+    await it.advance(1000);
+    link.rssiDbm = -88;
+    await it.advance(2500);
+    link.rssiDbm = -60;
+    await it.advance(10_000);
+    const told = it.allReports.flatMap((each) =>
+      each.kind === 'touched' || each.kind === 'ended' ? [[each.ref.deployment, each.kind, each] as const] : [],
+    );
+    const of = ({ deployment }: typeof grant, kind: string) =>
+      told.find(([of, what]) => of === deployment && what === kind)![2];
+    expect(of(grant, 'touched')).toMatchObject({ rssiDbm: -70 });
+    expect(of(grant, 'ended')).toMatchObject({ outcome: 'proven', rssiDbm: -70, lowestRssiDbm: -88 });
+    for (const kind of ['touched', 'ended']) expect(of(wired, kind)).not.toHaveProperty('rssiDbm');
+  });
+
   it('keeps the artifact of whatever it has in hand from being evicted, until its end', async () => {
     const it = await openWorld(undefined, (each) => (each.serverHears = false));
     it.tellTime();

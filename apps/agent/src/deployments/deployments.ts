@@ -19,6 +19,7 @@ import { Attempt, type ShutRule } from './attempt.js';
 import { AttemptEnds } from './attempt-ends.js';
 import { runAttempt, type RunnerPorts } from './attempt-runner.js';
 import { failedOutcome, isWithoutApplication } from './ended-report.js';
+import { tellEnd } from './tell-end.js';
 import { leavingRule } from './leaving-rule.js';
 import type { LocalRules } from './local-rules.js';
 import { neverStarted } from './never-started.js';
@@ -366,10 +367,7 @@ export class Deployments {
       attempt.alsoFailed = [failed];
       log.warn({ attempt: attempt.key, ...failed }, 'hook failed');
     }
-    log.info(
-      { attempt: attempt.key, outcome: outcome.outcome, ...(outcome.outcome === 'failed' && { code: outcome.code }) },
-      'session over',
-    );
+    tellEnd(log, attempt, outcome, this.#options.site);
     const durationMs = clock.monotonicMs() - began;
     this.airTime.used(attempt.grant, durationMs);
     // Only what carried the whole file tells how long that takes.

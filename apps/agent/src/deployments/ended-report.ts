@@ -31,6 +31,7 @@ export function endedReport(
     needsRescue: outcome.needsRescue,
     sentBytes: Math.max(0, Math.round(outcome.sentBytes)),
     durationMs: Math.max(0, Math.round(facts.durationMs)),
+    ...attempt.measures.facts,
   };
 }
 

@@ -60,7 +60,7 @@ async function checkSite(path: string | undefined): Promise<{ finding: Finding; 
     const finding =
       site.devices.length === 0 && site.discover.length === 0
         ? warn('site file', `${path} names no device`, `add devices or discover to ${path}`)
-        : ok('site file', `${path}: ${site.devices.length} devices, ${site.discover.length} rules for discovery`);
+        : ok('site file', `${path}: devices: ${site.devices.length}, rules for discovery: ${site.discover.length}`);
     if (site.loaderCodec === undefined) return { finding, site };
     return { finding: await besideLoaderCodec(path, site.loaderCodec, finding), site };
   } catch (error) {

@@ -103,6 +103,11 @@ export class SessionDriver {
     return this.#open?.info;
   }
 
+  /** How strongly the target is heard now; undefined where nobody can tell. */
+  async rssiDbm(): Promise<number | undefined> {
+    return this.#open?.rssiDbm?.().catch(() => undefined);
+  }
+
   /** Opens the link, unless it is open. @throws LinkError */
   async open(withinMs: number, hint: ReconnectHint = {}): Promise<LinkInfo> {
     if (this.#open) return this.#open.info;

@@ -2,6 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { InventoryBody } from '@drydock/contracts';
 import { LinkError, type OpenLink, type Sighting } from '@drydock/dfu-core';
 import type { BleAdapter } from '../links/ble/index.js';
+import type { AdapterState } from '../links/adapter-keeper.js';
 import { Lanes } from '../links/lanes.js';
 import { linkLane } from '../links/parse-link.js';
 import { SILENT } from '../logger.js';
@@ -204,6 +205,7 @@ describe('inventory', () => {
       },
     };
     let tries = 0;
+    let adapterState = undefined as AdapterState | undefined;
     const told: InventoryBody[] = [];
     const inventory = new Inventory({
       clock,
@@ -219,6 +221,9 @@ describe('inventory', () => {
           return Promise.resolve(link);
         },
         bluetooth: () => Promise.resolve(adapter as never),
+        get adapterState() {
+          return adapterState;
+        },
         close: () => Promise.resolve(),
       },
       lanes: new Lanes(),
@@ -247,6 +252,17 @@ describe('inventory', () => {
     hear();
     await advance(31_000);
     expect(told.at(-1)!.devices[0]).toMatchObject({ name: 'one', links: [{ rssiDbm: -60 }] });
+    const states = () => inventory.presenceLinks().map(({ link: of, state, note }) => [of, state, note]);
+    expect(states()).toEqual([
+      ['adapter:hci0', 'up', undefined],
+      [name, 'up', undefined],
+    ]);
+    // The adapter is pulled: nobody reaches the device, whatever was seen of it last.
+    adapterState = { state: 'down', note: 'pulled' } as AdapterState;
+    expect(states()).toEqual([
+      ['adapter:hci0', 'down', 'pulled'],
+      [name, 'down', 'link.ble-unavailable'],
+    ]);
     await inventory.stop();
   });
 });

@@ -159,11 +159,16 @@ export class Inventory {
       : [];
     const units = [...this.#units.values()]
       .filter((unit) => unit.state !== 'unknown')
-      .map((unit) => ({
-        link: unit.device.link,
-        state: unit.state === 'up' ? ('up' as const) : ('down' as const),
-        ...(unit.note !== undefined && { note: unit.note }),
-      }));
+      .map(({ device: { link }, state, note: said }) => {
+        // Whatever was seen of them last: without the adapter nobody reaches them, also while an update waits for it.
+        const isCutOff = !isUp && link.startsWith('ble:');
+        const why = isCutOff ? 'link.ble-unavailable' : said;
+        return {
+          link,
+          state: state === 'up' && !isCutOff ? ('up' as const) : ('down' as const),
+          ...(why !== undefined && { note: why }),
+        };
+      });
     return [...adapter, ...units].slice(0, MAX_PRESENCE_LINKS);
   }
 

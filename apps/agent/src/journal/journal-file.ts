@@ -12,6 +12,7 @@ export class JournalFile {
   #file: DiskFile | undefined;
   #bytes: number;
   #nextNumber: number;
+  #records: number;
   /** Bytes of an append that failed may lie behind the last record. */
   #tail = false;
 
@@ -21,9 +22,11 @@ export class JournalFile {
     file: DiskFile | undefined,
     bytes: number,
     nextNumber: number,
+    records: number,
   ) {
     this.#file = file;
     this.#bytes = bytes;
+    this.#records = records;
     this.#nextNumber = nextNumber;
   }
 
@@ -31,12 +34,16 @@ export class JournalFile {
    * Opens a file whose first `keptBytes` are whole; the rest is cut off, at the latest before the next append.
    * @throws NodeJS.ErrnoException where the reason is not a full disk.
    */
-  static async open(path: string, disk: JournalDisk, keptBytes: number, nextNumber: number): Promise<JournalFile> {
+  static async open(
+    path: string,
+    disk: JournalDisk,
+    { keptBytes, nextNumber, records }: { keptBytes: number; nextNumber: number; records: number },
+  ): Promise<JournalFile> {
     const file = await disk.open(path).catch((error: unknown) => {
       if (isNoSpace(error)) return undefined;
       throw error;
     });
-    const journal = new JournalFile(path, disk, file, keptBytes, nextNumber);
+    const journal = new JournalFile(path, disk, file, keptBytes, nextNumber, records);
     journal.#tail = true;
     if (file) await journal.#cutTail(file);
     return journal;
@@ -44,6 +51,10 @@ export class JournalFile {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  get records(): number {
+    return this.#records;
   }
 
   /** One write and one fdatasync for all payloads. On an error nothing of them stays. */
@@ -61,6 +72,7 @@ export class JournalFile {
       throw error;
     }
     this.#bytes += bytes.length;
+    this.#records += payloads.length;
     this.#nextNumber += payloads.length;
     return places;
   }
@@ -105,6 +117,7 @@ export class JournalFile {
     const before = this.#file;
     this.#file = file;
     this.#bytes = header.length + bytes.length;
+    this.#records = payloads.length;
     this.#nextNumber += payloads.length;
     this.#tail = false;
     await before?.close().catch(() => undefined);

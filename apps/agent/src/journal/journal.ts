@@ -88,7 +88,7 @@ export class Journal {
       const notes = [...read.notes];
       if (found === 'damaged' && !(await keepCopy(disk, path))) notes.push('no copy of it could be kept');
       const note = notes.length > 0 ? notes.join('; ').slice(0, 512) : undefined;
-      const file = await JournalFile.open(path, disk, read.keptBytes, read.nextNumber);
+      const file = await JournalFile.open(path, disk, { ...read, records: read.payloads.length });
       const journal = new Journal(file, read.ledger, new Reserve(`${path}.reserve`, disk), {
         found,
         note,
@@ -126,6 +126,11 @@ export class Journal {
   /** Number of the newest report of this epoch that is on disk. */
   get lastSeq(): number {
     return this.#ledger.epochs.get(this.epoch)?.lastSeq ?? 0;
+  }
+
+  /** Of its file: bytes, and records. */
+  get size(): { readonly bytes: number; readonly records: number } {
+    return this.#file;
   }
 
   /** Why nothing new may start, or undefined. */

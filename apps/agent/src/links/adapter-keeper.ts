@@ -93,7 +93,10 @@ export class AdapterKeeper {
       const { restarts } = this.#state;
       this.#tell({
         state: 'up',
-        note: restarts > 0 ? `opened anew ${restarts} times, last because: ${this.#lastCause}` : undefined,
+        note:
+          restarts > 0
+            ? `opened anew ${restarts === 1 ? 'once' : `${restarts} times`}, last because: ${this.#lastCause}`
+            : undefined,
       });
       return opened;
     } catch (error) {

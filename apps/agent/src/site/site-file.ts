@@ -117,6 +117,11 @@ export interface Site extends Omit<SiteFile, 'devices' | 'models'> {
   security(address: string, model: string | undefined): SecurityPolicy | undefined;
 }
 
+/** @returns what the site calls the device that one of these links leads to. */
+export function nameOf({ devices }: Pick<Site, 'devices'>, links: readonly string[]): string | undefined {
+  return devices.find(({ link }) => links.includes(link))?.name;
+}
+
 /** A gateway without a site file. */
 export const EMPTY_SITE: Site = {
   ...SiteFile.parse({}),

@@ -41,6 +41,8 @@ export const AgentStatus = z.object({
     z.object({
       attempt: z.string(),
       device: z.string(),
+      /** As the site file calls it. */
+      name: z.string().nullable().default(null),
       model: z.string(),
       protocol: z.string(),
       link: z.string(),

@@ -3,6 +3,7 @@ import type { Attempt } from '../deployments/attempt.js';
 import type { Journal } from '../journal/journal.js';
 import type { LogHistory } from '../log/log-history.js';
 import type { LogLevelSwitch } from '../log/log-level.js';
+import { nameOf, type Site } from '../site/site-file.js';
 import type { Enrolment } from '../uplink/agent-state.js';
 import type { TrustedTime } from '../uplink/trusted-time.js';
 import { AGENT_VERSION } from '../version.js';
@@ -17,7 +18,7 @@ export interface DaemonLog {
 
 export interface StatusParts {
   readonly enrolment: Enrolment;
-  readonly journal: Pick<Journal, 'epoch' | 'epochs' | 'found' | 'trouble'>;
+  readonly journal: Pick<Journal, 'epoch' | 'epochs' | 'found' | 'size' | 'trouble'>;
   readonly time: Pick<TrustedTime, 'estimateMs' | 'upperBoundMs'>;
   readonly uplink: { readonly online: boolean; readonly heardMs: number | undefined };
   readonly attempts: readonly Attempt[];
@@ -26,6 +27,7 @@ export interface StatusParts {
   readonly airTime: ReadonlyMap<string, number>;
   /** Bytes of each attempt's transfer, by its key. */
   readonly totals: ReadonlyMap<string, number>;
+  readonly site: Pick<Site, 'devices'>;
   /** `monotonicMs` of the clock that stamps attempts. */
   readonly nowMs: number;
   readonly stoppingSinceMs?: number | undefined;
@@ -94,7 +96,7 @@ export function collectStatus(parts: StatusParts, log: DaemonLog): AgentStatus {
     },
     journal: {
       found: journal.found,
-      bytes: null,
+      bytes: journal.size.bytes,
       trouble: journal.trouble ? `${journal.trouble.code}: ${journal.trouble.detail}` : null,
     },
   };
@@ -107,6 +109,7 @@ function workOf(attempt: Attempt, parts: StatusParts): AgentStatus['work'][numbe
   return {
     attempt: attempt.key,
     device: grant.device,
+    name: nameOf(parts.site, grant.links) ?? null,
     model: grant.model,
     protocol: grant.protocol,
     link: grant.links[0] ?? '',

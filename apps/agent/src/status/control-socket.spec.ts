@@ -19,10 +19,12 @@ async function folder(): Promise<string> {
 
 describe('the status socket', () => {
   it('answers its own user, and nobody else can open it', async () => {
-    const dir = await folder();
+    // As at the first start of all: nobody made the folder yet.
+    const dir = join(await folder(), 'not', 'there');
     const socket = await openControlSocket(dir, { status: () => ({ fine: true }) }, SILENT);
     cleanups.push(() => socket.close());
     expect((await stat(controlPath(dir))).mode & 0o777).toBe(0o600);
+    expect((await stat(dir)).mode & 0o777).toBe(0o700);
     expect(await askDaemon(dir, 'status', 5000)).toEqual({ fine: true });
     expect(await askDaemon(dir, 'constructor', 5000)).toMatchObject({ error: expect.any(String) });
   });

@@ -2,8 +2,9 @@
  * The daemon's ear on its own machine: a Unix socket in the state folder, for its own user alone. A request is one line
  * of JSON, `{"ask":"status"}`; so is the answer. Whoever has the socket has the state folder, so nothing is signed.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { DrydockError } from '@drydock/dfu-core';
 import type { Logger } from '../logger.js';
 import { controlPath, MAX_SOCKET_PATH } from './state-folder.js';
@@ -49,6 +50,8 @@ export async function openControlSocket(stateDir: string, answers: Answers, log:
     serve(socket, { who: () => ({ pid: process.pid }), ...answers });
   });
   try {
+    // The first start is the first to need the folder; without it no status would be told until the next.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await listen(server, path);
     await chmod(path, 0o600);
   } catch (error) {

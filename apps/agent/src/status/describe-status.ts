@@ -32,13 +32,18 @@ export function describeStatus(status: AgentStatus): string[] {
     'clock',
     clock.offsetMs === null
       ? 'no trusted time'
-      : `the server's is ${clock.offsetMs >= 0 ? '+' : ''}${clock.offsetMs} ms from this machine's, uncertain by ${clock.uncertaintyMs ?? '?'} ms`,
+      : `this machine's is ${clockWords(clock.offsetMs)}, known to ${clock.uncertaintyMs ?? '?'} ms`,
   );
   say(
     'reports',
     reports.waiting === 0 ? 'all acknowledged' : `${reports.waiting} wait for the server (${reports.ofEpochs} starts)`,
   );
-  say('journal', [journal.found, journal.trouble && `TROUBLE ${journal.trouble}`].filter(Boolean).join(', '));
+  say(
+    'journal',
+    [journal.found, journal.bytes !== null && sizeOf(journal.bytes), journal.trouble && `TROUBLE ${journal.trouble}`]
+      .filter(Boolean)
+      .join(', '),
+  );
   if (log.level !== null)
     say(
       'log',
@@ -68,7 +73,7 @@ export function describeStatus(status: AgentStatus): string[] {
     [
       item.phase.padEnd(11),
       item.percent === null ? '' : `${item.percent} %`,
-      `${item.device} (${item.model}, ${item.protocol}) on ${item.link}`,
+      `${item.name ?? item.device} (${item.model}, ${item.protocol}) on ${item.link}`,
       item.step && `after ${item.step}`,
       item.atRisk &&
         (status.running ? 'BETWEEN ERASE AND PROOF' : 'LEFT BETWEEN ERASE AND PROOF, finished first at the next start'),
@@ -82,6 +87,16 @@ export function describeStatus(status: AgentStatus): string[] {
   section(lines, 'last errors', status.errors, describeLogLine);
   section(lines, 'lately', status.happened, describeLogLine);
   return lines;
+}
+
+/** @param offsetMs the server's clock minus this machine's. */
+function clockWords(offsetMs: number): string {
+  if (Math.abs(offsetMs) < 1000) return "as the server's";
+  return `${durationOf(Math.abs(offsetMs))} ${offsetMs > 0 ? 'behind' : 'ahead of'} the server's`;
+}
+
+function sizeOf(bytes: number): string {
+  return bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 function durationOf(ms: number): string {

@@ -54,6 +54,7 @@ export async function statusAtRest(stateDir: string): Promise<AgentStatus> {
       .map((book) => ({
         attempt: `${book.ref.deployment}/${book.ref.reign}/${book.ref.attempt}`,
         device: book.grant.device,
+        name: null,
         model: book.grant.model,
         protocol: book.grant.protocol,
         link: book.link ?? book.grant.links[0] ?? '',

@@ -30,6 +30,8 @@ export class ScriptedLink implements Link {
   closes = 0;
   /** Called for each write. */
   onWrite: ((text: string, link: ScriptedLink) => void) | undefined;
+  /** How strongly it is heard; a wire is not. */
+  rssiDbm: number | undefined;
   /** Opening fails with this. */
   refusal: LinkError | undefined;
   #queue: FrameQueue | undefined;
@@ -82,6 +84,7 @@ export class ScriptedLink implements Link {
       query: () => Promise.reject(new LinkError('link.no-such-channel', { channel: 'x' })),
       configure: () => Promise.resolve(),
       receive: (channels, withinMs) => queue.receive(channels, withinMs),
+      rssiDbm: () => Promise.resolve(this.rssiDbm),
       close: () => {
         if (isOpen) this.closes += 1;
         this.#lose();

@@ -11,8 +11,9 @@ import { AGENT_VERSION } from '../version.js';
 import { confirm, fallBack, readLauncherState, writeLauncherState } from './launcher-state.js';
 import { SELF_LINK, SelfLink, type SelfActions } from './self-link.js';
 import { Staging } from './staging.js';
-import { ServerReach } from './server-reach.js';
-import { NOT_CONNECTED, Trial, type TrialFacts } from './trial.js';
+import { beginAnew, FallBackVerdict } from './fall-back-verdict.js';
+import { AnswerWatch } from './server-reach.js';
+import { Trial, type TrialFacts } from './trial.js';
 
 export interface SelfUpgradeOptions {
   readonly stateDir: string;
@@ -22,8 +23,8 @@ export interface SelfUpgradeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly keys: () => readonly KeyObject[];
-  facts(): TrialFacts;
-  /** Whether something takes connections where the server should be. */
+  facts(): Omit<TrialFacts, 'answered'>;
+  /** Whether a server answers where ours should be. */
   serverAnswers(): Promise<boolean>;
   /** Stops the agent as a signal would, and has it started again. */
   restart(why: string): void;
@@ -35,26 +36,25 @@ export class SelfUpgrade implements SelfActions {
   readonly #options: SelfUpgradeOptions;
   readonly #staging: Staging;
   readonly #trial: Trial | undefined;
-  /** Set where a version was left for want of a connection. */
-  readonly #reach: ServerReach | undefined;
+  readonly #answers: AnswerWatch;
+  /** Set where a version was left. */
+  readonly #verdict: FallBackVerdict | undefined;
 
   constructor(options: SelfUpgradeOptions) {
     this.#options = options;
     this.#staging = new Staging(options.stateDir, platform(), options.keys);
     const { trial, fellBack: fell } = readLauncherState(options.stateDir);
-    if (fell?.why.startsWith(NOT_CONNECTED)) {
-      this.#reach = new ServerReach(
-        options.clock,
-        () => options.serverAnswers(),
-        () => options.facts().online,
-      );
+    this.#answers = new AnswerWatch(options.clock, () => options.serverAnswers());
+    if (fell) {
+      const acknowledged = (): boolean => options.facts().acknowledged >= 1;
+      this.#verdict = new FallBackVerdict({ ...options, acknowledged }, fell);
     }
     if (!trial || trial.sha256 !== options.bundle) return;
     this.#trial = new Trial({
       state: trial,
       clock: options.clock,
       log: options.log,
-      facts: () => options.facts(),
+      facts: () => ({ ...options.facts(), answered: this.#answers.answered }),
       confirm: () => this.#confirm(),
       fallBack: (why) => {
         this.#write((state) => fallBack(state, why));
@@ -64,13 +64,15 @@ export class SelfUpgrade implements SelfActions {
   }
 
   start(): void {
+    if (this.#trial) this.#answers.start();
     this.#trial?.start();
-    this.#reach?.start();
+    this.#verdict?.start();
   }
 
   async stop(): Promise<void> {
+    this.#answers.stop();
     this.#trial?.stop();
-    this.#reach?.stop();
+    this.#verdict?.stop();
     await this.#staging.close();
   }
 
@@ -88,17 +90,13 @@ export class SelfUpgrade implements SelfActions {
       platform: platform(),
       ...(bundle !== undefined && { sha256: bundle }),
       ...(trial !== undefined && { trial }),
-      ...(fell && { fellBack: { sha256: fell.sha256, why: fell.why, ...this.#excuse() } }),
+      ...(fell && { fellBack: { sha256: fell.sha256, why: fell.why, ...this.#verdict?.said } }),
     };
-  }
-
-  #excuse(): { looking?: true; serverAway?: true } {
-    if (this.#reach?.reach === 'looking') return { looking: true };
-    return this.#reach?.reach === 'away' ? { serverAway: true } : {};
   }
 
   async stage(sha256: string, sizeBytes: number): Promise<void> {
     await this.#staging.begin(sha256, sizeBytes);
+    beginAnew(this.#options.stateDir, sha256);
     this.#write((state) => (state.fellBack?.sha256 === sha256 ? { ...state, fellBack: null } : state));
   }
 
@@ -129,6 +127,7 @@ export class SelfUpgrade implements SelfActions {
   }
 
   #confirm(): void {
+    this.#answers.stop();
     this.#write(confirm);
     const { good } = readLauncherState(this.#options.stateDir);
     this.#staging

@@ -8,6 +8,8 @@ import type { TrialState } from './launcher-state.js';
 
 export interface TrialFacts {
   readonly online: boolean;
+  /** The server answered while the version was on trial. */
+  readonly answered?: boolean;
   /** Reports of this start that the server has committed. */
   readonly acknowledged: number;
   readonly links: readonly {
@@ -23,6 +25,9 @@ export interface TrialFacts {
 const NOT_OPENED = ['link.open-failed', 'link.busy', 'link.ble-unavailable', 'gateway.'];
 /** Why a trial was left for which there was no server, as its reason begins. */
 export const NOT_CONNECTED = 'not connected to the server';
+export const NOT_ACKNOWLEDGED = 'the server has acknowledged no report yet';
+/** Said with it where the server did not answer to anything else either. */
+export const NOTHING_ANSWERED = 'nothing answered at its address';
 const LOOK_MS = 500;
 
 export interface TrialOptions {
@@ -92,8 +97,9 @@ export class Trial {
 
 /** @returns what is missing, undefined when nothing is. */
 export function waitsFor(facts: TrialFacts, wanted: readonly string[]): string | undefined {
-  if (!facts.online) return NOT_CONNECTED;
-  if (facts.acknowledged < 1) return 'the server has acknowledged no report yet';
+  const silent = facts.answered === true ? '' : `: ${NOTHING_ANSWERED}`;
+  if (!facts.online) return `${NOT_CONNECTED}${silent}`;
+  if (facts.acknowledged < 1) return `${NOT_ACKNOWLEDGED}${silent}`;
   const missing = new Set(facts.missing);
   const noRadio = facts.missing.some((name) => name.startsWith('adapter:'));
   for (const name of wanted) {

@@ -121,7 +121,7 @@ describe('the launcher', () => {
 });
 
 describe('a trial', () => {
-  const facts: TrialFacts = { online: true, acknowledged: 1, links: [], missing: [] };
+  const facts: TrialFacts = { online: true, answered: true, acknowledged: 1, links: [], missing: [] };
   const port = 'serial:/dev/ttyUSB0?baud=115200';
 
   it('waits for connection, ack and the links that were up before', () => {

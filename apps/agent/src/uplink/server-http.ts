@@ -193,7 +193,7 @@ export function brokerUrl(text: string, serverUrl: string, allowPlaintext: boole
   return full;
 }
 
-function agentUrl(base: URL, leaf: string): URL {
+export function agentUrl(base: URL, leaf: string): URL {
   return new URL(`agent/v1/${leaf}`, withSlash(base));
 }
 

@@ -63,6 +63,8 @@ export interface UplinkOptions {
   readonly protocols: readonly string[];
   readonly allowPlaintext: boolean;
   presence(): Pick<PresenceBody, 'links' | 'held'>;
+  /** What it says of itself; not in the last will, which would say it when it is long past. */
+  self?(): Pick<PresenceBody, 'clockOffsetMs' | 'journalBytes' | 'journalEntries'>;
   order(order: ReceivedOrder): void;
   /** Before `committed`: numbers of a batch that are committed and moved nothing. */
   refused?(of: string, seqs: readonly number[]): void;
@@ -230,6 +232,8 @@ export class Uplink {
     if (!known) this.#send('reports', 'time-request', { nonce: time.ask() });
     this.#timer = clock.after(known ? TIME_REFRESH_MS : TIME_RETRY_MS, () => {
       if (known && this.#online) this.#send('reports', 'time-request', { nonce: time.ask() });
+      // What it says of itself may have changed meanwhile, and is no event.
+      this.announce();
       this.#askTime();
     });
   }
@@ -368,6 +372,7 @@ export class Uplink {
       links,
       held,
       ...(this.heardMs !== undefined && { heardMs: this.heardMs }),
+      ...(sequence !== WILL_SEQUENCE && this.#options.self?.()),
     };
   }
 

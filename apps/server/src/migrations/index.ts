@@ -10,6 +10,7 @@ import { Sessions1700000000009 } from './0009-sessions.js';
 import { InsightHistory1700000000010 } from './0010-insight-history.js';
 import { CampaignStanding1700000000011 } from './0011-campaign-standing.js';
 import { CampaignPlans1700000000012 } from './0012-campaign-plans.js';
+import { GatewaySaysOfItself1700000000013 } from './0013-gateway-says-of-itself.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   InsightHistory1700000000010,
   CampaignStanding1700000000011,
   CampaignPlans1700000000012,
+  GatewaySaysOfItself1700000000013,
 ];

@@ -55,6 +55,11 @@ export const DeviceAttempt = z.object({
   params: z.record(z.string(), z.unknown()).nullable(),
   sentBytes: z.number().nullable(),
   durationMs: z.number().nullable(),
+  /** How strongly the gateway heard the device when the attempt began, and at its weakest; null where unknown. */
+  rssiDbm: z.int().nullable(),
+  lowestRssiDbm: z.int().nullable(),
+  /** Payload by the time it took, from its first byte to its last. */
+  bytesPerSecond: z.number().nullable(),
 });
 export type DeviceAttempt = z.infer<typeof DeviceAttempt>;
 export const DeviceHistoryQuery = PageQuery;

@@ -25,6 +25,8 @@ export interface OpenLink {
    * came within the time. Rejects with `LinkError` (`link.lost`) once the link is gone and its queue is empty.
    */
   receive(channels: readonly Channel[], withinMs: number): Promise<{ channel: Channel; bytes: Uint8Array } | undefined>;
+  /** How strongly the target is heard just now; undefined where that cannot be told. Never rejects. Absent: no radio. */
+  rssiDbm?(): Promise<number | undefined>;
   /** Settles when the link is gone, whoever ended it. Never rejects. */
   readonly closed: Promise<void>;
   close(): Promise<void>;

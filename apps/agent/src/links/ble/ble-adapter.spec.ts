@@ -154,6 +154,13 @@ describe('an open link', () => {
     });
   });
 
+  it('says how strongly the device is heard, while it is open', async () => {
+    const { open } = await setUpLink();
+    expect(await Promise.all([open.rssiDbm!(), open.rssiDbm!()])).toEqual([-60, -60]);
+    await open.close();
+    expect(await open.rssiDbm!()).toBeUndefined();
+  });
+
   it('takes the smaller ATT_MTU of a small device', async () => {
     const { controller, adapter } = await setUp();
     controller.host(new GenericPeripheral({ address: ADDRESS, maxMtu: 23 }));

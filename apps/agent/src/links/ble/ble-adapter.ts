@@ -297,6 +297,10 @@ export class BleAdapter implements BleHost {
     if (this.#tap.connectionTo(connection.address) === connection) this.#tap.disconnect(connection.handle);
   }
 
+  readRssi({ handle }: TappedConnection): Promise<number | undefined> {
+    return this.#tap.commands.readRssi(handle);
+  }
+
   get window(): number {
     return this.#tap.windowFor(this.#inUse.size);
   }

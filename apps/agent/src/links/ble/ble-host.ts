@@ -33,6 +33,8 @@ export interface BleHost {
     policy: SecurityPolicy,
     withinMs: number,
   ): Promise<SecuredLink>;
+  /** How strongly a connection is heard; undefined when the controller does not tell. */
+  readRssi(connection: TappedConnection): Promise<number | undefined>;
   /** ACL packets one link may keep in flight, beside the other links. */
   readonly window: number;
   /** ACL packets of an ATT message of that size. */

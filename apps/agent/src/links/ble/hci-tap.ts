@@ -64,7 +64,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   readonly #transport: HciTransport;
   readonly #options: Required<Omit<TapOptions, 'randomAddress'>> & Pick<TapOptions, 'randomAddress'>;
   readonly #connections = new Map<number, TappedConnection>();
-  readonly #commands = new OwnCommands((packet) => this.#transport.send(packet));
+  readonly commands = new OwnCommands((packet) => this.#transport.send(packet));
   /** What advertisers state as their own address. */
   readonly statedAddresses = new StatedAddresses();
   #toNoble: ((packet: Buffer) => void) | undefined;
@@ -96,7 +96,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
     this.#options = { intervalMs: 15, phy2m: true, dataLength: true, ...options };
     transport.onPacket((packet) => this.#fromController(packet));
     transport.onClose((detail) => {
-      this.#commands.end();
+      this.commands.end();
       for (const connection of this.#connections.values()) connection.gone(`the adapter is gone: ${detail}`);
       this.#connections.clear();
       this.emit('closed', detail);
@@ -131,16 +131,16 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
   async prepare(): Promise<void> {
     if (!this.#transport.ownsController) return;
     // A first reset may be lost in what the wire held before.
-    if (!(await this.#commands.request(Opcode.Reset)) && !(await this.#commands.request(Opcode.Reset))) {
+    if (!(await this.commands.request(Opcode.Reset)) && !(await this.commands.request(Opcode.Reset))) {
       throw new LinkError('link.ble-unavailable', { detail: 'the controller does not answer to a reset' });
     }
-    const features = await this.#commands.request(Opcode.LeReadLocalFeatures);
+    const features = await this.commands.request(Opcode.LeReadLocalFeatures);
     if (features && features.length >= 9 && features[0] === 0) this.#features = features.readUInt16LE(1);
-    const address = await this.#commands.request(Opcode.ReadBdAddr);
+    const address = await this.commands.request(Opcode.ReadBdAddr);
     const none = address?.[0] === 0 && address.subarray(1).every((byte) => byte === 0 || byte === 0xff);
     if (none) {
       const random = Buffer.from((await this.#options.randomAddress?.()) ?? freshRandomAddress());
-      this.#ownAddressRandom = (await this.#commands.request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
+      this.#ownAddressRandom = (await this.commands.request(Opcode.LeSetRandomAddress, random))?.[0] === 0;
       if (this.#ownAddressRandom) this.#ownAddress = random;
     }
   }
@@ -180,7 +180,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
 
   /** Whether the controller answers a command that changes nothing. */
   async answers(): Promise<boolean> {
-    return (await this.#commands.request(Opcode.ReadBdAddr)) !== undefined;
+    return (await this.commands.request(Opcode.ReadBdAddr)) !== undefined;
   }
 
   async close(): Promise<void> {
@@ -272,7 +272,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
         if (opcode === Opcode.ReadBdAddr && parameters.length >= 7 && parameters[0] === 0 && !this.#ownAddressRandom) {
           this.#ownAddress = Buffer.from(parameters.subarray(1, 7));
         }
-        return this.#commands.settle(opcode, parameters) ? IGNORED : undefined;
+        return this.commands.settle(opcode, parameters) ? IGNORED : undefined;
       }
       case EventCode.EncryptionChange:
       case EventCode.EncryptionKeyRefresh:
@@ -281,7 +281,7 @@ export class HciTap extends EventEmitter<{ closed: [string]; full: [number] }> {
       case EventCode.CommandStatus: {
         const opcode = packet.readUInt16LE(5);
         if (CONNECTING.has(opcode)) this.#noteRefusal(packet.readUInt8(3));
-        return this.#commands.settle(opcode, packet.subarray(3, 4)) ? IGNORED : undefined;
+        return this.commands.settle(opcode, packet.subarray(3, 4)) ? IGNORED : undefined;
       }
       case EventCode.DisconnectionComplete: {
         if (packet.readUInt8(3) !== 0) return IGNORED;

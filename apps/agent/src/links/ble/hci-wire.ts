@@ -10,6 +10,7 @@ export const Opcode = {
   Disconnect: 0x0406,
   Reset: 0x0c03,
   ReadBdAddr: 0x1009,
+  ReadRssi: 0x1405,
   LeSetEventMask: 0x2001,
   LeReadBufferSize: 0x2002,
   LeReadLocalFeatures: 0x2003,

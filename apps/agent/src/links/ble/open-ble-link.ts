@@ -168,6 +168,10 @@ export class OpenBleLink implements OpenLink {
     return this.#frames.receive(channels, withinMs);
   }
 
+  rssiDbm(): Promise<number | undefined> {
+    return this.#gone ? Promise.resolve(undefined) : this.#adapter.readRssi(this.#connection);
+  }
+
   async close(): Promise<void> {
     if (this.#gone) return;
     this.#adapter.terminate(this.#connection);

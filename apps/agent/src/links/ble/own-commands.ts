@@ -1,7 +1,9 @@
 /** Commands that we send a controller ourselves, beside noble's, and their answers, which noble does not get. */
-import { encodeCommand } from './hci-wire.js';
+import { encodeCommand, encodeWords, Opcode } from './hci-wire.js';
 
 const ANSWER_WITHIN_MS = 2500;
+/** The controller cannot tell (Core 5.2, Vol 4 Part E, 7.5.4). */
+const RSSI_UNKNOWN = 127;
 
 interface AwaitedAnswer {
   readonly opcode: number;
@@ -30,6 +32,15 @@ export class OwnCommands {
       this.#awaited.push(answer);
       this.transmit(encodeCommand(opcode, parameters));
     });
+  }
+
+  /** How strongly a connection is heard (Core 5.2, Vol 4 Part E, 7.5.4); undefined when that is not known. */
+  async readRssi(handle: number): Promise<number | undefined> {
+    const answer = await this.request(Opcode.ReadRssi, encodeWords(handle));
+    // A late answer, or one that another program of this machine asked for, speaks of another connection.
+    if (!answer || answer.length < 4 || answer[0] !== 0 || answer.readUInt16LE(1) !== handle) return undefined;
+    const rssiDbm = answer.readInt8(3);
+    return rssiDbm === RSSI_UNKNOWN ? undefined : rssiDbm;
   }
 
   /** @returns whether the answer was one of ours. */

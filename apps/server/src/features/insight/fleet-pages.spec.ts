@@ -31,7 +31,7 @@ import {
   type ScriptedGateway,
 } from '../reports/scripted-gateway.fixture.js';
 import { HistoryKeeper } from './history/history-keeper.js';
-import { get, makePagesScene } from './pages.fixture.js';
+import { get, LINK, makePagesScene } from './pages.fixture.js';
 
 jest.setTimeout(90_000);
 let server: TestServer;
@@ -129,6 +129,7 @@ describe('other pages', () => {
         gateway: { id: gateway.id },
         sentBytes: 1000,
         durationMs: 2000,
+        ...LINK,
       },
     ]);
     const [running] = await query<{ id: string; device_id: string }>(
@@ -144,6 +145,8 @@ describe('other pages', () => {
           items: [{ ref: { deployment: running!.id, reign: 0, attempt: 1 }, sentBytes, totalBytes: 900 }],
         }),
       );
+    const underWay = await get(server, `/api/v1/devices/${running!.device_id}/history`, DeviceHistory);
+    expect(underWay.items).toMatchObject([{ outcome: null, rssiDbm: -55, lowestRssiDbm: null, bytesPerSecond: null }]);
     await say(100);
     await say(300);
     const now = await get(server, `/api/v1/devices/${running!.device_id}/now`, DeviceNow);
