@@ -4,6 +4,7 @@
  * - `GET /api/v1/fleet/versions?model=&days=&seen=`   FleetVersions: what runs where, over time
  * - `GET /api/v1/devices/{id}/history`                DeviceHistory: its attempts, newest first
  * - `GET /api/v1/devices/{id}/now`                    DeviceNow: what is being done with it, who hears it
+ * - `GET /api/v1/devices/{id}/conversation`           DeviceConversation: what was said of its attempts, newest first
  * - `GET /api/v1/gateways/{id}/health`                GatewayHealth
  * - `GET /api/v1/artifacts/{sha256}/use`              ArtifactUse
  * - `GET /api/v1/filter/fields?scope=`                FilterFields
@@ -76,8 +77,20 @@ export const DeviceNow = z.object({
       finishBy: moment.nullable(),
       /** As the agent last said to this server; null where it said nothing yet. */
       progress: z
-        .object({ sentBytes: z.int(), totalBytes: z.int(), at: moment, bytesPerSecond: z.number().nullable() })
+        .object({
+          sentBytes: z.int(),
+          totalBytes: z.int(),
+          at: moment,
+          bytesPerSecond: z.number().nullable(),
+          /** How it came here, oldest first, at most 48: thinned as it grows, and begun anew where bytes went back. */
+          samples: z.array(z.object({ atMs: z.number(), sentBytes: z.int() })),
+        })
         .nullable(),
+      /**
+       * What this gateway has done with this model: the rate that nine in ten of its newest proven transfers (`of`, at
+       * most 50 in 30 days, first touch to last byte) did not exceed. Null before there are five.
+       */
+      linkRate: z.object({ bytesPerSecond: z.number(), of: count }).nullable(),
     })
     .nullable(),
   /** Strongest signal first. */
@@ -98,6 +111,28 @@ export const DeviceNow = z.object({
   ),
 });
 export type DeviceNow = z.infer<typeof DeviceNow>;
+
+export const ConversationLine = z.object({
+  /** When the server knew it. */
+  at: moment,
+  /** When it happened, as its gateway knew the server's clock; null without a trusted time, and for what the server says. */
+  saidAt: moment.nullable(),
+  campaign: named,
+  deploymentId: z.uuid(),
+  attempt: z.int(),
+  gateway: named,
+  /** `granted` and `lost` are the server's; the rest are kinds of reports. */
+  kind: z.string(),
+  /** `history`: of an older attempt, nothing moved by it. `refused`: it could not be accepted, and `note` says why. */
+  disposition: z.enum(['said', 'applied', 'history', 'refused']),
+  note: z.string().nullable(),
+  sentence: z.string(),
+});
+export type ConversationLine = z.infer<typeof ConversationLine>;
+export const DeviceConversationQuery = PageQuery;
+/** Newest first, as long as reports are kept. */
+export const DeviceConversation = pageOf(ConversationLine);
+export type DeviceConversation = z.infer<typeof DeviceConversation>;
 
 export const GatewayHealth = z.object({
   /** Two lights: whether its connection is open, and when it last reported. */

@@ -7,6 +7,7 @@ import {
   Campaign,
   CampaignPreview,
   CreatedApiToken,
+  DeviceConversation,
   DeviceHistory,
   DeviceNow,
   FilterFields,
@@ -17,21 +18,24 @@ import {
   Person,
   PauseAnswer,
   PolicyDiff,
+  RoleHolders,
   type Artifact,
 } from '@drydock/contracts';
 import { startTestServer, type TestServer } from '../../testing.js';
-import { call, freshName, query } from '../fleet/fleet.fixture.js';
+import { call, freshName, query, until } from '../fleet/fleet.fixture.js';
 import {
   act,
   draftOf,
+  goodLife,
   makeCampaign,
   makeScene,
   readCampaign,
   startCampaign,
+  touched,
   type ScriptedGateway,
 } from '../reports/scripted-gateway.fixture.js';
 import { HistoryKeeper } from './history/history-keeper.js';
-import { get, makePagesScene } from './pages.fixture.js';
+import { counted, get, makePagesScene } from './pages.fixture.js';
 
 jest.setTimeout(90_000);
 let server: TestServer;
@@ -161,6 +165,32 @@ describe('other pages', () => {
     const life = (await get(server, `/api/v1/devices/${proven!.device_id}/now`, DeviceNow)).life;
     expect(life).toMatchObject([{ from: [{ version: '1.0.0' }], to: [{ version: artifact.version }] }]);
 
+    expect(now.deployment).toMatchObject({
+      linkRate: null,
+      progress: { samples: [{ sentBytes: 100 }, { sentBytes: 300 }] },
+    });
+
+    const said = (await get(server, `/api/v1/devices/${proven!.device_id}/conversation?limit=100`, DeviceConversation))
+      .items;
+    expect(said.map(({ kind }) => kind).slice(-3)).toEqual(['touched', 'downloading', 'granted']);
+    expect(said[0]).toMatchObject({
+      kind: 'ended',
+      disposition: 'applied',
+      gateway: { id: gateway.id },
+      sentence: `Proven: it reads back ${artifact.version}.`,
+    });
+    // Page by page the same, whatever stands at one moment.
+    const pages: string[] = [];
+    for (let after = ''; pages.length < said.length;) {
+      const url = `/api/v1/devices/${proven!.device_id}/conversation?limit=1${after}`;
+      const { items, next } = await get(server, url, DeviceConversation);
+      pages.push(...items.map(({ kind }) => kind));
+      if (next === undefined) break;
+      after = `&after=${next}`;
+    }
+    expect(pages).toEqual(said.map(({ kind }) => kind));
+    expect((await call(server, 'GET', `/api/v1/devices/${gateway.id}/conversation`)).status).toBe(404);
+
     const health = await get(server, `/api/v1/gateways/${gateway.id}/health`, GatewayHealth);
     expect(health).toMatchObject({
       connected: true,
@@ -178,11 +208,62 @@ describe('other pages', () => {
     expect(use.runsOn).toEqual({ devices: runs!.n, exact: true });
   });
 
+  it('measure what a link can do from first touch to last byte', async () => {
+    const scene = await makeScene(server, 6);
+    const started = await startCampaign(server, draftOf(scene.artifact, { limits: { perGateway: 6 } }));
+    await until(() => scene.gateway.order?.grants.length === 6);
+    // Five of them took 100 ms for 1000 bytes, one took 50 ms; restart and proof, an hour, are not the link's.
+    const begun = Date.now() - 3_600_000;
+    const { grants } = scene.gateway.order!;
+    const reports = grants.slice(0, 5).flatMap((grant, index) => {
+      const over = begun + (index === 0 ? 50 : 100);
+      return goodLife(grant, scene.artifact).map((report) => ({
+        ...report,
+        atMs: { touched: begun, complete: over }[String(report['kind'])] ?? Date.now(),
+      }));
+    });
+    await scene.gateway.report(...reports);
+    await scene.gateway.report(touched(grants[5]!));
+    await until(async () => (await counted(server, started.id))['proven'] === 5);
+    const [live] = await query<{ device_id: string }>(
+      server,
+      `select device_id from deployments where campaign_id = $1 and state = 'transferring'`,
+      [started.id],
+    );
+    const { deployment } = await get(server, `/api/v1/devices/${live!.device_id}/now`, DeviceNow);
+    expect(deployment!.linkRate).toEqual({ bytesPerSecond: expect.closeTo(16_000, 5), of: 5 });
+  });
+
+  it('say whom to ask for what a role may do', async () => {
+    const names = async (role: string) => (await get(server, `/api/v1/roles/${role}/people`, RoleHolders)).names;
+    const body = { name: freshName('ask me'), roles: ['operator'] };
+    const person = (await call(server, 'POST', '/api/v1/people', { body })).json(Person);
+    expect((await names('operator'))[0]).toBe(person.name);
+    expect(await names('approver')).not.toContain(person.name);
+    expect(await names('viewer')).toContain(person.name);
+    const headers = { 'if-match': `"${person.revision}"` };
+    await call(server, 'PATCH', `/api/v1/people/${person.id}`, { body: { disabled: true }, headers });
+    expect(await names('operator')).not.toContain(person.name);
+    expect((await call(server, 'GET', '/api/v1/roles/king/people')).code).toBe('request.invalid');
+  });
+
   it('complete filters and show versions over time', async () => {
     const versions = await get(server, '/api/v1/fleet/versions?seen=all', FleetVersions);
     const [all] = await query<{ n: number }>(server, 'select sum(n)::int as n from fleet_versions');
     expect(versions.points.at(-1)!.total).toBe(all!.n);
     const point = versions.points.at(-1)!;
+    // Two kinds of one model, more devices first, as SQL has them.
+    const kinds = await query<{ model: string; version: string; n: number }>(
+      server,
+      `select model, version, n::int from fleet_versions where version <> '' and at = (select max(at) from fleet_versions)
+       order by n desc, model, version`,
+    );
+    expect(versions.versions.map((one, at) => ({ ...one, n: point.n[at] }))).toEqual(kinds.slice(0, 6));
+    const one = kinds[0]!.model;
+    const ofOne = await get(server, `/api/v1/fleet/versions?seen=all&model=${one}`, FleetVersions);
+    expect(ofOne.points.at(-1)!.total).toBe(
+      kinds.filter(({ model }) => model === one).reduce((sum, { n }) => sum + n, 0),
+    );
     expect(point.n.reduce((sum, n) => sum + n, 0) + point.other + point.unknown).toBe(point.total);
     const fields = await get(server, '/api/v1/filter/fields?scope=member', FilterFields);
     expect(fields.fields.map(({ field }) => field)).toEqual(expect.arrayContaining(['model', 'state', 'code']));
