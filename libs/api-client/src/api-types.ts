@@ -40,6 +40,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/roles/{role}/people': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Access: holders
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Access.holders'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/people': {
     parameters: {
       query?: never;
@@ -1780,6 +1800,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/devices/{id}/conversation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: device conversation
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.deviceConversation'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/gateways/{id}/health': {
     parameters: {
       query?: never;
@@ -2922,6 +2962,29 @@ export type components = {
     CompleteCampaign: {
       reason: string;
     };
+    ConversationLine: {
+      /** Format: date-time */
+      at: string;
+      saidAt: string | null;
+      campaign: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      /** Format: uuid */
+      deploymentId: string;
+      attempt: number;
+      gateway: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      kind: string;
+      /** @enum {string} */
+      disposition: 'said' | 'applied' | 'history' | 'refused';
+      note: string | null;
+      sentence: string;
+    };
     CreateApiToken: {
       name: string;
       /** @default 90 */
@@ -3141,6 +3204,9 @@ export type components = {
       } | null;
       sentBytes: number | null;
       durationMs: number | null;
+      rssiDbm: number | null;
+      lowestRssiDbm: number | null;
+      bytesPerSecond: number | null;
     };
     DeviceClaim: {
       gateway: components['schemas']['SiteId'];
@@ -3151,6 +3217,10 @@ export type components = {
       firstAt: string;
       /** Format: date-time */
       lastAt: string;
+    };
+    DeviceConversation: {
+      items: components['schemas']['ConversationLine'][];
+      next?: string;
     };
     DeviceDetail: {
       id: components['schemas']['SiteId'];
@@ -3253,6 +3323,14 @@ export type components = {
           /** Format: date-time */
           at: string;
           bytesPerSecond: number | null;
+          samples: {
+            atMs: number;
+            sentBytes: number;
+          }[];
+        } | null;
+        linkRate: {
+          bytesPerSecond: number;
+          of: number;
         } | null;
       } | null;
       heardBy: {
@@ -3609,6 +3687,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -3649,6 +3730,9 @@ export type components = {
         /** Format: date-time */
         until: string;
       } | null;
+      clockOffsetMs: number | null;
+      journalBytes: number | null;
+      journalEntries: number | null;
       lastSeenAt: string | null;
       /** Format: date-time */
       enrolledAt: string;
@@ -4433,6 +4517,10 @@ export type components = {
       /** @default 3600000 */
       backOffMaxMs?: number;
     };
+    RoleHolders: {
+      names: string[];
+      more: number;
+    };
     RollBack: {
       reason: string;
       /** Format: uuid */
@@ -4867,6 +4955,45 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Me'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Access.holders': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        role: components['schemas']['PersonRole'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RoleHolders'];
         };
       };
       /** @description What went wrong. */
@@ -9274,6 +9401,48 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeviceNow'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.deviceConversation': {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeviceConversation'];
         };
       };
       /** @description What went wrong. */

@@ -8,6 +8,7 @@ import { IndexDiet1700000000007 } from './0007-index-diet.js';
 import { GatewayLogLevel1700000000008 } from './0008-gateway-log-level.js';
 import { Sessions1700000000009 } from './0009-sessions.js';
 import { InsightHistory1700000000010 } from './0010-insight-history.js';
+import { GatewaySaysOfItself1700000000012 } from './0012-gateway-says-of-itself.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   GatewayLogLevel1700000000008,
   Sessions1700000000009,
   InsightHistory1700000000010,
+  GatewaySaysOfItself1700000000012,
 ];

@@ -174,6 +174,11 @@ export const Gateway = z.object({
   devices: z.int(),
   /** Another log level that a person asked for, while it lasts. */
   logLevel: z.object({ level: LogLevelName, until: moment }).nullable(),
+  /** What it last said of itself; null where its agent does not say. Its own wall clock less the server's. */
+  clockOffsetMs: z.int().nullable(),
+  journalBytes: z.int().nullable(),
+  /** Records in its journal. */
+  journalEntries: z.int().nullable(),
   lastSeenAt: moment.nullable(),
   enrolledAt: moment,
   revision,

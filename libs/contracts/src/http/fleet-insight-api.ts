@@ -56,6 +56,11 @@ export const DeviceAttempt = z.object({
   params: z.record(z.string(), z.unknown()).nullable(),
   sentBytes: z.number().nullable(),
   durationMs: z.number().nullable(),
+  /** How strongly the gateway heard the device when the attempt began, and at its weakest; null where unknown. */
+  rssiDbm: z.int().nullable(),
+  lowestRssiDbm: z.int().nullable(),
+  /** Payload by the time it took, from its first byte to its last. */
+  bytesPerSecond: z.number().nullable(),
 });
 export type DeviceAttempt = z.infer<typeof DeviceAttempt>;
 export const DeviceHistoryQuery = PageQuery;
@@ -88,7 +93,7 @@ export const DeviceNow = z.object({
         .nullable(),
       /**
        * What this gateway has done with this model: the rate that nine in ten of its newest proven transfers (`of`, at
-       * most 50 in 30 days, first touch to last byte) did not exceed. Null before there are five.
+       * most 50 in 30 days, as the gateway measured them) did not exceed. Null before there are five.
        */
       linkRate: z.object({ bytesPerSecond: z.number(), of: count }).nullable(),
     })

@@ -29,5 +29,13 @@ export const PresenceBody = z.object({
    * this was written later. Two epochs that are proven to have lived at the same moment are two agents with one key.
    */
   heardMs: z.int().positive().optional(),
+  /**
+   * The gateway's own wall clock less the server's, in milliseconds: ahead is positive. Absent while the server's time
+   * is not known. Nothing is decided by it: it tells people how to read the gateway's own log.
+   */
+  clockOffsetMs: z.int().optional(),
+  /** Size of the journal on disk, and the records in it; absent in the last will. */
+  journalBytes: z.int().min(0).optional(),
+  journalEntries: z.int().min(0).optional(),
 });
 export type PresenceBody = z.infer<typeof PresenceBody>;

@@ -20,6 +20,9 @@ const base = {
 };
 const onAttempt = { ...base, ref: AttemptRef };
 
+/** Strength of a radio signal at the gateway. */
+const SignalFact = z.int().min(-128).max(127);
+
 /** First report of every epoch. `intact`: everything granted before is known from the journal. */
 export const EpochStartedReport = z.object({
   ...base,
@@ -54,6 +57,8 @@ export const TouchedReport = z.object({
   kind: z.literal('touched'),
   identity: IdentityFact,
   before: z.array(RunningImageFact).max(8),
+  /** How strongly the gateway heard the device when the attempt began; absent where the link knows no signal. */
+  rssiDbm: SignalFact.optional(),
 });
 
 /** A point of no return was passed (the DFU core's marks), or proving began. */
@@ -85,6 +90,11 @@ export const EndedReport = z.object({
   needsRescue: z.boolean(),
   sentBytes: z.int().min(0),
   durationMs: z.int().min(0),
+  /** As in `touched`: at the begin; and the weakest that was measured until the end. */
+  rssiDbm: SignalFact.optional(),
+  lowestRssiDbm: SignalFact.optional(),
+  /** Payload that was sent by the time it took, from the first byte to the last; absent where none was sent. */
+  bytesPerSecond: z.number().min(0).optional(),
 });
 
 export const Report = z.discriminatedUnion('kind', [

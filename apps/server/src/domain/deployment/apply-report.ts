@@ -13,6 +13,7 @@ import {
   type Ended,
   type EndedFacts,
   type EndedReport,
+  type LinkFacts,
   type ReportContext,
 } from './judge-result.js';
 import { factsOfCode } from './retry.js';
@@ -32,6 +33,8 @@ export interface AttemptPatch {
     readonly sentBytes: number | null;
     readonly durationMs: number | null;
   };
+  /** What the gateway measured of the link; decides nothing. */
+  readonly link?: LinkFacts;
 }
 
 /** What was read from the unit, for its row. */
@@ -85,7 +88,7 @@ export function applyReport(facts: DeploymentFacts, report: AttemptReport, conte
     case 'downloading':
       return step(facts, 'downloading', context, {});
     case 'touched':
-      return step(facts, 'transferring', context, { before: report.before });
+      return step(facts, 'transferring', context, { before: report.before, ...linkOf(report) });
     case 'erased':
       return step(facts, 'transferring', context, { atRisk: true });
     case 'complete':
@@ -108,7 +111,19 @@ function sameAttempt(facts: DeploymentFacts, report: AttemptReport): boolean {
 interface StepFacts {
   readonly atRisk?: boolean;
   readonly before?: readonly RunningImageFact[];
+  readonly link?: LinkFacts;
 }
+
+const linkOf = ({ rssiDbm, lowestRssiDbm, bytesPerSecond }: LinkFacts): { link?: LinkFacts } =>
+  rssiDbm === undefined && lowestRssiDbm === undefined && bytesPerSecond === undefined
+    ? {}
+    : {
+        link: {
+          ...(rssiDbm !== undefined && { rssiDbm }),
+          ...(lowestRssiDbm !== undefined && { lowestRssiDbm }),
+          ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+        },
+      };
 
 /** Moves forward along the chain, never back: reports of one attempt arrive in order, but states may be ahead. */
 function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContext, said: StepFacts): ReportEffect {
@@ -122,7 +137,9 @@ function step(facts: DeploymentFacts, to: DeploymentState, context: ReportContex
     beforeRunning: readable(facts.beforeRunning, said.before),
   };
   const attempt: AttemptPatch | undefined =
-    touches && facts.touchedAtMs === null ? { touchedAtMs: context.nowMs } : undefined;
+    touches && facts.touchedAtMs === null
+      ? { touchedAtMs: context.nowMs, ...(said.link && { link: said.link }) }
+      : undefined;
   if (facts.state === 'lost') {
     // Late news of an attempt given up: kept as facts (it may be at risk), but only its end can correct the state.
     return { disposition: 'applied', note: 'after-lost', next: known, ...(attempt && { attempt }), endKnown: false };
@@ -250,6 +267,7 @@ function settle(facts: DeploymentFacts, report: EndedReport, context: ReportCont
         sentBytes: report.sentBytes,
         durationMs: report.durationMs,
       },
+      ...linkOf(report),
     },
     device: {
       ...(report.after?.length

@@ -19,8 +19,12 @@ import { OVERDUE } from './state-timeouts.js';
 
 export type Ended = Extract<Report, { kind: 'ended' }>;
 export type EndedFacts = 'outcome' | 'code' | 'params' | 'touched' | 'needsRescue' | 'sentBytes' | 'durationMs';
-/** What is judged of the end of an attempt. */
-export type EndedReport = Pick<Ended, EndedFacts> & Partial<Pick<Ended, 'reason' | 'identity' | 'before' | 'after'>>;
+/** What a gateway measured of the link of an attempt. */
+export type LinkFacts = Partial<Pick<Ended, 'rssiDbm' | 'lowestRssiDbm' | 'bytesPerSecond'>>;
+/** What is judged of the end of an attempt, and what is only kept of it. */
+export type EndedReport = Pick<Ended, EndedFacts> &
+  Partial<Pick<Ended, 'reason' | 'identity' | 'before' | 'after'>> &
+  LinkFacts;
 
 export interface ReportContext {
   readonly nowMs: number;

@@ -138,6 +138,9 @@ function updateAttempts(changes: readonly DeploymentChange[]): Part | undefined 
             blame: attempt.ended?.blame ?? null,
             sent_bytes: attempt.ended?.sentBytes ?? null,
             duration_ms: attempt.ended?.durationMs ?? null,
+            rssi_dbm: attempt.link?.rssiDbm ?? null,
+            lowest_rssi_dbm: attempt.link?.lowestRssiDbm ?? null,
+            bytes_per_second: attempt.link?.bytesPerSecond ?? null,
           },
         ]
       : [],
@@ -149,9 +152,12 @@ function updateAttempts(changes: readonly DeploymentChange[]): Part | undefined 
        code = case when x.outcome is null then a.code else x.code end,
        params = case when x.outcome is null then a.params else x.params end,
        blame = case when x.outcome is null then a.blame else x.blame end,
-       sent_bytes = coalesce(x.sent_bytes, a.sent_bytes), duration_ms = coalesce(x.duration_ms, a.duration_ms)
+       sent_bytes = coalesce(x.sent_bytes, a.sent_bytes), duration_ms = coalesce(x.duration_ms, a.duration_ms),
+       rssi_dbm = coalesce(x.rssi_dbm, a.rssi_dbm), lowest_rssi_dbm = coalesce(x.lowest_rssi_dbm, a.lowest_rssi_dbm),
+       bytes_per_second = coalesce(x.bytes_per_second, a.bytes_per_second)
      from jsonb_to_recordset(${param(JSON.stringify(rows))}::jsonb) as x(id uuid, reign bigint, attempt int, touched_at float8, ended_at float8,
-       outcome text, code text, params jsonb, blame text, sent_bytes bigint, duration_ms bigint)
+       outcome text, code text, params jsonb, blame text, sent_bytes bigint, duration_ms bigint, rssi_dbm int, lowest_rssi_dbm int,
+       bytes_per_second float8)
      where a.deployment_id = x.id and a.reign = x.reign and a.attempt = x.attempt`;
 }
 

@@ -46,6 +46,9 @@ interface GatewayRow {
   log_level: NonNullable<Gateway['logLevel']>['level'] | null;
   log_level_until: Date | null;
   log_level_lasts: boolean;
+  clock_offset_ms: string | null;
+  journal_bytes: string | null;
+  journal_entries: string | null;
   last_seen_at: Date | null;
   enrolled_at: Date;
   revision: number;
@@ -240,8 +243,13 @@ function gatewayView(row: GatewayRow): Gateway {
       row.log_level_lasts && row.log_level && row.log_level_until
         ? { level: row.log_level, until: row.log_level_until.toISOString() }
         : null,
+    clockOffsetMs: numberOf(row.clock_offset_ms),
+    journalBytes: numberOf(row.journal_bytes),
+    journalEntries: numberOf(row.journal_entries),
     lastSeenAt: row.last_seen_at?.toISOString() ?? null,
     enrolledAt: row.enrolled_at.toISOString(),
     revision: row.revision,
   };
 }
+
+const numberOf = (text: string | null): number | null => (text === null ? null : Number(text));

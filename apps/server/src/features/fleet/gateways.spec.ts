@@ -220,6 +220,20 @@ describe('presence', () => {
     expect(heard[0]![1]).toMatchObject({ epoch: gateway.epoch, epochChanged: true });
   });
 
+  it('keeps what a gateway says of its clock and journal, also after its last will, until it says it no more', async () => {
+    const gateway = await enrolled();
+    const shown = async () => (await call(server, 'GET', `/api/v1/gateways/${gateway.id}`)).json(GatewayDetail);
+    const nothing = { clockOffsetMs: null, journalBytes: null, journalEntries: null };
+    expect(await shown()).toMatchObject(nothing);
+    const said = { clockOffsetMs: -1_795_000_000_000, journalBytes: 70_000, journalEntries: 412 };
+    await gateway.presence(said);
+    expect(await shown()).toMatchObject({ online: true, ...said });
+    await gateway.presence({ online: false, sequence: WILL });
+    expect(await shown()).toMatchObject({ online: false, ...said });
+    await gateway.presence({ connection: 2, sequence: 1 });
+    expect(await shown()).toMatchObject({ online: true, ...nothing });
+  });
+
   it('an old last will, a redelivery and an overtaken message change nothing', async () => {
     const gateway = await enrolled();
     await gateway.presence({ connection: 2, sequence: 5, held: { reign: 0, revision: 3 } });

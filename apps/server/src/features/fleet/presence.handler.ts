@@ -85,7 +85,9 @@ export class PresenceHandler implements OnModuleInit {
     if (verdict.epochChanged) await this.begin(tx, gateway, epoch, body);
     await tx.query(
       `update gateways set connection = $2, presence_sequence = $3, online = $4, agent_version = $5, protocols = $6,
-         links = $7, wire = $8, held_reign = $9, held_revision = $10, last_seen_at = clock_timestamp() where id = $1`,
+         links = $7, wire = $8, held_reign = $9, held_revision = $10, last_seen_at = clock_timestamp(),
+         ${['clock_offset_ms = $11', 'journal_bytes = $12', 'journal_entries = $13'].map(saidOrKept).join(', ')}
+       where id = $1`,
       [
         gateway.id,
         body.connection,
@@ -97,6 +99,9 @@ export class PresenceHandler implements OnModuleInit {
         body.wire,
         body.held.reign,
         body.held.revision,
+        body.clockOffsetMs ?? null,
+        body.journalBytes ?? null,
+        body.journalEntries ?? null,
       ],
     );
     await tx.query(
@@ -175,6 +180,12 @@ export class PresenceHandler implements OnModuleInit {
     if (after.wentOffline) this.events.emit('gatewayOffline', { ...event, epoch });
     this.events.emit('presenceHeld', { ...event, epoch, ...body.held });
   }
+}
+
+/** A last will was written when its connection began and knows nothing newer: what was said before it stays. */
+function saidOrKept(assignment: string): string {
+  const [column, param] = assignment.split(' = ');
+  return `${column} = case when $4 then ${param}::bigint else coalesce(${param}::bigint, ${column}) end`;
 }
 
 /** Numbers only grow; those of a message that came too late to be applied count as handled too. */

@@ -35,6 +35,9 @@ export async function counted(server: TestServer, id: string): Promise<Record<st
   return Object.fromEntries(rows.map((row) => [row.state, row.n]));
 }
 
+/** What the failed attempts say of their links. */
+export const LINK = { rssiDbm: -70, lowestRssiDbm: -88, bytesPerSecond: 1234.5 };
+
 /** 12 devices: 2 proven, 2 failed, 1 unproven, 1 under way, 2 granted, 4 planned. */
 export async function makePagesScene(server: TestServer): Promise<PagesScene> {
   const scene = await makeScene(server, 12);
@@ -56,13 +59,13 @@ export async function makePagesScene(server: TestServer): Promise<PagesScene> {
   await gateway.report(
     ...goodLife(a!, artifact),
     ...goodLife(b!, artifact),
-    touched(c!),
-    ended(c!, 'failed', { code: 'artifact.wrong-hardware' }),
-    touched(d!),
-    ended(d!, 'failed', { code: 'artifact.wrong-hardware' }),
+    { ...touched(c!), rssiDbm: -70 },
+    ended(c!, 'failed', { code: 'artifact.wrong-hardware', ...LINK }),
+    { ...touched(d!), rssiDbm: -70 },
+    ended(d!, 'failed', { code: 'artifact.wrong-hardware', ...LINK }),
     touched(e!),
     ended(e!, 'unproven', { reason: 'cannot-be-asked' }),
-    touched(f!),
+    { ...touched(f!), rssiDbm: -55 },
   );
   await until(async () => (await counted(server, campaign.id))['transferring'] === 1);
   return { gateway, artifact, campaign };

@@ -147,7 +147,8 @@ function mergeAttempt(earlier: AttemptPatch | undefined, later: AttemptPatch | u
   if (!earlier || !later) return later ?? earlier;
   const touchedAtMs = earlier.touchedAtMs ?? later.touchedAtMs;
   const ended = later.ended ?? earlier.ended;
-  return { ...(touchedAtMs !== undefined && { touchedAtMs }), ...(ended && { ended }) };
+  const link = earlier.link || later.link ? { ...earlier.link, ...later.link } : undefined;
+  return { ...(touchedAtMs !== undefined && { touchedAtMs }), ...(ended && { ended }), ...(link && { link }) };
 }
 
 /** What an older start of the agent read does not replace what the present one read. */

@@ -54,12 +54,16 @@ export class DeviceStoryService {
       params: Record<string, unknown> | null;
       sent_bytes: number | null;
       duration_ms: number | null;
+      rssi_dbm: number | null;
+      lowest_rssi_dbm: number | null;
+      bytes_per_second: number | null;
     }>(
       this.source.manager,
       `select att.granted_at::text as key, jsonb_build_object('id', c.id, 'name', c.name) as campaign, att.deployment_id,
          att.attempt, att.mode, case when art.id is not null then jsonb_build_object('id', art.id, 'version', art.version) end as artifact,
          jsonb_build_object('id', att.gateway_id, 'name', coalesce(gw.name, '')) as gateway, att.granted_at, att.touched_at,
-         att.ended_at, att.outcome, att.code, att.blame, att.params, att.sent_bytes::float8, att.duration_ms::float8
+         att.ended_at, att.outcome, att.code, att.blame, att.params, att.sent_bytes::float8, att.duration_ms::float8,
+         att.rssi_dbm, att.lowest_rssi_dbm, att.bytes_per_second
        from deployments dep join attempts att on att.deployment_id = dep.id join campaigns c on c.id = dep.campaign_id
          left join artifacts art on art.id = coalesce(att.artifact_id, c.artifact_id) left join gateways gw on gw.id = att.gateway_id
        where dep.device_id = $1 and ($2::timestamptz is null
@@ -88,6 +92,9 @@ export class DeviceStoryService {
         params: row.params,
         sentBytes: row.sent_bytes,
         durationMs: row.duration_ms,
+        rssiDbm: row.rssi_dbm,
+        lowestRssiDbm: row.lowest_rssi_dbm,
+        bytesPerSecond: row.bytes_per_second,
       }),
     );
   }

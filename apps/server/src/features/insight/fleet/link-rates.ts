@@ -6,7 +6,6 @@ import { queryRows } from '../../../adapters/database/rows.js';
 
 type LinkRate = NonNullable<DeviceNow['deployment']>['linkRate'];
 
-const NEWEST_TRIES = 200;
 const NEWEST_TRANSFERS = 50;
 /** Fewer say nothing about what is possible. */
 const FEWEST = 5;
@@ -33,24 +32,16 @@ export class LinkRates {
     return rate;
   }
 
-  /** First touch to last byte, as the gateway's own clock has them; what follows (restart, proof) is not the link's. */
+  /** As the gateway itself measured each transfer; what follows it (restart, proof) is not the link's. */
   private async read(gatewayId: string, model: string): Promise<LinkRate> {
     const [row] = await queryRows<{ n: number; rate: number | null }>(
       this.source.manager,
-      `with tries as (
-         select deployment_id, attempt, reign, granted_at, sent_bytes from attempts
-         where gateway_id = $1 and granted_at > now() - interval '30 days' and outcome = 'proven' and sent_bytes > 0
-           and campaign_id in (select c.id from campaigns c join artifacts a on a.id = c.artifact_id where a.model = $2)
-         order by granted_at desc limit ${NEWEST_TRIES}),
-       transfers as (
-         select t.sent_bytes * 1000.0 / (said.over - said.begun) as rate from tries t cross join lateral (
-           select min((r.body->>'atMs')::float8) filter (where r.kind = 'touched') as begun,
-             max((r.body->>'atMs')::float8) filter (where r.kind = 'complete') as over
-           from reports r where r.deployment_id = t.deployment_id and r.attempt = t.attempt and r.reign = t.reign
-             and r.gateway_id = $1 and r.received_at >= t.granted_at and r.kind in ('touched', 'complete')
-             and r.disposition <> 'refused') said
-         where said.over > said.begun limit ${NEWEST_TRANSFERS})
-       select count(*)::int as n, percentile_cont(0.9) within group (order by rate) as rate from transfers`,
+      `select count(*)::int as n, percentile_cont(0.9) within group (order by rate) as rate from (
+         select a.bytes_per_second as rate from attempts a join campaigns c on c.id = a.campaign_id
+           join artifacts art on art.id = c.artifact_id
+         where a.gateway_id = $1 and a.granted_at > now() - interval '30 days' and a.outcome = 'proven'
+           and a.bytes_per_second > 0 and art.model = $2
+         order by a.granted_at desc limit ${NEWEST_TRANSFERS}) newest`,
       [gatewayId, model],
     );
     if (!row || row.rate === null || row.n < FEWEST) return null;
