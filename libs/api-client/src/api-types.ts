@@ -3748,6 +3748,37 @@ export type components = {
         note: string | null;
       } | null;
       inFlight: number;
+      slots: {
+        device: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        campaign: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        /** @enum {string} */
+        state:
+          | 'planned'
+          | 'granted'
+          | 'downloading'
+          | 'transferring'
+          | 'activating'
+          | 'proving'
+          | 'cancelling'
+          | 'rescue'
+          | 'proven'
+          | 'unproven'
+          | 'failed'
+          | 'reverted'
+          | 'cancelled'
+          | 'skipped'
+          | 'lost';
+        /** Format: date-time */
+        stateAt: string;
+      }[];
       devices: number;
       order: {
         held: number;
@@ -6161,6 +6192,7 @@ export interface operations {
         tag?: string;
         version?: string;
         approved?: 'true' | 'false';
+        needsRescue?: 'true' | 'false';
         state?: 'active' | 'decommissioned';
         identity?: string;
         redundancyGroup?: string;
@@ -9207,6 +9239,7 @@ export interface operations {
         tag?: string;
         version?: string;
         approved?: 'true' | 'false';
+        needsRescue?: 'true' | 'false';
         state?: 'active' | 'decommissioned';
         identity?: string;
         redundancyGroup?: string;

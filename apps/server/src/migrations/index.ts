@@ -9,6 +9,7 @@ import { GatewayLogLevel1700000000008 } from './0008-gateway-log-level.js';
 import { Sessions1700000000009 } from './0009-sessions.js';
 import { InsightHistory1700000000010 } from './0010-insight-history.js';
 import { GatewaySaysOfItself1700000000012 } from './0012-gateway-says-of-itself.js';
+import { RescueIndex1700000000014 } from './0014-rescue-index.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   Sessions1700000000009,
   InsightHistory1700000000010,
   GatewaySaysOfItself1700000000012,
+  RescueIndex1700000000014,
 ];

@@ -149,6 +149,15 @@ export const GatewayHealth = z.object({
   /** What presence says of the journal: null while it can be written. */
   journal: z.object({ note: z.string().nullable() }).nullable(),
   inFlight: z.int(),
+  /** What holds its places now, longest first; at most 50. */
+  slots: z.array(
+    z.object({
+      device: z.object({ id: z.uuid(), name: z.string() }),
+      campaign: named,
+      state: z.enum(DEPLOYMENT_STATES),
+      stateAt: moment,
+    }),
+  ),
   devices: count,
   order: z.object({ held: z.int(), newest: z.int(), waitingSince: moment.nullable() }),
   /** Tries that it ended in the last 30 days (at most the newest 2000), and those of campaigns it took part in elsewhere. */

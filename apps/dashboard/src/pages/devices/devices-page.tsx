@@ -90,6 +90,7 @@ export default function DevicesPage() {
         chips={[
           { label: 'all', search: { q }, current: show === undefined },
           { label: '◇ want approval', search: { q, show: 'approval' }, current: show === 'approval' },
+          { label: '⚑ need rescue', search: { q, show: 'rescue' }, current: show === 'rescue' },
           { label: '– decommissioned', search: { q, show: 'decommissioned' }, current: show === 'decommissioned' },
         ]}
       />
@@ -115,7 +116,12 @@ export default function DevicesPage() {
   );
 }
 
-function narrowed(show: string | undefined): { approved?: 'false'; state?: 'decommissioned' | 'active' } {
+function narrowed(show: string | undefined): {
+  approved?: 'false';
+  needsRescue?: 'true';
+  state?: 'decommissioned' | 'active';
+} {
+  if (show === 'rescue') return { needsRescue: 'true', state: 'active' };
   if (show === 'approval') return { approved: 'false', state: 'active' };
   return show === 'decommissioned' ? { state: 'decommissioned' } : {};
 }

@@ -21,6 +21,7 @@ import {
   RoleHolders,
   type Artifact,
 } from '@drydock/contracts';
+import { z } from 'zod';
 import { startTestServer, type TestServer } from '../../testing.js';
 import { call, freshName, query, until } from '../fleet/fleet.fixture.js';
 import {
@@ -68,6 +69,11 @@ describe('the overview', () => {
          (select count(*)::int from attempts where outcome = 'failed') as tries`,
     );
     expect(overview.gateways).toMatchObject({ total: sql!['gateways'], online: sql!['online'] });
+    const rescue = async (yes: boolean) =>
+      (await call(server, 'GET', `/api/v1/devices?limit=5&needsRescue=${yes}`)).json(
+        z.object({ items: z.array(z.unknown()) }),
+      );
+    expect([(await rescue(true)).items.length, (await rescue(false)).items.length]).toEqual([0, 5]);
     expect(overview.devices).toMatchObject({ total: sql!['devices'], seenIn30Days: sql!['devices'] });
     expect(overview.sums).toMatchObject({ total: sql!['total'], proven: sql!['proven'], failed: sql!['failed'] });
     expect(overview.running.map(({ id }) => id)).toContain(campaign.id);
@@ -200,6 +206,14 @@ describe('other pages', () => {
       devices: 12,
       failures: { here: { n: 2, of: 4 }, elsewhere: { of: 0 } },
     });
+    const held = await query<{ state: string }>(
+      server,
+      `select state from deployments where gateway_id = $1 and state = any('{granted,downloading,transferring,activating,proving,cancelling,rescue}')
+       order by state_at`,
+      [gateway.id],
+    );
+    expect(health.slots.map(({ state }) => state)).toEqual(held.map(({ state }) => state));
+    expect(health.slots.length).toBe(3);
     expect(health.reportsCommitted).toBeGreaterThan(10);
     const use = await get(server, `/api/v1/artifacts/${artifact.sha256}/use`, ArtifactUse);
     expect(use.campaigns).toMatchObject([{ id: campaign.id, proven: 2, total: 12 }]);
