@@ -29,7 +29,7 @@ export const FleetVersionsQuery = z.object({
 });
 export type FleetVersionsQuery = z.infer<typeof FleetVersionsQuery>;
 export const FleetVersions = z.object({
-  /** At most six, those that most devices run now first. */
+  /** At most six, those that most devices ran at any of the points; those that most run now first. */
   versions: z.array(z.object({ model: z.string().nullable(), version: z.string() })),
   /** Oldest first, at most 500. `n` is in the order of `versions`. */
   points: z.array(z.object({ at: moment, n: z.array(count), other: count, unknown: count, total: count })),

@@ -87,7 +87,7 @@ export default function ArtifactsPage() {
         title="Artifacts"
         aside={
           <span className="row">
-            <CopyButton text={command('artifact', 'ls')} label="Copy as command" />
+            <CopyButton text={command('artifact', 'ls', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
             {upload}
           </span>
         }

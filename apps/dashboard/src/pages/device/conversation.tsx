@@ -129,7 +129,7 @@ function Log({ lines, live, rows }: LogProps) {
         >
           {follows ? '● following' : '○ follow'}
         </button>
-        <CopyButton text={conversationText(lines)} label={`copy ${lines.length} lines`} what="Copy the conversation" />
+        <CopyButton text={conversationText(lines)} label={`copy ${lines.length} lines`} />
         {!follows && <span className="small muted">New lines wait below.</span>}
       </p>
     </>

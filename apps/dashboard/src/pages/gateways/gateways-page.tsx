@@ -77,7 +77,7 @@ export default function GatewaysPage() {
         title="Gateways"
         aside={
           <span className="row">
-            <CopyButton text={command('gateway', 'ls', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
+            <CopyButton text={command('gateway', 'ls', ...flagsOf(read.values, show))} label="Copy as command" />
             <Allowed why={operator.why}>
               {(disabled) => (
                 <Button variant="filled" disabled={disabled} onClick={() => change({ open: 'enrol' })}>
@@ -153,4 +153,12 @@ function narrowed(show: GatewaysSearch['show']): {
     default:
       return {};
   }
+}
+
+/** As the command line asks for the same; its `--where` is of the devices behind a gateway. */
+function flagsOf(values: Readonly<Record<string, string>>, show: GatewaysSearch['show']): string[] {
+  const flags = Object.entries(values).flatMap(([field, value]) => [`--${field}`, value]);
+  if (show === undefined) return flags;
+  if (show === 'connected') return [...flags, '--online'];
+  return show === 'away' ? [...flags, '--offline'] : [...flags, '--state', show];
 }

@@ -280,6 +280,16 @@ describe('other pages', () => {
       kinds.filter(({ model }) => model === one).reduce((sum, { n }) => sum + n, 0),
     );
     expect(point.n.reduce((sum, n) => sum + n, 0) + point.other + point.unknown).toBe(point.total);
+    // A version that nobody runs any more is named while the points show it, last.
+    await query(
+      server,
+      `insert into fleet_versions (org_id, at, model, version, n, seen)
+       select org_id, now() - interval '2 days', model, 'gone', 1000, 1000 from fleet_versions order by n desc limit 1`,
+    );
+    const seen = await get(server, '/api/v1/fleet/versions?seen=all&days=31', FleetVersions);
+    expect(seen.versions.at(-1)).toMatchObject({ version: 'gone' });
+    expect(seen.points.map((each) => each.n.at(-1))).toEqual([1000, 0]);
+    expect((await get(server, '/api/v1/fleet/versions?seen=all&days=1', FleetVersions)).points.length).toBe(1);
     const fields = await get(server, '/api/v1/filter/fields?scope=member', FilterFields);
     expect(fields.fields.map(({ field }) => field)).toEqual(expect.arrayContaining(['model', 'state', 'code']));
     const values = async (rest: string) => (await get(server, `/api/v1/filter/values?${rest}`, FilterValues)).items;

@@ -39,17 +39,20 @@ export class FleetVersionsService {
     const rows = await queryRows<{ at: Date; place: number; model: string; version: string; n: number }>(
       this.source.manager,
       // Of each slot of time the last look, so that a plot never has more points than it can show. Summed here: a look may
-      // have hundreds of kinds, and a plot has eight. Places: 1 to 6 by what runs most now, 7 other, 8 not known.
+      // have hundreds of kinds, and a plot has eight. Places: 1 to 6 named, 7 other, 8 not known.
       `with looks as materialized (
          select distinct on (slot) at from (
            select at, floor(extract(epoch from now() - at) * $4::float8 / ($2::float8 * 86400)) as slot
            from (select distinct at from fleet_versions where org_id = $1 and at > now() - $2::float8 * interval '1 day') d) s
          order by slot, at desc),
+       -- Those that most ran at any moment of it, so that what an update replaces is seen to go; what most run now comes first.
        top as materialized (
-         select model, version, row_number() over (order by ${column} desc, model, version) as place from fleet_versions
-         where org_id = $1 and at = (select max(at) from looks) and version not in ('', '*') and ${column} > 0
-           and ($3::text is null or model = $3)
-         order by 3 limit ${MOST_VERSIONS})
+         select model, version, row_number() over (order by now desc, peak desc, model, version) as place from (
+           select v.model, v.version, max(v.${column}) as peak,
+             coalesce(max(v.${column}) filter (where v.at = (select max(at) from looks)), 0) as now
+           from looks join fleet_versions v on v.org_id = $1 and v.at = looks.at
+           where v.version not in ('', '*') and v.${column} > 0 and ($3::text is null or v.model = $3)
+           group by 1, 2 order by 3 desc, 1, 2 limit ${MOST_VERSIONS}) often)
        select v.at, coalesce(t.place, case v.version when '' then ${MOST_VERSIONS + 2} else ${MOST_VERSIONS + 1} end)::int as place,
          coalesce(max(t.model), '') as model, coalesce(max(t.version), '') as version, sum(v.${column})::float8 as n
        from looks join fleet_versions v on v.org_id = $1 and v.at = looks.at
