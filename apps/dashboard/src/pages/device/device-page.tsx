@@ -6,7 +6,7 @@ import { PageHead } from '../../app/page-head.js';
 import { isStatus } from '../../data/api.js';
 import { pollEvery } from '../../data/query-client.js';
 import { AuditLines } from '../../pieces/audit-lines.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
 import { deviceWhyQuery } from '../devices/queries.js';
@@ -62,7 +62,7 @@ export default function DevicePage() {
               <span className="small muted">
                 heard <Time at={device.data.lastSeenAt} />
               </span>
-              <CopyButton text={command('device', 'show', id)} label="Copy as command" />
+              <CopyCommand words={['device', 'show', id]} />
               <DeviceActions device={device.data} />
             </span>
           )

@@ -11,7 +11,7 @@ import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
 import { count } from '../../format/numbers.js';
 import { ChipLinks } from '../../pieces/chip-links.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable } from '../../pieces/data-table.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { FleetNav } from '../fleet/fleet-nav.js';
@@ -68,7 +68,7 @@ export default function DevicesPage() {
             <a href={csv} download>
               CSV
             </a>
-            <CopyButton text={command('device', 'ls', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
+            <CopyCommand words={['device', 'ls', ...(q === '' ? [] : ['--where', q])]} />
           </span>
         }
       />

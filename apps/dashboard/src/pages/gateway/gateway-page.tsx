@@ -4,7 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { PageHead } from '../../app/page-head.js';
 import { isStatus } from '../../data/api.js';
 import { useServerNow } from '../../live/use-live.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { AuditLines } from '../../pieces/audit-lines.js';
 import { Note } from '../../pieces/note.js';
 import { Part } from '../../pieces/page-state.js';
@@ -46,7 +46,7 @@ export default function GatewayPage() {
         aside={
           gateway.data && (
             <span className="row">
-              <CopyButton text={command('gateway', 'show', gateway.data.name)} label="Copy as command" />
+              <CopyCommand words={['gateway', 'show', gateway.data.name]} />
               <GatewayActions gateway={gateway.data} />
             </span>
           )

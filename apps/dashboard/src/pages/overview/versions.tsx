@@ -48,7 +48,7 @@ export default function Versions({ devices }: { devices: number }) {
     <section className="panel" aria-labelledby="versions">
       <header>
         <h2 id="versions">What runs where</h2>
-        <Choices search={search} />
+        {devices > 0 && <Choices search={search} />}
       </header>
       <Part query={versions} rows={4}>
         {(data) => <Shown data={data} search={search} devices={devices} />}
