@@ -4,7 +4,7 @@ import { conversationSentence } from './conversation-words.js';
 
 describe('what a gateway said', () => {
   it.each([
-    ['touched', { before: [{ image: 0, version: '6.1.1' }] }, 'The device was touched first. Before, it ran 6.1.1.'],
+    ['touched', { before: [{ image: 0, version: '6.1.1' }] }, 'First touch of the device, which ran 6.1.1.'],
     [
       'ended',
       { outcome: 'proven', after: [{ version: '6.1.2' }, { hash: 'ab'.repeat(32) }] },

@@ -24,11 +24,11 @@ export function conversationSentence(kind: string, facts: Facts): string {
     case 'downloading':
       return 'The gateway holds the grant and fetches the file where it has it not yet.';
     case 'touched':
-      return `The device was touched first. Before, it ran ${runs(facts.before)}.`;
+      return `First touch of the device, which ran ${runs(facts.before)}.`;
     case 'erased':
       return 'A point of no return: what it ran is being replaced, so the attempt must finish.';
     case 'complete':
-      return 'All bytes are over.';
+      return 'All bytes were sent.';
     case 'activating':
       return 'The device was told to start what it got.';
     case 'proving':

@@ -12,6 +12,11 @@ describe('bytes over time', () => {
     expect(withHeard(opened, thinned, undefined, undefined)).toEqual([...server, at(21, 210)]);
   });
 
+  it('are the server’s where it knows more of the beginning', () => {
+    const server = [at(0, 0), at(20, 200)];
+    expect(withHeard([at(20, 200)], server, undefined, undefined)).toEqual(server);
+  });
+
   it('begin anew with another attempt, and do not repeat a moment', () => {
     const kept = [at(0, 0), at(10, 500)];
     expect(withHeard(kept, [at(12, 0)], undefined, undefined)).toEqual([at(12, 0)]);
