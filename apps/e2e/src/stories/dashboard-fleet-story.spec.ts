@@ -195,7 +195,8 @@ describe('devices and gateways', () => {
     await page.getByText(/Read back after/).waitFor();
     await log.getByText(`Proven: it reads back ${made.version}.`).waitFor();
     // Scrolling up stops following; the button takes it up again. In a low box, so that there is something to scroll.
-    await log.evaluate('(element) => { element.style.maxHeight = "90px"; element.scrollTop = element.scrollHeight; }');
+    const box = `document.querySelector('[aria-label="Conversation, oldest first"]')`;
+    await page.evaluate(`${box}.style.maxHeight = '90px'; ${box}.scrollTop = 9_999`);
     await log.hover();
     await page.mouse.wheel(0, -2_000);
     await page.getByRole('button', { name: '○ follow' }).click();
