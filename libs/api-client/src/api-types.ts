@@ -40,6 +40,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/roles/{role}/people': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Access: holders
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Access.holders'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/people': {
     parameters: {
       query?: never;
@@ -1900,6 +1920,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/devices/{id}/conversation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: device conversation
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.deviceConversation'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/gateways/{id}/health': {
     parameters: {
       query?: never;
@@ -3068,6 +3108,29 @@ export type components = {
     CompleteCampaign: {
       reason: string;
     };
+    ConversationLine: {
+      /** Format: date-time */
+      at: string;
+      saidAt: string | null;
+      campaign: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      /** Format: uuid */
+      deploymentId: string;
+      attempt: number;
+      gateway: {
+        /** Format: uuid */
+        id: string;
+        name: string;
+      };
+      kind: string;
+      /** @enum {string} */
+      disposition: 'said' | 'applied' | 'history' | 'refused';
+      note: string | null;
+      sentence: string;
+    };
     CreateApiToken: {
       name: string;
       /** @default 90 */
@@ -3301,6 +3364,10 @@ export type components = {
       /** Format: date-time */
       lastAt: string;
     };
+    DeviceConversation: {
+      items: components['schemas']['ConversationLine'][];
+      next?: string;
+    };
     DeviceDetail: {
       id: components['schemas']['SiteId'];
       site: components['schemas']['SiteId'];
@@ -3402,6 +3469,14 @@ export type components = {
           /** Format: date-time */
           at: string;
           bytesPerSecond: number | null;
+          samples: {
+            atMs: number;
+            sentBytes: number;
+          }[];
+        } | null;
+        linkRate: {
+          bytesPerSecond: number;
+          of: number;
         } | null;
       } | null;
       heardBy: {
@@ -3819,6 +3894,37 @@ export type components = {
         note: string | null;
       } | null;
       inFlight: number;
+      slots: {
+        device: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        campaign: {
+          /** Format: uuid */
+          id: string;
+          name: string;
+        };
+        /** @enum {string} */
+        state:
+          | 'planned'
+          | 'granted'
+          | 'downloading'
+          | 'transferring'
+          | 'activating'
+          | 'proving'
+          | 'cancelling'
+          | 'rescue'
+          | 'proven'
+          | 'unproven'
+          | 'failed'
+          | 'reverted'
+          | 'cancelled'
+          | 'skipped'
+          | 'lost';
+        /** Format: date-time */
+        stateAt: string;
+      }[];
       devices: number;
       order: {
         held: number;
@@ -4642,6 +4748,10 @@ export type components = {
       /** @default 3600000 */
       backOffMaxMs?: number;
     };
+    RoleHolders: {
+      names: string[];
+      more: number;
+    };
     RollBack: {
       reason: string;
       /** Format: uuid */
@@ -5106,6 +5216,45 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Me'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Access.holders': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        role: components['schemas']['PersonRole'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RoleHolders'];
         };
       };
       /** @description What went wrong. */
@@ -6314,6 +6463,7 @@ export interface operations {
         tag?: string;
         version?: string;
         approved?: 'true' | 'false';
+        needsRescue?: 'true' | 'false';
         state?: 'active' | 'decommissioned';
         identity?: string;
         redundancyGroup?: string;
@@ -9568,6 +9718,7 @@ export interface operations {
         tag?: string;
         version?: string;
         approved?: 'true' | 'false';
+        needsRescue?: 'true' | 'false';
         state?: 'active' | 'decommissioned';
         identity?: string;
         redundancyGroup?: string;
@@ -9762,6 +9913,48 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeviceNow'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.deviceConversation': {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string;
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeviceConversation'];
         };
       };
       /** @description What went wrong. */

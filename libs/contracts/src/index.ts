@@ -1,3 +1,4 @@
+export * from './conversation-words.js';
 export * from './error-codes.js';
 export * from './ids.js';
 export * from './lifecycles.js';

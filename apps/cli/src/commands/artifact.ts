@@ -12,6 +12,7 @@ import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { cleanDeep } from '../output/clean.js';
 import { bytes } from '../output/format.js';
+import { plainWhere } from '../where.js';
 import { requireName, type ChangeFlags } from '../prompt.js';
 
 type Artifact = components['schemas']['Artifact'];
@@ -63,12 +64,17 @@ export function addArtifact(program: Command, running: Running): void {
       'list what is stored, newest first',
       async (cli, _args, flags) => {
         const api = await cli.api();
-        const { model, version } = flags;
+        const { model, version, sha256 } = { ...plainWhere(flags.where, ['model', 'version', 'sha256']), ...flags };
         await answerList(cli, flags, COLUMNS(cli), (page) =>
           api.ask(
             api.client.GET('/api/v1/artifacts', {
               params: {
-                query: { ...page, ...(model !== undefined && { model }), ...(version !== undefined && { version }) },
+                query: {
+                  ...page,
+                  ...(model !== undefined && { model }),
+                  ...(version !== undefined && { version }),
+                  ...(sha256 !== undefined && { sha256 }),
+                },
               },
             }),
           ),
@@ -77,6 +83,7 @@ export function addArtifact(program: Command, running: Running): void {
     )
       .option('--model <name>', 'of this model')
       .option('--version <version>', 'of this version'),
+    'model==NAME;version==VERSION;sha256==DIGITS',
   );
 
   look(artifact, running, 'show <sha>', 'show a stored artifact', async (cli, [sha = '']) => {

@@ -1,5 +1,5 @@
 /** `audit`, `approvals`: who did what, and what waits for somebody. */
-import { itemsOf, type components } from '@drydock/api-client';
+import { type components } from '@drydock/api-client';
 import type { Command } from 'commander';
 import { findCampaign, findDevice, findGateway } from '../api/find.js';
 import type { Api } from '../api/connect.js';
@@ -8,6 +8,7 @@ import { answerList, listed, look, timeFlag, type ListFlags, type Running } from
 import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { answerPages } from '../output/pages.js';
+import { plainWhere } from '../where.js';
 import { factsOf } from './campaign/show.js';
 
 type AuditRecord = components['schemas']['AuditRecord'];
@@ -36,6 +37,7 @@ export function addAudit(program: Command, running: Running): void {
       .option('--last <time>', 'of the last 24h, 7d, …', timeFlag)
       .option('--from <moment>', 'from then on: 2026-11-01T00:00:00Z')
       .option('--to <moment>', 'before then'),
+    'action==campaign.*;kind==device;actor==ID;target==ID;from==2026-11-01;to==…',
   );
   listed(look<ListFlags>(program, running, 'approvals', 'campaigns and gates that wait for a person', approvals));
 }
@@ -55,13 +57,18 @@ function momentOf(text: string): string {
 
 async function audit(cli: Cli, _args: string[], flags: AuditFlags): Promise<void> {
   const api = await cli.api();
-  const targetId = await targetOf(api, flags);
+  const where = plainWhere(flags.where, ['action', 'actor', 'kind', 'target', 'from', 'to']);
+  const action = flags.action ?? where.action;
+  const actorId = flags.by ?? where.actor;
+  const targetId = (await targetOf(api, flags)) ?? where.target;
+  const begin = flags.from ?? (flags.last === undefined ? where.from : undefined);
+  const end = flags.to ?? where.to;
   const from =
-    flags.from === undefined
+    begin === undefined
       ? flags.last === undefined
         ? undefined
         : new Date(cli.around.now() - flags.last).toISOString()
-      : momentOf(flags.from);
+      : momentOf(begin);
   await answerList(
     cli,
     flags,
@@ -82,11 +89,12 @@ async function audit(cli: Cli, _args: string[], flags: AuditFlags): Promise<void
           params: {
             query: {
               ...page,
-              ...(flags.action !== undefined && { action: flags.action }),
+              ...(action !== undefined && { action }),
               ...(targetId !== undefined && { targetId }),
-              ...(flags.by !== undefined && { actorId: flags.by }),
+              ...(where.kind !== undefined && { targetKind: where.kind }),
+              ...(actorId !== undefined && { actorId }),
               ...(from !== undefined && { from }),
-              ...(flags.to !== undefined && { to: momentOf(flags.to) }),
+              ...(end !== undefined && { to: momentOf(end) }),
             },
           },
         }),
@@ -95,61 +103,37 @@ async function audit(cli: Cli, _args: string[], flags: AuditFlags): Promise<void
   );
 }
 
-interface Waiting {
-  readonly campaign: string;
-  readonly what: string;
-  readonly since: string;
-  readonly note: string;
-  readonly command: string;
-}
+type Waiting = components['schemas']['ApprovalList']['items'][number];
 
-/** Plans that wait, then gates of what runs. */
+const whatOf = ({ kind, stage }: Waiting): string =>
+  kind === 'campaign' || stage === null ? 'plan' : `gate of stage ${stage.index + 1} ${stage.name}`;
+const commandOf = ({ campaign, stage }: Waiting): string =>
+  `drydock campaign approve ${campaign.name}${stage === null ? '' : ` --stage ${stage.name}`}`;
+
+/** As the server lists them: what nobody here can give is there too, with the reason. */
 async function approvals(cli: Cli, _args: string[], flags: ListFlags): Promise<void> {
   const api = await cli.api();
-  const rows: Waiting[] = [];
-  for (const state of ['awaiting-approval', 'running'] as const) {
-    const campaigns = itemsOf((after) =>
-      api.ask(
-        api.client.GET('/api/v1/campaigns', {
-          params: { query: { state, limit: 200, ...(after !== undefined && { after }) } },
-        }),
-      ),
-    );
-    for await (const { id } of campaigns) {
-      const campaign = await api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id } } }));
-      if (state === 'awaiting-approval') {
-        const { given, needed } = campaign.approvals;
-        rows.push({
-          campaign: campaign.name,
-          what: 'plan',
-          since: campaign.stateAt,
-          note: `${given.length} of ${needed}${given.length > 0 ? `: ${given.map((one) => one.by).join(', ')}` : ''}`,
-          command: `drydock campaign approve ${campaign.name}`,
-        });
-        continue;
-      }
-      for (const stage of campaign.stages) {
-        if (stage.state !== 'held' || !stage.gate.approval || stage.approvedBy !== null) continue;
-        rows.push({
-          campaign: campaign.name,
-          what: `gate of stage ${stage.index + 1} ${stage.name}`,
-          since: stage.openedAt ?? campaign.stateAt,
-          note: stage.note ?? '',
-          command: `drydock campaign approve ${campaign.name} --stage ${stage.name}`,
-        });
-      }
-      if (rows.length >= flags.limit) break;
-    }
-  }
+  const { items } = await api.ask(api.client.GET('/api/v1/approvals'));
+  const rows = items
+    .slice(0, flags.limit)
+    .map((item) => ({ ...item, what: whatOf(item), command: commandOf(item), since: item.askedAt }));
   await answerPages(
     cli,
-    [rows.slice(0, flags.limit)],
+    [rows],
     [
-      { key: 'campaign', value: (row) => row.campaign },
+      { key: 'campaign', value: (row) => row.campaign.name },
       { key: 'what', value: (row) => row.what },
       { key: 'since', value: (row) => cli.out.times.since(row.since) },
-      { key: 'note', value: (row) => row.note },
+      {
+        key: 'given',
+        value: (row) =>
+          `${row.given.length} of ${row.needed}${row.given.length > 0 ? `: ${row.given.map((one) => one.by).join(', ')}` : ''}`,
+      },
+      { key: 'you', value: (row) => (row.you.may ? 'you may' : row.you.because) },
       { key: 'command', value: (row) => row.command },
+      { key: 'by', title: 'ASKED BY', value: (row) => row.askedBy, hidden: true },
+      { key: 'urgent', value: (row) => (row.urgent ? 'yes' : 'no'), hidden: true },
+      { key: 'digest', value: (row) => row.planDigest.slice(0, 12), hidden: true },
     ],
     flags.columns,
   );

@@ -1,4 +1,4 @@
-/** `device ls|show|why`. */
+/** `device ls|show|log|why`. */
 import type { components } from '@drydock/api-client';
 import type { Command } from 'commander';
 import { findDevice, findGateway, findSite } from '../api/find.js';
@@ -10,6 +10,7 @@ import { whyLines } from './campaign/why.js';
 import { tagWords } from './gateway.js';
 
 type Device = components['schemas']['Device'];
+type Said = components['schemas']['DeviceConversation']['items'][number];
 type DeviceDetail = components['schemas']['DeviceDetail'];
 
 interface DeviceListFlags extends ListFlags {
@@ -46,6 +47,10 @@ export function addDevice(program: Command, running: Running): void {
       const found = await findDevice(await cli.api(), text);
       cli.out.answer(found, () => deviceLines(cli, found));
     },
+  );
+
+  listed(
+    look<ListFlags>(device, running, 'log <device>', 'what its gateways reported of its attempts, newest first', log),
   );
 
   look(
@@ -96,6 +101,29 @@ async function list(cli: Cli, _args: string[], flags: DeviceListFlags): Promise<
           },
         }),
       ),
+    500,
+  );
+}
+
+/** The conversation, as long as reports are kept. */
+async function log(cli: Cli, [text = '']: string[], flags: ListFlags): Promise<void> {
+  const api = await cli.api();
+  const { id } = await findDevice(api, text);
+  await answerList(
+    cli,
+    flags,
+    [
+      { key: 'at', value: (row: Said) => cli.out.times.at(row.saidAt ?? row.at) },
+      { key: 'campaign', value: (row: Said) => row.campaign.name },
+      { key: 'attempt', value: (row: Said) => row.attempt, right: true },
+      { key: 'said', value: (row: Said) => row.kind },
+      { key: 'sentence', value: (row: Said) => row.sentence },
+      { key: 'gateway', value: (row: Said) => row.gateway.name, hidden: true },
+      { key: 'taken', value: (row: Said) => row.disposition, hidden: true },
+      { key: 'note', value: (row: Said) => row.note, hidden: true },
+      { key: 'known', value: (row: Said) => cli.out.times.at(row.at), hidden: true },
+    ],
+    (page) => api.ask(api.client.GET('/api/v1/devices/{id}/conversation', { params: { path: { id }, query: page } })),
     500,
   );
 }

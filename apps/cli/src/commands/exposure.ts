@@ -13,6 +13,7 @@ import { EXIT } from '../exit-codes.js';
 import { shareOf } from '../output/format.js';
 import { answerPages } from '../output/pages.js';
 import type { ChangeFlags } from '../prompt.js';
+import { plainWhere } from '../where.js';
 
 type Advisory = components['schemas']['Advisory'];
 type Exposure = components['schemas']['Exposure'];
@@ -48,7 +49,7 @@ export function addExposure(program: Command, running: Running): void {
       'list advisories',
       async (cli, _args, flags) => {
         const api = await cli.api();
-        const { state } = flags;
+        const state = flags.state ?? stateOf(plainWhere(flags.where, ['state']).state);
         await answerList(
           cli,
           flags,
@@ -69,6 +70,7 @@ export function addExposure(program: Command, running: Running): void {
         );
       },
     ).addOption(new Option('--state <state>', 'in this state').choices(['open', 'closed'])),
+    'state==open',
   );
   look(advisory, running, 'show <cve>', 'show one advisory', async (cli, [cve = '']) => {
     const found = await findAdvisory(await cli.api(), cve);
@@ -111,6 +113,12 @@ export function addExposure(program: Command, running: Running): void {
       },
     );
   }
+}
+
+/** @throws CliError `usage.where` */
+function stateOf(text: string | undefined): Advisory['state'] | undefined {
+  if (text === undefined || text === 'open' || text === 'closed') return text;
+  throw new CliError('usage.where', EXIT.refused, `No advisory is ${text}.`, { fix: 'use open or closed' });
 }
 
 async function exposure(cli: Cli, [cve]: string[], flags: ExposureFlags): Promise<void> {

@@ -5,9 +5,11 @@ import { Option, type Command } from 'commander';
 import { findGateway, findSite } from '../api/find.js';
 import type { Cli } from '../cli.js';
 import { answerList, change, listed, look, timeFlag, type ListFlags, type Running } from '../define.js';
+import { bytes, lengthOfTime } from '../output/format.js';
 import { requireReason, type ChangeFlags } from '../prompt.js';
 
 type Gateway = components['schemas']['Gateway'];
+type Health = components['schemas']['GatewayHealth'];
 type GatewayDetail = components['schemas']['GatewayDetail'];
 
 interface EnrolFlags extends ChangeFlags {
@@ -23,6 +25,7 @@ interface GatewayListFlags extends ListFlags {
   readonly online?: boolean;
   readonly offline?: boolean;
   readonly tag?: string;
+  readonly name?: string;
 }
 
 export function addGateway(program: Command, running: Running): void {
@@ -40,7 +43,8 @@ export function addGateway(program: Command, running: Running): void {
       .addOption(new Option('--state <state>', 'in this state').choices(GATEWAY_STATES))
       .option('--online', 'connected now')
       .option('--offline', 'not connected now')
-      .option('--tag <key=value>', 'with this tag'),
+      .option('--tag <key=value>', 'with this tag')
+      .option('--name <name>', 'of this name; * stands for anything'),
     'gateways behind which a device matches',
   );
 
@@ -50,8 +54,12 @@ export function addGateway(program: Command, running: Running): void {
     'show <name>',
     'show one gateway',
     async (cli, [name = '']) => {
-      const found = await findGateway(await cli.api(), name);
-      cli.out.answer(found, () => gatewayLines(cli, found));
+      const api = await cli.api();
+      const found = await findGateway(api, name);
+      const health = await api.ask(
+        api.client.GET('/api/v1/gateways/{id}/health', { params: { path: { id: found.id } } }),
+      );
+      cli.out.answer({ ...found, health }, () => gatewayLines(cli, found, health));
     },
     'gateway',
   );
@@ -108,7 +116,7 @@ async function list(cli: Cli, _args: string[], flags: GatewayListFlags): Promise
   const api = await cli.api();
   const site = flags.site === undefined ? undefined : (await findSite(api, flags.site)).id;
   const online = flags.online === true ? 'true' : flags.offline === true ? 'false' : undefined;
-  const { state, tag, where } = flags;
+  const { state, tag, name, where } = flags;
   await answerList(cli, flags, columns(cli), (page) =>
     api.ask(
       api.client.GET('/api/v1/gateways', {
@@ -119,6 +127,7 @@ async function list(cli: Cli, _args: string[], flags: GatewayListFlags): Promise
             ...(state !== undefined && { state }),
             ...(online !== undefined && { online }),
             ...(tag !== undefined && { tag }),
+            ...(name !== undefined && { name }),
             ...(where !== undefined && { filter: where }),
           },
         },
@@ -150,13 +159,20 @@ export const tagWords = (tags: Readonly<Record<string, string>>): string =>
     .map(([key, value]) => (value === '' ? key : `${key}=${value}`))
     .join(' ');
 
-function gatewayLines(cli: Cli, found: GatewayDetail): string[] {
+function gatewayLines(cli: Cli, found: GatewayDetail, health: Health): string[] {
   const { times } = cli.out;
   return [
     `${found.name}   ${found.state}${found.stateNote === null ? '' : `: ${found.stateNote}`}`,
-    `connected   ${found.online ? 'yes' : 'no'}   heard ${times.since(found.lastSeenAt)}`,
+    `connected   ${found.online ? 'yes' : 'no'}   heard ${times.since(found.lastSeenAt)}   last report ${times.since(health.lastReportAt)}`,
     `agent       ${found.agentVersion ?? '–'} (${found.protocols.join(', ') || 'no protocols said'})`,
     `devices     ${found.devices}`,
+    `clock       ${found.clockOffsetMs === null ? 'it does not say' : clockWords(found.clockOffsetMs)}`,
+    `journal     ${[health.journal === null ? 'can be written' : `cannot be written: ${health.journal.note ?? 'no reason was told'}`, ...(found.journalEntries === null ? [] : [`${found.journalEntries} records`]), ...(found.journalBytes === null ? [] : [bytes(found.journalBytes)])].join(', ')}`,
+    `in flight   ${health.inFlight}`,
+    ...health.slots.map(
+      (slot) => `  ${slot.device.name}: ${slot.state} since ${times.since(slot.stateAt)}, ${slot.campaign.name}`,
+    ),
+    `failed      ${health.failures.here.n} of ${health.failures.here.of} here, ${health.failures.elsewhere.n} of ${health.failures.elsewhere.of} elsewhere in the same campaigns${health.failures.credible ? '  ⚑ credibly above the rest' : ''}`,
     ...found.links.map(
       (link) => `link        ${link.link}: ${link.state}${link.note === undefined ? '' : ` (${link.note})`}`,
     ),
@@ -192,4 +208,11 @@ async function decide(cli: Cli, name: string, flags: ChangeFlags, what: 'quarant
     `${after.name} is ${after.state}. ${effect}.`,
     ...(what === 'quarantine' ? [`  undo    drydock gateway release ${after.name} --reason TEXT`] : []),
   ]);
+}
+
+/** Its own wall clock less the server's; nothing is decided by it. */
+function clockWords(offsetMs: number): string {
+  return Math.abs(offsetMs) < 1_000
+    ? 'right to the second'
+    : `${lengthOfTime(Math.abs(offsetMs))} ${offsetMs > 0 ? 'fast' : 'slow'}`;
 }

@@ -1,5 +1,8 @@
-/** What two plans say differently, in the words of the campaign file; marked where the second is looser. */
-import { fileOfCampaign, parseDuration, parseShare, type StoredCampaign } from '@drydock/contracts/campaign-file';
+/** What two plans say differently: the server compares, and its places and values are said in the words of the campaign file. */
+import type { components } from '@drydock/api-client';
+import { apiPathOf, filePathOf, spellingOf } from '@drydock/contracts/campaign-file';
+
+type PolicyDiff = components['schemas']['PolicyDiff'];
 
 export interface Difference {
   /** Place in the campaign file. */
@@ -7,72 +10,49 @@ export interface Difference {
   /** Null: not said. */
   readonly before: string | null;
   readonly after: string | null;
-  /** More may go wrong before somebody looks. */
+  /** More may go wrong before somebody looks; false also where neither is stricter. */
   readonly looser: boolean;
 }
 
-/** More of these is looser. */
-const MORE_IS_LOOSER = [
-  /^brake\.(?:limit|transportLimit)$/,
-  /^stages\[\d+\]\.gate\.maxFailureShare$/,
-  /^brake\.thresholds\[\d+\]\./,
-  /^inFlight\./,
-  /^pace\.(?:startPerMinute|factor|upTo)$/,
-  /^unprovenAtMost$/,
-];
-const LESS_IS_LOOSER = [
-  /^brake\.falseHalt$/,
-  /^stages\[\d+\]\.gate\.(?:minKnown|soak)$/,
-  /^approvals\.needed$/,
-  /^pace\.(?:doubleEvery|everyProven)$/,
-  /^minBattery$/,
-];
-const TRUE_IS_LOOSER = [/^acceptUnproven$/, /^devices\.allowDowngrade$/];
-const FALSE_IS_LOOSER = [/^stages\[\d+\]\.gate\.approval$/, /^brake\.baseline$/];
-/** Saying less of these is looser. */
-const ABSENT_IS_LOOSER = [/^windows\[\d+\]/, /^inFlight\.site$/, /^minBattery$/, /^unprovenAtMost$/];
+export function differencesOf(diff: PolicyDiff): Difference[] {
+  return diff.lines.map(({ path, from, to, looser }) => {
+    const api = apiPathOf(path);
+    return {
+      path: path === 'artifact' ? path : textOf(filePathOf(api)),
+      before: valueOf(api, from),
+      after: valueOf(api, to),
+      looser: looser === true,
+    };
+  });
+}
 
-/** @param ignore places that always differ, as a name does between two campaigns. */
-export function differencesOf(
-  before: StoredCampaign,
-  after: StoredCampaign,
-  ignore: readonly string[] = [],
-): Difference[] {
-  const old = flat(fileOfCampaign(before));
-  const now = flat(fileOfCampaign(after));
-  return [...new Set([...old.keys(), ...now.keys()])]
-    .filter((path) => !ignore.includes(path) && old.get(path) !== now.get(path))
-    .map((path) => {
-      const [a, b] = [old.get(path) ?? null, now.get(path) ?? null];
-      return { path, before: a, after: b, looser: isLooser(path, a, b) };
+function textOf(path: readonly (string | number)[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? key : `${text}.${key}`),
+    '',
+  );
+}
+
+/** As the file would write it. */
+function valueOf(api: readonly (string | number)[], value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return `[${value.join(', ')}]`;
+  if (typeof value === 'object') return flowOf(api, value);
+  const written = spellingOf(api).write(value as string | number | boolean);
+  return typeof written === 'object' ? JSON.stringify(written) : String(written);
+}
+
+/** `{rule: FREQ=DAILY, lasts: 6h}`: what came or went as a whole. */
+function flowOf(api: readonly (string | number)[], value: object): string {
+  if (Array.isArray(value))
+    return `[${value.map((item, index) => valueOf([...api, index], item) ?? 'none').join(', ')}]`;
+  const parts = Object.entries(value)
+    .filter(([, part]) => part !== null && part !== undefined)
+    .map(([key, part]) => {
+      const place = filePathOf([...api, key]).at(-1) ?? key;
+      return `${place}: ${valueOf([...api, key], part) ?? 'none'}`;
     });
-}
-
-function isLooser(path: string, before: string | null, after: string | null): boolean {
-  const is = (patterns: readonly RegExp[]): boolean => patterns.some((pattern) => pattern.test(path));
-  if (after === null) return is(ABSENT_IS_LOOSER);
-  if (before === null) return false;
-  if (is(TRUE_IS_LOOSER)) return after === 'true';
-  if (is(FALSE_IS_LOOSER)) return after === 'false';
-  const [from, to] = [amount(before), amount(after)];
-  if (from === undefined || to === undefined) return false;
-  return (is(MORE_IS_LOOSER) && to > from) || (is(LESS_IS_LOOSER) && to < from);
-}
-
-function amount(text: string): number | undefined {
-  const value = parseShare(text) ?? parseDuration(text) ?? Number(text);
-  return Number.isFinite(value) ? value : undefined;
-}
-
-function flat(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
-  if (Array.isArray(value) && value.some((item) => typeof item === 'object')) {
-    for (const [index, item] of value.entries()) flat(item, `${path}[${index}]`, into);
-  } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    for (const [key, item] of Object.entries(value)) flat(item, path === '' ? key : `${path}.${key}`, into);
-  } else if (value !== undefined) {
-    into.set(path, Array.isArray(value) ? `[${value.join(', ')}]` : String(value));
-  }
-  return into;
+  return `{${parts.join(', ')}}`;
 }
 
 export function differenceLines(differences: readonly Difference[]): string[] {

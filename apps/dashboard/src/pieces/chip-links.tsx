@@ -18,6 +18,8 @@ export function ChipLinks({ label, chips }: { label: string; chips: readonly Chi
           to="."
           search={chip.search}
           className={classes.chip}
+          // Only the chip that says what is shown, not those whose part of the address is left out.
+          activeOptions={{ exact: true, explicitUndefined: true }}
           aria-current={chip.current ? 'true' : undefined}
         >
           {chip.label}

@@ -2,7 +2,8 @@
 import { Button, Textarea, TextInput } from '@mantine/core';
 import { useId, useState, type FormEvent, type ReactNode } from 'react';
 import { ApiUnreachableError } from '@drydock/api-client';
-import { errorSentence } from '../data/api.js';
+import { errorSentence, isStatus } from '../data/api.js';
+import { Conflict, type ConflictSubject } from './conflict.js';
 import { CopyButton } from './copy-button.js';
 import { Dialog } from './dialog.js';
 
@@ -29,6 +30,8 @@ export interface ConfirmProps {
   readonly focusOn?: 'act' | 'keep';
   /** The same by hand, shown when the request did not get through. */
   readonly command?: string;
+  /** What it is about: where somebody else was first, it is read anew and said, and can be applied on top. */
+  readonly conflict?: ConflictSubject;
   /** More that must be true: a tick, for one. */
   readonly ready?: boolean;
 }
@@ -42,6 +45,7 @@ export function ConfirmDialog(props: ConfirmProps) {
   const [busy, setBusy] = useState(false);
   const id = useId();
   const isReady = ready && (typed === undefined || name === typed) && (reason !== 'required' || text.trim() !== '');
+  const isLate = props.conflict !== undefined && isStatus(error, 412);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (!isReady || busy) return;
@@ -51,6 +55,7 @@ export function ConfirmDialog(props: ConfirmProps) {
       await act(text.trim());
       if (!staysOpen) close();
     } catch (problem) {
+      if (isStatus(problem, 412)) await props.conflict?.renew();
       setError(problem);
     } finally {
       setBusy(false);
@@ -88,7 +93,8 @@ export function ConfirmDialog(props: ConfirmProps) {
             onChange={(event) => setName(event.currentTarget.value)}
           />
         )}
-        {error !== undefined && (
+        {isLate && props.conflict && <Conflict subject={props.conflict} verb={verb} />}
+        {error !== undefined && !isLate && (
           <p role="alert">
             {error instanceof ApiUnreachableError
               ? 'The server did not answer within 30 s. Whether it was done is not known; to press again does it at most once more. '
@@ -107,7 +113,7 @@ export function ConfirmDialog(props: ConfirmProps) {
             loading={busy}
             {...(focusOn === 'act' && { 'data-autofocus': true })}
           >
-            {verb}
+            {isLate ? `${verb} on top` : verb}
           </Button>
         </div>
       </form>

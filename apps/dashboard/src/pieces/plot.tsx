@@ -1,18 +1,33 @@
 /** A plot whose numbers can also be read as a table. The drawing library is loaded when the first plot is shown. */
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import type { PlotCanvasProps } from './plot-canvas.js';
 import classes from './plot.module.css';
 
 const PlotCanvas = lazy(() => import('./plot-canvas.js'));
 
-export interface PlotProps extends PlotCanvasProps {
+interface FigureProps {
   /** The sentence that the plot shows, for those who do not see it. */
   readonly label: string;
   /** Head and rows of the same numbers. */
   readonly table: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
 }
 
+export interface PlotProps extends PlotCanvasProps, FigureProps {
+  readonly label: string;
+}
+
 export function Plot({ label, table, ...canvas }: PlotProps) {
+  return (
+    <Figure label={label} table={table}>
+      <Suspense fallback={<div style={{ height: canvas.height ?? 200 }} aria-busy />}>
+        <PlotCanvas {...canvas} label={label} />
+      </Suspense>
+    </Figure>
+  );
+}
+
+/** Any drawing, and the numbers that it draws as a table. */
+export function Figure({ label, table, children }: FigureProps & { readonly children: ReactNode }) {
   const [asTable, setAsTable] = useState(false);
   return (
     <figure className={classes.plot}>
@@ -40,9 +55,7 @@ export function Plot({ label, table, ...canvas }: PlotProps) {
           </table>
         </div>
       ) : (
-        <Suspense fallback={<div style={{ height: canvas.height ?? 200 }} aria-busy />}>
-          <PlotCanvas {...canvas} label={label} />
-        </Suspense>
+        children
       )}
       <figcaption>
         <button

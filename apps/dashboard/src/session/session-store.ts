@@ -2,7 +2,7 @@
 import type { OwnSession } from '@drydock/contracts';
 
 type Session = OwnSession | null | undefined;
-type Role = OwnSession['person']['roles'][number];
+export type Role = OwnSession['person']['roles'][number];
 
 let now: Session;
 let isEnded = false;

@@ -1,5 +1,6 @@
 /** Devices, gateways, sites and artifacts at the dashboard: a first day with nothing, then with simulated devices. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../browser/chromium.js';
 import { PHONE, Visitor } from '../browser/visitor.js';
@@ -8,7 +9,7 @@ import { makeSensorPackage, type DemoPackage } from '../packages.js';
 import { SENSOR_MODEL } from '../simulated-site.js';
 import { openWorld, type World } from '../world.js';
 
-const IMAGE_BYTES = 24 * 1024;
+const IMAGE_BYTES = 48 * 1024;
 
 let world: World;
 let browser: Browser;
@@ -30,7 +31,13 @@ async function firstDay({ baseUrl, token }: Operator): Promise<void> {
   for (const form of ['desktop', 'phone'] as const) {
     const visitor = await Visitor.open(browser, baseUrl, form === 'phone' ? { size: PHONE } : {});
     const { page } = visitor;
-    await visitor.signIn(token, '/fleet/gateways');
+    await visitor.signIn(token, '/');
+    await page.getByText('Nothing needs you.').waitFor();
+    await page.getByText('No device has been seen yet: what they run').waitFor();
+    await look(visitor, `overview-empty-${form}`, empty, form === 'desktop');
+    await page.getByRole('link', { name: 'Create a one-time token' }).click();
+    await page.getByRole('dialog').getByLabel('Name of the site').waitFor();
+    await visitor.goto('/fleet/gateways');
     await page.getByText('No gateway has reported yet.').waitFor();
     await look(visitor, `gateways-empty-${form}`, empty, form === 'desktop');
     await visitor.goto('/fleet/devices');
@@ -178,12 +185,22 @@ describe('devices and gateways', () => {
     await visitor.goto(`/fleet/devices/${items[0]!.id}`);
     await page.getByRole('progressbar', { name: 'Transfer' }).waitFor();
     await page.getByText(/Becomes lost if silent until/).waitFor();
+    const log = page.getByRole('region', { name: 'Conversation, oldest first' });
+    await log.getByText('First touch of the device, which ran').waitFor();
     await look(visitor, 'device-now-desktop', found, false);
     await until('the campaign to end', 90_000, async () =>
       ['completed', 'halted'].includes((await world.operator.campaign(campaign)).state),
     );
     await page.getByText('Nothing is being done with it').waitFor();
     await page.getByText(/Read back after/).waitFor();
+    await log.getByText(`Proven: it reads back ${made.version}.`).waitFor();
+    // Scrolling up stops following; the button takes it up again. In a low box, so that there is something to scroll.
+    const box = `document.querySelector('[aria-label="Conversation, oldest first"]')`;
+    await page.evaluate(`${box}.style.maxHeight = '90px'; ${box}.scrollTop = 9_999`);
+    await log.hover();
+    await page.mouse.wheel(0, -2_000);
+    await page.getByRole('button', { name: '○ follow' }).click();
+    await page.getByRole('button', { name: '● following' }).waitFor();
     // Every part of the page says the same.
     await page.getByText('under way').waitFor({ state: 'detached' });
     await page.getByText(/may start until/).waitFor({ state: 'detached' });
@@ -201,6 +218,13 @@ describe('devices and gateways', () => {
     await page.getByRole('row').nth(1).focus();
     await page.keyboard.press('Enter');
     await page.getByText(/It can work: 3 devices are behind it/).waitFor();
+    // Two lights, and what the gateway says of itself.
+    const answer = page.getByRole('region', { name: 'Answer' });
+    await answer.getByText('connected').waitFor();
+    await answer.getByText('last report').waitFor();
+    await page.getByText('Nothing: all of its places are free.').waitFor();
+    await page.getByText(/^can be written/).waitFor();
+    await page.getByText('Its clock').waitFor();
     await look(visitor, 'gateway-desktop', found);
     await page.getByRole('button', { name: 'Quarantine…' }).click();
     const act = page.getByRole('button', { name: 'Quarantine', exact: true });
@@ -220,9 +244,41 @@ describe('devices and gateways', () => {
     expect(found).toEqual(nothing);
   }, 120_000);
 
-  it('fits on a phone', async () => {
-    const visitor = await visit('/fleet/devices', 'phone');
+  it('shows what runs where over time, of whom, and as a table; each number opens those that it counts', async () => {
+    await keepTenDays();
+    const visitor = await visit('/');
     const { page } = visitor;
+    const plot = page.getByRole('img', { name: /^Versions over time\. .*version not known 3/ });
+    await plot.waitFor();
+    await page.getByText(/Of 103 devices seen in the 30 days before each count/).waitFor();
+    await look(visitor, 'overview-desktop', found);
+    await plot.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByText(/^\S.*: 2\.0\.0 0, 1\.0\.0 100/).waitFor();
+    await page.getByRole('link', { name: 'all', exact: true }).click();
+    await page.getByText(/Of 113 devices, seen or not/).waitFor();
+    expect(new URL(page.url()).search).toBe('?seen=all');
+    await page
+      .getByRole('region', { name: 'Fleet' })
+      .getByRole('link', { name: '1 of 1 gateways connected' })
+      .waitFor();
+    await page.getByRole('button', { name: 'as table' }).click();
+    await page.getByRole('columnheader', { name: 'version not known' }).waitFor();
+    await look(visitor, 'overview-table-desktop', found, false);
+    await page.getByRole('link', { name: '2.0.0', exact: true }).click();
+    await visitor.onPage('Devices');
+    expect(new URL(page.url()).searchParams.get('q')).toBe('model==demo-sensor;version==2.0.0');
+    expect(visitor.takeComplaints()).toEqual([]);
+    await visitor.close();
+    expect(found).toEqual(nothing);
+  }, 120_000);
+
+  it('fits on a phone', async () => {
+    const visitor = await visit('/', 'phone');
+    const { page } = visitor;
+    await page.getByRole('img', { name: /^Versions over time/ }).waitFor();
+    await look(visitor, 'overview-phone', found);
+    await visitor.goto('/fleet/devices');
     await page.getByRole('row').nth(3).waitFor();
     await look(visitor, 'devices-phone', found);
     await page.getByRole('row').nth(1).getByRole('link').first().click();
@@ -252,4 +308,24 @@ async function startCampaign(made: DemoPackage): Promise<string> {
   });
   await world.operator.startCampaign(id);
   return id;
+}
+
+/** Counts as the server keeps them, once a day for ten days: an update that 100 sensors get one after the other. */
+async function keepTenDays(): Promise<void> {
+  const client = new pg.Client({ connectionString: await world.server.databaseUrl() });
+  await client.connect();
+  try {
+    await client.query('delete from fleet_versions');
+    await client.query(
+      `insert into fleet_versions (org_id, at, model, version, n, seen)
+       select o.id, now() - make_interval(days => day), k.model, k.version, k.n + k.silent, k.n
+       from orgs o cross join generate_series(0, 9) day cross join lateral (values
+         ($1, '2.0.0', 10 * (9 - day) + 10 * (day = 0)::int, 0),
+         ($1, '1.0.0', 10 * day + 10 * (day > 0)::int, 10),
+         ('', '', 3, 0)) k(model, version, n, silent)`,
+      [SENSOR_MODEL],
+    );
+  } finally {
+    await client.end();
+  }
 }

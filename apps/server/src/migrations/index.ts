@@ -11,6 +11,7 @@ import { InsightHistory1700000000010 } from './0010-insight-history.js';
 import { CampaignStanding1700000000011 } from './0011-campaign-standing.js';
 import { CampaignPlans1700000000012 } from './0012-campaign-plans.js';
 import { GatewaySaysOfItself1700000000013 } from './0013-gateway-says-of-itself.js';
+import { RescueIndex1700000000014 } from './0014-rescue-index.js';
 
 export const MIGRATIONS = [
   Initial1700000000001,
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   CampaignStanding1700000000011,
   CampaignPlans1700000000012,
   GatewaySaysOfItself1700000000013,
+  RescueIndex1700000000014,
 ];

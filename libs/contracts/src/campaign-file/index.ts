@@ -15,6 +15,7 @@ export {
   fileOfCampaign,
   filePathOf,
   apiPathOf,
+  spellingOf,
   type CampaignDraftInput,
   type StoredCampaign,
 } from './map-draft.js';

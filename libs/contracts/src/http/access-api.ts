@@ -2,6 +2,7 @@
  * `/api/v1` of the access room: who may do what.
  *
  * - `GET me`                                the signed-in person
+ * - `GET roles/{role}/people`               anybody: who to ask
  * - `GET|POST people`, `GET|PATCH people/{id}`   admins
  * - `GET|POST people/{id}/tokens`           admins, or the person itself
  * - `DELETE tokens/{id}`                    admins, or the token's person
@@ -85,3 +86,7 @@ export type CreateApiToken = z.infer<typeof CreateApiToken>;
 /** The only answer that ever carries the token's text. */
 export const CreatedApiToken = ApiToken.extend({ token: z.string() });
 export type CreatedApiToken = z.infer<typeof CreatedApiToken>;
+
+/** Who may do what asks for a role: for those who may not, so that they know whom to ask. At most five names. */
+export const RoleHolders = z.object({ names: z.array(z.string()), more: z.int().min(0) });
+export type RoleHolders = z.infer<typeof RoleHolders>;

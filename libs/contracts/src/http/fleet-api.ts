@@ -304,6 +304,8 @@ export const DeviceQuery = PageQuery.extend({
   tag: TagFilter.optional(),
   version: z.string().max(128).optional(),
   approved: yesNo.optional(),
+  /** Left without an application that answers. */
+  needsRescue: yesNo.optional(),
   state: z.enum(['active', 'decommissioned']).optional(),
   identity: z.string().max(256).optional(),
   redundancyGroup: z.uuid().optional(),

@@ -4,6 +4,7 @@
  * - `GET /api/v1/fleet/versions?model=&days=&seen=`   FleetVersions: what runs where, over time
  * - `GET /api/v1/devices/{id}/history`                DeviceHistory: its attempts, newest first
  * - `GET /api/v1/devices/{id}/now`                    DeviceNow: what is being done with it, who hears it
+ * - `GET /api/v1/devices/{id}/conversation`           DeviceConversation: what was said of its attempts, newest first
  * - `GET /api/v1/gateways/{id}/health`                GatewayHealth
  * - `GET /api/v1/artifacts/{sha256}/use`              ArtifactUse
  * - `GET /api/v1/filter/fields?scope=`                FilterFields
@@ -28,7 +29,7 @@ export const FleetVersionsQuery = z.object({
 });
 export type FleetVersionsQuery = z.infer<typeof FleetVersionsQuery>;
 export const FleetVersions = z.object({
-  /** At most six, those that most devices run now first. */
+  /** At most six, those that most devices ran at any of the points; those that most run now first. */
   versions: z.array(z.object({ model: z.string().nullable(), version: z.string() })),
   /** Oldest first, at most 500. `n` is in the order of `versions`. */
   points: z.array(z.object({ at: moment, n: z.array(count), other: count, unknown: count, total: count })),
@@ -81,8 +82,20 @@ export const DeviceNow = z.object({
       finishBy: moment.nullable(),
       /** As the agent last said to this server; null where it said nothing yet. */
       progress: z
-        .object({ sentBytes: z.int(), totalBytes: z.int(), at: moment, bytesPerSecond: z.number().nullable() })
+        .object({
+          sentBytes: z.int(),
+          totalBytes: z.int(),
+          at: moment,
+          bytesPerSecond: z.number().nullable(),
+          /** How it came here, oldest first, at most 48: thinned as it grows, and begun anew where bytes went back. */
+          samples: z.array(z.object({ atMs: z.number(), sentBytes: z.int() })),
+        })
         .nullable(),
+      /**
+       * What this gateway has done with this model: the rate that nine in ten of its newest proven transfers (`of`, at
+       * most 50 in 30 days, as the gateway measured them) did not exceed. Null before there are five.
+       */
+      linkRate: z.object({ bytesPerSecond: z.number(), of: count }).nullable(),
     })
     .nullable(),
   /** Strongest signal first. */
@@ -104,6 +117,28 @@ export const DeviceNow = z.object({
 });
 export type DeviceNow = z.infer<typeof DeviceNow>;
 
+export const ConversationLine = z.object({
+  /** When the server knew it. */
+  at: moment,
+  /** When it happened, as its gateway knew the server's clock; null without a trusted time, and for what the server says. */
+  saidAt: moment.nullable(),
+  campaign: named,
+  deploymentId: z.uuid(),
+  attempt: z.int(),
+  gateway: named,
+  /** `granted` and `lost` are the server's; the rest are kinds of reports. */
+  kind: z.string(),
+  /** `history`: of an older attempt, nothing moved by it. `refused`: it could not be accepted, and `note` says why. */
+  disposition: z.enum(['said', 'applied', 'history', 'refused']),
+  note: z.string().nullable(),
+  sentence: z.string(),
+});
+export type ConversationLine = z.infer<typeof ConversationLine>;
+export const DeviceConversationQuery = PageQuery;
+/** Newest first, as long as reports are kept. */
+export const DeviceConversation = pageOf(ConversationLine);
+export type DeviceConversation = z.infer<typeof DeviceConversation>;
+
 export const GatewayHealth = z.object({
   /** Two lights: whether its connection is open, and when it last reported. */
   connected: z.boolean(),
@@ -114,6 +149,15 @@ export const GatewayHealth = z.object({
   /** What presence says of the journal: null while it can be written. */
   journal: z.object({ note: z.string().nullable() }).nullable(),
   inFlight: z.int(),
+  /** What holds its places now, longest first; at most 50. */
+  slots: z.array(
+    z.object({
+      device: z.object({ id: z.uuid(), name: z.string() }),
+      campaign: named,
+      state: z.enum(DEPLOYMENT_STATES),
+      stateAt: moment,
+    }),
+  ),
   devices: count,
   order: z.object({ held: z.int(), newest: z.int(), waitingSince: moment.nullable() }),
   /** Tries that it ended in the last 30 days (at most the newest 2000), and those of campaigns it took part in elsewhere. */

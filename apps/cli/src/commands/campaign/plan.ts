@@ -115,11 +115,8 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
   const preview = await asked(file, () =>
     slow.ask(slow.client.POST('/api/v1/campaigns/preview', { body: bodyOf(draft) })),
   );
-  const other = await comparedWith(api, draft.name, artifact);
-  const differences =
-    other === undefined
-      ? []
-      : differencesOf(other, stored, other.name === draft.name ? [] : ['name', 'note', 'artifact']);
+  const same = await campaignNamed(api, draft.name);
+  const { against, differences } = await compared(cli, file, resolved, stored, same);
   const rehearsal =
     flags.rehearse && preview.members > 0
       ? await asked(file, () =>
@@ -131,7 +128,7 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
       campaign: draft.name,
       artifact: { sha256: artifact.sha256, model: artifact.model, version: artifact.version },
       preview,
-      comparedWith: other?.name ?? null,
+      comparedWith: against,
       differences,
       rehearsal: rehearsal ?? null,
     },
@@ -139,11 +136,11 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
       `${draft.name}: ${artifact.model} ${artifact.version} (${artifact.sha256.slice(0, 12)}, ${bytes(artifact.sizeBytes)})`,
       ...previewLines(preview),
       '',
-      ...(other === undefined
-        ? ['No other campaign of this model to compare with.']
+      ...(against === null
+        ? ['No other campaign of this model has started: nothing to compare with.']
         : differences.length === 0
-          ? [`Says the same as ${other.name}.`]
-          : [`Differs from ${other.name} (${other.state}):`, ...differenceLines(differences)]),
+          ? [`Says the same as ${against}.`]
+          : [`Differs from ${against}${same ? ` (${same.state})` : ''}:`, ...differenceLines(differences)]),
       ...(rehearsal ? ['', ...rehearsalLines(rehearsal)] : []),
       '',
       'Nothing was saved.',
@@ -152,16 +149,30 @@ async function plan(cli: Cli, _args: string[], flags: PlanFlags): Promise<void> 
   );
 }
 
-async function comparedWith(
-  api: Api,
-  name: string,
-  artifact: { readonly model: string },
-): Promise<Campaign | undefined> {
-  const same = await campaignNamed(api, name);
-  if (same) return same;
-  const { items } = await api.ask(api.client.GET('/api/v1/campaigns', { params: { query: { limit: 200 } } }));
-  const last = items.find((one) => one.artifact.model === artifact.model);
-  return last && api.ask(api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id: last.id } } }));
+/**
+ * The server's own comparison, as the dashboard shows it; the note, which is no part of a plan, is compared here.
+ * @param other undefined: the last campaign of the model that started.
+ */
+async function compared(
+  cli: Cli,
+  file: LoadedFile,
+  resolved: ResolvedFile,
+  stored: Read['stored'],
+  other: Pick<Campaign, 'id' | 'name' | 'note'> | undefined,
+): Promise<{ against: string | null; differences: Difference[] }> {
+  const api = await cli.api();
+  const diff = await asked(file, () =>
+    api.ask(
+      api.client.POST('/api/v1/campaigns/diff', {
+        body: { draft: bodyOf(resolved.draft), ...(other && { against: other.id }) },
+      }),
+    ),
+  );
+  const note =
+    other !== undefined && other.name === stored.name && other.note !== stored.note
+      ? [{ path: 'note', before: other.note || null, after: stored.note || null, looser: false }]
+      : [];
+  return { against: diff.against?.name ?? null, differences: [...note, ...differencesOf(diff)] };
 }
 
 function previewLines(preview: Preview): string[] {
@@ -229,12 +240,12 @@ export function rehearsalLines(rehearsal: Rehearsal): string[] {
 }
 
 async function diff(cli: Cli, _args: string[], flags: { file: string; against?: string }): Promise<void> {
-  const { api, resolved, stored } = await readFile(cli, flags.file, false);
+  const { api, file, resolved, stored } = await readFile(cli, flags.file, false);
   const name = flags.against ?? resolved.draft.name;
   const other = await api.ask(
     api.client.GET('/api/v1/campaigns/{id}', { params: { path: { id: await findCampaign(api, name) } } }),
   );
-  const differences: Difference[] = differencesOf(other, stored, flags.against === undefined ? [] : ['name']);
+  const { differences } = await compared(cli, file, resolved, stored, other);
   cli.out.answer({ campaign: resolved.draft.name, comparedWith: other.name, differences }, () =>
     differences.length === 0
       ? [`Says the same as ${other.name} (${other.state}).`]
@@ -265,7 +276,7 @@ async function apply(cli: Cli, _args: string[], flags: { file: string } & Change
       },
     );
   }
-  const differences = present ? differencesOf(present, stored) : [];
+  const differences = present ? (await compared(cli, file, resolved, stored, present)).differences : [];
   if (flags.dryRun === true) {
     await asked(file, () => api.ask(api.client.POST('/api/v1/campaigns/preview', { body: bodyOf(draft) })));
     cli.out.answer({ dryRun: true, campaign: draft.name, change: present ? 'changed' : 'created', differences }, () => [

@@ -1,6 +1,6 @@
 /** `campaign ls|show|export|devices|brake|failures|decisions`: what is. */
 import { itemsOf, type components } from '@drydock/api-client';
-import { CAMPAIGN_STATES, DEPLOYMENT_STATES } from '@drydock/contracts';
+import { CAMPAIGN_STATES, DEPLOYMENT_STATES, FAILURE_DIMENSIONS } from '@drydock/contracts';
 import { writeCampaignFile } from '@drydock/contracts/campaign-file';
 import { Option, type Command } from 'commander';
 import { writeFile } from 'node:fs/promises';
@@ -163,27 +163,15 @@ export function addCampaignShow(campaign: Command, running: Running): void {
     'campaign',
   );
 
-  look<{ columns?: string }>(
-    campaign,
-    running,
-    'failures <name>',
-    'what failed, by code',
-    async (cli, [name = '']) => {
-      const api = await cli.api();
-      const id = await findCampaign(api, name);
-      const { items } = await api.ask(api.client.GET('/api/v1/campaigns/{id}/failures', { params: { path: { id } } }));
-      await answerPages(
-        cli,
-        [items],
-        [
-          { key: 'code', value: (row) => row.code },
-          { key: 'tries', value: (row) => row.n, right: true },
-          { key: 'blame', value: (row) => row.blame },
-          { key: 'sentence', value: (row) => row.sentence },
-        ],
-      );
-    },
-    'campaign',
+  listed(
+    look<ListFlags & { by?: (typeof FAILURE_DIMENSIONS)[number] }>(
+      campaign,
+      running,
+      'failures <name>',
+      'what failed, by code; with --by also where it gathers',
+      failures,
+      'campaign',
+    ).addOption(new Option('--by <what>', 'against the rest, worst first').choices(FAILURE_DIMENSIONS)),
   );
 
   listed(
@@ -211,6 +199,53 @@ export function addCampaignShow(campaign: Command, running: Running): void {
       'campaign',
     ),
   );
+}
+
+async function failures(
+  cli: Cli,
+  [name = '']: string[],
+  flags: ListFlags & { by?: (typeof FAILURE_DIMENSIONS)[number] },
+): Promise<void> {
+  const api = await cli.api();
+  const id = await findCampaign(api, name);
+  const { by } = flags;
+  if (by === undefined) {
+    const { items } = await api.ask(api.client.GET('/api/v1/campaigns/{id}/failures', { params: { path: { id } } }));
+    await answerPages(
+      cli,
+      [items.slice(0, flags.limit)],
+      [
+        { key: 'code', value: (row) => row.code },
+        { key: 'tries', value: (row) => row.n, right: true },
+        { key: 'blame', value: (row) => row.blame },
+        { key: 'sentence', value: (row) => row.sentence },
+      ],
+      flags.columns,
+    );
+    return;
+  }
+  const found = await api.ask(
+    api.client.GET('/api/v1/campaigns/{id}/failures/groups', { params: { path: { id }, query: { by } } }),
+  );
+  await answerPages(
+    cli,
+    [found.items.slice(0, flags.limit)],
+    [
+      { key: 'code', value: (row) => row.code },
+      { key: 'devices', value: (row) => row.n, right: true },
+      {
+        key: 'group',
+        value: (row) => (row.group === null ? 'spread evenly' : `${row.group.dimension} ${row.group.name}`),
+      },
+      { key: 'there', value: (row) => row.group && `${row.group.there.n} of ${row.group.there.of}` },
+      { key: 'elsewhere', value: (row) => row.group && `${row.group.elsewhere.n} of ${row.group.elsewhere.of}` },
+      { key: 'credible', value: (row) => (row.group?.credible === true ? '⚑ yes' : 'no') },
+      { key: 'sentence', value: (row) => row.sentence },
+      { key: 'blame', value: (row) => row.blame, hidden: true },
+    ],
+    flags.columns,
+  );
+  if (!found.complete) cli.out.say('So many failed that only the newest were looked at.');
 }
 
 /** Flat facts of a decision: `by=m.okafor stage=2`. */

@@ -1,4 +1,4 @@
-/** `campaign why`: one reason for each device that is not updated. */
+/** `campaign why`: one reason for each device that is not updated; counted for those that wait. */
 import type { components } from '@drydock/api-client';
 import type { Command } from 'commander';
 import { findCampaign, findDevice } from '../../api/find.js';
@@ -62,46 +62,23 @@ async function why(
     );
     return;
   }
-  await countedWhy(cli, flags, pageOf);
+  await countedWhy(cli, name, id, flags);
 }
 
-interface Counted {
-  readonly reason: string;
-  readonly state: string;
-  devices: number;
-  until: number | null;
-  readonly example: string;
-}
-
-async function countedWhy(
-  cli: Cli,
-  flags: ListFlags,
-  pageOf: (page: { limit: number; after?: string }) => Promise<{ items: DeploymentWhy[]; next?: string }>,
-): Promise<void> {
-  const found = new Map<string, Counted>();
-  let after: string | undefined;
-  let seen = 0;
-  do {
-    const page = await pageOf({ limit: Math.min(500, flags.limit - seen), ...(after !== undefined && { after }) });
-    for (const { state, reason } of page.items) {
-      const one = found.get(reason.code) ?? {
-        reason: reason.code,
-        state,
-        devices: 0,
-        until: null,
-        example: reason.sentence,
-      };
-      one.devices += 1;
-      if (reason.until !== undefined) one.until = Math.min(one.until ?? Infinity, reason.until);
-      found.set(reason.code, one);
-    }
-    seen += page.items.length;
-    after = page.next;
-  } while (after !== undefined && seen < flags.limit);
-  const rows = [...found.values()].sort((a, b) => b.devices - a.devices);
+/** As the server counts them: of stages that are not open all, of open ones the next in line. */
+async function countedWhy(cli: Cli, name: string, id: string, flags: ListFlags): Promise<void> {
+  const api = await cli.api();
+  const waiting = await api.ask(api.client.GET('/api/v1/campaigns/{id}/waiting', { params: { path: { id } } }));
+  const rows = waiting.reasons.map(({ code, n, sentence, until }) => ({
+    reason: code,
+    state: 'planned',
+    devices: n,
+    until,
+    example: sentence,
+  }));
   await answerPages(
     cli,
-    [rows],
+    [rows.slice(0, flags.limit)],
     [
       { key: 'devices', value: (row) => row.devices, right: true },
       { key: 'reason', value: (row) => row.reason },
@@ -110,7 +87,10 @@ async function countedWhy(
     ],
     flags.columns,
   );
-  if (after !== undefined) cli.out.say(`Of the first ${plural(seen, 'device')}; there are more: --limit all`);
+  if (waiting.looked < waiting.waiting) {
+    cli.out.say(`${plural(waiting.waiting, 'device')} wait; the reasons of ${waiting.looked} were looked at.`);
+  }
+  cli.out.say(`Of devices that were begun, one by one: drydock campaign why ${name} --each`);
 }
 
 export function whyLines(cli: Cli, one: DeploymentWhy): string[] {

@@ -8,7 +8,7 @@ import { reading } from '../../data/api.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
 import { count } from '../../format/numbers.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
 import { Allowed, Empty } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
@@ -106,7 +106,7 @@ export default function AdvisoriesPage() {
         title="Advisories"
         aside={
           <span className="row">
-            <CopyButton text={command('advisory', 'ls')} label="Copy as command" />
+            <CopyCommand words={['advisory', 'ls']} />
             {make}
           </span>
         }

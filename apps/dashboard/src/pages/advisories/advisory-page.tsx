@@ -9,7 +9,7 @@ import { PageHead } from '../../app/page-head.js';
 import { changing } from '../../data/api.js';
 import { count, counted, percent } from '../../format/numbers.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { Allowed, Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
@@ -142,7 +142,7 @@ function Acts({ advisory, exposure }: { advisory: Advisory; exposure: Exposure |
   };
   return (
     <div className="row">
-      <CopyButton text={command('exposure', advisory.cve)} label="Copy as command" />
+      <CopyCommand words={['exposure', advisory.cve]} />
       {may && (
         <Link to="/advisories/$id/edit" params={{ id: advisory.id }} className={classes.act}>
           Edit

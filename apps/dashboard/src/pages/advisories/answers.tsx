@@ -4,7 +4,7 @@ import type { Advisory, CampaignSummary, Exposure } from '@drydock/contracts';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { reading } from '../../data/api.js';
-import { count } from '../../format/numbers.js';
+import { count, counted } from '../../format/numbers.js';
 import { Allowed, Part } from '../../pieces/page-state.js';
 import { campaignLook, StateMark } from '../../pieces/state-mark.js';
 import { useMayDo } from '../../session/use-session.js';
@@ -68,12 +68,12 @@ export function Answers({ advisory, exposure }: { advisory: Advisory; exposure: 
           }
         </Part>
       )}
-      {live && <Waits campaign={live} />}
+      {live && <Waits campaign={live} outOfReach={exposure.affected.silent} />}
     </section>
   );
 }
 
-function Waits({ campaign }: { campaign: CampaignSummary }) {
+function Waits({ campaign, outOfReach }: { campaign: CampaignSummary; outOfReach: number }) {
   const { id } = campaign;
   const forecast = useQuery({
     queryKey: ['campaign-part', id, 'forecast'],
@@ -85,7 +85,13 @@ function Waits({ campaign }: { campaign: CampaignSummary }) {
   });
   return (
     <>
-      {forecast.data && <p>{forecast.data.sentence}</p>}
+      {forecast.data && (
+        <p>
+          {forecast.data.sentence}
+          {outOfReach > 0 &&
+            ` The ${counted(outOfReach, 'device')} out of reach ${outOfReach === 1 ? 'has' : 'have'} no forecast: ${outOfReach === 1 ? 'its gateway is' : 'their gateways are'} away.`}
+        </p>
+      )}
       {waiting.data && waiting.data.reasons.length > 0 && (
         <Group
           title={`Why ${count(waiting.data.waiting)} still wait there`}

@@ -65,7 +65,7 @@ export function Curve({ points }: { points: readonly CurvePoint[] }) {
           <i data-ink="person" aria-hidden /> in reach
         </span>
         <span>
-          <i data-ink="unknown" aria-hidden /> out of reach
+          <i data-ink="unknown" aria-hidden /> out of reach (gateway away, or none)
         </span>
         <span>
           <i data-ink="waiting" data-dashed aria-hidden /> with version not known

@@ -8,7 +8,7 @@ import { reading } from '../../data/api.js';
 import { filterValues } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { bytes } from '../../format/numbers.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
 import { FilterBar, type FilterField } from '../../pieces/filter-bar.js';
 import { Allowed, Empty } from '../../pieces/page-state.js';
@@ -87,7 +87,7 @@ export default function ArtifactsPage() {
         title="Artifacts"
         aside={
           <span className="row">
-            <CopyButton text={command('artifact', 'ls')} label="Copy as command" />
+            <CopyCommand words={['artifact', 'ls', ...(q === '' ? [] : ['--where', q])]} />
             {upload}
           </span>
         }

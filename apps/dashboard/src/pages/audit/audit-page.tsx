@@ -8,7 +8,7 @@ import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
 import { useKeysetRows } from '../../data/keyset.js';
 import { auditDetail, auditWho } from '../../pieces/audit-words.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { Empty } from '../../pieces/page-state.js';
@@ -100,7 +100,7 @@ export default function AuditPage() {
             <a href={csv} download>
               CSV
             </a>
-            <CopyButton text={command('audit', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
+            <CopyCommand words={['audit', ...(q === '' ? [] : ['--where', q])]} />
           </span>
         }
       />

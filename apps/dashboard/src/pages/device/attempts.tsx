@@ -8,6 +8,7 @@ import { Part } from '../../pieces/page-state.js';
 import { deploymentLook, StateMark, type DeploymentState, type Look } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
 import classes from './device.module.css';
+import { dbm, signalWord } from './heard-by.js';
 import { deviceHistoryPage } from './queries.js';
 
 const ENDED: readonly string[] = ['proven', 'unproven', 'failed', 'reverted', 'cancelled', 'skipped', 'lost'];
@@ -86,6 +87,7 @@ function Attempt({ attempt, device }: { attempt: DeviceAttempt; device: string }
         {attempt.sentBytes !== null && `, ${bytes(attempt.sentBytes)} sent`}
         {attempt.durationMs !== null && ` in ${duration(attempt.durationMs)}`}
       </span>
+      <LinkQuality attempt={attempt} />
       {attempt.code !== null && (
         <span className={classes.sentence}>
           <code className={classes.bad}>{attempt.code}</code> {sentence}
@@ -93,5 +95,19 @@ function Attempt({ attempt, device }: { attempt: DeviceAttempt; device: string }
         </span>
       )}
     </li>
+  );
+}
+
+/** What the gateway measured of the link: how strongly it heard the device, and how fast bytes went. */
+function LinkQuality({ attempt }: { attempt: DeviceAttempt }) {
+  const { rssiDbm, lowestRssiDbm, bytesPerSecond } = attempt;
+  const weakest = lowestRssiDbm !== null && lowestRssiDbm !== rssiDbm ? lowestRssiDbm : null;
+  const parts = [
+    rssiDbm === null ? '' : `heard with ${dbm(rssiDbm)} (${signalWord(rssiDbm)})`,
+    weakest === null ? '' : `at its weakest ${dbm(weakest)} (${signalWord(weakest)})`,
+    bytesPerSecond === null ? '' : `${bytes(Math.round(bytesPerSecond))}/s`,
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? null : (
+    <span className={`${classes.sentence} small muted`}>Link: {parts.join(', ')}</span>
   );
 }

@@ -6,6 +6,7 @@ import { PageHead } from '../../app/page-head.js';
 import { isStatus } from '../../data/api.js';
 import { pollEvery } from '../../data/query-client.js';
 import { AuditLines } from '../../pieces/audit-lines.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
 import { deviceWhyQuery } from '../devices/queries.js';
@@ -14,6 +15,7 @@ import { deviceName } from '../fleet/device-look.js';
 import { DeviceActions } from './actions.js';
 import { Attempts } from './attempts.js';
 import { DeviceFacts } from './device-facts.js';
+import { Conversation } from './conversation.js';
 import classes from './device.module.css';
 import { HeardBy } from './heard-by.js';
 import { Life } from './life.js';
@@ -37,6 +39,7 @@ export default function DevicePage() {
     void client.invalidateQueries({ queryKey: ['devices', 'why', id] });
     void client.invalidateQueries({ queryKey: ['device', id], exact: true });
     void client.invalidateQueries({ queryKey: ['device', id, 'history'] });
+    void client.invalidateQueries({ queryKey: ['device', id, 'conversation'] });
   }, [client, id, at, state]);
   if (device.isError && isStatus(device.error, 404)) {
     return (
@@ -59,6 +62,7 @@ export default function DevicePage() {
               <span className="small muted">
                 heard <Time at={device.data.lastSeenAt} />
               </span>
+              <CopyCommand words={['device', 'show', id]} />
               <DeviceActions device={device.data} />
             </span>
           )
@@ -85,6 +89,7 @@ export default function DevicePage() {
                   <Part query={now}>{(data) => <Life device={found} life={data.life} />}</Part>
                 </section>
                 <Attempts id={id} />
+                <Conversation id={id} now={now.data} />
               </div>
               <div className={classes.column}>
                 <section className="panel" aria-labelledby="why">

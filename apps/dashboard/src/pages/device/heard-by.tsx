@@ -12,6 +12,9 @@ const LEVELS: readonly (readonly [number, string])[] = [
 
 export const signalWord = (rssiDbm: number): string => LEVELS.find(([from]) => rssiDbm >= from)?.[1] ?? 'very weak';
 
+/** With a minus sign, not a hyphen. */
+export const dbm = (rssiDbm: number): string => `${String(rssiDbm).replace('-', '−')} dBm`;
+
 /** Every gateway that hears it, strongest first. */
 export function HeardBy({ heardBy }: { heardBy: DeviceNow['heardBy'] }) {
   if (heardBy.length === 0) return <p className="muted">No gateway hears it.</p>;
@@ -24,7 +27,7 @@ export function HeardBy({ heardBy }: { heardBy: DeviceNow['heardBy'] }) {
           </Link>
           {each.rssiDbm !== null ? (
             <span>
-              {String(each.rssiDbm).replace('-', '−')} dBm <span className="muted">{signalWord(each.rssiDbm)}</span>
+              {dbm(each.rssiDbm)} <span className="muted">{signalWord(each.rssiDbm)}</span>
             </span>
           ) : (
             <span className="muted">{each.links.map((link) => link.split(':')[0]).join(', ') || 'by wire'}</span>

@@ -5,7 +5,7 @@ import type { DeviceDetail } from '../../data/shapes.js';
 import { Button } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { changing } from '../../data/api.js';
 import { bytes } from '../../format/numbers.js';
 import { countdown, duration, when } from '../../format/times.js';
@@ -17,6 +17,8 @@ import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
 import { deviceName } from '../fleet/device-look.js';
 import classes from './device.module.css';
+
+const TransferPlot = lazy(() => import('./transfer-plot.js'));
 
 type Deployment = NonNullable<DeviceNow['deployment']>;
 
@@ -91,8 +93,12 @@ function Bytes({ live }: { live: Deployment }) {
       <p className="live-number">
         {bytes(sentBytes)} of {bytes(totalBytes)}
         {rate !== undefined && <> · {bytes(Math.round(rate))}/s</>}
+        {live.linkRate !== null && <> of {bytes(Math.round(live.linkRate.bytesPerSecond))}/s possible</>}
         {left !== undefined && left > 0 && <> · {duration(left)} left at this rate</>}
       </p>
+      <Suspense fallback={null}>
+        <TransferPlot live={live} />
+      </Suspense>
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** What the page of a device asks. What is being done with it changes by the second, the rest slowly. */
 import { answerOf } from '@drydock/api-client';
-import type { DeviceHistory, DeviceNow } from '@drydock/contracts';
+import type { DeviceConversation, DeviceHistory, DeviceNow } from '@drydock/contracts';
 import type { DeviceDetail } from '../../data/shapes.js';
 import { queryOptions } from '@tanstack/react-query';
 import { reading } from '../../data/api.js';
@@ -26,5 +26,12 @@ export const deviceHistoryPage = (id: string, after: string | undefined): Promis
   answerOf(
     reading.GET('/api/v1/devices/{id}/history', {
       params: { path: { id }, query: { limit: 50, ...(after !== undefined && { after }) } },
+    }),
+  );
+
+export const deviceConversationPage = (id: string, after: string | undefined): Promise<DeviceConversation> =>
+  answerOf(
+    reading.GET('/api/v1/devices/{id}/conversation', {
+      params: { path: { id }, query: { limit: 200, ...(after !== undefined && { after }) } },
     }),
   );

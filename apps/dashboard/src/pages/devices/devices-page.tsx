@@ -11,7 +11,7 @@ import { useKeysetRows } from '../../data/keyset.js';
 import { overviewQuery } from '../../data/queries.js';
 import { count } from '../../format/numbers.js';
 import { ChipLinks } from '../../pieces/chip-links.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable } from '../../pieces/data-table.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { FleetNav } from '../fleet/fleet-nav.js';
@@ -68,7 +68,7 @@ export default function DevicesPage() {
             <a href={csv} download>
               CSV
             </a>
-            <CopyButton text={command('device', 'ls', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
+            <CopyCommand words={['device', 'ls', ...(q === '' ? [] : ['--where', q])]} />
           </span>
         }
       />
@@ -90,6 +90,7 @@ export default function DevicesPage() {
         chips={[
           { label: 'all', search: { q }, current: show === undefined },
           { label: '◇ want approval', search: { q, show: 'approval' }, current: show === 'approval' },
+          { label: '⚑ need rescue', search: { q, show: 'rescue' }, current: show === 'rescue' },
           { label: '– decommissioned', search: { q, show: 'decommissioned' }, current: show === 'decommissioned' },
         ]}
       />
@@ -115,7 +116,12 @@ export default function DevicesPage() {
   );
 }
 
-function narrowed(show: string | undefined): { approved?: 'false'; state?: 'decommissioned' | 'active' } {
+function narrowed(show: string | undefined): {
+  approved?: 'false';
+  needsRescue?: 'true';
+  state?: 'decommissioned' | 'active';
+} {
+  if (show === 'rescue') return { needsRescue: 'true', state: 'active' };
   if (show === 'approval') return { approved: 'false', state: 'active' };
   return show === 'decommissioned' ? { state: 'decommissioned' } : {};
 }

@@ -20,6 +20,7 @@ interface Props {
 export function NoDevice({ q, show, fault, drop }: Props) {
   if (fault !== undefined) return <p className="muted">The filter cannot be read, so nothing was looked for.</p>;
   if (q !== '') return <NoMatch q={q} drop={drop} />;
+  if (show === 'rescue') return <Empty>No device needs rescue: each has an application that answers.</Empty>;
   if (show === 'approval') return <Empty>No device wants approval.</Empty>;
   if (show === 'decommissioned') return <Empty>No device is decommissioned.</Empty>;
   return <FirstUse />;

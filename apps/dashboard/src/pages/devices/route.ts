@@ -2,7 +2,7 @@ import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import { rootRoute } from '../../app/root-route.js';
 import { oneOf, text } from '../../app/search.js';
 
-export const DEVICE_SHOWS = ['approval', 'decommissioned'] as const;
+export const DEVICE_SHOWS = ['approval', 'rescue', 'decommissioned'] as const;
 
 export interface DevicesSearch {
   /** RSQL, docs/filters.md. */

@@ -3,12 +3,13 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { PageHead } from '../../app/page-head.js';
 import { isStatus } from '../../data/api.js';
+import { useServerNow } from '../../live/use-live.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { AuditLines } from '../../pieces/audit-lines.js';
 import { Note } from '../../pieces/note.js';
 import { Part } from '../../pieces/page-state.js';
-import { ConnectedLight, gatewayLook } from '../fleet/gateway-look.js';
+import { ConnectedLight, gatewayLook, ReportLight } from '../fleet/gateway-look.js';
 import { StateMark } from '../../pieces/state-mark.js';
-import { Time } from '../../pieces/time.js';
 import { GatewayActions } from './actions.js';
 import { FailureShare } from './failure-share.js';
 import classes from './gateway.module.css';
@@ -16,6 +17,7 @@ import { GatewayFacts } from './gateway-facts.js';
 import { GatewayLinks } from './gateway-links.js';
 import { gatewayHealthQuery, gatewayQuery } from './queries.js';
 import { gatewaySentence } from './sentence.js';
+import { Slots } from './slots.js';
 import { Work } from './work.js';
 
 const route = getRouteApi('/fleet/gateways/$id');
@@ -23,6 +25,7 @@ const CRUMBS = [{ to: '/fleet/gateways', label: 'Gateways' }];
 
 export default function GatewayPage() {
   const { id } = route.useParams();
+  const clock = useServerNow(10_000);
   const gateway = useQuery(gatewayQuery(id));
   const health = useQuery(gatewayHealthQuery(id));
   if (gateway.isError && isStatus(gateway.error, 404)) {
@@ -40,7 +43,14 @@ export default function GatewayPage() {
       <PageHead
         title={gateway.data?.name ?? 'Gateway'}
         crumbs={CRUMBS}
-        aside={gateway.data && <GatewayActions gateway={gateway.data} />}
+        aside={
+          gateway.data && (
+            <span className="row">
+              <CopyCommand words={['gateway', 'show', gateway.data.name]} />
+              <GatewayActions gateway={gateway.data} />
+            </span>
+          )
+        }
       />
       <Part query={gateway}>
         {(found) => (
@@ -49,9 +59,7 @@ export default function GatewayPage() {
               <p className={classes.lights}>
                 <StateMark look={gatewayLook(found)} strong />
                 <ConnectedLight online={found.online} />
-                <span>
-                  last report <Time at={health.data?.lastReportAt ?? null} />
-                </span>
+                <ReportLight at={health.data?.lastReportAt} nowMs={clock} />
                 <span className="muted">
                   <Link to="/fleet/gateways" search={{ q: `site==${found.siteName}` }}>
                     {found.siteName}
@@ -78,6 +86,7 @@ export default function GatewayPage() {
               <div className={classes.column}>
                 <Part query={health}>{(data) => <FailureShare health={data} />}</Part>
                 <GatewayLinks gateway={found} />
+                <Part query={health}>{(data) => <Slots slots={data.slots} inFlight={data.inFlight} />}</Part>
               </div>
               <div className={classes.column}>
                 <Part query={health}>{(data) => <Work gateway={found} health={data} />}</Part>

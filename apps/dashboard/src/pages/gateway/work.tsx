@@ -4,6 +4,7 @@ import type { GatewayDetail } from '../../data/shapes.js';
 import { count } from '../../format/numbers.js';
 import { Facts } from '../../pieces/facts.js';
 import { Time } from '../../pieces/time.js';
+import { CLOCK_IS_OFF_MS, clockWords, journalWords } from './self-words.js';
 import { filterValue } from '../../pieces/filter-text.js';
 
 /** What it does, and whether it has heard the newest orders. */
@@ -42,7 +43,22 @@ export function Work({ gateway, health }: { gateway: GatewayDetail; health: Gate
           ['Last report', <Time key="report" at={health.lastReportAt} />],
           ['Last sign of life', <Time key="seen" at={health.lastSeenAt} />],
           ['Reports committed', count(health.reportsCommitted)],
-          ['Journal', health.journal === null ? 'can be written' : 'cannot be written'],
+          ['Journal', journalWords(health.journal === null, gateway.journalBytes, gateway.journalEntries)],
+          [
+            'Its clock',
+            gateway.clockOffsetMs === null ? (
+              <span className="muted">it does not say</span>
+            ) : (
+              <>
+                {clockWords(gateway.clockOffsetMs)}
+                {Math.abs(gateway.clockOffsetMs) >= CLOCK_IS_OFF_MS && (
+                  <span className="small muted" style={{ display: 'block' }}>
+                    Nothing is decided by it: grants and reports go by the server’s time. Its own log shows other times.
+                  </span>
+                )}
+              </>
+            ),
+          ],
           gateway.logLevel !== null && [
             'Log level',
             <>

@@ -21,7 +21,7 @@ export const GATEWAY_COLUMNS: readonly Column<Gateway>[] = [
   },
   { key: 'site', head: 'Site', width: '16%', cell: (row) => row.siteName },
   { key: 'light', head: 'Connected', width: '116px', cell: (row) => <ConnectedLight online={row.online} /> },
-  { key: 'seen', head: 'Last report', width: '112px', cell: (row) => <Time at={row.lastSeenAt} /> },
+  { key: 'seen', head: 'Last heard', width: '112px', cell: (row) => <Time at={row.lastSeenAt} /> },
   { key: 'links', head: 'Links', width: '110px', card: 'none', cell: (row) => linksText(row) },
   { key: 'devices', head: 'Devices', width: '76px', align: 'right', card: 'none', cell: (row) => count(row.devices) },
   { key: 'agent', head: 'Agent', card: 'none', cell: (row) => <span className="mono">{row.agentVersion ?? '–'}</span> },

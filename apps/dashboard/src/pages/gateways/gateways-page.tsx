@@ -12,7 +12,7 @@ import { sitesQuery } from '../../data/sites.js';
 import type { Gateway } from '../../data/shapes.js';
 import { count } from '../../format/numbers.js';
 import { ChipLinks } from '../../pieces/chip-links.js';
-import { command, CopyButton } from '../../pieces/copy-button.js';
+import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable } from '../../pieces/data-table.js';
 import { FilterBar, type FilterField } from '../../pieces/filter-bar.js';
 import { Allowed } from '../../pieces/page-state.js';
@@ -77,7 +77,7 @@ export default function GatewaysPage() {
         title="Gateways"
         aside={
           <span className="row">
-            <CopyButton text={command('gateway', 'ls', ...(q === '' ? [] : ['--where', q]))} label="Copy as command" />
+            <CopyCommand words={['gateway', 'ls', ...flagsOf(read.values, show)]} />
             <Allowed why={operator.why}>
               {(disabled) => (
                 <Button variant="filled" disabled={disabled} onClick={() => change({ open: 'enrol' })}>
@@ -153,4 +153,12 @@ function narrowed(show: GatewaysSearch['show']): {
     default:
       return {};
   }
+}
+
+/** As the command line asks for the same; its `--where` is of the devices behind a gateway. */
+function flagsOf(values: Readonly<Record<string, string>>, show: GatewaysSearch['show']): string[] {
+  const flags = Object.entries(values).flatMap(([field, value]) => [`--${field}`, value]);
+  if (show === undefined) return flags;
+  if (show === 'connected') return [...flags, '--online'];
+  return show === 'away' ? [...flags, '--offline'] : [...flags, '--state', show];
 }

@@ -57,7 +57,6 @@ export function NeedsPerson({ overview }: { overview: Overview }) {
 function Need({ attention }: { attention: Attention }) {
   const [family, mark, label] = LOOKS[attention.kind];
   const look: Look = { family, mark, label };
-  const { subject } = attention;
   return (
     <li className={classes.need} data-family={family}>
       <span className={classes.needWhat}>
@@ -65,12 +64,59 @@ function Need({ attention }: { attention: Attention }) {
         <span>{attention.sentence}</span>
       </span>
       <span className="muted nowrap">{attention.since !== null && <Time at={attention.since} />}</span>
-      {subject.kind === 'campaign' && (
-        <Link to="/campaigns/$name" params={{ name: subject.name }} search={{}} className={classes.act}>
-          {VERBS[attention.action]}
-          <span className="sr-only"> {subject.name}</span>
-        </Link>
-      )}
+      <Door attention={attention} />
     </li>
   );
+}
+
+/** The one thing to do, where it is done. */
+function Door({ attention }: { attention: Attention }) {
+  const { kind, subject, action } = attention;
+  const words = (
+    <>
+      {VERBS[action]}
+      <span className="sr-only"> {subject.name}</span>
+    </>
+  );
+  switch (subject.kind) {
+    case 'campaign':
+      return action === 'approve' ? (
+        <Link to="/approvals/$name" params={{ name: subject.name }} search={{}} className={classes.act}>
+          {words}
+        </Link>
+      ) : (
+        <Link to="/campaigns/$name" params={{ name: subject.name }} search={{}} className={classes.act}>
+          {words}
+        </Link>
+      );
+    case 'gateway':
+      return (
+        <Link to="/fleet/gateways/$id" params={{ id: subject.id }} className={classes.act}>
+          {words}
+        </Link>
+      );
+    case 'device':
+      return (
+        <Link to="/fleet/devices/$id" params={{ id: subject.id }} className={classes.act}>
+          {words}
+        </Link>
+      );
+    case 'webhook':
+      return (
+        <Link to="/webhooks/$id" params={{ id: subject.id }} search={{}} className={classes.act}>
+          {words}
+        </Link>
+      );
+    default:
+      // The fleet as a whole: the list that shows which ones.
+      return kind === 'devices.rescue' ? (
+        <Link to="/fleet/devices" search={{ show: 'rescue' }} className={classes.act}>
+          {words}
+        </Link>
+      ) : (
+        <Link to="/fleet/gateways" search={{ show: 'away' }} className={classes.act}>
+          {words}
+        </Link>
+      );
+  }
 }

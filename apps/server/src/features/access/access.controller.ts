@@ -10,6 +10,8 @@ import {
   PeoplePage,
   PeopleQuery,
   Person,
+  PersonRole,
+  RoleHolders,
 } from '@drydock/contracts';
 import { SecretAnswer } from '../../http/idempotency.js';
 import { IfMatch } from '../../http/revision.js';
@@ -27,6 +29,13 @@ export class AccessController {
   @ZodResponse(Me)
   me(@CurrentActor() actor: Actor): Promise<Me> {
     return this.access.me(actor);
+  }
+
+  @Get('roles/:role/people')
+  @Roles('viewer')
+  @ZodResponse(RoleHolders)
+  holders(@CurrentActor() actor: Actor, @ZodParam('role', PersonRole) role: PersonRole): Promise<RoleHolders> {
+    return this.access.holders(actor.orgId, role);
   }
 
   @Get('people')

@@ -10,6 +10,8 @@ import type {
   PeoplePage,
   PageQuery,
   Person,
+  PersonRole,
+  RoleHolders,
 } from '@drydock/contracts';
 import { DataSource, type EntityManager } from 'typeorm';
 import { z } from 'zod';
@@ -42,6 +44,7 @@ interface TokenRow {
   revoked_at: Date | null;
 }
 
+const MOST_HOLDERS = 5;
 const PERSON = 'id, name, email, roles, created_at, disabled_at, revision';
 const TOKEN = 'id, person_id, name, hint, created_at, expires_at, last_used_at, revoked_at';
 
@@ -51,6 +54,17 @@ export class AccessService {
     @Inject(DataSource) private readonly dataSource: DataSource,
     @Inject(AUDIT) private readonly audit: Audit,
   ) {}
+
+  /** Who may do what asks for a role, by the rules of the guard; those who hold it themselves before the admins. */
+  async holders(orgId: string, role: PersonRole): Promise<RoleHolders> {
+    const rows = (await this.dataSource.query(
+      `select name, count(*) over ()::int as of from people
+       where org_id = $1 and disabled_at is null and (roles && array[$2, 'admin'] or ($2 = 'viewer' and roles <> '{}'))
+       order by $2 = any(roles) desc, name limit ${MOST_HOLDERS}`,
+      [orgId, role],
+    )) as { name: string; of: number }[];
+    return { names: rows.map(({ name }) => name), more: (rows[0]?.of ?? 0) - rows.length };
+  }
 
   async me(actor: Actor): Promise<Me> {
     const person = await this.person(this.dataSource.manager, actor.orgId, actor.personId);

@@ -86,6 +86,7 @@ export class DevicesService {
       .and('gateway_id = ?', query.gateway)
       .and('running_version = ?', query.version)
       .and('approved = ?', query.approved)
+      .and('needs_rescue = ?', query.needsRescue)
       .and('state = ?', query.state)
       .and('identity_value = ?', query.identity)
       .and('redundancy_group_id = ?', query.redundancyGroup)

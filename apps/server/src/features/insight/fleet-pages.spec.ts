@@ -7,6 +7,7 @@ import {
   Campaign,
   CampaignPreview,
   CreatedApiToken,
+  DeviceConversation,
   DeviceHistory,
   DeviceNow,
   FilterFields,
@@ -17,21 +18,25 @@ import {
   Person,
   PauseAnswer,
   PolicyDiff,
+  RoleHolders,
   type Artifact,
 } from '@drydock/contracts';
+import { z } from 'zod';
 import { startTestServer, type TestServer } from '../../testing.js';
-import { call, freshName, query } from '../fleet/fleet.fixture.js';
+import { call, freshName, query, until } from '../fleet/fleet.fixture.js';
 import {
   act,
   draftOf,
+  goodLife,
   makeCampaign,
   makeScene,
   readCampaign,
   startCampaign,
+  touched,
   type ScriptedGateway,
 } from '../reports/scripted-gateway.fixture.js';
 import { HistoryKeeper } from './history/history-keeper.js';
-import { get, LINK, makePagesScene } from './pages.fixture.js';
+import { counted, get, LINK, makePagesScene } from './pages.fixture.js';
 
 jest.setTimeout(90_000);
 let server: TestServer;
@@ -64,6 +69,11 @@ describe('the overview', () => {
          (select count(*)::int from attempts where outcome = 'failed') as tries`,
     );
     expect(overview.gateways).toMatchObject({ total: sql!['gateways'], online: sql!['online'] });
+    const rescue = async (yes: boolean) =>
+      (await call(server, 'GET', `/api/v1/devices?limit=5&needsRescue=${yes}`)).json(
+        z.object({ items: z.array(z.unknown()) }),
+      );
+    expect([(await rescue(true)).items.length, (await rescue(false)).items.length]).toEqual([0, 5]);
     expect(overview.devices).toMatchObject({ total: sql!['devices'], seenIn30Days: sql!['devices'] });
     expect(overview.sums).toMatchObject({ total: sql!['total'], proven: sql!['proven'], failed: sql!['failed'] });
     expect(overview.running.map(({ id }) => id)).toContain(campaign.id);
@@ -164,12 +174,46 @@ describe('other pages', () => {
     const life = (await get(server, `/api/v1/devices/${proven!.device_id}/now`, DeviceNow)).life;
     expect(life).toMatchObject([{ from: [{ version: '1.0.0' }], to: [{ version: artifact.version }] }]);
 
+    expect(now.deployment).toMatchObject({
+      linkRate: null,
+      progress: { samples: [{ sentBytes: 100 }, { sentBytes: 300 }] },
+    });
+
+    const said = (await get(server, `/api/v1/devices/${proven!.device_id}/conversation?limit=100`, DeviceConversation))
+      .items;
+    expect(said.map(({ kind }) => kind).slice(-3)).toEqual(['touched', 'downloading', 'granted']);
+    expect(said[0]).toMatchObject({
+      kind: 'ended',
+      disposition: 'applied',
+      gateway: { id: gateway.id },
+      sentence: `Proven: it reads back ${artifact.version}.`,
+    });
+    // Page by page the same, whatever stands at one moment.
+    const pages: string[] = [];
+    for (let after = ''; pages.length < said.length;) {
+      const url = `/api/v1/devices/${proven!.device_id}/conversation?limit=1${after}`;
+      const { items, next } = await get(server, url, DeviceConversation);
+      pages.push(...items.map(({ kind }) => kind));
+      if (next === undefined) break;
+      after = `&after=${next}`;
+    }
+    expect(pages).toEqual(said.map(({ kind }) => kind));
+    expect((await call(server, 'GET', `/api/v1/devices/${gateway.id}/conversation`)).status).toBe(404);
+
     const health = await get(server, `/api/v1/gateways/${gateway.id}/health`, GatewayHealth);
     expect(health).toMatchObject({
       connected: true,
       devices: 12,
       failures: { here: { n: 2, of: 4 }, elsewhere: { of: 0 } },
     });
+    const held = await query<{ state: string }>(
+      server,
+      `select state from deployments where gateway_id = $1 and state = any('{granted,downloading,transferring,activating,proving,cancelling,rescue}')
+       order by state_at`,
+      [gateway.id],
+    );
+    expect(health.slots.map(({ state }) => state)).toEqual(held.map(({ state }) => state));
+    expect(health.slots.length).toBe(3);
     expect(health.reportsCommitted).toBeGreaterThan(10);
     const use = await get(server, `/api/v1/artifacts/${artifact.sha256}/use`, ArtifactUse);
     expect(use.campaigns).toMatchObject([{ id: campaign.id, proven: 2, total: 12 }]);
@@ -181,12 +225,71 @@ describe('other pages', () => {
     expect(use.runsOn).toEqual({ devices: runs!.n, exact: true });
   });
 
+  it('say what a link can do by what it did', async () => {
+    const scene = await makeScene(server, 6);
+    const started = await startCampaign(server, draftOf(scene.artifact, { limits: { perGateway: 6 } }));
+    await until(() => scene.gateway.order?.grants.length === 6);
+    const { grants } = scene.gateway.order!;
+    const rates = [20_000, 10_000, 10_000, 10_000, 10_000];
+    await scene.gateway.report(
+      ...rates.flatMap((bytesPerSecond, index) =>
+        goodLife(grants[index]!, scene.artifact).map((report) =>
+          report['kind'] === 'ended' ? { ...report, bytesPerSecond } : report,
+        ),
+      ),
+    );
+    await scene.gateway.report(touched(grants[5]!));
+    await until(async () => (await counted(server, started.id))['proven'] === 5);
+    const [live] = await query<{ device_id: string }>(
+      server,
+      `select device_id from deployments where campaign_id = $1 and state = 'transferring'`,
+      [started.id],
+    );
+    const { deployment } = await get(server, `/api/v1/devices/${live!.device_id}/now`, DeviceNow);
+    expect(deployment!.linkRate).toEqual({ bytesPerSecond: expect.closeTo(16_000, 5), of: 5 });
+  });
+
+  it('say whom to ask for what a role may do', async () => {
+    const names = async (role: string) => (await get(server, `/api/v1/roles/${role}/people`, RoleHolders)).names;
+    const body = { name: freshName('ask me'), roles: ['operator'] };
+    const person = (await call(server, 'POST', '/api/v1/people', { body })).json(Person);
+    expect((await names('operator'))[0]).toBe(person.name);
+    expect(await names('approver')).not.toContain(person.name);
+    expect(await names('viewer')).toContain(person.name);
+    const headers = { 'if-match': `"${person.revision}"` };
+    await call(server, 'PATCH', `/api/v1/people/${person.id}`, { body: { disabled: true }, headers });
+    expect(await names('operator')).not.toContain(person.name);
+    expect((await call(server, 'GET', '/api/v1/roles/king/people')).code).toBe('request.invalid');
+  });
+
   it('complete filters and show versions over time', async () => {
     const versions = await get(server, '/api/v1/fleet/versions?seen=all', FleetVersions);
     const [all] = await query<{ n: number }>(server, 'select sum(n)::int as n from fleet_versions');
     expect(versions.points.at(-1)!.total).toBe(all!.n);
     const point = versions.points.at(-1)!;
+    // Two kinds of one model, more devices first, as SQL has them.
+    const kinds = await query<{ model: string; version: string; n: number }>(
+      server,
+      `select model, version, n::int from fleet_versions where version <> '' and at = (select max(at) from fleet_versions)
+       order by n desc, model, version`,
+    );
+    expect(versions.versions.map((one, at) => ({ ...one, n: point.n[at] }))).toEqual(kinds.slice(0, 6));
+    const one = kinds[0]!.model;
+    const ofOne = await get(server, `/api/v1/fleet/versions?seen=all&model=${one}`, FleetVersions);
+    expect(ofOne.points.at(-1)!.total).toBe(
+      kinds.filter(({ model }) => model === one).reduce((sum, { n }) => sum + n, 0),
+    );
     expect(point.n.reduce((sum, n) => sum + n, 0) + point.other + point.unknown).toBe(point.total);
+    // A version that nobody runs any more is named while the points show it, last.
+    await query(
+      server,
+      `insert into fleet_versions (org_id, at, model, version, n, seen)
+       select org_id, now() - interval '2 days', model, 'gone', 1000, 1000 from fleet_versions order by n desc limit 1`,
+    );
+    const seen = await get(server, '/api/v1/fleet/versions?seen=all&days=31', FleetVersions);
+    expect(seen.versions.at(-1)).toMatchObject({ version: 'gone' });
+    expect(seen.points.map((each) => each.n.at(-1))).toEqual([1000, 0]);
+    expect((await get(server, '/api/v1/fleet/versions?seen=all&days=1', FleetVersions)).points.length).toBe(1);
     const fields = await get(server, '/api/v1/filter/fields?scope=member', FilterFields);
     expect(fields.fields.map(({ field }) => field)).toEqual(expect.arrayContaining(['model', 'state', 'code']));
     const values = async (rest: string) => (await get(server, `/api/v1/filter/values?${rest}`, FilterValues)).items;

@@ -15,10 +15,12 @@ import { SeriesService } from './campaign/series.service.js';
 import { EventsController } from './events.controller.js';
 import { ExportController } from './export/export.controller.js';
 import { ExportService } from './export/export.service.js';
+import { ConversationService } from './fleet/conversation.service.js';
 import { DeviceStoryService } from './fleet/device-story.service.js';
 import { FilterHelpService } from './fleet/filter-help.service.js';
 import { FleetInsightController } from './fleet/fleet-insight.controller.js';
 import { FleetVersionsService } from './fleet/fleet-versions.service.js';
+import { LinkRates } from './fleet/link-rates.js';
 import { PlacesService } from './fleet/places.service.js';
 import { ProgressKeeper } from './fleet/progress-keeper.js';
 import { FleetMetrics } from './fleet-metrics.js';
@@ -43,6 +45,7 @@ import { WhyService } from './why.service.js';
   ],
   providers: [
     ComparisonService,
+    ConversationService,
     DeviceStoryService,
     ExportService,
     FailureGroupsService,
@@ -52,6 +55,7 @@ import { WhyService } from './why.service.js';
     ForecastService,
     HistoryKeeper,
     InsightService,
+    LinkRates,
     LiveEvents,
     MembersService,
     OverviewService,

@@ -3,10 +3,13 @@ import { useState } from 'react';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { readTags, tagsText } from '../../fleet/tags-text.js';
 import { deviceName } from '../../fleet/device-look.js';
-import { usePatchDevice, type DeviceDialogProps } from './patch-device.js';
+import { usePatchDevice, useRenewed, type DeviceDialogProps } from './patch-device.js';
 
 export function ChangeDialog({ device, close }: DeviceDialogProps) {
   const patch = usePatchDevice(device);
+  const renew = useRenewed(device);
+  // What was changed is told by what it was when the dialog opened: what somebody else changed meanwhile stays theirs.
+  const [before] = useState(device);
   const [name, setName] = useState(device.name ?? '');
   const [model, setModel] = useState(device.model ?? '');
   const [tags, setTags] = useState(tagsText(device.tags));
@@ -18,11 +21,12 @@ export function ChangeDialog({ device, close }: DeviceDialogProps) {
       keep="Leave it as it is"
       ready={read.wrong === undefined}
       close={close}
+      conflict={{ kind: 'device', id: device.id, renew }}
       act={() =>
         patch({
-          ...(name.trim() !== (device.name ?? '') && { name: name.trim() === '' ? null : name.trim() }),
-          ...(model.trim() !== (device.model ?? '') && { model: model.trim() === '' ? null : model.trim() }),
-          ...(tags !== tagsText(device.tags) && { tags: read.tags }),
+          ...(name.trim() !== (before.name ?? '') && { name: name.trim() === '' ? null : name.trim() }),
+          ...(model.trim() !== (before.model ?? '') && { model: model.trim() === '' ? null : model.trim() }),
+          ...(tags !== tagsText(before.tags) && { tags: read.tags }),
         })
       }
       fields={

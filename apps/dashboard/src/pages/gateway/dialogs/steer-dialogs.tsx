@@ -17,6 +17,7 @@ export function QuarantineDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave it active"
       reason="required"
       close={close}
+      conflict={{ kind: 'gateway', id: gateway.id, renew }}
       command={command('gateway', 'quarantine', gateway.name)}
       act={async (note) => {
         await answerOf(
@@ -45,6 +46,7 @@ export function ReleaseDialog({ gateway, close }: GatewayDialogProps) {
       keep="Keep it set aside"
       reason="required"
       close={close}
+      conflict={{ kind: 'gateway', id: gateway.id, renew }}
       command={command('gateway', 'release', gateway.name)}
       act={async (note) => {
         await answerOf(changing.POST('/api/v1/gateways/{id}/release', { params: changeOf(gateway), body: { note } }));
@@ -62,6 +64,7 @@ export function ReleaseDialog({ gateway, close }: GatewayDialogProps) {
 
 export function HoldDialog({ gateway, close }: GatewayDialogProps) {
   const patch = usePatchGateway(gateway);
+  const renew = useRenewed(gateway);
   if (gateway.holdNote !== null) {
     return (
       <ConfirmDialog
@@ -69,6 +72,7 @@ export function HoldDialog({ gateway, close }: GatewayDialogProps) {
         verb="Lift the hold"
         keep="Keep it on hold"
         close={close}
+        conflict={{ kind: 'gateway', id: gateway.id, renew }}
         act={() => patch({ hold: null })}
       >
         <p>It was held: “{gateway.holdNote}”</p>
@@ -82,6 +86,7 @@ export function HoldDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave it as it is"
       reason="required"
       close={close}
+      conflict={{ kind: 'gateway', id: gateway.id, renew }}
       act={(note) => patch({ hold: { note } })}
     >
       <p>
@@ -94,6 +99,7 @@ export function HoldDialog({ gateway, close }: GatewayDialogProps) {
 
 export function TagsDialog({ gateway, close }: GatewayDialogProps) {
   const patch = usePatchGateway(gateway);
+  const renew = useRenewed(gateway);
   const [text, setText] = useState(tagsText(gateway.tags));
   const read = readTags(text);
   return (
@@ -103,6 +109,7 @@ export function TagsDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave them"
       ready={read.wrong === undefined}
       close={close}
+      conflict={{ kind: 'gateway', id: gateway.id, renew }}
       act={() => patch({ tags: read.tags })}
       fields={
         <Textarea

@@ -16,6 +16,7 @@ import {
 import { queryRows } from '../../../adapters/database/rows.js';
 import { decodeCursor, toPage } from '../../../http/cursor.js';
 import { ProblemError } from '../../../http/problem-error.js';
+import { LinkRates } from './link-rates.js';
 import { ProgressKeeper } from './progress-keeper.js';
 
 const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
@@ -26,6 +27,7 @@ export class DeviceStoryService {
   constructor(
     private readonly source: DataSource,
     private readonly progress: ProgressKeeper,
+    private readonly rates: LinkRates,
   ) {}
 
   /** Newest first. @throws ProblemError `request.not-found` */
@@ -109,13 +111,14 @@ export class DeviceStoryService {
       attempt: number;
       artifact: { id: string; version: string; sizeBytes: number };
       gateway: { id: string; name: string } | null;
+      model: string | null;
       start_by: Date | null;
       finish_by: Date | null;
     }>(
       tx,
       `select dep.id, jsonb_build_object('id', c.id, 'name', c.name) as campaign, dep.state, dep.state_at, dep.attempt,
          jsonb_build_object('id', art.id, 'version', art.version, 'sizeBytes', art.size_bytes) as artifact,
-         case when gw.id is not null then jsonb_build_object('id', gw.id, 'name', gw.name) end as gateway,
+         case when gw.id is not null then jsonb_build_object('id', gw.id, 'name', gw.name) end as gateway, art.model,
          case when dep.state = any($2) then dep.start_by end as start_by, case when dep.state = any($2) then dep.finish_by end as finish_by
        from deployments dep join campaigns c on c.id = dep.campaign_id
          join artifacts art on art.id = coalesce(dep.step_artifact_id, c.artifact_id) left join gateways gw on gw.id = dep.gateway_id
@@ -165,6 +168,7 @@ export class DeviceStoryService {
             startBy: iso(live.start_by),
             finishBy: iso(live.finish_by),
             progress: this.progress.of(live.id),
+            linkRate: live.gateway && live.model ? await this.rates.of(live.gateway.id, live.model) : null,
           }
         : null,
       heardBy: heard.map((row) => ({

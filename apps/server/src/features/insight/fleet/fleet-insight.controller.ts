@@ -3,6 +3,8 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   ArtifactUse,
+  DeviceConversation,
+  DeviceConversationQuery,
   DeviceHistory,
   DeviceNow,
   FilterFields,
@@ -15,6 +17,7 @@ import {
 } from '@drydock/contracts';
 import { ZodParam, ZodQuery, ZodResponse } from '../../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../../access/actor.js';
+import { ConversationService } from './conversation.service.js';
 import { DeviceStoryService } from './device-story.service.js';
 import { FilterHelpService } from './filter-help.service.js';
 import { PlacesService } from './places.service.js';
@@ -23,6 +26,7 @@ import { PlacesService } from './places.service.js';
 @Controller('api/v1')
 export class FleetInsightController {
   constructor(
+    private readonly conversations: ConversationService,
     private readonly stories: DeviceStoryService,
     private readonly places: PlacesService,
     private readonly help: FilterHelpService,
@@ -44,6 +48,17 @@ export class FleetInsightController {
   @ZodResponse(DeviceNow)
   deviceNow(@CurrentActor() actor: Actor, @ZodParam('id') id: string): Promise<DeviceNow> {
     return this.stories.now(actor.orgId, id);
+  }
+
+  @Get('devices/:id/conversation')
+  @Roles('viewer')
+  @ZodResponse(DeviceConversation)
+  deviceConversation(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodQuery(DeviceConversationQuery) query: PageQuery,
+  ): Promise<DeviceConversation> {
+    return this.conversations.page(actor.orgId, id, query);
   }
 
   @Get('gateways/:id/health')

@@ -1,7 +1,13 @@
 /** Gateways and artifacts in use: can this gateway work, where does this file run? */
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { ArtifactUse, CampaignState, Gateway, GatewayHealth } from '@drydock/contracts';
+import {
+  LIVE_DEPLOYMENT_STATES,
+  type ArtifactUse,
+  type CampaignState,
+  type Gateway,
+  type GatewayHealth,
+} from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
 import { gatheringOf } from '../../../domain/rates/gathering.js';
 import { shareOf } from '../../../domain/sums/shares.js';
@@ -9,6 +15,7 @@ import { ProblemError } from '../../../http/problem-error.js';
 import { readWithin } from '../../fleet/device-filter.js';
 
 const NEWEST_TRIES = 2_000;
+const MOST_SLOTS = 50;
 const COUNT_LIMIT_MS = 1_000;
 
 @Injectable()
@@ -49,6 +56,14 @@ export class PlacesService {
        where q.kind = 'gateway' and q.ref_id = $1 and q.lifted_at is null order by q.at desc limit 100`,
       [id],
     );
+    const slots = await queryRows<Omit<GatewayHealth['slots'][number], 'stateAt'> & { at: Date }>(
+      tx,
+      `select jsonb_build_object('id', d.id, 'name', coalesce(d.name, d.identity_value)) as device,
+         jsonb_build_object('id', c.id, 'name', c.name) as campaign, dep.state, dep.state_at as at
+       from deployments dep join devices d on d.id = dep.device_id join campaigns c on c.id = dep.campaign_id
+       where dep.gateway_id = $1 and dep.state = any($2) order by dep.state_at limit ${MOST_SLOTS}`,
+      [id, LIVE_DEPLOYMENT_STATES],
+    );
     return {
       connected: row.online,
       lastSeenAt: row.last_seen_at?.toISOString() ?? null,
@@ -56,6 +71,7 @@ export class PlacesService {
       reportsCommitted: row.reports,
       journal: journal ? { note: journal.note ?? null } : null,
       inFlight: row.in_flight,
+      slots: slots.map(({ at, ...slot }) => ({ ...slot, stateAt: at.toISOString() })),
       devices: row.devices,
       order: { held: row.held, newest: row.newest, waitingSince: row.waiting_since?.toISOString() ?? null },
       failures: { here, elsewhere, credible: gatheringOf(here, elsewhere).credible },

@@ -4,6 +4,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { DeviceNow } from '@drydock/contracts';
 import { ProgressHandler } from '../../reports/progress.handler.js';
 import { Metrics } from '../health/metrics.js';
+import { withSample, type Sample } from './progress-samples.js';
 
 type Progress = NonNullable<NonNullable<DeviceNow['deployment']>['progress']>;
 
@@ -12,6 +13,7 @@ interface Kept {
   totalBytes: number;
   atMs: number;
   bytesPerSecond: number | null;
+  samples: readonly Sample[];
 }
 
 const MOST_KEPT = 20_000;
@@ -45,7 +47,13 @@ export class ProgressKeeper implements OnModuleInit {
         : (before?.bytesPerSecond ?? null);
     // Put anew, so that the first of the map is the one that was not heard of for longest.
     this.kept.delete(deploymentId);
-    this.kept.set(deploymentId, { sentBytes, totalBytes, atMs: nowMs, bytesPerSecond });
+    this.kept.set(deploymentId, {
+      sentBytes,
+      totalBytes,
+      atMs: nowMs,
+      bytesPerSecond,
+      samples: withSample(before?.samples ?? [], { atMs: nowMs, sentBytes }),
+    });
     const [oldest] = this.kept.keys();
     if (this.kept.size > MOST_KEPT && oldest !== undefined) this.kept.delete(oldest);
   }
@@ -58,6 +66,7 @@ export class ProgressKeeper implements OnModuleInit {
       totalBytes: kept.totalBytes,
       at: new Date(kept.atMs).toISOString(),
       bytesPerSecond: kept.bytesPerSecond,
+      samples: [...kept.samples],
     };
   }
 

@@ -1,0 +1,44 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { CliError } from './errors/cli-error.js';
+import { plainWhere } from './where.js';
+
+const FIELDS = ['model', 'version', 'action'] as const;
+const failure = (text: string): [string, string | undefined, number] => {
+  try {
+    plainWhere(text, FIELDS);
+  } catch (error) {
+    if (error instanceof CliError) return [error.message, error.more.fix, error.exit];
+  }
+  throw new Error(`${text} was taken`);
+};
+
+describe('--where of plain lists', () => {
+  it.each([
+    [undefined, {}],
+    ['  ', {}],
+    ['model==sensor-*', { model: 'sensor-*' }],
+    [`model=="new york"; version=='1.0 \\'x\\''`, { model: 'new york', version: "1.0 'x'" }],
+  ])('%s', (text, values) => expect(plainWhere(text, FIELDS)).toEqual(values));
+
+  it('says what to write instead, and ends with 3', () => {
+    expect(failure('modl==x')).toEqual(['There is no field modl here.', 'did you mean model?', 3]);
+    expect(failure('colour==x')[1]).toBe('fields are model, version, action');
+    expect(failure('version<2')).toEqual(['version has no operator < in this list.', 'use ==', 3]);
+    expect(failure('model==a;model==b')[0]).toBe('model is named twice.');
+    expect(failure('model==a,model==b')[0]).toMatch(/is no comparison/);
+  });
+
+  it('ends for any text', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        try {
+          plainWhere(text, FIELDS);
+          return true;
+        } catch (error) {
+          return error instanceof CliError;
+        }
+      }),
+    );
+  });
+});
