@@ -29,10 +29,16 @@ describe('shared reads', () => {
       expect(await first).toBe(1);
       await jest.advanceTimersByTimeAsync(900);
       expect(await reads.read('a', true, slow)).toBe(1);
+      // Older than ten times what it took: given once more, and read anew meanwhile.
       await jest.advanceTimersByTimeAsync(200);
-      const second = reads.read('a', true, slow);
+      expect(await Promise.all([reads.read('a', true, slow), reads.read('a', true, slow)])).toEqual([1, 1]);
       await jest.advanceTimersByTimeAsync(100);
-      expect(await second).toBe(2);
+      expect(await reads.read('a', true, slow)).toBe(2);
+      // Nobody asked for so long: nothing that old is given.
+      await jest.advanceTimersByTimeAsync(2_001);
+      const last = reads.read('a', true, slow);
+      await jest.advanceTimersByTimeAsync(100);
+      expect(await last).toBe(3);
     } finally {
       jest.useRealTimers();
     }
