@@ -311,6 +311,13 @@ async function noQueue(world: EngineWorld): Promise<void> {
       await world.check();
     }
     const [held] = heldOf(world, 1);
+    const waits = await world.database.query(
+      `select 1 from deployments d join campaigns c on c.id = d.campaign_id
+       where d.campaign_id = $1 and d.state = 'planned' and c.state = 'running'`,
+      [world.campaigns[1]],
+    );
+    // All that wait may have had their turn while the queue forgot.
+    if (!held && waits.length === 0) return;
     expectThat(world, held !== undefined, `P5: nobody is granted anything while the queue is ${queue}`);
     if (held) await finish(world, held, 'well');
     for (const each of heldOf(world, 1)) await finish(world, each, 'well');
