@@ -44,7 +44,9 @@ describe.each([
   ['agent', '/state'],
   ['server', '/data'],
 ])('what ships as the image of the %s', (app, volume) => {
-  const shipped = text(`deploy/Dockerfile.${app}`).split(/^FROM /m).at(-1)!;
+  const shipped = text(`deploy/Dockerfile.${app}`)
+    .split(/^FROM /m)
+    .at(-1)!;
 
   it('runs as a user that is not root, whose only volume is closed to others', () => {
     expect(shipped).toMatch(/^USER node$/m);
