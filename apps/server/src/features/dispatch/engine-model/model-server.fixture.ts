@@ -79,19 +79,29 @@ export class ModelServer {
     const pool = this.server.app.get<Pool>(PG_POOL);
     const connect = pool.connect.bind(pool) as () => Promise<PoolClient>;
     const mortal = new WeakSet<PoolClient>();
-    pool.connect = (async () => {
+    const take = async (): Promise<PoolClient> => {
       const client = await connect();
       if (mortal.has(client)) return client;
       mortal.add(client);
-      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-      client.query = (async (...args: unknown[]) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      client.query = ((...args: unknown[]) => {
         if (this.statementsLeft === undefined || args[0] === 'rollback') return query(...args);
         this.statementsLeft -= 1;
         if (this.statementsLeft > 0) return query(...args);
-        if (args[0] === 'commit') await query(...args);
-        throw new Died('the process died here');
+        const told = args.at(-1);
+        const ended = Promise.resolve(args[0] === 'commit' ? query(...args) : undefined).then(() => {
+          throw new Died('the process died here');
+        });
+        // `pool.query` asks for its answer by a function.
+        return typeof told === 'function' ? void ended.catch(told as (error: unknown) => void) : ended;
       }) as typeof client.query;
       return client;
+    };
+    pool.connect = ((answer?: (error?: unknown, client?: PoolClient, release?: () => void) => void) => {
+      const taken = take();
+      if (!answer) return taken;
+      taken.then((client) => answer(undefined, client, () => client.release()), answer);
+      return undefined;
     }) as typeof pool.connect;
   }
 

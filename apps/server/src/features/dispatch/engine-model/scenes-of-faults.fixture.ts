@@ -302,7 +302,7 @@ async function ordersCome(world: EngineWorld): Promise<void> {
 /** The queue forgets every job, later it is away: the database says what is due, and that is looked at. */
 async function noQueue(world: EngineWorld): Promise<void> {
   for (const queue of ['wiped', 'away'] as const) {
-    for (let turn = 0; turn < 6 && heldOf(world, 1).length === 0; turn++) {
+    for (let turn = 0; turn < 20 && heldOf(world, 1).length === 0; turn++) {
       await world.advance(11_000);
       await world.tick(turn % 2, undefined, queue);
       await world.check();
