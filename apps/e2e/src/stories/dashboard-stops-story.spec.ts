@@ -1,7 +1,7 @@
 /**
  * Campaigns that stop at the dashboard: a brake halts one, a gate waits for a second person, a person pauses and aborts
  * one and takes it back. Every number is held against the devices' own log (P2) and the API (P10). The keyboard alone
- * does what the brief asks of it: pause, approve, why.
+ * does what people come to it for: pause, approve, why.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FailureGroups, PauseAnswer } from '@drydock/contracts';
