@@ -103,6 +103,7 @@ const HEARD_OF_PAUSE = `- dialog "Pause hurry-3?":
   - heading "Pause hurry-3?" [level=2]
   - paragraph: At most N more devices may start, none after HH:MM:SS (in T). N in flight will finish.
   - paragraph: N of the N are on 1 gateway that is away; they stop by themselves at that time.
+  - paragraph: "That is as of this moment: more may be granted until you press. The answer is the number that holds."
   - text: Reason (optional)
   - textbox "Reason (optional)"
   - button "Keep running"
