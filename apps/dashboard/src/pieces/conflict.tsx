@@ -63,27 +63,29 @@ export function Conflict({ subject, onTop, apply }: Props) {
   const hasComparison = subject.comparison !== undefined || subject.fields !== undefined;
   return (
     <Note>
-      <div role="alert">
-        <p>
-          {first ?? 'Somebody was first.'} Yours was not applied. “{onTop}” applies what you wrote to what holds now.
-        </p>
-      </div>
-      {(hasComparison || apply) && (
-        <div className="row">
-          {hasComparison && (
-            <Button size="xs" type="button" aria-expanded={compares} onClick={() => setCompares(!compares)}>
-              Compare
-            </Button>
-          )}
-          {apply && (
-            <Button size="xs" type="button" loading={busy} onClick={() => void again()}>
-              {onTop}
-            </Button>
-          )}
+      <div className="stack">
+        <div role="alert">
+          <p>
+            {first ?? 'Somebody was first.'} Yours was not applied. “{onTop}” applies what you wrote to what holds now.
+          </p>
         </div>
-      )}
-      {compares && (subject.comparison ?? <Fields fields={subject.fields ?? []} />)}
-      {error !== undefined && <p role="alert">{errorSentence(error)}</p>}
+        {(hasComparison || apply) && (
+          <div className="row">
+            {hasComparison && (
+              <Button size="xs" type="button" aria-expanded={compares} onClick={() => setCompares(!compares)}>
+                Compare
+              </Button>
+            )}
+            {apply && (
+              <Button size="xs" type="button" loading={busy} onClick={() => void again()}>
+                {onTop}
+              </Button>
+            )}
+          </div>
+        )}
+        {compares && (subject.comparison ?? <Fields fields={subject.fields ?? []} />)}
+        {error !== undefined && <p role="alert">{errorSentence(error)}</p>}
+      </div>
     </Note>
   );
 }

@@ -19,7 +19,7 @@ export function ChangeDialog({ device, close }: DeviceDialogProps) {
   });
   return (
     <ConfirmDialog
-      title={`Change ${deviceName(device)}`}
+      title={`Change ${deviceName(before)}`}
       verb="Save"
       keep="Leave it as it is"
       ready={read.wrong === undefined}
