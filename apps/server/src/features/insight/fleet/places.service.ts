@@ -166,7 +166,7 @@ export class PlacesService {
            select count(*)::int as looked, (count(*) filter (where hash is null or hash = any(a.running_hashes)))::int as devices
            from (select d.running_hash as hash from devices d
              where d.org_id = a.org_id and d.model = a.model and d.running_version = coalesce(a.running_version, a.version)
-               and d.state = 'active' limit $3::int + 1) some) n
+               and d.state = 'active' limit $3::int + 1) stretch) n
          left join lateral (
            select v.n::float8 as n from fleet_versions v
            where v.org_id = a.org_id and v.at = (select max(at) from fleet_versions where org_id = $1)
