@@ -24,6 +24,8 @@ export default {
   },
   // The stories wait for devices and clocks about half of their time: one more than there are cores keeps those busy.
   maxWorkers: Math.min(4, availableParallelism() + 1),
+  // On a machine that is busy; a test that hangs is still found.
+  testTimeout: 30_000,
   testSequencer: '<rootDir>/tools/longest-first.mjs',
   workerIdleMemoryLimit: '400MB',
 };

@@ -108,7 +108,7 @@ describe('completion', () => {
 
   it('offers what the tree of commands has', () => {
     expect(offered('camp')).toEqual(['campaign']);
-    expect(offered('campaign', 'pa')).toEqual(['pause']);
+    expect(offered('campaign', 'pau')).toEqual(['pause']);
     expect(offered('campaign', 'watch', 'x', '--exit')).toEqual(['--exit-status']);
     expect(offered('campaign', 'ls', '--state', 'ha')).toEqual(['halted']);
     expect(offered('campaign', 'ls', '--state=pau')).toEqual(['--state=paused']);
@@ -126,7 +126,7 @@ describe('completion', () => {
       expect([told.status, told.stdout]).toEqual([0, expect.stringContaining('drydock __complete')]);
     }
     expect((await home.run(['completion', 'tcsh'])).status).toBe(2);
-    expect((await home.run(['__complete', '--', 'campaign', 'pa'])).stdout).toBe(
+    expect((await home.run(['__complete', '--', 'campaign', 'pau'])).stdout).toBe(
       'pause\tstart nothing more; says how many may still start, and until when\n',
     );
   });

@@ -83,9 +83,10 @@ describe('uplink', () => {
     await it.clock.advance(14_000, settle);
     await it.at.until(() => it.at.batches.length === 2);
     await settle();
-    await it.clock.advance(47_000, settle);
+    // The second went out 24 to 36 s after the first, so that the third does not before 72 s nor after 109 s of the whole.
+    await it.clock.advance(34_000, settle);
     expect(it.at.batches).toHaveLength(2);
-    await it.clock.advance(26_000, settle);
+    await it.clock.advance(39_000, settle);
     await it.at.until(() => it.at.kinds().length === 1);
     expect(it.at.batches.map(({ firstSeq }) => firstSeq)).toEqual([1, 1, 1]);
     const { nonce } = it.at.batches[0]!;
