@@ -221,7 +221,7 @@ describe('devices and gateways', () => {
     await page.reload();
     await page.getByRole('columnheader', { name: 'Battery' }).waitFor();
     expect(await page.getByRole('columnheader', { name: 'Gateway' }).count()).toBe(0);
-    expect(new URL(page.url()).searchParams.get('cols')).toBe('model,version,site,battery,heard,stands');
+    expect(new URL(page.url()).searchParams.get('cols')).toBe('model,version,site,heard,battery,stands');
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();
     expect(found).toEqual(nothing);

@@ -53,7 +53,6 @@ const COLUMNS: readonly Column<Artifact>[] = [
     cell: (row) => <StateMark look={signedBy(row)} />,
   },
   { key: 'runs', head: 'Runs on', width: '96px', align: 'right', cell: (row) => <RunsOn artifact={row} /> },
-  { key: 'file', head: 'File', card: 'none', cell: (row) => <span title={row.fileName}>{row.fileName}</span> },
   { key: 'sha', head: 'SHA-256', width: '124px', card: 'none', cell: (row) => <code>{row.sha256.slice(0, 12)}</code> },
   { key: 'at', head: 'Uploaded', width: '112px', card: 'none', cell: (row) => <Time at={row.createdAt} /> },
 ];

@@ -36,10 +36,7 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
     <section className="panel stack" aria-labelledby="decisions">
       <header>
         <h2 id="decisions">Decisions</h2>
-        <a href={`/api/v1/campaigns/${campaign.id}/decisions/export${by === undefined ? '' : `?by=${by}`}`} download>
-          CSV
-        </a>
-        <span className="row small" role="group" aria-label="Decided by">
+        <span className="row small" role="group" aria-label="Decided by" style={{ marginLeft: 'auto' }}>
           {BY.map(([value, label]) => (
             <button
               key={label}
@@ -52,6 +49,9 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
             </button>
           ))}
         </span>
+        <a href={`/api/v1/campaigns/${campaign.id}/decisions/export${by === undefined ? '' : `?by=${by}`}`} download>
+          CSV
+        </a>
       </header>
       {next !== undefined && <p className="small muted">{next}</p>}
       <Part query={rows} rows={5}>
