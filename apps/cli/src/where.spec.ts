@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { CliError } from './errors/cli-error.js';
-import { plainWhere } from './where.js';
+import { keptBy, plainWhere } from './where.js';
 
 const FIELDS = ['model', 'version', 'action'] as const;
 const failure = (text: string): [string, string | undefined, number] => {
@@ -20,6 +20,20 @@ describe('--where of plain lists', () => {
     ['model==sensor-*', { model: 'sensor-*' }],
     [`model=="new york"; version=='1.0 \\'x\\''`, { model: 'new york', version: "1.0 'x'" }],
   ])('%s', (text, values) => expect(plainWhere(text, FIELDS)).toEqual(values));
+
+  it('keeps the rows that have every value; * stands for anything', () => {
+    const row = { name: 'pager-duty', kind: ['campaign.halted', 'gateway.away'] };
+    const kept = ['pager-duty', 'PAGER-*', '*duty', '*r-d*', 'p*g*y', '*'].filter((name) => keptBy({ name }, row));
+    expect(kept).toHaveLength(6);
+    expect(['pager', 'x*', '*x', 'pager-duty*duty', 'p*x*y'].filter((name) => keptBy({ name }, row))).toEqual([]);
+    expect([keptBy({}, row), keptBy({ name: undefined }, row)]).toEqual([true, true]);
+    expect(['campaign.*', 'gateway.away', 'device.*'].map((kind) => keptBy({ kind }, row))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(keptBy({ name: '*', kind: 'device.*' }, row)).toBe(false);
+  });
 
   it('says what to write instead, and ends with 3', () => {
     expect(failure('modl==x')).toEqual(['There is no field modl here.', 'did you mean model?', 3]);

@@ -41,6 +41,37 @@ export function plainWhere<Field extends string>(
   return values;
 }
 
+/**
+ * For lists that the server does not narrow: whether a row has every value that is asked for; `*` stands for anything.
+ * @param row of a field with several values one must fit.
+ */
+export function keptBy<Field extends string>(
+  wanted: Partial<Record<Field, string | undefined>>,
+  row: Readonly<Record<Field, string | readonly string[]>>,
+): boolean {
+  return (Object.keys(wanted) as Field[]).every((field) => {
+    const value = wanted[field];
+    const found: string | readonly string[] = row[field];
+    return value === undefined || (typeof found === 'string' ? [found] : found).some((each) => fits(value, each));
+  });
+}
+
+/** Part by part, so that no text makes it slow. */
+function fits(pattern: string, text: string): boolean {
+  const parts = pattern.toLowerCase().split('*');
+  const [first = '', last = ''] = [parts[0], parts.at(-1)];
+  const lower = text.toLowerCase();
+  if (parts.length === 1) return lower === first;
+  if (!lower.startsWith(first) || !lower.endsWith(last) || lower.length < first.length + last.length) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = lower.indexOf(part, at);
+    if (found < 0 || found + part.length > lower.length - last.length) return false;
+    at = found + part.length;
+  }
+  return true;
+}
+
 const refused = (what: string, fix: string): CliError => new CliError('usage.where', EXIT.refused, what, { fix });
 
 const unquoted = (text: string): string => (/^["']/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, '$1') : text);

@@ -1800,6 +1800,26 @@ export type paths = {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/campaigns/{id}/decisions/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Export: decisions
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['Export.decisions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/campaigns/{id}/failures/export': {
     parameters: {
       query?: never;
@@ -1972,6 +1992,26 @@ export type paths = {
      * @description Who may call it: viewer, admin.
      */
     get: operations['FleetInsight.artifactUse'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/artifacts-running': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Fleet Insight: artifacts running
+     * @description Who may call it: viewer, admin.
+     */
+    get: operations['FleetInsight.artifactsRunning'];
     put?: never;
     post?: never;
     delete?: never;
@@ -2741,6 +2781,14 @@ export type components = {
         /** Format: uuid */
         id: string;
         cve: string;
+      }[];
+    };
+    ArtifactsRunning: {
+      items: {
+        /** Format: uuid */
+        id: string;
+        devices: number;
+        exact: boolean;
       }[];
     };
     Attention: {
@@ -9666,6 +9714,50 @@ export interface operations {
       };
     };
   };
+  'Export.decisions': {
+    parameters: {
+      query?: {
+        by?: 'person' | 'rule';
+        format?: 'csv' | 'json';
+      };
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The table, as a file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/csv': string;
+          'application/jsonl': string;
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'Export.failures': {
     parameters: {
       query?: {
@@ -10033,6 +10125,45 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ArtifactUse'];
+        };
+      };
+      /** @description What went wrong. */
+      '4XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description What went wrong. */
+      '5XX': {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'FleetInsight.artifactsRunning': {
+    parameters: {
+      query: {
+        ids: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ArtifactsRunning'];
         };
       };
       /** @description What went wrong. */

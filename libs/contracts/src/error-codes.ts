@@ -205,13 +205,19 @@ export const ERROR_CODE_LIST = Object.keys(ERROR_CODES) as ErrorCode[];
 /** Parameters of an error: flat, so that they can be stored, compared and put into sentences. */
 export type ErrorParams = Readonly<Record<string, string | number | boolean | null>>;
 
-/** The sentence of a code with its parameters filled in; a missing one is shown as `?`, or left out where it stands behind a colon at the end. */
+/**
+ * The sentence of a code with its parameters filled in, one full stop at its end; a missing one is shown as `?`, or left out where it
+ * stands behind a colon at the end.
+ */
 export function errorSentence(code: ErrorCode, params: ErrorParams = {}): string {
   return (
     ERROR_CODES[code].sentence
       // What only adds to the sentence is left out where it is not known, as of a code alone.
       .replace(/: \{(\w+)\}(?=\.?$)/, (whole, name: string) => (params[name] === undefined ? '' : whole))
-      .replace(/\{(\w+)\}/g, (_, name: string) => String(params[name] ?? '?'))
+      .replace(/\{(\w+)\}(\.?)/g, (_, name: string, stop: string) => {
+        const value = String(params[name] ?? '?');
+        return value.endsWith('.') ? value : value + stop;
+      })
   );
 }
 

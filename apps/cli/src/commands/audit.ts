@@ -8,7 +8,7 @@ import { answerList, listed, look, timeFlag, type ListFlags, type Running } from
 import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { answerPages } from '../output/pages.js';
-import { plainWhere } from '../where.js';
+import { keptBy, plainWhere } from '../where.js';
 import { factsOf } from './campaign/show.js';
 
 type AuditRecord = components['schemas']['AuditRecord'];
@@ -39,7 +39,10 @@ export function addAudit(program: Command, running: Running): void {
       .option('--to <moment>', 'before then'),
     'action==campaign.*;kind==device;actor==ID;target==ID;from==2026-11-01;to==…',
   );
-  listed(look<ListFlags>(program, running, 'approvals', 'campaigns and gates that wait for a person', approvals));
+  listed(
+    look<ListFlags>(program, running, 'approvals', 'campaigns and gates that wait for a person', approvals),
+    'campaign==NAME;what==plan;urgent==true;may==true;by==NAME',
+  );
 }
 
 async function targetOf(api: Api, flags: AuditFlags): Promise<string | undefined> {
@@ -112,9 +115,19 @@ const commandOf = ({ campaign, stage }: Waiting): string =>
 
 /** As the server lists them: what nobody here can give is there too, with the reason. */
 async function approvals(cli: Cli, _args: string[], flags: ListFlags): Promise<void> {
+  const where = plainWhere(flags.where, ['campaign', 'what', 'urgent', 'may', 'by']);
   const api = await cli.api();
   const { items } = await api.ask(api.client.GET('/api/v1/approvals'));
   const rows = items
+    .filter((item) =>
+      keptBy(where, {
+        campaign: item.campaign.name,
+        what: item.kind === 'campaign' ? 'plan' : 'gate',
+        urgent: String(item.urgent),
+        may: String(item.you.may),
+        by: item.askedBy ?? '',
+      }),
+    )
     .slice(0, flags.limit)
     .map((item) => ({ ...item, what: whatOf(item), command: commandOf(item), since: item.askedAt }));
   await answerPages(

@@ -8,6 +8,7 @@ import { answerList, change, listed, look, type ListFlags, type Running } from '
 import { CliError } from '../errors/cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import type { ChangeFlags } from '../prompt.js';
+import { keptBy, plainWhere } from '../where.js';
 
 type Webhook = components['schemas']['Webhook'];
 type Delivery = components['schemas']['WebhookDelivery'];
@@ -16,6 +17,7 @@ export function addWebhook(program: Command, running: Running): void {
   const webhook = program.command('webhook').description('what other systems are told');
   listed(
     look<ListFlags>(webhook, running, 'ls', 'list webhooks', async (cli, _args, flags) => {
+      const where = plainWhere(flags.where, ['name', 'url', 'enabled', 'failing', 'kind']);
       const api = await cli.api();
       await answerList(
         cli,
@@ -36,9 +38,22 @@ export function addWebhook(program: Command, running: Running): void {
           { key: 'kinds', value: (row: Webhook) => row.kinds.join(' ') || 'all', hidden: true },
           { key: 'id', value: (row: Webhook) => row.id, hidden: true },
         ],
-        (page) => api.ask(api.client.GET('/api/v1/webhooks', { params: { query: page } })),
+        async (page) => {
+          const { items, next } = await api.ask(api.client.GET('/api/v1/webhooks', { params: { query: page } }));
+          const kept = items.filter((row) =>
+            keptBy(where, {
+              name: row.name,
+              url: row.url,
+              enabled: String(row.enabled),
+              failing: String(row.failingSince !== null),
+              kind: row.kinds.length === 0 ? (where.kind ?? '') : row.kinds,
+            }),
+          );
+          return { items: kept, ...(next !== undefined && { next }) };
+        },
       );
     }),
+    'name==NAME;url==*example*;enabled==true;failing==true;kind==KIND',
   );
   listed(
     look<ListFlags & { state?: Delivery['state'] }>(
@@ -49,7 +64,14 @@ export function addWebhook(program: Command, running: Running): void {
       async (cli, [name = ''], flags) => {
         const api = await cli.api();
         const found = await findWebhook(api, name);
-        const { state } = flags;
+        const where = plainWhere(flags.where, ['state', 'kind']);
+        const wanted = flags.state ?? where.state;
+        const state = DELIVERY_STATES.find((each) => each === wanted);
+        if (wanted !== undefined && state === undefined) {
+          throw new CliError('usage.where', EXIT.refused, `${wanted} is no state of a delivery.`, {
+            fix: `states are ${DELIVERY_STATES.join(', ')}`,
+          });
+        }
         await answerList(
           cli,
           flags,
@@ -61,15 +83,19 @@ export function addWebhook(program: Command, running: Running): void {
             { key: 'next', value: (row: Delivery) => cli.out.times.at(row.nextAt) },
             { key: 'id', value: (row: Delivery) => row.id },
           ],
-          (page) =>
-            api.ask(
+          async (page) => {
+            const { items, next } = await api.ask(
               api.client.GET('/api/v1/webhooks/{id}/deliveries', {
                 params: { path: { id: found.id }, query: { ...page, ...(state !== undefined && { state }) } },
               }),
-            ),
+            );
+            const kept = items.filter(({ kind }) => keptBy({ kind: where.kind }, { kind }));
+            return { items: kept, ...(next !== undefined && { next }) };
+          },
         );
       },
     ).addOption(new Option('--state <state>', 'in this state').choices(DELIVERY_STATES)),
+    'state==failed;kind==campaign.*',
   );
   change<ChangeFlags>(
     webhook,

@@ -86,6 +86,12 @@ export class Times {
     return this.#date.format(ms).replace(',', '');
   }
 
+  /** For the end of something: never earlier than it is, rounded up to what the clock or the date shows. */
+  end(ms: number): string {
+    const [second, minute] = [1_000, 60_000].map((unit) => Math.ceil(ms / unit) * unit) as [number, number];
+    return this.at(this.#day.format(second) === this.#day.format(this.now()) ? second : minute);
+  }
+
   /** 3 min ago, in 6 min; a date beyond a day. */
   since(moment: string | null | undefined): string {
     if (moment === null || moment === undefined) return 'never';

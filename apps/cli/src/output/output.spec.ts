@@ -176,6 +176,10 @@ describe('numbers', () => {
     expect(times.at('2026-11-28T14:32:10Z')).toBe('28 Nov 14:32');
     expect(times.at('2024-01-02T00:00:00Z')).toBe('2024-01-02');
     expect([times.at(null), times.at('never')]).toEqual(['–', '–']);
+    // P2: an end is never told earlier than it is.
+    const ends = (moment: string) => times.end(Date.parse(moment));
+    expect([ends('2026-11-26T14:32:10.001Z'), ends('2026-11-26T14:32:10Z')]).toEqual(['14:32:11', '14:32:10']);
+    expect([ends('2026-11-28T14:32:10Z'), ends('2026-11-26T23:59:59.500Z')]).toEqual(['28 Nov 14:33', '27 Nov 00:00']);
     expect(times.since('2026-11-26T13:26:07Z')).toBe('3 s ago');
   });
 });

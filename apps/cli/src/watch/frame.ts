@@ -28,7 +28,7 @@ export function frameLines(out: Output, facts: FrameFacts, columns: number): str
     `failed ${sums.failed}, reverted ${sums.reverted}${sums.suspect > 0 ? `, suspect ${sums.suspect}` : ''}: ${share}${haltsAt === null ? '' : `; halts at ${haltsAt}`}`,
     `not known ${notKnown(sums)} · in flight ${sums.running}${sums.rescue > 0 ? ` · rescue ${sums.rescue}` : ''} · may start ${sums.granted} · waiting ${sums.planned}`,
     ...(campaign.exposure !== null && ['paused', 'halted', 'aborting'].includes(campaign.state)
-      ? [`${campaign.exposure.mayStillStart} may still start, none after ${out.times.at(campaign.exposure.noneAfter)}`]
+      ? [`${campaign.exposure.mayStillStart} may still start, none after ${out.times.end(campaign.exposure.noneAfter)}`]
       : []),
     ...campaign.stages
       .filter((stage) => stage.state === 'held' || stage.state === 'failed')

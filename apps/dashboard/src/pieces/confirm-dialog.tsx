@@ -55,7 +55,8 @@ export function ConfirmDialog(props: ConfirmProps) {
       await act(text.trim());
       if (!staysOpen) close();
     } catch (problem) {
-      if (isStatus(problem, 412)) await props.conflict?.renew();
+      // What holds now could not be read either: that somebody was first is said all the same.
+      if (isStatus(problem, 412)) await props.conflict?.renew().catch(() => undefined);
       setError(problem);
     } finally {
       setBusy(false);
@@ -93,7 +94,7 @@ export function ConfirmDialog(props: ConfirmProps) {
             onChange={(event) => setName(event.currentTarget.value)}
           />
         )}
-        {isLate && props.conflict && <Conflict subject={props.conflict} verb={verb} />}
+        {isLate && props.conflict && <Conflict subject={props.conflict} onTop={`${verb} on top`} />}
         {error !== undefined && !isLate && (
           <p role="alert">
             {error instanceof ApiUnreachableError

@@ -1,10 +1,14 @@
-/** Somebody else was first: who changed what and when. What one wrote stays, and can be applied on top. */
+/** Somebody else was first: who changed what and when, theirs beside mine, and mine once more, on top of theirs. */
 import { answerOf } from '@drydock/api-client';
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { reading } from '../data/api.js';
-import { useServerNow } from '../live/use-live.js';
+import { useState, type ReactNode } from 'react';
+import { errorSentence, reading } from '../data/api.js';
 import { when } from '../format/times.js';
+import { live } from '../live/live-link.js';
 import { auditDetail, auditWho } from './audit-words.js';
+import { Note } from './note.js';
+import { SimpleTable } from './simple-table.js';
 
 /** What a change is about, so that a conflict can be explained. */
 export interface ConflictSubject {
@@ -13,28 +17,100 @@ export interface ConflictSubject {
   readonly id: string;
   /** Reads it anew, so that the next press is about what holds now. */
   readonly renew: () => Promise<unknown>;
+  /** Theirs and mine, field by field; left out where one act is all there is to say. */
+  readonly fields?: readonly ConflictField[];
+  /** Who was first and what they did, where something knows it better than the audit. */
+  readonly first?: () => Promise<string>;
+  /** Theirs beside mine, where a list of fields does not say it. */
+  readonly comparison?: ReactNode;
 }
 
-export function Conflict({ subject, verb }: { subject: ConflictSubject; verb: string }) {
-  const now = useServerNow(60_000);
-  const last = useQuery({
-    queryKey: ['audit', 'last', subject.kind, subject.id],
+/** One field as it stands now, and as the person wrote it. */
+export interface ConflictField {
+  readonly label: string;
+  readonly theirs: string;
+  readonly mine: string;
+}
+
+interface Props {
+  readonly subject: ConflictSubject;
+  /** The button that sends mine again: "Save on top". */
+  readonly onTop: string;
+  /** Does so from here; left out where the dialog has a button of its own. */
+  readonly apply?: () => Promise<unknown>;
+}
+
+export function Conflict({ subject, onTop, apply }: Props) {
+  const [compares, setCompares] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const first = useQuery({
+    queryKey: ['conflict', subject.kind, subject.id],
     staleTime: 0,
-    queryFn: async () =>
-      (
-        await answerOf(
-          reading.GET('/api/v1/audit', {
-            params: { query: { targetKind: subject.kind, targetId: subject.id, limit: 1 } },
-          }),
-        )
-      ).items[0] ?? null,
+    queryFn: subject.first ?? (() => lastOfAudit(subject)),
   }).data;
+  const again = async () => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await apply?.();
+    } catch (problem) {
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const hasComparison = subject.comparison !== undefined || subject.fields !== undefined;
   return (
-    <p role="alert">
-      {last
-        ? `${auditWho(last.actor)} was first, at ${when(last.at, now)}: ${last.action}, ${auditDetail(last.params)}. `
-        : 'Somebody was first. '}
-      Yours was not applied. What is shown behind this dialog holds now; “{verb} on top” applies what you wrote to it.
-    </p>
+    <Note>
+      <div className="stack">
+        <div role="alert">
+          <p>
+            {first ?? 'Somebody was first.'} Yours was not applied. “{onTop}” applies what you wrote to what holds now.
+          </p>
+        </div>
+        {(hasComparison || apply) && (
+          <div className="row">
+            {hasComparison && (
+              <Button size="xs" type="button" aria-expanded={compares} onClick={() => setCompares(!compares)}>
+                Compare
+              </Button>
+            )}
+            {apply && (
+              <Button size="xs" type="button" loading={busy} onClick={() => void again()}>
+                {onTop}
+              </Button>
+            )}
+          </div>
+        )}
+        {compares && (subject.comparison ?? <Fields fields={subject.fields ?? []} />)}
+        {error !== undefined && <p role="alert">{errorSentence(error)}</p>}
+      </div>
+    </Note>
   );
+}
+
+function Fields({ fields }: { fields: readonly ConflictField[] }) {
+  const other = fields.filter(({ theirs, mine }) => theirs !== mine);
+  if (other.length === 0) return <p>Theirs says the same as yours.</p>;
+  return (
+    <SimpleTable
+      label="Theirs and yours"
+      head={['What', 'Theirs', 'Yours']}
+      rows={other.map(({ label, theirs, mine }) => ({
+        key: label,
+        cells: [label, theirs === '' ? 'none' : theirs, mine === '' ? 'none' : mine],
+      }))}
+    />
+  );
+}
+
+async function lastOfAudit({ kind, id }: ConflictSubject): Promise<string> {
+  const { items } = await answerOf(
+    reading.GET('/api/v1/audit', { params: { query: { targetKind: kind, targetId: id, limit: 1 } } }),
+  );
+  const [last] = items;
+  if (!last) return 'Somebody was first.';
+  const detail = auditDetail(last.params);
+  return `${auditWho(last.actor)} was first, at ${when(last.at, Date.now() + live.state().clockOffsetMs)}: ${last.action}${detail === '' ? '' : `, ${detail}`}.`;
 }

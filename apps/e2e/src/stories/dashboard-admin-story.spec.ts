@@ -147,7 +147,17 @@ describe('an admin', () => {
     await page.getByRole('combobox', { name: 'Colours' }).selectOption('dark');
     expect(await page.evaluate('document.documentElement.dataset.mantineColorScheme')).toBe('dark');
     await page.getByRole('combobox', { name: 'Colours' }).selectOption('auto');
+    const api = new Operator(server.baseUrl, server.adminToken);
+    const hooks = (await api.call('GET', '/api/v1/webhooks')) as { items: { id: string; name: string }[] };
+    await api.call('PATCH', `/api/v1/webhooks/${hooks.items[0]!.id}`, { name: 'pager duty' }, { 'if-match': '*' });
     await visitor.goto('/audit');
+    await page.getByText(`name: ${hooks.items[0]!.name} → pager duty`).waitFor();
+    await api.call(
+      'PATCH',
+      `/api/v1/webhooks/${hooks.items[0]!.id}`,
+      { name: hooks.items[0]!.name },
+      { 'if-match': '*' },
+    );
     const line = page.getByRole('row', { name: /person.created/ });
     const berlin = await line.locator('time').textContent();
     await page.keyboard.press('t');
@@ -164,7 +174,11 @@ describe('an admin', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('row', { name: /webhook.created/ }).waitFor();
     await page.getByRole('row', { name: /person.created/ }).waitFor({ state: 'detached' });
-    await page.getByRole('row', { name: /webhook.created/ }).click();
+    await page
+      .getByRole('row', { name: /webhook.changed/ })
+      .first()
+      .click();
+    await page.getByRole('table', { name: 'What it changed' }).getByText('pager duty').waitFor();
     await page.getByText('everything done to it').waitFor();
     await look(visitor, 'audit-line-desktop');
     await page.goBack();
@@ -174,10 +188,7 @@ describe('an admin', () => {
     await page.getByText(/There is no field color here/).waitFor();
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();
-    const { items } = (await new Operator(server.baseUrl, server.adminToken).call(
-      'GET',
-      '/api/v1/audit?action=webhook.*',
-    )) as { items: { action: string }[] };
+    const { items } = (await api.call('GET', '/api/v1/audit?action=webhook.*')) as { items: { action: string }[] };
     expect(items.every(({ action }) => action.startsWith('webhook.'))).toBe(true);
     expect(found).toEqual(nothing);
   }, 120_000);

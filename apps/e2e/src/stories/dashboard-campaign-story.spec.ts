@@ -202,14 +202,14 @@ it('changes the pace, not over somebody else who was first, and keeps every vers
     { 'if-match': `"${seen.revision}"` },
   );
   await dialog.getByRole('button', { name: 'Change the pace' }).click();
-  const conflict = dialog.getByText(/^P\. Lind changed .* at \d\d:\d\d\. Yours was not applied\.$/);
+  const conflict = dialog.getByText(/^P\. Lind changed .* at \d\d:\d\d\. Yours was not applied\./);
   await conflict.waitFor();
   expect(await conflict.textContent()).toContain('and 1 more field');
   await dialog.getByRole('button', { name: 'Compare' }).click();
   await dialog.getByRole('region', { name: 'Theirs and yours' }).getByText('400').waitFor();
   await expectSound(visitor);
   await visitor.picture('campaign-pace-conflict-desktop', { whole: false });
-  await dialog.getByRole('button', { name: 'Apply mine on top' }).click();
+  await dialog.getByRole('button', { name: 'Change the pace on top' }).click();
   await dialog.waitFor({ state: 'detached' });
   const now = (await world.operator.campaign(campaignId)).policy;
   // Theirs stays where mine said nothing.

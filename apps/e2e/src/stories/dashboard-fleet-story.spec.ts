@@ -205,6 +205,23 @@ describe('devices and gateways', () => {
     await page.getByText('under way').waitFor({ state: 'detached' });
     await page.getByText(/may start until/).waitFor({ state: 'detached' });
     await look(visitor, 'device-desktop', found);
+    await visitor.goto('/artifacts');
+    const stored = page.getByRole('row', { name: new RegExp(`${made.version} ${SENSOR_MODEL}`) });
+    await stored.getByRole('link', { name: `${items.length} devices` }).waitFor();
+    await look(visitor, 'artifacts-desktop', found);
+    await stored.getByRole('link', { name: `${items.length} devices` }).click();
+    await page.getByText(`${items.length} match`).waitFor();
+    // Columns are a part of the address.
+    await page.getByRole('button', { name: 'Columns ▾' }).click();
+    await page.getByRole('checkbox', { name: 'Battery' }).check();
+    await page.getByRole('checkbox', { name: 'Gateway' }).uncheck();
+    await page.getByRole('columnheader', { name: 'Battery' }).waitFor();
+    await look(visitor, 'devices-columns-desktop', found);
+    await page.keyboard.press('Escape');
+    await page.reload();
+    await page.getByRole('columnheader', { name: 'Battery' }).waitFor();
+    expect(await page.getByRole('columnheader', { name: 'Gateway' }).count()).toBe(0);
+    expect(new URL(page.url()).searchParams.get('cols')).toBe('model,version,site,heard,battery,stands');
     expect(visitor.takeComplaints()).toEqual([]);
     await visitor.close();
     expect(found).toEqual(nothing);

@@ -117,6 +117,43 @@ describe('what is held', () => {
     const desk = await visit(`/fleet/devices/${held}`);
     const phone = await visit('/fleet/sites', PHONE);
 
+    // Two people change one device: the second is told who was first, compares, and lays theirs on top.
+    await choose(desk.page, 'Name, model, tags…');
+    const change = desk.page.getByRole('dialog', { name: 'Change g0-d0' });
+    await change.getByLabel('Name').fill('pump 4');
+    const before = await call<{ tags: object; revision: number }>('GET', `/api/v1/devices/${held}`);
+    await fleet.operator.call(
+      'PATCH',
+      `/api/v1/devices/${held}`,
+      { name: 'pump four', tags: { hall: '7' } },
+      {
+        'if-match': `"${before.revision}"`,
+      },
+    );
+    await change.getByRole('button', { name: 'Save' }).click();
+    await change.getByText(/ was first, at \d\d:\d\d: device\.changed, name: g0-d0 → pump four, /).waitFor();
+    await change.getByRole('button', { name: 'Compare' }).click();
+    const sides = change.getByRole('table', { name: 'Theirs and yours' });
+    await sides.getByRole('row', { name: 'Name pump four pump 4' }).waitFor();
+    // What they changed and I did not is no conflict.
+    expect(await sides.getByRole('row').count()).toBe(2);
+    await expectSound(desk);
+    await desk.picture('device-conflict-desktop', { whole: false });
+    await desk.page.setViewportSize(PHONE);
+    await desk.picture('device-conflict-phone', { whole: false });
+    await desk.page.setViewportSize({ width: 1280, height: 800 });
+    await change.getByRole('button', { name: 'Save on top' }).click();
+    await change.waitFor({ state: 'detached' });
+    const after = await call<{ name: string; tags: object; revision: number }>('GET', `/api/v1/devices/${held}`);
+    expect(after).toMatchObject({ name: 'pump 4', tags: { hall: '7' }, revision: before.revision + 2 });
+    await fleet.operator.call(
+      'PATCH',
+      `/api/v1/devices/${held}`,
+      { name: 'g0-d0', tags: before.tags },
+      { 'if-match': '*' },
+    );
+    await desk.onPage('g0-d0');
+
     await choose(desk.page, 'Hold…');
     const hold = desk.page.getByRole('dialog', { name: 'Hold g0-d0?' });
     expect(await hold.getByRole('button', { name: 'Hold it' }).isDisabled()).toBe(true);

@@ -178,6 +178,29 @@ export const ArtifactUse = z.object({
 });
 export type ArtifactUse = z.infer<typeof ArtifactUse>;
 
+export const ArtifactsRunningQuery = z.object({
+  /** Ids of artifacts, with commas: those of one page of a list. */
+  ids: z
+    .string()
+    .max(37 * 200)
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.uuid()).max(200)),
+});
+export type ArtifactsRunningQuery = z.infer<typeof ArtifactsRunningQuery>;
+
+export const ArtifactsRunning = z.object({
+  items: z.array(
+    z.object({
+      id: z.uuid(),
+      /** Devices that say they run it. */
+      devices: count,
+      /** False where so many do that the number is that of the last look at the whole fleet, once an hour. */
+      exact: z.boolean(),
+    }),
+  ),
+});
+export type ArtifactsRunning = z.infer<typeof ArtifactsRunning>;
+
 export const FilterScope = z.enum(['device', 'member', 'campaign']);
 export const FilterFieldsQuery = z.object({ scope: FilterScope.default('device') });
 export type FilterFieldsQuery = z.infer<typeof FilterFieldsQuery>;

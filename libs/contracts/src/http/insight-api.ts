@@ -10,6 +10,7 @@
  * - `GET events`                                   server-sent events, each `data` a LiveEvent     viewer
  */
 import { z } from 'zod';
+import { ExportQuery } from './export-api.js';
 import { CAMPAIGN_STATES, DEPLOYMENT_STATES, STAGE_STATES } from '../lifecycles.js';
 import { PageQuery } from './fleet-api.js';
 import { PartsBody, SharesBody } from './campaign-shares-api.js';
@@ -47,6 +48,8 @@ export const DecisionQuery = PageQuery.extend({
   by: z.enum(['person', 'rule']).optional(),
 });
 export type DecisionQuery = z.infer<typeof DecisionQuery>;
+export const DecisionExportQuery = DecisionQuery.pick({ by: true }).extend(ExportQuery.shape);
+export type DecisionExportQuery = z.infer<typeof DecisionExportQuery>;
 export const DecisionPage = z.object({ items: z.array(Decision), next: z.string().optional() });
 export type DecisionPage = z.infer<typeof DecisionPage>;
 

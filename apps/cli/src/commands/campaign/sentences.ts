@@ -75,11 +75,11 @@ export function stopLines(out: Output, name: string, answer: PauseAnswer): strin
   const start =
     answer.mayStillStart === 0
       ? 'Nothing can start any more.'
-      : `At most ${answer.mayStillStart} more ${answer.mayStillStart === 1 ? 'device' : 'devices'} may start, none after ${out.times.at(answer.noneAfter)} (${out.times.until(answer.noneAfter)}).`;
+      : `At most ${answer.mayStillStart} more ${answer.mayStillStart === 1 ? 'device' : 'devices'} may start, none after ${out.times.end(answer.noneAfter)} (${out.times.until(answer.noneAfter)}).`;
   const flight =
     answer.running === 0
       ? 'None is in flight.'
-      : `${answer.running} in flight will finish, the last by ${out.times.at(answer.doneBy)}.`;
+      : `${answer.running} in flight will finish, the last by ${out.times.end(answer.doneBy)}.`;
   return [
     `${word}. ${start} ${flight}`,
     ...(answer.rescue > 0

@@ -249,14 +249,18 @@ async function failures(
 }
 
 /** Flat facts of a decision: `by=m.okafor stage=2`. */
-export function factsOf(params: Readonly<Record<string, unknown>>): string {
+/** `zone=UTC→Europe/Oslo note=moved`: parameters of a decision or of the audit on one line; what was changed with what it was. */
+export function factsOf({ before, ...params }: Readonly<Record<string, unknown>>): string {
+  const was = typeof before === 'object' && before !== null ? (before as Readonly<Record<string, unknown>>) : {};
   return Object.entries(params)
-    .filter(([, value]) => value !== null && value !== undefined && value !== '')
-    .map(([key, value]) => {
-      const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-      return `${key}=${/[\s"=]/.test(text) ? JSON.stringify(text) : text}`;
-    })
+    .filter(([key, value]) => (value !== null && value !== undefined && value !== '') || key in was)
+    .map(([key, value]) => `${key}=${key in was ? `${factText(was[key])}→` : ''}${factText(value)}`)
     .join(' ');
+}
+
+function factText(value: unknown): string {
+  const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? 'none');
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }
 
 export async function yamlOf(api: Api, campaign: Campaign): Promise<string> {

@@ -60,7 +60,7 @@ async function stop(cli: Cli, name: string, flags: StopFlags, what: 'pause' | 'h
   if (flags.dryRun === true) {
     const now = await exposureOf(api, id);
     cli.out.answer({ dryRun: true, ...stopObject(name, now) }, () => [
-      `Would ${what} ${name}: at most ${now.mayStillStart} more may start, none after ${cli.out.times.at(now.noneAfter)}; ${now.running} in flight. Nothing was done.`,
+      `Would ${what} ${name}: at most ${now.mayStillStart} more may start, none after ${cli.out.times.end(now.noneAfter)}; ${now.running} in flight. Nothing was done.`,
     ]);
     return undefined;
   }
@@ -100,7 +100,7 @@ async function untilNoneStarts(cli: Cli, api: Api, id: string, name: string): Pr
       throw new CliError(
         'watch.timeout',
         EXIT.ownTimeout,
-        `${now.mayStillStart} may still start, none after ${cli.out.times.at(now.noneAfter)}; this command waits no longer. The pause holds.`,
+        `${now.mayStillStart} may still start, none after ${cli.out.times.end(now.noneAfter)}; this command waits no longer. The pause holds.`,
       );
     }
     if (cli.around.now() > now.noneAfter + GRACE_MS) {
@@ -124,7 +124,7 @@ async function abort(
   const now = before.startedAt === null ? undefined : await exposureOf(api, before.id);
   const { sums } = before;
   const effect = now
-    ? `Aborting ${before.name} ends it for ever: ${sums.planned} are not updated; ${now.mayStillStart} may still start until ${cli.out.times.at(now.noneAfter)}; ${now.running} in flight ${flags.inFlight === 'finish' ? 'finish' : 'stop where the device still works'}.`
+    ? `Aborting ${before.name} ends it for ever: ${sums.planned} are not updated; ${now.mayStillStart} may still start until ${cli.out.times.end(now.noneAfter)}; ${now.running} in flight ${flags.inFlight === 'finish' ? 'finish' : 'stop where the device still works'}.`
     : `Aborting ${before.name} ends it for ever; nothing of it has started.`;
   if (flags.dryRun === true) {
     cli.out.answer({ dryRun: true, campaign: before.name, would: effect }, () => [effect, 'Nothing was done.']);

@@ -9,6 +9,7 @@ import { PageHead } from '../../app/page-head.js';
 import { changing } from '../../data/api.js';
 import { count, counted, percent } from '../../format/numbers.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
+import { useSeen } from '../../pieces/use-seen.js';
 import { CopyCommand } from '../../pieces/copy-command.js';
 import { Allowed, Part } from '../../pieces/page-state.js';
 import { Time } from '../../pieces/time.js';
@@ -130,16 +131,8 @@ function Answer({ exposure, since }: { exposure: Exposure; since: number | undef
 
 function Acts({ advisory, exposure }: { advisory: Advisory; exposure: Exposure | undefined }) {
   const { may, why } = useMayDo('approver');
-  const client = useQueryClient();
   const [asks, setAsks] = useState(false);
   const isOpen = advisory.state === 'open';
-  const move = async () => {
-    const request = { params: { path: { id: advisory.id }, header: { 'If-Match': `"${advisory.revision}"` } } };
-    await (isOpen
-      ? answerOf(changing.POST('/api/v1/advisories/{id}/close', request))
-      : answerOf(changing.POST('/api/v1/advisories/{id}/reopen', request)));
-    await client.invalidateQueries({ predicate: ({ queryKey }) => RENEWED.has(String(queryKey[0])) });
-  };
   return (
     <div className="row">
       <CopyCommand words={['exposure', advisory.cve]} />
@@ -155,22 +148,45 @@ function Acts({ advisory, exposure }: { advisory: Advisory; exposure: Exposure |
           </Button>
         )}
       </Allowed>
-      {asks && (
-        <ConfirmDialog
-          title={isOpen ? `Close ${advisory.cve}?` : `Reopen ${advisory.cve}?`}
-          verb={isOpen ? 'Close the advisory' : 'Reopen the advisory'}
-          keep={isOpen ? 'Keep it open' : 'Keep it closed'}
-          close={() => setAsks(false)}
-          act={move}
-        >
-          <p>
-            {isOpen
-              ? `${exposure ? `${counted(exposure.affected.devices, 'device')} ${exposure.affected.devices === 1 ? 'is' : 'are'} exposed now. ` : ''}It is no longer counted over time, and nobody is told when a device returns exposed. It can be reopened.`
-              : 'From now on it is counted over time again who is exposed.'}
-          </p>
-        </ConfirmDialog>
-      )}
+      {asks && <MoveDialog advisory={advisory} exposure={exposure} close={() => setAsks(false)} />}
     </div>
+  );
+}
+
+interface MoveProps {
+  readonly advisory: Advisory;
+  readonly exposure: Exposure | undefined;
+  readonly close: () => void;
+}
+
+function MoveDialog({ advisory, exposure, close }: MoveProps) {
+  const client = useQueryClient();
+  const { seen, before, renew } = useSeen(advisory, () =>
+    client.fetchQuery({ ...advisoryQuery(advisory.id), staleTime: 0 }),
+  );
+  const isOpen = before.state === 'open';
+  const move = async () => {
+    const request = { params: { path: { id: advisory.id }, header: { 'If-Match': `"${seen.revision}"` } } };
+    await (isOpen
+      ? answerOf(changing.POST('/api/v1/advisories/{id}/close', request))
+      : answerOf(changing.POST('/api/v1/advisories/{id}/reopen', request)));
+    await client.invalidateQueries({ predicate: ({ queryKey }) => RENEWED.has(String(queryKey[0])) });
+  };
+  return (
+    <ConfirmDialog
+      title={isOpen ? `Close ${advisory.cve}?` : `Reopen ${advisory.cve}?`}
+      verb={isOpen ? 'Close the advisory' : 'Reopen the advisory'}
+      keep={isOpen ? 'Keep it open' : 'Keep it closed'}
+      conflict={{ kind: 'advisory', id: advisory.id, renew }}
+      close={close}
+      act={move}
+    >
+      <p>
+        {isOpen
+          ? `${exposure ? `${counted(exposure.affected.devices, 'device')} ${exposure.affected.devices === 1 ? 'is' : 'are'} exposed now. ` : ''}It is no longer counted over time, and nobody is told when a device returns exposed. It can be reopened.`
+          : 'From now on it is counted over time again who is exposed.'}
+      </p>
+    </ConfirmDialog>
   );
 }
 

@@ -8,7 +8,10 @@ import { useState, type FormEvent } from 'react';
 import { PageHead } from '../../app/page-head.js';
 import { changing, errorSentence, isStatus, reading } from '../../data/api.js';
 import { pathOf } from '../../format/paths.js';
+import { Conflict } from '../../pieces/conflict.js';
+import { conflictFields, ownChanges } from '../../pieces/own-changes.js';
 import { Empty, Part } from '../../pieces/page-state.js';
+import { useSeen } from '../../pieces/use-seen.js';
 import { useMayDo } from '../../session/use-session.js';
 import { advisoryQuery } from './queries.js';
 import classes from './advisories.module.css';
@@ -34,7 +37,7 @@ export function EditAdvisoryPage() {
     <>
       <PageHead title={advisory.data ? `Edit ${advisory.data.cve}` : 'Edit advisory'} crumbs={BACK} />
       <Guarded>
-        <Part query={advisory}>{(found) => <AdvisoryForm key={found.revision} advisory={found} />}</Part>
+        <Part query={advisory}>{(found) => <AdvisoryForm key={found.id} advisory={found} />}</Part>
       </Guarded>
     </>
   );
@@ -72,9 +75,28 @@ function mendOf({ code, message, path }: { code: string; message: string; path: 
   return /^(?:is|are) /.test(message) ? `It ${message}.` : message;
 }
 
-function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
+const draftOf = ({ cve, title, severity, text, models }: Advisory): AdvisoryDraft => ({
+  cve,
+  title,
+  severity,
+  text,
+  models,
+});
+
+/** What is unsafe about each model, on one line. */
+const modelsText = (models: AdvisoryDraft['models']): string =>
+  models
+    .map((one) => [one.model, one.affected, ...one.affectedVersions].filter((part) => part !== null).join(' '))
+    .join('; ');
+
+function AdvisoryForm({ advisory: opened }: { advisory?: Advisory }) {
   const navigate = useNavigate();
   const client = useQueryClient();
+  const {
+    seen,
+    before: advisory,
+    renew,
+  } = useSeen(opened, () => client.fetchQuery({ ...advisoryQuery(opened!.id), staleTime: 0 }));
   const [cve, setCve] = useState(advisory?.cve ?? '');
   const [title, setTitle] = useState(advisory?.title ?? '');
   const [severity, setSeverity] = useState<string>(advisory?.severity ?? 'high');
@@ -95,15 +117,20 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
     queryFn: () => answerOf(reading.GET('/api/v1/artifacts', { params: { query: { limit: 200 } } })),
   }).data?.items;
   const saving = useMutation({
-    mutationFn: (body: AdvisoryDraft) =>
-      advisory
-        ? answerOf(
-            changing.PUT('/api/v1/advisories/{id}', {
-              params: { path: { id: advisory.id }, header: { 'If-Match': `"${advisory.revision}"` } },
-              body,
-            }),
-          )
-        : answerOf(changing.POST('/api/v1/advisories', { body })),
+    mutationFn: async (body: AdvisoryDraft) => {
+      if (!seen) return answerOf(changing.POST('/api/v1/advisories', { body }));
+      try {
+        return await answerOf(
+          changing.PUT('/api/v1/advisories/{id}', {
+            params: { path: { id: seen.id }, header: { 'If-Match': `"${seen.revision}"` } },
+            body,
+          }),
+        );
+      } catch (problem) {
+        if (isStatus(problem, 412)) await renew().catch(() => undefined);
+        throw problem;
+      }
+    },
     onSuccess: async ({ id }) => {
       await client.invalidateQueries({
         predicate: ({ queryKey }) => ['advisory', 'advisories', 'exposure', 'overview'].includes(String(queryKey[0])),
@@ -124,6 +151,9 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
       fixedBy: row.fixedBy === '' ? null : row.fixedBy,
     })),
   });
+  // A part that was left alone stays as it is now, also where somebody else has changed it.
+  const mine = (data: AdvisoryDraft) => (advisory ? ownChanges(draftOf(advisory), data) : data);
+  const whole = (data: AdvisoryDraft): AdvisoryDraft => (seen ? { ...draftOf(seen), ...mine(data) } : data);
   const own = asked && !draft.success ? draft.error.issues : [];
   const served = saving.error instanceof ApiProblemError ? (saving.error.problem.errors ?? []) : [];
   const faultOf = (path: string): string | undefined => {
@@ -133,7 +163,7 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setAsked(true);
-    if (draft.success) saving.mutate(draft.data);
+    if (draft.success) saving.mutate(whole(draft.data));
   };
   const put = (index: number, change: Partial<ModelRow>) =>
     setModels(models.map((row, at) => (at === index ? { ...row, ...change } : row)));
@@ -239,13 +269,14 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
       />
-      {saving.isError && (
-        <p role="alert">
-          {isStatus(saving.error, 412)
-            ? 'Not saved: somebody changed it meanwhile. Load the page again to see their text.'
-            : `Not saved. ${errorSentence(saving.error)}`}
-        </p>
+      {saving.isError && isStatus(saving.error, 412) && seen && draft.success && (
+        <Conflict
+          subject={{ kind: 'advisory', id: seen.id, renew, fields: comparedWith(seen, mine(draft.data)) }}
+          onTop="Save mine on top"
+          apply={() => saving.mutateAsync(whole(draft.data))}
+        />
       )}
+      {saving.isError && !isStatus(saving.error, 412) && <p role="alert">Not saved. {errorSentence(saving.error)}</p>}
       <div className="row" style={{ justifyContent: 'flex-end' }}>
         <Link
           to={advisory ? '/advisories/$id' : '/advisories'}
@@ -260,5 +291,15 @@ function AdvisoryForm({ advisory }: { advisory?: Advisory }) {
         </Button>
       </div>
     </form>
+  );
+}
+
+const LABELS = { cve: 'CVE', title: 'Title', severity: 'Severity', text: 'Text', models: 'Models' };
+
+function comparedWith(theirs: Advisory, { models, ...mine }: Partial<AdvisoryDraft>) {
+  return conflictFields(
+    { ...mine, ...(models && { models: modelsText(models) }) },
+    { ...theirs, models: modelsText(theirs.models) },
+    LABELS,
   );
 }

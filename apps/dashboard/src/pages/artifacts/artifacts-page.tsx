@@ -2,18 +2,22 @@
 import { answerOf } from '@drydock/api-client';
 import type { Artifact } from '../../data/shapes.js';
 import { Button } from '@mantine/core';
+import { useQueries } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
+import { createContext, useContext } from 'react';
 import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
 import { filterValues } from '../../data/filter-help.js';
+import { pollEvery } from '../../data/query-client.js';
 import { useKeysetRows } from '../../data/keyset.js';
-import { bytes } from '../../format/numbers.js';
+import { bytes, count } from '../../format/numbers.js';
 import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable, type Column } from '../../pieces/data-table.js';
 import { FilterBar, type FilterField } from '../../pieces/filter-bar.js';
 import { Allowed, Empty } from '../../pieces/page-state.js';
+import { filterValue } from '../../pieces/filter-text.js';
 import { readPlainFilter } from '../../pieces/plain-filter.js';
-import { StateMark } from '../../pieces/state-mark.js';
+import { StateMark, type Look } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
 import { signatureLook } from '../artifact/signature-look.js';
@@ -44,14 +48,58 @@ const COLUMNS: readonly Column<Artifact>[] = [
   { key: 'size', head: 'Size', width: '84px', align: 'right', cell: (row) => bytes(row.sizeBytes) },
   {
     key: 'signed',
-    head: 'Signature',
-    width: '168px',
-    cell: (row) => <StateMark look={signatureLook(row.signature)} />,
+    head: 'Signed by',
+    width: '196px',
+    cell: (row) => <StateMark look={signedBy(row)} />,
   },
-  { key: 'file', head: 'File', card: 'none', cell: (row) => <span title={row.fileName}>{row.fileName}</span> },
+  { key: 'runs', head: 'Runs on', width: '96px', align: 'right', cell: (row) => <RunsOn artifact={row} /> },
   { key: 'sha', head: 'SHA-256', width: '124px', card: 'none', cell: (row) => <code>{row.sha256.slice(0, 12)}</code> },
   { key: 'at', head: 'Uploaded', width: '112px', card: 'none', cell: (row) => <Time at={row.createdAt} /> },
 ];
+
+/** A release key by the first digits of its hash, where the file names it. */
+function signedBy({ signature, description }: Artifact): Look {
+  const look = signatureLook(signature);
+  const hash = description.signatures.find(({ keyHash }) => keyHash !== undefined)?.keyHash?.slice(0, 8);
+  const words = { verified: 'release key', present: 'a foreign key', none: 'nobody' }[signature];
+  return { ...look, label: hash === undefined ? words : `${words} ${hash}` };
+}
+
+/** Rows ask together: one question for so many of the list, in its order. */
+const ASKED_TOGETHER = 100;
+const RunningOf = createContext<ReadonlyMap<string, { readonly devices: number; readonly exact: boolean }>>(new Map());
+
+function RunsOn({ artifact }: { artifact: Artifact }) {
+  const known = useContext(RunningOf).get(artifact.id);
+  if (!known) return '–';
+  const version = artifact.runningVersion ?? artifact.version;
+  return (
+    <Link
+      to="/fleet/devices"
+      search={{ q: `model==${filterValue(artifact.model)};version==${filterValue(version)}` }}
+      {...(!known.exact && { title: 'as counted in the last hour' })}
+    >
+      {!known.exact && 'about '}
+      {count(known.devices)}
+      <span className="sr-only"> {known.devices === 1 ? 'device' : 'devices'}</span>
+    </Link>
+  );
+}
+
+function useRunning(rows: readonly Artifact[]) {
+  const pages = Array.from({ length: Math.ceil(rows.length / ASKED_TOGETHER) }, (_, page) =>
+    rows.slice(page * ASKED_TOGETHER, (page + 1) * ASKED_TOGETHER).map(({ id }) => id),
+  );
+  return useQueries({
+    queries: pages.map((ids) => ({
+      queryKey: ['artifacts', 'running', ids],
+      refetchInterval: pollEvery(30_000),
+      queryFn: () => answerOf(reading.GET('/api/v1/artifacts-running', { params: { query: { ids: ids.join(',') } } })),
+    })),
+    combine: (answers) =>
+      new Map(answers.flatMap(({ data }) => data?.items ?? []).map((item) => [item.id, item] as const)),
+  });
+}
 
 export default function ArtifactsPage() {
   const { q = '', open } = route.useSearch();
@@ -71,6 +119,7 @@ export default function ArtifactsPage() {
       ),
     { enabled: fault === undefined },
   );
+  const running = useRunning(rows.rows ?? []);
   const change = (next: Partial<ArtifactsSearch>) => void navigate({ search: (before) => ({ ...before, ...next }) });
   const upload = (
     <Allowed why={operator.why}>
@@ -102,35 +151,37 @@ export default function ArtifactsPage() {
         error={fault}
         placeholder="filter, e.g. model==sensor-2"
       />
-      <DataTable
-        label="Artifacts"
-        columns={COLUMNS}
-        rowKey={(row) => row.id}
-        rows={{ ...rows, ...(fault !== undefined && rows.rows === undefined && { data: [] }) }}
-        height="calc(100vh - 240px)"
-        onOpen={(row) => void navigate({ to: '/artifacts/$sha', params: { sha: row.sha256.slice(0, 12) } })}
-        empty={
-          <Empty>
-            {q === '' ? (
-              <>
-                <p>No artifact yet. An artifact is a file as the maker of the firmware delivers it.</p>
+      <RunningOf value={running}>
+        <DataTable
+          label="Artifacts"
+          columns={COLUMNS}
+          rowKey={(row) => row.id}
+          rows={{ ...rows, ...(fault !== undefined && rows.rows === undefined && { data: [] }) }}
+          height="calc(100vh - 240px)"
+          onOpen={(row) => void navigate({ to: '/artifacts/$sha', params: { sha: row.sha256.slice(0, 12) } })}
+          empty={
+            <Empty>
+              {q === '' ? (
+                <>
+                  <p>No artifact yet. An artifact is a file as the maker of the firmware delivers it.</p>
+                  <p>
+                    It is read when it is uploaded: what is broken, unsigned or for another model is refused with the
+                    reason.
+                  </p>
+                  {upload}
+                </>
+              ) : (
                 <p>
-                  It is read when it is uploaded: what is broken, unsigned or for another model is refused with the
-                  reason.
+                  No artifact matches.{' '}
+                  <button type="button" className="plain-button" onClick={() => change({ q: undefined })}>
+                    Show all
+                  </button>
                 </p>
-                {upload}
-              </>
-            ) : (
-              <p>
-                No artifact matches.{' '}
-                <button type="button" className="plain-button" onClick={() => change({ q: undefined })}>
-                  Show all
-                </button>
-              </p>
-            )}
-          </Empty>
-        }
-      />
+              )}
+            </Empty>
+          }
+        />
+      </RunningOf>
       {open === 'upload' && (
         <UploadDialog
           close={() => change({ open: undefined })}

@@ -50,7 +50,7 @@ const COLUMNS: readonly Column<AuditRecord>[] = [
   },
   {
     key: 'detail',
-    head: 'How',
+    head: 'How: before → after',
     card: 'none',
     cell: (row) => <span className="muted">{auditDetail(row.params)}</span>,
   },

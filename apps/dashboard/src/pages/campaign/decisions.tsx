@@ -8,6 +8,7 @@ import { clock, dayLine } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { Part } from '../../pieces/page-state.js';
 import classes from './campaign.module.css';
+import { nextDecision } from './next-decision.js';
 import { decisionLines, lineSentence, type DecisionLine } from './decision-words.js';
 
 const FIRST = 8;
@@ -30,11 +31,12 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
       }),
     ),
   );
+  const next = nextDecision(campaign, rows.rows?.[0]?.at, useServerNow(10_000));
   return (
     <section className="panel stack" aria-labelledby="decisions">
       <header>
         <h2 id="decisions">Decisions</h2>
-        <span className="row small" role="group" aria-label="Decided by">
+        <span className="row small" role="group" aria-label="Decided by" style={{ marginLeft: 'auto' }}>
           {BY.map(([value, label]) => (
             <button
               key={label}
@@ -47,7 +49,11 @@ export function Decisions({ campaign }: { campaign: Campaign }) {
             </button>
           ))}
         </span>
+        <a href={`/api/v1/campaigns/${campaign.id}/decisions/export${by === undefined ? '' : `?by=${by}`}`} download>
+          CSV
+        </a>
       </header>
+      {next !== undefined && <p className="small muted">{next}</p>}
       <Part query={rows} rows={5}>
         {(items) =>
           items.length === 0 ? (

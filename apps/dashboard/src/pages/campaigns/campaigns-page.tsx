@@ -9,6 +9,7 @@ import { PageHead } from '../../app/page-head.js';
 import { reading } from '../../data/api.js';
 import { campaignFilterValues, filterFault, useFilterFields } from '../../data/filter-help.js';
 import { useKeysetRows } from '../../data/keyset.js';
+import { endsWords } from '../../format/ends-words.js';
 import { count, shareOf } from '../../format/numbers.js';
 import { useServerNow } from '../../live/use-live.js';
 import { barParts } from '../../pieces/bar-parts.js';
@@ -23,7 +24,6 @@ import { Time } from '../../pieces/time.js';
 import { useMayDo } from '../../session/use-session.js';
 import { CampaignPeek } from './campaign-peek.js';
 import classes from './campaigns-page.module.css';
-import { endsWords } from './ends-words.js';
 import { Picked } from './picked.js';
 import { StateChips } from './state-chips.js';
 

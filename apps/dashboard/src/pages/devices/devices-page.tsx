@@ -15,7 +15,8 @@ import { CopyCommand } from '../../pieces/copy-command.js';
 import { DataTable } from '../../pieces/data-table.js';
 import { FilterBar } from '../../pieces/filter-bar.js';
 import { FleetNav } from '../fleet/fleet-nav.js';
-import { deviceColumns } from './columns.js';
+import { ColumnChoice } from './column-choice.js';
+import { chosenColumns, deviceColumns } from './columns.js';
 import { DeviceWhyDrawer } from './device-why-drawer.js';
 import { NoDevice } from './no-device.js';
 import { matchQuery } from './queries.js';
@@ -24,7 +25,7 @@ const route = getRouteApi('/fleet/devices');
 const PAGE = 500;
 
 export default function DevicesPage() {
-  const { q = '', show, why } = route.useSearch();
+  const { q = '', show, why, cols } = route.useSearch();
   const navigate = route.useNavigate();
   const fields = useFilterFields('device');
   const rows = useKeysetRows<Device>(
@@ -58,6 +59,7 @@ export default function DevicesPage() {
     });
   const csv = exportUrl(q, show);
   useKeys([{ keys: 'e', does: 'export as CSV', act: () => location.assign(csv) }]);
+  const all = deviceColumns(q, setFilter);
   const asked = rows.rows?.find((row) => row.id === why);
   return (
     <>
@@ -65,6 +67,13 @@ export default function DevicesPage() {
         title="Devices"
         aside={
           <span className="row">
+            <ColumnChoice
+              all={all}
+              cols={cols}
+              choose={(next) =>
+                void navigate({ search: (before) => ({ ...before, cols: next }), replace: true, resetScroll: false })
+              }
+            />
             <a href={csv} download>
               CSV
             </a>
@@ -88,15 +97,19 @@ export default function DevicesPage() {
       <ChipLinks
         label="Which devices"
         chips={[
-          { label: 'all', search: { q }, current: show === undefined },
-          { label: '◇ want approval', search: { q, show: 'approval' }, current: show === 'approval' },
-          { label: '⚑ need rescue', search: { q, show: 'rescue' }, current: show === 'rescue' },
-          { label: '– decommissioned', search: { q, show: 'decommissioned' }, current: show === 'decommissioned' },
+          { label: 'all', search: { q, cols }, current: show === undefined },
+          { label: '◇ want approval', search: { q, cols, show: 'approval' }, current: show === 'approval' },
+          { label: '⚑ need rescue', search: { q, cols, show: 'rescue' }, current: show === 'rescue' },
+          {
+            label: '– decommissioned',
+            search: { q, cols, show: 'decommissioned' },
+            current: show === 'decommissioned',
+          },
         ]}
       />
       <DataTable
         label="Devices"
-        columns={deviceColumns(q, setFilter)}
+        columns={chosenColumns(all, cols)}
         rowKey={(row) => row.id}
         rows={{
           ...rows,

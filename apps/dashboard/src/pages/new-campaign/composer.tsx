@@ -2,7 +2,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
-import { Conflict } from '../../plan/conflict.js';
+import { Conflict } from '../../pieces/conflict.js';
+import { planConflict } from '../../plan/plan-conflict.js';
 import { PageHead } from '../../app/page-head.js';
 import { useKeys } from '../../app/keys.js';
 import { clock } from '../../format/times.js';
@@ -90,7 +91,15 @@ export function Composer({ beginning, onKept }: { beginning: Beginning; onKept: 
         </Note>
       )}
       {draft.isConflict && (
-        <Conflict campaignId={draft.saved!.id} mine={() => form} applyOnTop={() => draft.save({ onTop: true })} />
+        <Conflict
+          subject={planConflict(
+            draft.saved!.id,
+            () => form,
+            () => Promise.resolve(),
+          )}
+          onTop="Apply mine on top"
+          apply={() => draft.save({ onTop: true })}
+        />
       )}
       <div className={classes.desk} data-wide={step === 'review' || step === 'rehearse' || undefined}>
         <div className="stack" style={{ gap: 16 }} key={epoch}>

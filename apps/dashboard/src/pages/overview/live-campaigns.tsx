@@ -1,7 +1,9 @@
 /** Campaigns that are not over, with their three shares. */
 import type { CampaignSummary } from '@drydock/contracts';
 import { Link } from '@tanstack/react-router';
+import { endsWords } from '../../format/ends-words.js';
 import { count, shareOf } from '../../format/numbers.js';
+import { useServerNow } from '../../live/use-live.js';
 import { barParts } from '../../pieces/bar-parts.js';
 import { Bar } from '../../pieces/bar.js';
 import { Empty } from '../../pieces/page-state.js';
@@ -34,6 +36,7 @@ export function LiveCampaigns({ campaigns }: { campaigns: readonly CampaignSumma
 
 function Line({ campaign }: { campaign: CampaignSummary }) {
   const { sums, shares, parts, stage } = campaign;
+  const now = useServerNow(60_000);
   const bad = shares.failedOrReverted;
   return (
     <li className={classes.campaign}>
@@ -60,6 +63,12 @@ function Line({ campaign }: { campaign: CampaignSummary }) {
         <span>
           <b className="live-number">{count(shares.notKnown.n)}</b> not known
         </span>
+        {campaign.state === 'running' && (
+          <span className={classes.ends}>
+            {campaign.ends?.p50 ? 'ends ' : ''}
+            {endsWords(campaign.ends, now)}
+          </span>
+        )}
       </span>
     </li>
   );

@@ -8,8 +8,11 @@ import { changing } from '../../data/api.js';
 import { when } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
+import { conflictFields, ownChanges } from '../../pieces/own-changes.js';
 import { ShownOnce } from '../../pieces/shown-once.js';
+import { useSeen } from '../../pieces/use-seen.js';
 import { withFreshSignIn } from '../../session/fresh-sign-in.js';
+import { personQuery } from './queries.js';
 
 type Role = Person['roles'][number];
 const ROLES: readonly (readonly [Role, string])[] = [
@@ -88,6 +91,11 @@ export interface PersonDialogProps {
   readonly close: () => void;
 }
 
+function useSeenPerson(person: Person) {
+  const client = useQueryClient();
+  return useSeen(person, () => client.fetchQuery({ ...personQuery(person.id), staleTime: 0 }));
+}
+
 const changeOf = (person: Person) => ({
   path: { id: person.id },
   header: { 'If-Match': `"${person.revision}"` },
@@ -95,21 +103,29 @@ const changeOf = (person: Person) => ({
 
 export function ChangePersonDialog({ person, close }: PersonDialogProps) {
   const client = useQueryClient();
-  const [name, setName] = useState(person.name);
-  const [email, setEmail] = useState(person.email ?? '');
-  const [roles, setRoles] = useState<Role[]>(person.roles);
+  const { seen, before, renew } = useSeenPerson(person);
+  const [name, setName] = useState(before.name);
+  const [email, setEmail] = useState(before.email ?? '');
+  const [roles, setRoles] = useState<Role[]>(before.roles);
+  const mine = ownChanges(before, { name: name.trim(), roles, email: email.trim() === '' ? null : email.trim() });
   return (
     <ConfirmDialog
-      title={`Change ${person.name}`}
+      title={`Change ${before.name}`}
       verb="Save"
       keep="Leave it"
+      conflict={{
+        kind: 'person',
+        id: person.id,
+        renew,
+        fields: conflictFields(mine, seen, { name: 'Name', roles: 'Roles', email: 'E-mail' }),
+      }}
       ready={name.trim() !== ''}
       close={close}
       act={async () => {
         await answerOf(
           changing.PATCH('/api/v1/people/{id}', {
-            params: changeOf(person),
-            body: { name: name.trim(), roles, email: email.trim() === '' ? null : email.trim() },
+            params: changeOf(seen),
+            body: mine,
           }),
         );
         await client.invalidateQueries({ queryKey: ['people'] });
@@ -139,16 +155,18 @@ export function ChangePersonDialog({ person, close }: PersonDialogProps) {
 
 export function DisablePersonDialog({ person, close }: PersonDialogProps) {
   const client = useQueryClient();
-  const isOut = person.disabledAt !== null;
+  const { seen, before, renew } = useSeenPerson(person);
+  const isOut = before.disabledAt !== null;
   return (
     <ConfirmDialog
+      conflict={{ kind: 'person', id: person.id, renew }}
       title={isOut ? `Let ${person.name} in again?` : `Shut ${person.name} out?`}
       verb={isOut ? 'Let them in' : 'Shut out'}
       keep="Leave it"
       {...(!isOut && { typed: person.name, danger: true })}
       close={close}
       act={async () => {
-        await answerOf(changing.PATCH('/api/v1/people/{id}', { params: changeOf(person), body: { disabled: !isOut } }));
+        await answerOf(changing.PATCH('/api/v1/people/{id}', { params: changeOf(seen), body: { disabled: !isOut } }));
         await client.invalidateQueries({ queryKey: ['people'] });
       }}
     >

@@ -2,9 +2,11 @@ import { answerOf } from '@drydock/api-client';
 import { NativeSelect, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { changing } from '../../data/api.js';
+import { changing, reading } from '../../data/api.js';
 import type { Site } from '../../data/shapes.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
+import { conflictFields, ownChanges } from '../../pieces/own-changes.js';
+import { useSeen } from '../../pieces/use-seen.js';
 import { ownZone, ZONES } from '../fleet/zones.js';
 
 const MODES = [
@@ -14,22 +16,29 @@ const MODES = [
 ] as const;
 
 /** A new site, or another setting of one that exists. */
-export function SiteDialog({ site, close }: { site?: Site; close: () => void }) {
+export function SiteDialog({ site: opened, close }: { site?: Site; close: () => void }) {
+  const {
+    seen: site,
+    before,
+    renew,
+  } = useSeen(opened, () => answerOf(reading.GET('/api/v1/sites/{id}', { params: { path: { id: opened!.id } } })));
   const client = useQueryClient();
   const [name, setName] = useState('');
-  const [zone, setZone] = useState(site?.zone ?? ownZone());
-  const [mode, setMode] = useState<string>(site?.claimMode ?? 'open');
-  const [hold, setHold] = useState(site?.holdNote ?? '');
+  const [zone, setZone] = useState(before?.zone ?? ownZone());
+  const [mode, setMode] = useState<string>(before?.claimMode ?? 'open');
+  const [hold, setHold] = useState(before?.holdNote ?? '');
+  const claimMode = MODES.find((each) => each.value === mode)?.value ?? 'open';
+  const holdNote = hold.trim() === '' ? null : hold.trim();
+  const mine = before === undefined ? {} : ownChanges(before, { zone, claimMode, holdNote });
   const act = async () => {
-    const claimMode = MODES.find((each) => each.value === mode)?.value ?? 'open';
     if (site === undefined) {
       await answerOf(changing.POST('/api/v1/sites', { body: { name: name.trim(), zone, claimMode } }));
     } else {
-      const note = hold.trim();
+      const { holdNote: note, ...rest } = mine;
       await answerOf(
         changing.PATCH('/api/v1/sites/{id}', {
           params: { path: { id: site.id }, header: { 'If-Match': `"${site.revision}"` } },
-          body: { zone, claimMode, ...(note !== (site.holdNote ?? '') && { hold: note === '' ? null : { note } }) },
+          body: { ...rest, ...(note !== undefined && { hold: note === null ? null : { note } }) },
         }),
       );
     }
@@ -42,6 +51,14 @@ export function SiteDialog({ site, close }: { site?: Site; close: () => void }) 
       keep="Leave it"
       ready={site !== undefined || name.trim() !== ''}
       close={close}
+      {...(site && {
+        conflict: {
+          kind: 'site',
+          id: site.id,
+          renew,
+          fields: conflictFields(mine, site, { zone: 'Time zone', claimMode: 'It takes in', holdNote: 'Hold' }),
+        },
+      })}
       act={act}
       fields={
         <>

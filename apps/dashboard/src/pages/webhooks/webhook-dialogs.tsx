@@ -6,7 +6,10 @@ import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { changing } from '../../data/api.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
+import { conflictFields, ownChanges } from '../../pieces/own-changes.js';
 import { ShownOnce } from '../../pieces/shown-once.js';
+import { useSeen } from '../../pieces/use-seen.js';
+import { webhookQuery } from './queries.js';
 
 interface FieldsProps {
   readonly name: string;
@@ -113,6 +116,11 @@ export interface WebhookDialogProps {
   readonly close: () => void;
 }
 
+function useSeenWebhook(webhook: Webhook) {
+  const client = useQueryClient();
+  return useSeen(webhook, () => client.fetchQuery({ ...webhookQuery(webhook.id), staleTime: 0 }));
+}
+
 const changeOf = (webhook: Webhook) => ({
   path: { id: webhook.id },
   header: { 'If-Match': `"${webhook.revision}"` },
@@ -120,12 +128,20 @@ const changeOf = (webhook: Webhook) => ({
 
 export function ChangeWebhookDialog({ webhook, close }: WebhookDialogProps) {
   const client = useQueryClient();
-  const [name, setName] = useState(webhook.name);
-  const [url, setUrl] = useState(webhook.url);
-  const [kinds, setKinds] = useState<readonly string[]>(webhook.kinds);
+  const { seen, before, renew } = useSeenWebhook(webhook);
+  const [name, setName] = useState(before.name);
+  const [url, setUrl] = useState(before.url);
+  const [kinds, setKinds] = useState<readonly string[]>(before.kinds);
+  const mine = ownChanges(before, { name: name.trim(), url, kinds: known(kinds) });
   return (
     <ConfirmDialog
-      title={`Change ${webhook.name}`}
+      title={`Change ${before.name}`}
+      conflict={{
+        kind: 'webhook',
+        id: webhook.id,
+        renew,
+        fields: conflictFields(mine, seen, { name: 'Name', url: 'Address', kinds: 'Kinds' }),
+      }}
       verb="Save"
       keep="Leave it"
       ready={name.trim() !== '' && URL.canParse(url)}
@@ -133,8 +149,8 @@ export function ChangeWebhookDialog({ webhook, close }: WebhookDialogProps) {
       act={async () => {
         await answerOf(
           changing.PATCH('/api/v1/webhooks/{id}', {
-            params: changeOf(webhook),
-            body: { name: name.trim(), url, kinds: known(kinds) },
+            params: changeOf(seen),
+            body: mine,
           }),
         );
         await client.invalidateQueries({ queryKey: ['webhooks'] });
@@ -148,16 +164,18 @@ export function ChangeWebhookDialog({ webhook, close }: WebhookDialogProps) {
 
 export function SwitchWebhookDialog({ webhook, close }: WebhookDialogProps) {
   const client = useQueryClient();
-  const { enabled } = webhook;
+  const { seen, before, renew } = useSeenWebhook(webhook);
+  const { enabled } = before;
   return (
     <ConfirmDialog
+      conflict={{ kind: 'webhook', id: webhook.id, renew }}
       title={enabled ? `Switch ${webhook.name} off?` : `Switch ${webhook.name} on?`}
       verb={enabled ? 'Switch off' : 'Switch on'}
       keep="Leave it"
       close={close}
       act={async () => {
         await answerOf(
-          changing.PATCH('/api/v1/webhooks/{id}', { params: changeOf(webhook), body: { enabled: !enabled } }),
+          changing.PATCH('/api/v1/webhooks/{id}', { params: changeOf(seen), body: { enabled: !enabled } }),
         );
         await client.invalidateQueries({ queryKey: ['webhooks'] });
       }}
@@ -174,8 +192,10 @@ export function SwitchWebhookDialog({ webhook, close }: WebhookDialogProps) {
 export function RemoveWebhookDialog({ webhook, close }: WebhookDialogProps) {
   const client = useQueryClient();
   const navigate = useNavigate();
+  const { seen, renew } = useSeenWebhook(webhook);
   return (
     <ConfirmDialog
+      conflict={{ kind: 'webhook', id: webhook.id, renew }}
       title={`Remove ${webhook.name}?`}
       verb="Remove"
       keep="Keep it"
@@ -183,7 +203,7 @@ export function RemoveWebhookDialog({ webhook, close }: WebhookDialogProps) {
       danger
       close={close}
       act={async () => {
-        await answerOf(changing.DELETE('/api/v1/webhooks/{id}', { params: changeOf(webhook) }));
+        await answerOf(changing.DELETE('/api/v1/webhooks/{id}', { params: changeOf(seen) }));
         void client.invalidateQueries({ queryKey: ['webhooks'], exact: true });
         await navigate({ to: '/webhooks' });
       }}
@@ -196,16 +216,18 @@ export function RemoveWebhookDialog({ webhook, close }: WebhookDialogProps) {
 export function NewSecretDialog({ webhook, close }: WebhookDialogProps) {
   const client = useQueryClient();
   const [secret, setSecret] = useState<string>();
+  const { seen, renew } = useSeenWebhook(webhook);
   if (secret !== undefined) return <SecretShown name={webhook.name} secret={secret} close={close} />;
   return (
     <ConfirmDialog
+      conflict={{ kind: 'webhook', id: webhook.id, renew }}
       title={`New secret for ${webhook.name}?`}
       verb="Make a new secret"
       keep="Keep the one it has"
       staysOpen
       close={close}
       act={async () => {
-        const answer = await answerOf(changing.POST('/api/v1/webhooks/{id}/secret', { params: changeOf(webhook) }));
+        const answer = await answerOf(changing.POST('/api/v1/webhooks/{id}/secret', { params: changeOf(seen) }));
         void client.invalidateQueries({ queryKey: ['webhooks'] });
         setSecret(answer.secret);
       }}

@@ -87,14 +87,25 @@ export const OUT_OF_SERVICE = `(m.out_of_service or m.needs_rescue or m.mode <> 
   or exists (select 1 from deployments mo where mo.device_id = m.id
     and mo.state in (${LIVE_DEPLOYMENT_STATES.map((state) => `'${state}'`).join(', ')})))`;
 
-export const GROUP_OUT = `(select count(*) from devices m left join gateways mg on mg.id = m.gateway_id
-  where m.redundancy_group_id = dev.redundancy_group_id and m.id <> dev.id and ${OUT_OF_SERVICE})`;
+/** How many of the group of the device under that alias are out, itself left aside. */
+const outBeside = (
+  device: string,
+): string => `(select count(*) from devices m left join gateways mg on mg.id = m.gateway_id
+  where m.redundancy_group_id = ${device}.redundancy_group_id and m.id <> ${device}.id and ${OUT_OF_SERVICE})`;
+
+export const GROUP_OUT = outBeside('dev');
+
+/** True where the group of the device under that alias lets nobody else out; never null. */
+export const groupIsShut = (
+  device: string,
+): string => `(${device}.redundancy_group_id is not null and ${outBeside(device)} >=
+  (select own.max_out from redundancy_groups own where own.id = ${device}.redundancy_group_id))`;
 
 export const SITE_IN_FLIGHT = `(select coalesce(sum(sg.in_flight), 0) from gateways sg where sg.site_id = dev.site_id)`;
 
 /**
  * Urgent campaigns with devices behind dev's gateway that wait for a grant in an open stage (the first opens at once).
- * Devices that a person keeps from it, or that nobody may update, hold up nobody else.
+ * Devices that a person keeps from it, that nobody may update, or that must wait for their redundancy group hold up nobody else.
  * @param which condition on the alias uc.
  */
 export const urgentWaiting = (which: string): string => `select uc.name
@@ -103,7 +114,7 @@ export const urgentWaiting = (which: string): string => `select uc.name
     join devices uv on uv.id = ud.device_id
   where ${which} and uc.state = 'running' and ud.state = 'planned' and uv.gateway_id = dev.gateway_id
     and (us.state in ('open', 'soaking', 'passed') or (us.idx = 0 and us.state = 'pending'))
-    and uv.state = 'active' and uv.approved and uv.hold_note is null`;
+    and uv.state = 'active' and uv.approved and uv.hold_note is null and not ${groupIsShut('uv')}`;
 
 /** Alias str: none of the stratum was in the first stage, none is proven yet, and one is under way. */
 export const WAITS_FOR_FIRST = `(str.in_first_stage = 0 and str.opened_at is null and exists (

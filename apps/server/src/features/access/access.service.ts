@@ -20,6 +20,7 @@ import { decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { withBefore } from '../audit/with-before.js';
 import type { Actor } from './actor.js';
 import { makeApiToken } from './api-token.js';
 import { expectFreshSignIn } from './sessions/fresh-sign-in.js';
@@ -132,7 +133,11 @@ export class AccessService {
       await this.refuseWithoutAdmin(tx, actor.orgId);
       // Viewers read the audit; an address is nobody's business but the admins'.
       const { email, ...rest } = body;
-      await this.record(tx, actor, 'person.changed', id, { ...rest, ...(email !== undefined && { email: 'changed' }) });
+      const was = { name: before.name, roles: before.roles, disabled: before.disabled_at !== null };
+      await this.record(tx, actor, 'person.changed', id, {
+        ...withBefore(rest, was),
+        ...(email !== undefined && { email: 'changed' }),
+      });
       return toPerson(rows[0]!);
     });
   }

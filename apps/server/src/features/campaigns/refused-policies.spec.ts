@@ -173,6 +173,7 @@ describe('a policy that cannot work', () => {
     const errors = answer.json(Problem).errors ?? [];
     expect(errors.map((error) => error.path)).toContain(path);
     expect(errors.find((error) => error.path === path)!.message).toMatch(mend);
+    expect(answer.json(Problem).detail).toMatch(/[^.]\.$/);
   });
 
   it('a redundancy group that lets nobody out is none; a word that was nearly right is named', async () => {

@@ -9,7 +9,9 @@ import {
   Problem,
   type Campaign,
 } from '@drydock/contracts';
+import { inTransaction } from '../../adapters/database/transaction.js';
 import { startTestServer, type TestServer } from '../../testing.js';
+import { preemptSince } from '../dispatch/preempt.js';
 import { call, freshName, query, until } from '../fleet/fleet.fixture.js';
 import { recount } from '../insight/recount.js';
 import {
@@ -142,14 +144,34 @@ describe('an urgent campaign', () => {
       code: 'campaign.urgent-first',
       params: { campaign: urgent.name },
     });
-    // The one that waits is put on hold by a person: it holds up nobody.
+    // The one that waits has a partner that is being updated: it holds up nobody, and what others are granted meanwhile stays theirs.
     const waiting = gateway.order!.grants[0]!.device === first!.id ? second! : first!;
+    const [group] = await query<{ id: string }>(
+      server,
+      `insert into redundancy_groups (id, org_id, name, max_out) select gen_random_uuid(), org_id, $2, 1 from devices
+       where id = $1 returning id`,
+      [waiting.id, freshName('pair')],
+    );
+    const pair = 'update devices set redundancy_group_id = $1 where id = any($2)';
+    await query(server, pair, [group!.id, [first!.id, second!.id]]);
+    const grant = await gateway.grantOf(third!);
+    const taken = () => inTransaction(server.dataSource, (tx) => preemptSince(tx, urgent.id));
+    expect(await taken()).toBe(0);
+    expect((await statesOf(other.id))[0]).toMatchObject({ state: 'granted', preempted: false });
+    await query(server, pair, [null, [first!.id, second!.id]]);
+    await taken();
+    expect((await statesOf(other.id))[0]).toMatchObject({ preempted: true });
+    await act(server, other.id, 'pause', PauseAnswer);
+    await until(() => gateway.order!.grants.every((each) => each.deployment !== grant.deployment));
+    await gateway.report(withdrawn(grant));
+    await act(server, other.id, 'resume', CampaignBody, { reason: 'the urgent one waits' });
+    await until(async () => (await whyOf(other.id, third!.id)).code === 'campaign.urgent-first');
+    // Nor does one that a person put on hold, or one that is paused.
     await query(server, `update devices set hold_note = 'bench' where id = $1`, [waiting.id]);
     expect((await whyOf(other.id, third!.id)).code).not.toBe('campaign.urgent-first');
-    await query(server, 'update devices set hold_note = null where id = $1', [waiting.id]);
-    // Nor does one that is paused.
     await act(server, urgent.id, 'pause', PauseAnswer);
-    await gateway.grantOf(third!);
+    await query(server, 'update devices set hold_note = null where id = $1', [waiting.id]);
+    await until(() => gateway.order!.grants.some((each) => each.device === third!.id && each.attempt === 2));
   });
 
   it('takes back what others were granted since it began, where its own devices find no room', async () => {

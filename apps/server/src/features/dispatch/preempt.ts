@@ -1,6 +1,7 @@
 /** What others may still start where an urgent campaign's devices wait is taken back: at its start, and at each look. */
 import { MAY_STILL_START_STATES } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
+import { groupIsShut } from '../../domain/candidate/rules.js';
 import { lockGateways } from '../campaigns/deployment-rows.js';
 import { bumpOrders } from './order-book.js';
 
@@ -9,7 +10,11 @@ const TAKEABLE = `dep.state = any($2) and dep.touched_at is null and not dep.nee
   and dep.campaign_id <> $1 and exists (
     select 1 from campaigns other where other.id = dep.campaign_id and not other.policy ? 'urgent')`;
 
-const STANDS_BEFORE = `(dep.gateway_id in (select gateway_id from waiting) or dep.device_id in (select id from waiting))`;
+/** A device that waits for its redundancy group takes nobody's place at its gateway but its partners' own. */
+const STANDS_BEFORE = `(dep.gateway_id in (select gateway_id from waiting where shut_group is null)
+  or dep.device_id in (select id from waiting)
+  or exists (select 1 from waiting w join devices mate on mate.redundancy_group_id = w.shut_group
+    where mate.id = dep.device_id and w.gateway_id = dep.gateway_id))`;
 
 /** Its own devices that wait: at the start all; later those of open stages, unless somebody keeps them from it. */
 const WAITING = {
@@ -17,6 +22,12 @@ const WAITING = {
   open: `own.campaign_id = $1 and own.state = 'planned' and dev.state = 'active' and dev.approved and dev.hold_note is null
     and exists (select 1 from campaign_stages s where s.campaign_id = own.campaign_id and s.idx = own.stage_idx
       and s.state in ('open', 'soaking', 'passed'))`,
+} as const;
+
+/** At the start a place is made for all; what others are given afterwards where nothing can start yet stays theirs. */
+const SHUT_GROUP = {
+  all: `null::uuid`,
+  open: `case when ${groupIsShut('dev')} then dev.redundancy_group_id end`,
 } as const;
 
 /**
@@ -28,7 +39,8 @@ const WAITING = {
  */
 export async function preemptOthers(tx: Queryable, campaignId: string, whose: 'all' | 'open'): Promise<number> {
   const waiting = `waiting as materialized (
-    select distinct dev.id, dev.gateway_id from deployments own join devices dev on dev.id = own.device_id
+    select distinct dev.id, dev.gateway_id, ${SHUT_GROUP[whose]} as shut_group
+    from deployments own join devices dev on dev.id = own.device_id
     where ${WAITING[whose]})`;
   const found = await queryRows<{ gateway_id: string }>(
     tx,

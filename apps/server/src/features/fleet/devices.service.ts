@@ -20,6 +20,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { holdOf, withBefore } from '../audit/with-before.js';
 import { CampaignMarker } from './campaign-marker.js';
 import { readFilter, readFilteredList } from './device-filter.js';
 import { SqlFilter } from './sql-filter.js';
@@ -132,7 +133,14 @@ export class DevicesService {
           body.inService ?? false,
         ],
       );
-      await this.record(tx, actor, 'device.changed', id, { ...body });
+      const was = {
+        name: before.name,
+        model: before.model,
+        tags: before.tags,
+        hold: holdOf(before.hold_note),
+        redundancyGroup: before.redundancy_group_id,
+      };
+      await this.record(tx, actor, 'device.changed', id, withBefore(body, was));
       return deviceView(await this.row(tx, actor, id));
     });
     if (device.gateway) await this.marker.markGateway(device.gateway);

@@ -14,6 +14,7 @@ import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { bumpOrders } from '../dispatch/order-book.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { holdOf, withBefore } from '../audit/with-before.js';
 import { recordGatewayEvent } from '../webhooks/record-event.js';
 import { CampaignMarker } from './campaign-marker.js';
 import { FleetEvents } from './fleet-events.js';
@@ -131,7 +132,8 @@ export class GatewaysService {
         hold,
       ]);
       if (body.logLevel !== undefined) await this.setLogLevel(tx, id, body.logLevel);
-      await this.record(tx, actor, 'gateway.changed', id, { ...body });
+      const was = { tags: before.tags, hold: holdOf(before.hold_note) };
+      await this.record(tx, actor, 'gateway.changed', id, withBefore(body, was));
       return gatewayView(await this.row(tx, actor, id));
     });
     await this.changed(actor, gateway);

@@ -10,6 +10,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { holdOf, withBefore } from '../audit/with-before.js';
 
 interface SiteRow {
   id: string;
@@ -69,7 +70,8 @@ export class SitesService {
         `update sites set zone = $2, claim_mode = $3, hold_note = $4, revision = revision + 1 where id = $1 returning *`,
         [id, body.zone ?? before.zone, body.claimMode ?? before.claim_mode, hold],
       );
-      await this.record(tx, actor, 'site.changed', id, { ...body });
+      const was = { zone: before.zone, claimMode: before.claim_mode, hold: holdOf(before.hold_note) };
+      await this.record(tx, actor, 'site.changed', id, withBefore(body, was));
       await tx.query(
         `update campaigns set dirty = true where id in (select id from campaigns where org_id = $1
            and state in ('running', 'paused', 'halted', 'scheduled') order by id for update)`,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   ApprovalList,
+  ArtifactsRunning,
   ArtifactUse,
   Attention,
   Campaign,
@@ -223,6 +224,18 @@ describe('other pages', () => {
       [artifact.runningHashes],
     );
     expect(use.runsOn).toEqual({ devices: runs!.n, exact: true });
+    const inList = () => get(server, `/api/v1/artifacts-running?ids=${artifact.id},${gateway.id}`, ArtifactsRunning);
+    expect((await inList()).items).toEqual([{ id: artifact.id, devices: runs!.n, exact: true }]);
+    // Of so many only the hourly count knows, and it is told as that.
+    await query(
+      server,
+      `insert into devices (org_id, site_id, model, identity_kind, identity_value, running_version)
+       select d.org_id, d.site_id, d.model, 'filler', gen_random_uuid(), $2
+       from (select * from devices where model = $1 limit 1) d, generate_series(1, 501)`,
+      [artifact.model, artifact.runningVersion ?? artifact.version],
+    );
+    expect((await inList()).items).toEqual([{ id: artifact.id, devices: 501, exact: false }]);
+    await query(server, `delete from devices where identity_kind = 'filler'`);
   });
 
   it('say what a link can do by what it did', async () => {

@@ -298,6 +298,14 @@ describe('the page of a campaign', () => {
       'artifact.wrong-hardware',
       'artifact.wrong-hardware',
     ]);
+    const decided = await call(server, 'GET', `/api/v1/campaigns/${campaign.id}/decisions/export?by=rule`);
+    const decisions = parse(decided.text, { columns: true }) as Record<string, string>[];
+    const [kept] = await query<{ n: number }>(
+      server,
+      `select count(*)::int as n from decisions where campaign_id = $1 and not params ? 'by'`,
+      [campaign.id],
+    );
+    expect([decisions.length, decisions[0]]).toMatchObject([kept!.n, { campaign: campaign.name, by: '' }]);
     const audit = parse((await call(server, 'GET', '/api/v1/audit/export')).text, { columns: true }) as Record<
       string,
       string

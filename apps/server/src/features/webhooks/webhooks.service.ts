@@ -21,6 +21,7 @@ import { ProblemError } from '../../http/problem-error.js';
 import { expectRevision } from '../../http/revision.js';
 import type { Actor } from '../access/actor.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
+import { withBefore } from '../audit/with-before.js';
 import {
   attemptView,
   deliveryView,
@@ -116,7 +117,8 @@ export class WebhooksService {
         ],
       );
       if (!enabled) await this.dispatcher.giveUpWaiting(tx, id);
-      await this.record(tx, actor, 'webhook.changed', id, { ...body });
+      const was = { name: before.name, url: before.url, kinds: before.kinds, enabled: before.enabled };
+      await this.record(tx, actor, 'webhook.changed', id, withBefore(body, was));
       return webhookView(row!);
     });
   }

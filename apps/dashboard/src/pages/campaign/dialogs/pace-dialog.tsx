@@ -6,49 +6,51 @@ import { useState } from 'react';
 import { count } from '../../../format/numbers.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { command } from '../../../pieces/copy-button.js';
-import { Conflict } from '../../../plan/conflict.js';
+import { useSeen } from '../../../pieces/use-seen.js';
+import { planConflict, readCampaign } from '../../../plan/plan-conflict.js';
 import { paceWords } from '../../../plan/plan-words.js';
 import { changePace } from '../acts.js';
 import classes from '../campaign.module.css';
 import { changedFields, fieldsOf, steeringOf, type PaceField } from '../pace-fields.js';
 
 export function PaceDialog({ campaign, close }: { campaign: Campaign; close: () => void }) {
-  // The page goes on living under the dialog; what is changed is what was seen when it opened.
-  const [seen] = useState(campaign);
+  const { seen, renew } = useSeen(campaign, () => readCampaign(campaign.id));
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>({});
-  const [isStale, setIsStale] = useState(false);
   const [lines, setLines] = useState<readonly string[]>([]);
   const fields = fieldsOf(seen.policy);
   const { steering, faults } = steeringOf(seen.policy, texts);
   const changed = changedFields(seen.policy, texts);
-  const send = async (revision: number, reason: string, onto: Campaign['policy'] = seen.policy) => {
+  const send = async (reason: string) => {
     setLines([]);
     try {
-      await changePace(campaign, revision, { ...steeringOf(onto, texts).steering, reason });
-      close();
+      await changePace(campaign, seen.revision, { ...steering, reason });
     } catch (problem) {
-      if (problem instanceof ApiProblemError) {
-        // Who was first, and what of, is said above the button.
-        if (problem.code === 'request.stale') return setIsStale(true);
+      if (problem instanceof ApiProblemError && problem.code !== 'request.stale') {
         setLines((problem.problem.errors ?? []).map(({ path, message }) => `${path}: ${message}`));
       }
       throw problem;
     }
   };
-  const [reason, setReason] = useState('');
   return (
     <ConfirmDialog
       title={`Change the pace of ${campaign.name}?`}
       verb="Change the pace"
       keep="Leave it"
       reason="required"
-      staysOpen
-      ready={changed.length > 0 && Object.keys(faults).length === 0 && !isStale}
+      ready={changed.length > 0 && Object.keys(faults).length === 0}
       close={close}
-      act={(given) => {
-        setReason(given);
-        return send(seen.revision, given);
-      }}
+      conflict={planConflict(
+        campaign.id,
+        (theirs) => ({
+          name: theirs.name,
+          note: theirs.note,
+          artifactId: theirs.artifact.id,
+          selector: theirs.selector,
+          policy: { ...theirs.policy, ...steeringOf(theirs.policy, texts).steering },
+        }),
+        renew,
+      )}
+      act={send}
       command={command(
         'campaign',
         'pace',
@@ -70,25 +72,12 @@ export function PaceDialog({ campaign, close }: { campaign: Campaign; close: () 
               />
             ))}
           </div>
-          {lines.length > 0 && !isStale && (
+          {lines.length > 0 && (
             <ul className="small">
               {lines.map((line) => (
                 <li key={line}>{line}</li>
               ))}
             </ul>
-          )}
-          {isStale && (
-            <Conflict
-              campaignId={campaign.id}
-              mine={(theirs) => ({
-                name: theirs.name,
-                note: theirs.note,
-                artifactId: theirs.artifact.id,
-                selector: theirs.selector,
-                policy: { ...theirs.policy, ...steeringOf(theirs.policy, texts).steering },
-              })}
-              applyOnTop={(theirs) => send(theirs.revision, reason, theirs.policy)}
-            />
           )}
         </>
       }

@@ -6,11 +6,11 @@ import { changing } from '../../../data/api.js';
 import { sitesQuery } from '../../../data/sites.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { deviceName } from '../../fleet/device-look.js';
-import { changeOf, useRenewed, type DeviceDialogProps } from './patch-device.js';
+import { useDeviceChange, type DeviceDialogProps } from './patch-device.js';
 
 /** Lets campaigns take the device, and says which site it belongs to where several claim it. */
 export function ApproveDialog({ device, close }: DeviceDialogProps) {
-  const renew = useRenewed(device);
+  const { params, renew, conflict } = useDeviceChange(device);
   const sites = useQuery(sitesQuery).data ?? [];
   const claiming = device.claims.filter((claim) => claim.state === 'pending').map((claim) => claim.site);
   const choices = [...new Set([device.site, ...claiming])];
@@ -23,10 +23,11 @@ export function ApproveDialog({ device, close }: DeviceDialogProps) {
       verb="Approve it"
       keep="Not now"
       close={close}
+      conflict={conflict()}
       act={async () => {
         await answerOf(
           changing.POST('/api/v1/devices/{id}/approve', {
-            params: changeOf(device),
+            params,
             body: { site: site as DeviceDialogProps['device']['site'] },
           }),
         );

@@ -1,34 +1,31 @@
 import { Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
+import { conflictFields, ownChanges } from '../../../pieces/own-changes.js';
 import { readTags, tagsText } from '../../fleet/tags-text.js';
 import { deviceName } from '../../fleet/device-look.js';
-import { usePatchDevice, useRenewed, type DeviceDialogProps } from './patch-device.js';
+import { useDeviceChange, type DeviceDialogProps } from './patch-device.js';
 
 export function ChangeDialog({ device, close }: DeviceDialogProps) {
-  const patch = usePatchDevice(device);
-  const renew = useRenewed(device);
-  // What was changed is told by what it was when the dialog opened: what somebody else changed meanwhile stays theirs.
-  const [before] = useState(device);
+  const { patch, before, seen, conflict } = useDeviceChange(device);
   const [name, setName] = useState(device.name ?? '');
   const [model, setModel] = useState(device.model ?? '');
   const [tags, setTags] = useState(tagsText(device.tags));
   const read = readTags(tags);
+  const mine = ownChanges(before, {
+    name: name.trim() === '' ? null : name.trim(),
+    model: model.trim() === '' ? null : model.trim(),
+    tags: tags === tagsText(before.tags) ? before.tags : read.tags,
+  });
   return (
     <ConfirmDialog
-      title={`Change ${deviceName(device)}`}
+      title={`Change ${deviceName(before)}`}
       verb="Save"
       keep="Leave it as it is"
       ready={read.wrong === undefined}
       close={close}
-      conflict={{ kind: 'device', id: device.id, renew }}
-      act={() =>
-        patch({
-          ...(name.trim() !== (before.name ?? '') && { name: name.trim() === '' ? null : name.trim() }),
-          ...(model.trim() !== (before.model ?? '') && { model: model.trim() === '' ? null : model.trim() }),
-          ...(tags !== tagsText(before.tags) && { tags: read.tags }),
-        })
-      }
+      conflict={conflict(conflictFields(mine, seen, { name: 'Name', model: 'Model', tags: 'Tags' }))}
+      act={() => patch(mine)}
       fields={
         <>
           <TextInput

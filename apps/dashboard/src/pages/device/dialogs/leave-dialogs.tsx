@@ -6,12 +6,12 @@ import { useState } from 'react';
 import { changing } from '../../../data/api.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { deviceName } from '../../fleet/device-look.js';
-import { changeOf, useRenewed, type DeviceDialogProps } from './patch-device.js';
+import { useDeviceChange, type DeviceDialogProps } from './patch-device.js';
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 export function DecommissionDialog({ device, close }: DeviceDialogProps) {
-  const renew = useRenewed(device);
+  const { params, renew, conflict } = useDeviceChange(device);
   const name = deviceName(device);
   return (
     <ConfirmDialog
@@ -22,10 +22,9 @@ export function DecommissionDialog({ device, close }: DeviceDialogProps) {
       typed={name}
       danger
       close={close}
+      conflict={conflict()}
       act={async (note) => {
-        await answerOf(
-          changing.POST('/api/v1/devices/{id}/decommission', { params: changeOf(device), body: { note } }),
-        );
+        await answerOf(changing.POST('/api/v1/devices/{id}/decommission', { params, body: { note } }));
         await renew();
       }}
     >
@@ -39,7 +38,7 @@ export function DecommissionDialog({ device, close }: DeviceDialogProps) {
 }
 
 export function RecommissionDialog({ device, close }: DeviceDialogProps) {
-  const renew = useRenewed(device);
+  const { params, renew, conflict } = useDeviceChange(device);
   return (
     <ConfirmDialog
       title={`Take ${deviceName(device)} back into service?`}
@@ -47,10 +46,9 @@ export function RecommissionDialog({ device, close }: DeviceDialogProps) {
       keep="Leave it out"
       reason="required"
       close={close}
+      conflict={conflict()}
       act={async (note) => {
-        await answerOf(
-          changing.POST('/api/v1/devices/{id}/recommission', { params: changeOf(device), body: { note } }),
-        );
+        await answerOf(changing.POST('/api/v1/devices/{id}/recommission', { params, body: { note } }));
         await renew();
       }}
     >
@@ -60,7 +58,7 @@ export function RecommissionDialog({ device, close }: DeviceDialogProps) {
 }
 
 export function ReplaceDialog({ device, close }: DeviceDialogProps) {
-  const renew = useRenewed(device);
+  const { params, renew, conflict } = useDeviceChange(device);
   const name = deviceName(device);
   const [by, setBy] = useState('');
   const isId = UUID.test(by.trim());
@@ -74,10 +72,11 @@ export function ReplaceDialog({ device, close }: DeviceDialogProps) {
       danger
       ready={isId}
       close={close}
+      conflict={conflict()}
       act={async (note) => {
         await answerOf(
           changing.POST('/api/v1/devices/{id}/replace', {
-            params: changeOf(device),
+            params,
             body: { by: by.trim() as DeviceReplacement['by'], note },
           }),
         );

@@ -5,10 +5,10 @@ import { useState } from 'react';
 import { changing, reading } from '../../../data/api.js';
 import { counted } from '../../../format/numbers.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
-import { changeOf, useRenewed, type GatewayDialogProps } from './change-gateway.js';
+import { useGatewayChange, type GatewayDialogProps } from './change-gateway.js';
 
 export function DecommissionDialog({ gateway, close }: GatewayDialogProps) {
-  const renew = useRenewed(gateway);
+  const { params, renew, conflict } = useGatewayChange(gateway);
   return (
     <ConfirmDialog
       title={`Decommission ${gateway.name}?`}
@@ -18,10 +18,9 @@ export function DecommissionDialog({ gateway, close }: GatewayDialogProps) {
       typed={gateway.name}
       danger
       close={close}
+      conflict={conflict()}
       act={async (note) => {
-        await answerOf(
-          changing.POST('/api/v1/gateways/{id}/decommission', { params: changeOf(gateway), body: { note } }),
-        );
+        await answerOf(changing.POST('/api/v1/gateways/{id}/decommission', { params, body: { note } }));
         await renew();
       }}
     >
@@ -35,7 +34,7 @@ export function DecommissionDialog({ gateway, close }: GatewayDialogProps) {
 }
 
 export function ReplaceDialog({ gateway, close }: GatewayDialogProps) {
-  const renew = useRenewed(gateway);
+  const { params, renew, conflict } = useGatewayChange(gateway);
   const others = useQuery({
     queryKey: ['gateways', 'of-site', gateway.site],
     queryFn: () =>
@@ -55,10 +54,11 @@ export function ReplaceDialog({ gateway, close }: GatewayDialogProps) {
       danger
       ready={by !== undefined}
       close={close}
+      conflict={conflict()}
       act={async (note) => {
         await answerOf(
           changing.POST('/api/v1/gateways/{id}/replace', {
-            params: changeOf(gateway),
+            params,
             body: { by: by!, note },
           }),
         );

@@ -2,7 +2,7 @@ import { NativeSelect } from '@mantine/core';
 import { useState } from 'react';
 import type { GatewayPatch } from '../../../data/shapes.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
-import { usePatchGateway, type GatewayDialogProps } from './change-gateway.js';
+import { useGatewayChange, type GatewayDialogProps } from './change-gateway.js';
 
 type Level = NonNullable<GatewayPatch['logLevel']>['level'];
 const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error'];
@@ -13,7 +13,7 @@ const MINUTES = [
 ];
 
 export function LogLevelDialog({ gateway, close }: GatewayDialogProps) {
-  const patch = usePatchGateway(gateway);
+  const { patch, conflict } = useGatewayChange(gateway);
   const [level, setLevel] = useState<string>('debug');
   const [minutes, setMinutes] = useState('30');
   const lasting = gateway.logLevel;
@@ -23,6 +23,7 @@ export function LogLevelDialog({ gateway, close }: GatewayDialogProps) {
       verb="Set it"
       keep="Leave it"
       close={close}
+      conflict={conflict()}
       act={() =>
         patch({ logLevel: { level: LEVELS.find((each) => each === level) ?? 'info', minutes: Number(minutes) } })
       }

@@ -5,11 +5,12 @@ import { changing } from '../../../data/api.js';
 import { counted } from '../../../format/numbers.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { command } from '../../../pieces/copy-button.js';
+import { conflictFields, ownChanges } from '../../../pieces/own-changes.js';
 import { readTags, tagsText } from '../../fleet/tags-text.js';
-import { changeOf, usePatchGateway, useRenewed, type GatewayDialogProps } from './change-gateway.js';
+import { useGatewayChange, type GatewayDialogProps } from './change-gateway.js';
 
 export function QuarantineDialog({ gateway, close }: GatewayDialogProps) {
-  const renew = useRenewed(gateway);
+  const { params, renew, conflict } = useGatewayChange(gateway);
   return (
     <ConfirmDialog
       title={`Quarantine ${gateway.name}?`}
@@ -17,12 +18,10 @@ export function QuarantineDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave it active"
       reason="required"
       close={close}
-      conflict={{ kind: 'gateway', id: gateway.id, renew }}
+      conflict={conflict()}
       command={command('gateway', 'quarantine', gateway.name)}
       act={async (note) => {
-        await answerOf(
-          changing.POST('/api/v1/gateways/{id}/quarantine', { params: changeOf(gateway), body: { note } }),
-        );
+        await answerOf(changing.POST('/api/v1/gateways/{id}/quarantine', { params, body: { note } }));
         await renew();
       }}
     >
@@ -37,8 +36,7 @@ export function QuarantineDialog({ gateway, close }: GatewayDialogProps) {
 }
 
 export function ReleaseDialog({ gateway, close }: GatewayDialogProps) {
-  const renew = useRenewed(gateway);
-  const [saw] = useState(gateway.stateNote);
+  const { before, params, renew, conflict } = useGatewayChange(gateway);
   return (
     <ConfirmDialog
       title={`Release ${gateway.name}?`}
@@ -46,14 +44,14 @@ export function ReleaseDialog({ gateway, close }: GatewayDialogProps) {
       keep="Keep it set aside"
       reason="required"
       close={close}
-      conflict={{ kind: 'gateway', id: gateway.id, renew }}
+      conflict={conflict()}
       command={command('gateway', 'release', gateway.name)}
       act={async (note) => {
-        await answerOf(changing.POST('/api/v1/gateways/{id}/release', { params: changeOf(gateway), body: { note } }));
+        await answerOf(changing.POST('/api/v1/gateways/{id}/release', { params, body: { note } }));
         await renew();
       }}
     >
-      <p>It was set aside: “{saw}”</p>
+      <p>It was set aside: “{before.stateNote}”</p>
       <p>
         Campaigns may start through it again at once; {counted(gateway.devices, 'device')}{' '}
         {gateway.devices === 1 ? 'is' : 'are'} behind it.
@@ -63,19 +61,19 @@ export function ReleaseDialog({ gateway, close }: GatewayDialogProps) {
 }
 
 export function HoldDialog({ gateway, close }: GatewayDialogProps) {
-  const patch = usePatchGateway(gateway);
-  const renew = useRenewed(gateway);
-  if (gateway.holdNote !== null) {
+  const { patch, before, conflict } = useGatewayChange(gateway);
+  // Which of the two is asked for does not change because somebody else was first.
+  if (before.holdNote !== null) {
     return (
       <ConfirmDialog
         title={`Lift the hold of ${gateway.name}?`}
         verb="Lift the hold"
         keep="Keep it on hold"
         close={close}
-        conflict={{ kind: 'gateway', id: gateway.id, renew }}
+        conflict={conflict()}
         act={() => patch({ hold: null })}
       >
-        <p>It was held: “{gateway.holdNote}”</p>
+        <p>It was held: “{before.holdNote}”</p>
       </ConfirmDialog>
     );
   }
@@ -86,7 +84,7 @@ export function HoldDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave it as it is"
       reason="required"
       close={close}
-      conflict={{ kind: 'gateway', id: gateway.id, renew }}
+      conflict={conflict()}
       act={(note) => patch({ hold: { note } })}
     >
       <p>
@@ -98,10 +96,10 @@ export function HoldDialog({ gateway, close }: GatewayDialogProps) {
 }
 
 export function TagsDialog({ gateway, close }: GatewayDialogProps) {
-  const patch = usePatchGateway(gateway);
-  const renew = useRenewed(gateway);
+  const { patch, before, seen, conflict } = useGatewayChange(gateway);
   const [text, setText] = useState(tagsText(gateway.tags));
   const read = readTags(text);
+  const mine = ownChanges(before, { tags: text === tagsText(before.tags) ? before.tags : read.tags });
   return (
     <ConfirmDialog
       title={`Tags of ${gateway.name}`}
@@ -109,8 +107,8 @@ export function TagsDialog({ gateway, close }: GatewayDialogProps) {
       keep="Leave them"
       ready={read.wrong === undefined}
       close={close}
-      conflict={{ kind: 'gateway', id: gateway.id, renew }}
-      act={() => patch({ tags: read.tags })}
+      conflict={conflict(conflictFields(mine, seen, { tags: 'Tags' }))}
+      act={() => patch(mine)}
       fields={
         <Textarea
           label="Tags"

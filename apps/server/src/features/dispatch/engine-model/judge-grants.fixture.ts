@@ -259,7 +259,12 @@ async function readShut(world: EngineWorld): Promise<Shut> {
        select distinct v.gateway_id from campaigns u join deployments d on d.campaign_id = u.id
          join campaign_stages s on s.campaign_id = u.id and s.idx = d.stage_idx join devices v on v.id = d.device_id
        where u.policy ? 'urgent' and u.state = 'running' and d.state = 'planned' and s.state in ('open', 'soaking', 'passed')
-         and v.state = 'active' and v.approved and v.hold_note is null) w
+         and v.state = 'active' and v.approved and v.hold_note is null
+         -- one whose partner is out cannot start, and keeps nobody away
+         and not exists (select 1 from devices m left join gateways g on g.id = m.gateway_id
+           where m.redundancy_group_id = v.redundancy_group_id and m.id <> v.id and (m.needs_rescue or m.out_of_service
+             or m.mode <> 'application' or not coalesce(g.online, false) or exists (select 1 from deployments o where o.device_id = m.id
+               and o.state in ('granted', 'downloading', 'transferring', 'activating', 'proving', 'cancelling', 'rescue'))))) w
      where not c.policy ? 'urgent'`,
   );
   const waiting = await database.query<{ device: string; why: string }>(

@@ -1,7 +1,13 @@
 /** Tables to take home: streamed, so that size is no limit. */
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
-import { AuditExportQuery, DeviceExportQuery, ExportQuery, ExposureExportQuery } from '@drydock/contracts';
+import {
+  AuditExportQuery,
+  DecisionExportQuery,
+  DeviceExportQuery,
+  ExportQuery,
+  ExposureExportQuery,
+} from '@drydock/contracts';
 import type { Response } from 'express';
 import { ZodParam, ZodQuery } from '../../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../../access/actor.js';
@@ -24,6 +30,19 @@ export class ExportController {
     @Res() response: Response,
   ): Promise<void> {
     await sendTable(response, format, await this.exports.results(actor.orgId, id));
+  }
+
+  /** What people and rules decided, oldest first. */
+  @Get('campaigns/:id/decisions/export')
+  @Roles('viewer')
+  @ApiTable()
+  async decisions(
+    @CurrentActor() actor: Actor,
+    @ZodParam('id') id: string,
+    @ZodQuery(DecisionExportQuery) { format, by }: DecisionExportQuery,
+    @Res() response: Response,
+  ): Promise<void> {
+    await sendTable(response, format, await this.exports.decisions(actor.orgId, id, by));
   }
 
   /** Members that failed, reverted or are lost. */

@@ -5,6 +5,7 @@ import {
   errorSentence,
   isErrorCode,
   type AuditQuery,
+  type DecisionQuery,
   type DeploymentState,
   type DeviceQuery,
   type ExposureDeviceQuery,
@@ -15,6 +16,7 @@ import type { Actor } from '../../access/actor.js';
 import { DevicesService } from '../../fleet/devices.service.js';
 import { ExposureService } from '../../advisories/exposure.service.js';
 import { AuditReader } from '../../audit/audit-reader.js';
+import { InsightService } from '../insight.service.js';
 import { MembersService, toMember } from '../campaign/members.service.js';
 import type { Table } from './table-stream.js';
 
@@ -66,6 +68,7 @@ const DEVICE_COLUMNS = [
   'lastSeenAt',
 ] as const;
 const EXPOSED_COLUMNS = ['device', 'name', 'model', 'version', 'site', 'gateway', 'silent', 'lastSeenAt'] as const;
+const DECISION_COLUMNS = ['at', 'id', 'campaign', 'by', 'kind', 'params'] as const;
 const AUDIT_COLUMNS = [
   'at',
   'id',
@@ -87,6 +90,7 @@ export class ExportService {
     private readonly fleet: DevicesService,
     private readonly exposures: ExposureService,
     private readonly audits: AuditReader,
+    private readonly insight: InsightService,
   ) {}
 
   /** A row for each member in the campaign's order, or only of those in one of the states. @throws ProblemError `request.not-found` */
@@ -149,6 +153,39 @@ export class ExportService {
       }
     }
     return { name: `${campaign!.name}-${states ? 'failures' : 'results'}`, columns: RESULT_COLUMNS, pages: pages() };
+  }
+
+  /** @param by of people or of rules alone. @throws ProblemError `request.not-found` */
+  async decisions(
+    orgId: string,
+    campaignId: string,
+    by: DecisionQuery['by'],
+  ): Promise<Table<(typeof DECISION_COLUMNS)[number]>> {
+    await expectCampaign(this.source.manager, orgId, campaignId);
+    const [campaign] = await queryRows<{ name: string }>(
+      this.source.manager,
+      'select name from campaigns where id = $1',
+      [campaignId],
+    );
+    const { insight } = this;
+    async function* pages() {
+      let after: string | undefined;
+      do {
+        const page = await insight.decisions(orgId, campaignId, {
+          order: 'oldest',
+          limit: 500,
+          ...(by !== undefined && { by }),
+          ...(after !== undefined && { after }),
+        });
+        yield page.items.map(({ params, ...item }) => ({
+          ...item,
+          campaign: campaign!.name,
+          params: JSON.stringify(params),
+        }));
+        after = page.next;
+      } while (after !== undefined);
+    }
+    return { name: `${campaign!.name}-decisions`, columns: DECISION_COLUMNS, pages: pages() };
   }
 
   devices(actor: Actor, query: Omit<DeviceQuery, 'limit' | 'after'>): Table<(typeof DEVICE_COLUMNS)[number]> {

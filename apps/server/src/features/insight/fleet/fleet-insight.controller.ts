@@ -2,6 +2,8 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
+  ArtifactsRunning,
+  ArtifactsRunningQuery,
   ArtifactUse,
   DeviceConversation,
   DeviceConversationQuery,
@@ -73,6 +75,17 @@ export class FleetInsightController {
   @ZodResponse(ArtifactUse)
   artifactUse(@CurrentActor() actor: Actor, @ZodParam('sha256', Sha256) sha256: string): Promise<ArtifactUse> {
     return this.places.artifact(actor.orgId, sha256);
+  }
+
+  /** How many devices run each of these artifacts now; ids that are not known are left out. */
+  @Get('artifacts-running')
+  @Roles('viewer')
+  @ZodResponse(ArtifactsRunning)
+  async artifactsRunning(
+    @CurrentActor() actor: Actor,
+    @ZodQuery(ArtifactsRunningQuery) query: ArtifactsRunningQuery,
+  ): Promise<ArtifactsRunning> {
+    return { items: await this.places.running(actor.orgId, query.ids) };
   }
 
   @Get('filter/fields')

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import {
   LIVE_DEPLOYMENT_STATES,
+  type ArtifactsRunning,
   type ArtifactUse,
   type CampaignState,
   type Gateway,
@@ -17,6 +18,8 @@ import { readWithin } from '../../fleet/device-filter.js';
 const NEWEST_TRIES = 2_000;
 const MOST_SLOTS = 50;
 const COUNT_LIMIT_MS = 1_000;
+/** Devices of one version that a list looks at for each of its rows; of more, the hourly count is told. */
+const MOST_COUNTED = 500;
 
 @Injectable()
 export class PlacesService {
@@ -151,5 +154,30 @@ export class PlacesService {
       campaigns,
       fixes,
     };
+  }
+
+  /** For a list: a bounded look into the index for each artifact. A hash names one image; where devices say none, their version has to do. */
+  async running(orgId: string, ids: readonly string[]): Promise<ArtifactsRunning['items']> {
+    const rows = await queryRows<{ id: string; looked: number; devices: number; hourly: number | null }>(
+      this.source.manager,
+      `select a.id, n.looked, n.devices, h.n as hourly
+       from artifacts a
+         cross join lateral (
+           select count(*)::int as looked, (count(*) filter (where hash is null or hash = any(a.running_hashes)))::int as devices
+           from (select d.running_hash as hash from devices d
+             where d.org_id = a.org_id and d.model = a.model and d.running_version = coalesce(a.running_version, a.version)
+               and d.state = 'active' limit $3::int + 1) stretch) n
+         left join lateral (
+           select v.n::float8 as n from fleet_versions v
+           where v.org_id = a.org_id and v.at = (select max(at) from fleet_versions where org_id = $1)
+             and v.model = a.model and v.version = coalesce(a.running_version, a.version)) h on n.looked > $3::int
+       where a.org_id = $1 and a.id = any($2::uuid[])`,
+      [orgId, ids, MOST_COUNTED],
+    );
+    return rows.map(({ id, looked, devices, hourly }) =>
+      looked > MOST_COUNTED
+        ? { id, devices: Math.max(devices, hourly ?? 0), exact: false }
+        : { id, devices, exact: true },
+    );
   }
 }

@@ -1,6 +1,6 @@
 /** When a running campaign ends, as a column says it. */
 import type { CampaignSummary } from '@drydock/contracts';
-import { when } from '../../format/times.js';
+import { when } from './times.js';
 
 /** "Thu 22:50–Fri 01:20"; what there is no forecast of is said, never a dash. */
 export function endsWords(ends: CampaignSummary['ends'], nowMs: number): string {
