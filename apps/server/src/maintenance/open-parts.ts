@@ -27,6 +27,7 @@ export function makeBlobStore(settings: Settings): FolderBlobStore | S3BlobStore
     bucket: settings.s3Bucket,
     prefix: settings.s3Prefix,
     region: settings.s3Region,
+    createBucket: settings.s3CreateBucket,
     ...(settings.s3Endpoint ? { endpoint: settings.s3Endpoint } : {}),
     ...(settings.s3AccessKeyId && settings.s3SecretAccessKey
       ? { credentials: { accessKeyId: settings.s3AccessKeyId, secretAccessKey: settings.s3SecretAccessKey } }

@@ -177,6 +177,13 @@ export const SETTING_TABLE = {
     schema: text,
     about: 'Bucket for artifact bytes. Unset: a folder under the data folder.',
   }),
+  s3CreateBucket: withDefault({
+    env: 'DRYDOCK_S3_CREATE_BUCKET',
+    schema: flag,
+    default: 'false',
+    about:
+      'Whether a bucket that is missing is made at start. For a service of your own: a misspelt name makes a new one.',
+  }),
   s3Endpoint: row({
     env: 'DRYDOCK_S3_ENDPOINT',
     schema: url('http:', 'https:'),

@@ -4,9 +4,10 @@ import { blobStoreConformance } from './blob-store.conformance.js';
 import { S3BlobStore } from './s3-blob-store.js';
 import { S3Service } from './s3-service.fixture.js';
 
-const storeOf = (endpoint: string, bucket = 'artifacts') =>
+const storeOf = (endpoint: string, bucket = 'artifacts', createBucket = false) =>
   new S3BlobStore({
     bucket,
+    createBucket,
     prefix: 'drydock/',
     region: 'us-east-1',
     endpoint,
@@ -72,6 +73,18 @@ describe('S3', () => {
     const link = await store.presign(hash, 60);
     expect(link).toContain('X-Amz-Expires=60');
     expect(await (await fetch(link)).text()).toBe('bytes');
+  });
+
+  it('makes a bucket that is missing only where that is wanted, also with another server beside it', async () => {
+    const empty = new S3Service('artifacts', false);
+    const address = await empty.listen();
+    const careful = storeOf(address);
+    await expect(careful.start()).rejects.toThrow('artifacts');
+    const both = [storeOf(address, 'artifacts', true), storeOf(address, 'artifacts', true)];
+    await Promise.all(both.map((store) => store.start()));
+    await careful.start();
+    for (const store of [careful, ...both]) store.stop();
+    await empty.close();
   });
 
   it('says at start that the bucket is missing', async () => {

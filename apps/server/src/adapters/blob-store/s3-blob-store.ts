@@ -5,6 +5,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
@@ -27,6 +28,8 @@ export interface S3BlobStoreOptions {
   readonly region: string;
   readonly endpoint?: string;
   readonly credentials?: { accessKeyId: string; secretAccessKey: string };
+  /** Makes the bucket at start when the service has none of that name. */
+  readonly createBucket?: boolean;
 }
 
 export class S3BlobStore implements BlobStore {
@@ -45,7 +48,15 @@ export class S3BlobStore implements BlobStore {
   }
 
   async start(): Promise<void> {
-    await this.check();
+    try {
+      await this.check();
+    } catch (error) {
+      const cause = (error as Error).cause as Error | undefined;
+      if (!this.options.createBucket || !cause || !['NotFound', 'NoSuchBucket'].includes(cause.name)) throw error;
+      // A server that starts beside this one may be first; then the answer is a refusal, and the bucket is there.
+      await this.client.send(new CreateBucketCommand({ Bucket: this.options.bucket })).catch(() => undefined);
+      await this.check();
+    }
   }
 
   async begin(): Promise<PendingBlob> {

@@ -13,7 +13,10 @@ export class S3Service {
   readonly uploads = new Map<string, { key: string; parts: Map<number, Buffer> }>();
   private readonly server: Server;
 
-  constructor(private readonly bucket: string) {
+  constructor(
+    private readonly bucket: string,
+    private exists = true,
+  ) {
     this.server = createServer((request, response) => {
       this.answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
     });
@@ -39,7 +42,12 @@ export class S3Service {
     const fail = (status: number, code: string) =>
       response.writeHead(status, { 'content-type': 'application/xml' }).end(`<Error><Code>${code}</Code></Error>`);
     const xml = (text: string) => response.writeHead(200, { 'content-type': 'application/xml' }).end(text);
-    if (bucket !== this.bucket) return void fail(404, 'NoSuchBucket');
+    if (bucket === this.bucket && key === '' && request.method === 'PUT') {
+      if (this.exists) return void fail(409, 'BucketAlreadyOwnedByYou');
+      this.exists = true;
+      return void response.writeHead(200).end();
+    }
+    if (bucket !== this.bucket || !this.exists) return void fail(404, 'NoSuchBucket');
     if (key === '') return void response.writeHead(200).end();
 
     const uploadId = url.searchParams.get('uploadId');

@@ -1,6 +1,6 @@
 /** Embedded Postgres, migrations and partitions, on real clusters. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -84,6 +84,32 @@ describe('embedded Postgres', () => {
     const first = await start();
     await expect(start()).rejects.toThrow('Another server is running');
     expect(await run(first.url(), 'select 1 as one')).toEqual([{ one: 1 }]);
+  }, 60_000);
+
+  it('refuses data that a server in another container has, whose process ids mean nothing here', async () => {
+    const first = await start();
+    const cluster = join(folder, 'postgres', 'data');
+    const pidFile = join(cluster, 'postmaster.pid');
+    const own = readFileSync(pidFile, 'utf8');
+    const socket = `.s.PGSQL.${own.split('\n')[3]}`;
+    // Seen from the other container: a live stranger has the number, or nobody.
+    for (const pid of [process.pid, 4_194_303]) {
+      const seen = own.replace(/^\d+/, String(pid));
+      writeFileSync(pidFile, seen);
+      for (const guest of [false, true]) {
+        await expect(start({ guest })).rejects.toThrow('in another container: stop it');
+      }
+      expect(readFileSync(pidFile, 'utf8')).toBe(seen);
+    }
+    writeFileSync(pidFile, own);
+    expect(await run(first.url('postgres'), 'select 1 as one')).toEqual([{ one: 1 }]);
+    expect(statSync(join(cluster, socket)).mode & 0o077).toBe(0);
+
+    // Once it is dead its socket says so, and is taken away.
+    process.kill(first.pid, 'SIGKILL');
+    const second = await start();
+    expect(second.adopted).toBe(false);
+    expect(readdirSync(cluster).filter((name) => name === socket)).toEqual([]);
   }, 60_000);
 
   /** What a killed server leaves: the claim's connection is cut, the postmaster runs on. */

@@ -5,6 +5,7 @@
  * - It runs in a session of its own: Ctrl-C on the terminal reaches the server first, which stops it last.
  * - When the server was killed its Postgres is still running: the next start finds it by its pid file, checks that this
  *   very process serves this very data folder, and takes it over.
+ * - One that runs on the same data in another container is found by its socket, and left alone: two would ruin the data.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -26,6 +27,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { PostgresBinaries } from './postgres-binaries.js';
 import { choosePlace, type PostgresPlace } from './postgres-place.js';
+import { SOCKET_FOLDER, hasNoSockets, isServedThroughSocket, removeDeadSockets } from './postgres-socket.js';
 import type { SystemUser } from './unprivileged-user.js';
 
 const USER = 'drydock';
@@ -78,16 +80,25 @@ export class EmbeddedPostgres {
     if (!existsSync(join(clusterDir, 'PG_VERSION'))) await initialise(place, options);
     const password = readFileSync(passwordFile, 'utf8').trim();
 
-    const running = await findRunning(clusterDir, password);
+    const running = await findRunning(clusterDir, password, options.dataDir);
     if (running) {
       say(`The embedded database of the last start is still running (process ${running.pid}); it is used again.`);
       return new EmbeddedPostgres(password, running.port, running.pid, true, undefined);
     }
+    removeDeadSockets(clusterDir);
+    let socketFolder = SOCKET_FOLDER;
     for (let attempt = 1; ; attempt++) {
       const port = await freePort();
-      const started = await launch(place, port, options);
+      const started = await launch(place, port, socketFolder, options);
       if ('child' in started) {
         return new EmbeddedPostgres(password, port, started.child.pid!, false, started.child);
+      }
+      if (socketFolder !== '' && hasNoSockets(started.output)) {
+        say(
+          `The file system of ${options.dataDir} has no sockets: a second server in another container would not be noticed.`,
+        );
+        socketFolder = '';
+        continue;
       }
       // Somebody took the port between our look and Postgres's bind; anything else is final.
       if (attempt >= 5 || !/could not bind|could not create any TCP/i.test(started.output)) {
@@ -203,13 +214,15 @@ function sharedBuffersMiB(): number {
 async function launch(
   place: PostgresPlace,
   port: number,
+  socketFolder: string,
   options: EmbeddedPostgresOptions,
 ): Promise<{ child: ChildProcess } | { output: string }> {
   const { clusterDir, binaries, user } = place;
   const parameters: Record<string, string> = {
     listen_addresses: '127.0.0.1',
     port: String(port),
-    unix_socket_directories: '',
+    unix_socket_directories: socketFolder,
+    unix_socket_permissions: '0700',
     fsync: options.fsync ? 'on' : 'off',
     shared_buffers: `${sharedBuffersMiB()}MB`,
     max_wal_size: MAX_WAL,
@@ -262,19 +275,33 @@ async function launch(
   return { output: `${output}${log}` || 'no answer' };
 }
 
-/** Looks for a live postmaster on this very data folder. A stale pid file is left to Postgres, which removes it. */
-async function findRunning(clusterDir: string, password: string): Promise<{ pid: number; port: number } | undefined> {
+/**
+ * Looks for a live postmaster on this very data folder. A stale pid file is taken away.
+ *
+ * @throws Error when a postmaster runs on it that is no process of this machine, or of this container.
+ */
+async function findRunning(
+  clusterDir: string,
+  password: string,
+  dataDir: string,
+): Promise<{ pid: number; port: number } | undefined> {
   const file = join(clusterDir, 'postmaster.pid');
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (existsSync(file)) {
     const lines = readFileSync(file, 'utf8').split('\n');
     const pid = Number(lines[0]);
+    const port = Number(lines[3]);
     if (!Number.isInteger(pid) || pid <= 1 || !isPostmasterOf(pid, clusterDir)) {
+      if (await isServedThroughSocket(clusterDir, port)) {
+        throw new Error(
+          `Another server is running on ${dataDir}, in another container: stop it, or set DRYDOCK_DATA_DIR to another folder. ` +
+            'A command that works beside a running server is run inside its container (docker exec).',
+        );
+      }
       // After a reboot the number may belong to a stranger: Postgres would refuse, so the file has to go.
       rmSync(file, { force: true });
       return undefined;
     }
-    const port = Number(lines[3]);
     if (lines[7]?.trim() === 'ready' && (await answers(port, password))) return { pid, port };
     // Starting, recovering or stopping: wait for one or the other.
     if (Date.now() > deadline) throw new Error(`Process ${pid} holds ${clusterDir} but does not answer.`);
