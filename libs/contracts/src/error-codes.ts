@@ -172,7 +172,7 @@ export const ERROR_CODES = {
   'sign-in.again': row(
     'operator',
     'none',
-    'An approval needs a sign-in that is no older than {minutes} minutes: sign in again, then approve.',
+    'This needs a sign-in that is no older than {minutes} minutes: sign in again, then do it once more.',
   ),
   'password.link': row('operator', 'none', 'The link is unknown, used or past its end: ask an admin for a new one.'),
   'request.forbidden': row('operator', 'none', 'This needs the role {role}.'),

@@ -71,12 +71,26 @@ function watchTrial(dir: string, sha256: string, withinMs: number): void {
     writeLauncherState(dir, fallBack(readLauncherState(dir), `it had not proven itself within ${withinMs} ms`));
     process.exit(RESTART_STATUS);
   }, withinMs + GRACE_MS).unref();
+  const wasStopped = hearStops();
   process.on('exit', (status) => {
-    // A person stopped it: that is no failure of the bundle.
+    // A person stopped it: that is no failure of the bundle. One that ends by itself has not come up, whatever its status:
+    // it would be started for ever, and the gateway would have no agent.
     const state = readLauncherState(dir);
-    if (status !== 0 || state.trial?.sha256 !== sha256) return;
+    if (status !== 0 || !wasStopped() || state.trial?.sha256 !== sha256) return;
     writeLauncherState(dir, { ...state, trial: { ...state.trial, starts: Math.max(0, state.trial.starts - 1) } });
   });
+}
+
+/** @returns whether a signal asked this process to end. A bundle that does not listen to it ends by it all the same. */
+function hearStops(): () => boolean {
+  let stopped = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      stopped = true;
+      if (process.listenerCount(signal) === 1) process.exit(0);
+    });
+  }
+  return () => stopped;
 }
 
 function startsOf(dir: string): number {

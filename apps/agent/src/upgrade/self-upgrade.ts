@@ -43,6 +43,7 @@ export class SelfUpgrade implements SelfActions {
   constructor(options: SelfUpgradeOptions) {
     this.#options = options;
     this.#staging = new Staging(options.stateDir, platform(), options.keys);
+    this.#leaveUncounted();
     const { trial, fellBack: fell } = readLauncherState(options.stateDir);
     this.#answers = new AnswerWatch(options.clock, () => options.serverAnswers());
     if (fell) {
@@ -126,9 +127,24 @@ export class SelfUpgrade implements SelfActions {
     this.#trial?.giveUp(why);
   }
 
+  /**
+   * A trial whose start the launcher could not count was not begun, and this version goes on. Its attempt ends with that: a
+   * start that could be counted days later would be no part of any.
+   */
+  #leaveUncounted(): void {
+    const { bundle, log } = this.#options;
+    try {
+      this.#write((state) =>
+        state.trial && state.trial.sha256 !== bundle ? fallBack(state, 'its start could not be written down') : state,
+      );
+    } catch (error) {
+      log.error({ detail: (error as Error).message }, 'a trial that was not begun cannot be left');
+    }
+  }
+
   #confirm(): void {
-    this.#answers.stop();
     this.#write(confirm);
+    this.#answers.stop();
     const { good } = readLauncherState(this.#options.stateDir);
     this.#staging
       .keepOnly(good ? [good.sha256] : [])

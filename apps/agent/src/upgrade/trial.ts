@@ -28,6 +28,7 @@ export const NOT_CONNECTED = 'not connected to the server';
 export const NOT_ACKNOWLEDGED = 'the server has acknowledged no report yet';
 /** Said with it where the server did not answer to anything else either. */
 export const NOTHING_ANSWERED = 'nothing answered at its address';
+const NOT_WRITTEN = 'that it has proven itself cannot be written down';
 const LOOK_MS = 500;
 
 export interface TrialOptions {
@@ -72,14 +73,27 @@ export class Trial {
     if (!this.#pending) return undefined;
     const { clock, state, log } = this.#options;
     const waits = waitsFor(this.#options.facts(), state.links);
-    if (waits === undefined) {
+    if (waits === undefined && this.#confirmed()) {
       this.#end();
       log.warn({ version: state.version }, 'the new version has proven itself');
-      this.#options.confirm();
       return undefined;
     }
-    if (clock.monotonicMs() >= this.#endsAtMs) this.giveUp(waits);
-    return waits;
+    const missing = waits ?? NOT_WRITTEN;
+    if (clock.monotonicMs() >= this.#endsAtMs) this.giveUp(missing);
+    return missing;
+  }
+
+  /** What is not written down is not so: the launcher would leave a version that had been called proven. */
+  #confirmed(): boolean {
+    this.#pending = false;
+    try {
+      this.#options.confirm();
+      return true;
+    } catch (error) {
+      this.#pending = true;
+      this.#options.log.error({ detail: (error as Error).message }, NOT_WRITTEN);
+      return false;
+    }
   }
 
   giveUp(why: string): void {

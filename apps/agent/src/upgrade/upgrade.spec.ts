@@ -90,7 +90,12 @@ describe('the launcher', () => {
 
   const launcher = fileURLToPath(new URL('../../dist/upgrade/launcher.js', import.meta.url));
   /** Runs the built launcher on a bundle whose main file is given. @returns its exit status. */
-  async function launch(dir: string, main: string, more: Partial<LauncherState> = {}): Promise<number | null> {
+  async function launch(
+    dir: string,
+    main: string,
+    more: Partial<LauncherState> = {},
+    signal?: NodeJS.Signals,
+  ): Promise<number | null> {
     const text = Buffer.from(main);
     mkdirSync(bundleDir(dir, B), { recursive: true });
     writeFileSync(join(bundleDir(dir, B), 'agent.mjs'), text);
@@ -98,14 +103,27 @@ describe('the launcher', () => {
     const manifest = { files: [{ name: 'agent.mjs', sha256 }] };
     writeFileSync(join(bundleDir(dir, B), 'drydock-agent.json'), JSON.stringify(manifest));
     writeLauncherState(dir, state({ trial, ...more }));
-    const child = spawn(process.execPath, [launcher, 'run', '--state', dir], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [launcher, 'run', '--state', dir], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // A bundle says when it can be stopped.
+    if (signal) child.stdout.once('data', () => child.kill(signal));
     return new Promise((resolve) => child.once('exit', resolve));
   }
 
   it('does not count a start that a person ended, and counts a crash', async () => {
     const dir = await folder();
-    expect(await launch(dir, 'process.exit(0)')).toBe(0);
-    expect(readLauncherState(dir).trial?.starts).toBe(0);
+    const awake = 'setInterval(() => undefined, 1000); process.stdout.write("up")';
+    for (const [main, signal] of [
+      [awake, 'SIGTERM'],
+      [`process.on("SIGINT", () => process.exit(0)); ${awake}`, 'SIGINT'],
+    ] as const) {
+      expect(await launch(dir, main, {}, signal)).toBe(0);
+      expect(readLauncherState(dir).trial?.starts).toBe(0);
+    }
+    // One that ends well by itself, at every start, would be started for ever.
+    for (const main of ['process.exit(0)', 'void 0']) {
+      expect(await launch(dir, main)).toBe(0);
+      expect(readLauncherState(dir).trial?.starts).toBe(1);
+    }
     expect(await launch(dir, 'throw new Error("no")')).toBe(1);
     expect(readLauncherState(dir).trial?.starts).toBe(1);
     writeFileSync(join(bundleDir(dir, B), 'agent.mjs'), 'changed');

@@ -48,7 +48,7 @@ export function FreshSignIn() {
   return (
     <Dialog title="Sign in again" close={wanted.leave}>
       <p className="muted" style={{ marginBottom: 12 }}>
-        An approval is yours alone: it needs a sign-in that is no older than {FRESH_SIGN_IN_MINUTES} minutes. What you
+        This is yours alone to do: it needs a sign-in that is no older than {FRESH_SIGN_IN_MINUTES} minutes. What you
         typed stays.
       </p>
       <SignInForm again returnTo={location.pathname + location.search} onSignedIn={wanted.done} />

@@ -271,7 +271,7 @@ it('an approval says what changed since the last one, and wants a fresh sign-in'
   await expectSound(second);
   await second.picture('approval-sign-in-again-desktop');
   await dialog.getByRole('button', { name: 'Not now' }).click();
-  await page.getByText(/^Not done\. An approval needs a sign-in/).waitFor();
+  await page.getByText(/^Not done\. This needs a sign-in/).waitFor();
   await page.getByRole('button', { name: 'Approve as second person' }).click();
   await dialog.getByRole('button', { name: 'Use an API token' }).click();
   await dialog.getByLabel('API token').fill(okafor);

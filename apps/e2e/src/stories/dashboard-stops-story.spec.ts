@@ -1,7 +1,7 @@
 /**
  * Campaigns that stop at the dashboard: a brake halts one, a gate waits for a second person, a person pauses and aborts
  * one and takes it back. Every number is held against the devices' own log (P2) and the API (P10). The keyboard alone
- * does what the brief asks of it: pause, approve, why.
+ * does what people come to it for: pause, approve, why.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FailureGroups, PauseAnswer } from '@drydock/contracts';
@@ -103,6 +103,7 @@ const HEARD_OF_PAUSE = `- dialog "Pause hurry-3?":
   - heading "Pause hurry-3?" [level=2]
   - paragraph: At most N more devices may start, none after HH:MM:SS (in T). N in flight will finish.
   - paragraph: N of the N are on 1 gateway that is away; they stop by themselves at that time.
+  - paragraph: "That is as of this moment: more may be granted until you press. The answer is the number that holds."
   - text: Reason (optional)
   - textbox "Reason (optional)"
   - button "Keep running"
@@ -207,7 +208,7 @@ describe('a release that is bad for two versions of three', () => {
       await page.getByRole('combobox', { name: /^by\b/ }).selectOption('version');
       const row = page.getByRole('row', { name: /target\.reverted/ });
       await row.getByText(`${group!.there.n} of ${group!.there.of} at ${group!.name}`).waitFor();
-      await row.getByText(`${group!.elsewhere.n} of ${group!.elsewhere.of} elsewhere`).waitFor();
+      await row.getByText(`${group!.elsewhere.n} of ${group!.elsewhere.of} elsewhere`).first().waitFor();
       await expectSound(visitor);
       await visitor.picture(`campaign-halted-${size ? 'phone' : 'desktop'}`);
     }

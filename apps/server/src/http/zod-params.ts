@@ -111,6 +111,9 @@ export function ZodParam(name: string, schema: z.ZodType = z.uuid()): ParameterD
   };
 }
 
+/** A number of a list, as it stands in a path; what no column could hold is no number of anything. */
+export const PathNumber = z.coerce.number<string>().int().min(0).max(2_147_483_647);
+
 /** What a route answers, for OpenAPI. */
 export function ZodResponse(
   schema: z.ZodType,

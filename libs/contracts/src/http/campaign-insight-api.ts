@@ -26,7 +26,7 @@ export const MemberFilter = z.string().max(8192);
 export const MemberQuery = z.object({
   filter: MemberFilter.optional(),
   state: z.enum(DEPLOYMENT_STATES).optional(),
-  stage: z.coerce.number().int().min(0).optional(),
+  stage: z.coerce.number().int().min(0).max(1000).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(100),
   after: z.string().max(200).optional(),
 });

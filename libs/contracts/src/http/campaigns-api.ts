@@ -386,7 +386,7 @@ export type DeploymentPage = z.infer<typeof DeploymentPage>;
 
 export const DeploymentQuery = z.object({
   state: z.enum(DEPLOYMENT_STATES).optional(),
-  stage: z.coerce.number().int().min(0).optional(),
+  stage: z.coerce.number().int().min(0).max(1000).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(100),
   after: z.string().max(200).optional(),
 });

@@ -24,21 +24,21 @@ export function Decide({ campaign, item }: { campaign: Campaign; item: ApprovalI
   const approving = useMutation({
     mutationFn: () => {
       const reason = comment.trim() === '' ? {} : { reason: comment.trim() };
-      return kind === 'gate'
-        ? answerOf(
-            changing.POST('/api/v1/campaigns/{id}/stages/{index}/approve', {
-              params: { path: { id, index: item.stage!.index } },
-              body: reason,
-            }),
-          )
-        : withFreshSignIn(() =>
-            answerOf(
+      return withFreshSignIn(() =>
+        kind === 'gate'
+          ? answerOf(
+              changing.POST('/api/v1/campaigns/{id}/stages/{index}/approve', {
+                params: { path: { id, index: item.stage!.index } },
+                body: reason,
+              }),
+            )
+          : answerOf(
               changing.POST('/api/v1/campaigns/{id}/approve', {
                 params: { path: { id } },
                 body: { ...reason, planDigest },
               }),
             ),
-          );
+      );
     },
     onSettled: renew,
   });

@@ -70,11 +70,13 @@ export const approve = (campaign: Campaign, reason: string) =>
 export const approveStage = (campaign: Campaign, index: number, reason: string) =>
   renew(
     campaign,
-    answerOf(
-      changing.POST('/api/v1/campaigns/{id}/stages/{index}/approve', {
-        params: { path: { id: campaign.id, index } },
-        body: reason === '' ? {} : { reason },
-      }),
+    withFreshSignIn(() =>
+      answerOf(
+        changing.POST('/api/v1/campaigns/{id}/stages/{index}/approve', {
+          params: { path: { id: campaign.id, index } },
+          body: reason === '' ? {} : { reason },
+        }),
+      ),
     ),
   );
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { BrakeTestBody, Decision, PauseAnswer } from '@drydock/contracts';
 import { brakeLines, evidenceWords, moreUntilHalt, nearestFirst, ringWords, smallShape } from './brake-steps.js';
 import { decisionLines, lineSentence } from './decision-words.js';
-import { endClock, exposureSentences, shortExposure } from './exposure-words.js';
+import { endClock, exposureSentences, shortExposure, untilThePress } from './exposure-words.js';
 import { gateSentence } from './gate-words.js';
 
 const NOW = Date.UTC(2026, 10, 20, 13, 26, 10);
@@ -98,6 +98,8 @@ describe('what a pause promises', () => {
       /^At most 64 more devices may start, none after \d\d:\d\d:\d\d \(in 6 min\)\. 118 in flight will finish\.$/,
     );
     expect(shortExposure(exposure())).toBe('at most 64 more');
+    // Only while the engine goes on granting is there more to come.
+    expect((['running', 'paused', 'halted'] as const).map((state) => untilThePress(state).length)).toEqual([1, 0, 0]);
   });
 
   it('never says the end too early', () => {

@@ -1,5 +1,5 @@
 /** The pause with a number (P2), in words; the same in the dialog, on the button and after the press. */
-import type { PauseAnswer } from '@drydock/contracts';
+import type { CampaignState, PauseAnswer } from '@drydock/contracts';
 import { count, counted } from '../../format/numbers.js';
 import { clock, duration } from '../../format/times.js';
 
@@ -12,6 +12,12 @@ export function endClock(atMs: number): string {
 export function shortExposure(exposure: PauseAnswer | null): string {
   if (exposure === null) return '';
   return exposure.mayStillStart === 0 ? 'nothing may start now' : `at most ${count(exposure.mayStillStart)} more`;
+}
+
+/** Before a press, while the engine goes on granting: the numbers above it are those of a moment ago. */
+export function untilThePress(state: CampaignState): string[] {
+  if (state !== 'running') return [];
+  return ['That is as of this moment: more may be granted until you press. The answer is the number that holds.'];
 }
 
 /** "At most 64 more devices may start, none after 14:32:10 (in 6 min). 118 in flight will finish." */

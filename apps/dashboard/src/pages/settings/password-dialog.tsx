@@ -4,6 +4,7 @@ import { PasswordInput } from '@mantine/core';
 import { useState } from 'react';
 import { changing, reading } from '../../data/api.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
+import { withFreshSignIn } from '../../session/fresh-sign-in.js';
 import { session } from '../../session/session-store.js';
 
 export function PasswordDialog({ hasPassword, close }: { hasPassword: boolean; close: () => void }) {
@@ -18,7 +19,9 @@ export function PasswordDialog({ hasPassword, close }: { hasPassword: boolean; c
       ready={isLong && (!hasPassword || current !== '')}
       close={close}
       act={async () => {
-        await answerOf(changing.PUT('/api/v1/me/password', { body: { password, ...(hasPassword && { current }) } }));
+        await withFreshSignIn(() =>
+          answerOf(changing.PUT('/api/v1/me/password', { body: { password, ...(hasPassword && { current }) } })),
+        );
         session.begin(await answerOf(reading.GET('/api/v1/session')));
       }}
       fields={

@@ -9,6 +9,7 @@ import { when } from '../../format/times.js';
 import { useServerNow } from '../../live/use-live.js';
 import { ConfirmDialog } from '../../pieces/confirm-dialog.js';
 import { ShownOnce } from '../../pieces/shown-once.js';
+import { withFreshSignIn } from '../../session/fresh-sign-in.js';
 
 type Role = Person['roles'][number];
 const ROLES: readonly (readonly [Role, string])[] = [
@@ -183,7 +184,9 @@ export function PasswordLinkDialog({ person, close }: PersonDialogProps) {
       close={close}
       act={async () =>
         setMade(
-          await answerOf(changing.POST('/api/v1/people/{id}/password-link', { params: { path: { id: person.id } } })),
+          await withFreshSignIn(() =>
+            answerOf(changing.POST('/api/v1/people/{id}/password-link', { params: { path: { id: person.id } } })),
+          ),
         )
       }
     >

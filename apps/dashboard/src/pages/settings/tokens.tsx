@@ -13,6 +13,7 @@ import { ShownOnce } from '../../pieces/shown-once.js';
 import { SimpleTable } from '../../pieces/simple-table.js';
 import { StateMark, type Look } from '../../pieces/state-mark.js';
 import { Time } from '../../pieces/time.js';
+import { withFreshSignIn } from '../../session/fresh-sign-in.js';
 import { tokensQuery } from './queries.js';
 
 const DAYS = [
@@ -123,11 +124,13 @@ function NewTokenDialog({ person, close }: { person: string; close: () => void }
       ready={name.trim() !== ''}
       close={close}
       act={async () => {
-        const answer = await answerOf(
-          changing.POST('/api/v1/people/{id}/tokens', {
-            params: { path: { id: person } },
-            body: { name: name.trim(), expiresInDays: Number(days) },
-          }),
+        const answer = await withFreshSignIn(() =>
+          answerOf(
+            changing.POST('/api/v1/people/{id}/tokens', {
+              params: { path: { id: person } },
+              body: { name: name.trim(), expiresInDays: Number(days) },
+            }),
+          ),
         );
         void client.invalidateQueries({ queryKey: ['people', 'tokens', person] });
         setMade(answer);

@@ -22,6 +22,7 @@ import { expectRevision } from '../../http/revision.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import type { Actor } from './actor.js';
 import { makeApiToken } from './api-token.js';
+import { expectFreshSignIn } from './sessions/fresh-sign-in.js';
 
 interface PersonRow {
   id: string;
@@ -146,9 +147,11 @@ export class AccessService {
     return { items: rows.map(toToken) };
   }
 
+  /** @throws ProblemError `sign-in.again`: a token made by a browser that was left open would be a proof of nobody. */
   async createToken(actor: Actor, personId: string, body: CreateApiToken): Promise<CreatedApiToken> {
     this.ownOrAdmin(actor, personId);
     return inTransaction(this.dataSource, async (tx) => {
+      await expectFreshSignIn(tx, actor);
       await this.person(tx, actor.orgId, personId);
       const token = makeApiToken();
       const rows = (await tx.query(

@@ -4,7 +4,7 @@ import type { AuditPage, AuditQuery, AuditRecord } from '@drydock/contracts';
 import { DataSource } from 'typeorm';
 import { z } from 'zod';
 import { likeOf, parsePattern } from '../../domain/filter/text-pattern.js';
-import { decodeCursor, toPage } from '../../http/cursor.js';
+import { CursorBigint, CursorTime, decodeCursor, toPage } from '../../http/cursor.js';
 
 interface Row {
   id: string;
@@ -22,14 +22,8 @@ interface Row {
   request_id: string | null;
 }
 
-/** The time as Postgres writes it, to the microsecond, and the id: both must be numbers that it can read again. */
-const CURSOR = z.tuple([
-  z
-    .string()
-    .regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/)
-    .refine((at) => !Number.isNaN(Date.parse(`${at.slice(0, 10)}T${at.slice(11, 19)}Z`))),
-  z.string().regex(/^\d{1,18}$/),
-]);
+/** The time and the id. */
+const CURSOR = z.tuple([CursorTime, CursorBigint]);
 
 @Injectable()
 export class AuditReader {

@@ -181,6 +181,31 @@ it('changes the pace of a running campaign, within what was approved, and not ov
   await call(server, 'POST', `${path}/abort`, { body: { reason: 'done' } });
 });
 
+it('slows down what a resume let go beyond the plan, and loosens it no further', async () => {
+  const { artifact } = await makeScene(server, 1);
+  const limits = { unproven: 2 };
+  const startAt = new Date(Date.now() + 86_400_000).toISOString();
+  const made = await makeCampaign(server, draftOf(artifact, { approvals: 1, acceptUnproven: true, limits, startAt }));
+  const path = `/api/v1/campaigns/${made.id}`;
+  await call(server, 'POST', `${path}/start`, { body: {} });
+  expect(
+    (await call(server, 'POST', `${path}/approve`, { body: {}, token: await personWith('approver') })).status,
+  ).toBe(200);
+  // As a resume leaves it.
+  await query(server, `update campaigns set policy = jsonb_set(policy, '{limits,unproven}', '4') where id = $1`, [
+    made.id,
+  ]);
+  const change = (more: object) =>
+    call(server, 'PUT', `${path}/pace`, {
+      body: { pace: made.policy.pace, limits: { ...made.policy.limits, unproven: 4, ...more }, reason: 'odd' },
+      headers: { 'if-match': '*' },
+    });
+  expect((await change({ unproven: 5 })).code).toBe('request.conflict');
+  for (const slower of [{ inFlight: 5 }, { inFlight: 5, unproven: 3 }]) expect((await change(slower)).status).toBe(200);
+  expect((await change({ inFlight: 5 })).code).toBe('request.conflict');
+  await call(server, 'POST', `${path}/abort`, { body: { reason: 'done' } });
+});
+
 it('an approval in a browser wants a sign-in of the last minutes; a token is its own proof', async () => {
   const { artifact } = await makeScene(server, 1);
   const made = await makeCampaign(server, draftOf(artifact, { approvals: 2 }));
@@ -208,6 +233,37 @@ it('an approval in a browser wants a sign-in of the last minutes; a token is its
     'running',
   );
   await call(server, 'POST', `${path}/abort`, { body: { reason: 'done' } });
+});
+
+it('a browser that was left open makes itself no proof of its person, and opens no gate', async () => {
+  const body = { name: freshName('who'), email: `${freshName('who')}@example.com`, roles: ['admin'] };
+  const person = (await call(server, 'POST', '/api/v1/people', { body })).json(Person);
+  const token = (await call(server, 'POST', `/api/v1/people/${person.id}/tokens`, { body: { name: 'x' } })).json(
+    CreatedApiToken,
+  ).token;
+  const browser = new TestBrowser(server.baseUrl);
+  const session = OwnSession.parse(
+    (await browser.ask('POST', '/api/v1/session', { body: { with: 'token', token } })).body,
+  );
+  const headers = { [CSRF_HEADER]: session.csrfToken };
+  const proofs = async (): Promise<unknown[]> => {
+    const made: unknown[] = [];
+    for (const [method, path, given] of [
+      ['POST', `people/${person.id}/tokens`, { name: 'y' }],
+      ['POST', `people/${person.id}/password-link`, undefined],
+      ['PUT', 'me/password', { password: 'a password of its own' }],
+      // Nor does it open a gate; there is no such campaign.
+      ['POST', `campaigns/${person.id}/stages/0/approve`, {}],
+    ] as const) {
+      const answer = await browser.ask(method, `/api/v1/${path}`, { headers, ...(given && { body: given }) });
+      made.push(answer.body['code'] ?? answer.status);
+    }
+    return made;
+  };
+  await query(server, `update sessions set confirmed_at = now() - interval '11 minutes' where id = $1`, [session.id]);
+  expect(await proofs()).toEqual(Array(4).fill('sign-in.again'));
+  await browser.ask('POST', '/api/v1/session/confirm', { body: { with: 'token', token }, headers });
+  expect(await proofs()).toEqual([201, 201, 204, 'request.not-found']);
 });
 
 it('a plan that nobody approves within 72 hours is a draft again, by a rule that the audit names', async () => {

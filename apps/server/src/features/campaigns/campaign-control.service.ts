@@ -21,6 +21,7 @@ import { exposureByReach } from '../../domain/deployment/exposure.js';
 import { sumOf } from '../../domain/sums/sums.js';
 import { ProblemError } from '../../http/problem-error.js';
 import type { Actor } from '../access/actor.js';
+import { expectFreshSignIn } from '../access/sessions/fresh-sign-in.js';
 import { AUDIT, type Audit } from '../audit/audit.port.js';
 import { newBrakeEpoch } from '../dispatch/brake-epoch.js';
 import { loadCampaign, type CampaignRow } from '../dispatch/campaign-row.js';
@@ -161,7 +162,7 @@ export class CampaignControlService {
          where id = $1`,
         [id, campaign.nowMs + campaign.policy.deadlineMs, acceptUnproven ?? false, unprovenLimit],
       );
-      if (acceptUnproven) await keepPlan(tx, id, actor, true);
+      if (acceptUnproven || unprovenLimit !== null) await keepPlan(tx, id, actor, true);
       if (campaign.state === 'halted') await newBrakeEpoch(tx, campaign, sumOf(stages.map((stage) => stage.sums)));
       const params = {
         reason,
@@ -219,9 +220,10 @@ export class CampaignControlService {
     return this.reader.one(actor.orgId, id);
   }
 
-  /** The gate of a stage that wants a person. @throws ProblemError where it wants none or has one. */
+  /** The gate of a stage that wants a person. @throws ProblemError where it wants none or has one; `sign-in.again`. */
   async approveStage(actor: Actor, id: string, index: number, reason: string | undefined): Promise<Campaign> {
     await inTransaction(this.source, async (tx) => {
+      await expectFreshSignIn(tx, actor);
       const campaign = await lockedCampaign(tx, actor.orgId, id);
       const rules = campaign.policy.stages[index];
       if (!rules) throw new ProblemError('request.not-found', { what: 'stage', id: String(index) });

@@ -22,7 +22,7 @@ import { standingSentence } from '../../domain/campaign/standstill.js';
 import { gateLines } from '../../domain/stage-gate/gate-lines.js';
 import { partsOf, sharesOf } from '../../domain/sums/shares.js';
 import { sumsOf, type Counts, type Sums } from '../../domain/sums/sums.js';
-import { decodeCursor, toPage } from '../../http/cursor.js';
+import { CursorTime, decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { SharedReads } from '../../http/shared-reads.js';
 import { brakeBodyOf, holdersShown } from '../dispatch/brake-body.js';
@@ -196,7 +196,7 @@ export class CampaignReader {
   }
 
   async page(orgId: string, query: CampaignQuery): Promise<CampaignPage> {
-    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
+    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([CursorTime, z.uuid()]));
     const where = new SqlFilter()
       .and('c.org_id = ?', orgId)
       .and('c.state = any(?::text[])', query.state)

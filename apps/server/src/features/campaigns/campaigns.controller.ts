@@ -1,5 +1,5 @@
 /** `/api/v1/campaigns`. */
-import { Controller, Get, HttpCode, Param, ParseIntPipe, Post, Put, Req } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post, Put, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   AbortCampaign,
@@ -25,7 +25,7 @@ import {
   StopCampaign,
 } from '@drydock/contracts';
 import { IfMatch } from '../../http/revision.js';
-import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
+import { PathNumber, ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../access/actor.js';
 import { CampaignReader } from './campaign-reader.js';
 import { DeploymentReader } from './deployment-reader.js';
@@ -169,7 +169,7 @@ export class CampaignsController {
   approveStage(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @Param('index', ParseIntPipe) index: number,
+    @ZodParam('index', PathNumber) index: number,
     @ZodBody(Approve.prefault({})) body: Approve,
   ): Promise<Campaign> {
     return this.control.approveStage(actor, id, index, body.reason);
@@ -195,7 +195,7 @@ export class CampaignsController {
   release(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @Param('index', ParseIntPipe) index: number,
+    @ZodParam('index', PathNumber) index: number,
     @ZodBody(LetGoOn) body: LetGoOn,
   ): Promise<Campaign> {
     return this.control.releaseStratum(actor, id, index, body.reason);

@@ -38,10 +38,12 @@ export async function changePace(
   if (lines.length === 0) return [];
   if (neededApprovals(campaign.policy) > 0) {
     const approved = await approvedPolicy(tx, campaign.id);
+    // What a resume let through since is not taken back by slowing down: only what this change itself loosens counts.
+    const loosened = new Set(lines.filter((line) => line.looser === true).map((line) => line.path));
     const looser = diffPlans(
       steering(approved === undefined ? campaign.policy : Policy.parse(approved)),
       steering(policy),
-    ).filter((line) => line.looser === true);
+    ).filter((line) => line.looser === true && loosened.has(line.path));
     if (looser.length > 0) {
       throw new ProblemError(
         'request.conflict',

@@ -12,7 +12,7 @@ import {
   type RunningImageFact,
 } from '@drydock/contracts';
 import { queryRows, type Queryable } from '../../adapters/database/rows.js';
-import { decodeCursor, toPage } from '../../http/cursor.js';
+import { CursorBigint, decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { membersIn } from './member-pages.js';
 
@@ -79,7 +79,7 @@ export class DeploymentReader {
 
   async deployments(orgId: string, campaignId: string, query: DeploymentQuery): Promise<DeploymentPage> {
     await expectCampaign(this.source.manager, orgId, campaignId);
-    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
+    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([CursorBigint, z.uuid()]));
     const place = [after?.[0] ?? null, after?.[1] ?? null, query.limit + 1];
     const rows = await (query.state === undefined && query.stage === undefined
       ? queryRows<DeploymentRow>(

@@ -7,6 +7,7 @@ import {
   DecisionPage,
   Overview,
   Person,
+  PlanVersions,
   type Artifact,
   type Grant,
 } from '@drydock/contracts';
@@ -219,6 +220,8 @@ describe('a campaign that nothing moves any more', () => {
     expect((await act(server, campaign.id, 'resume', Campaign)).policy.limits.unproven).toBe(2);
     const again = await play(campaign, artifact, fates, (now) => now.state === 'paused');
     expect(again.counts).toEqual({ unproven: 2, planned: 1 });
+    const plans = (await call(server, 'GET', `/api/v1/campaigns/${campaign.id}/plans`)).json(PlanVersions);
+    expect(plans.items[0]!.lines).toEqual([{ path: 'policy.limits.unproven', from: 1, to: 2, looser: true }]);
     await call(server, 'POST', `/api/v1/campaigns/${campaign.id}/abort`, { body: { reason: 'done' } });
   });
 

@@ -146,24 +146,31 @@ export class OrderPublisher implements OnModuleInit, OnApplicationBootstrap, OnM
     if (failed) this.complain(failed.reason);
   }
 
+  /** No lane rejects while another one runs: nobody would be there to hear it. What failed is told once all have ended. */
   private async drain(): Promise<void> {
     let left = LANES;
+    const failures: unknown[] = [];
     const lane = async (): Promise<void> => {
       left -= 1;
       let more = true;
       let others: Promise<void> = Promise.resolve();
-      while (!this.stopped && more) {
-        const outgoing = await inTransaction(this.source, (tx) => this.prepare(tx));
-        more = outgoing.length >= BATCH;
-        if (more && left > 0) others = lane();
-        await this.sending;
-        // The next batch is built and signed while this one goes out: one after the other, as they were committed.
-        this.sending = this.sending.then(() => this.send(outgoing));
+      try {
+        while (!this.stopped && more && failures.length === 0) {
+          const outgoing = await inTransaction(this.source, (tx) => this.prepare(tx));
+          more = outgoing.length >= BATCH;
+          if (more && left > 0) others = lane();
+          await this.sending;
+          // The next batch is built and signed while this one goes out: one after the other, as they were committed.
+          this.sending = this.sending.then(() => this.send(outgoing));
+        }
+      } catch (error) {
+        failures.push(error);
       }
       await others;
     };
     await lane();
     await this.sending;
+    if (failures.length > 0) throw failures[0];
   }
 
   /** What takes something back goes first, then whoever has nothing yet, then whoever has waited longest. */

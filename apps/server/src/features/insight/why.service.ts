@@ -16,7 +16,7 @@ import {
 import { PG_POOL } from '../../adapters/database/database.js';
 import { queryRows } from '../../adapters/database/rows.js';
 import { whyOf, whyWithoutDevice, type WhyCampaign } from '../../domain/candidate/why.js';
-import { decodeCursor, toPage } from '../../http/cursor.js';
+import { CursorBigint, decodeCursor, toPage } from '../../http/cursor.js';
 import { ProblemError } from '../../http/problem-error.js';
 import { missingApprovals } from '../campaigns/approvals.js';
 import { membersIn } from '../campaigns/member-pages.js';
@@ -82,7 +82,7 @@ export class WhyService {
 
   /** Every member that is not updated, in the campaign's order. */
   async campaign(orgId: string, campaignId: string, query: PageQuery): Promise<WhyPage> {
-    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([z.string(), z.uuid()]));
+    const after = query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([CursorBigint, z.uuid()]));
     const rows = await queryRows<MemberRow>(this.source.manager, FACTS_OF_REST, [
       orgId,
       campaignId,

@@ -205,6 +205,40 @@ describe('people', () => {
     expect(second.json(AuditPage).items[0]!.id).not.toBe(first.items[0]!.id);
   });
 
+  it('who make up places and numbers are told so, wherever there is a list', async () => {
+    const { devices, artifact } = await makeScene(server, 1);
+    const campaign = await startCampaign(server, draftOf(artifact));
+    const [of, device] = [`/api/v1/campaigns/${campaign.id}`, `/api/v1/devices/${devices[0]!.id}`];
+    const id = devices[0]!.id;
+    const times = ['x', '2026-02-30 00:00:00+00', '0000-01-01 00:00:00+00', '2026-01-01 00:00:00+99'];
+    const numbers = ['x', '9'.repeat(19)];
+    for (const [path, made] of [
+      ...times.flatMap((at) => [
+        ['/api/v1/campaigns', [at, id]] as const,
+        [`${device}/conversation`, [at, '1']] as const,
+        [`${device}/history`, [at, id, 1]] as const,
+      ]),
+      [`${device}/history`, ['2026-01-01 00:00:00+00', id, 2 ** 40]],
+      ...numbers.flatMap((position) =>
+        ['deployments', 'members', 'why'].map((list) => [`${of}/${list}`, [position, id]] as const),
+      ),
+    ] as const) {
+      const after = Buffer.from(JSON.stringify(made)).toString('base64url');
+      const answer = await call(server, 'GET', `${path}?after=${after}`);
+      expect([path, made, answer.status]).toEqual([path, made, 422]);
+    }
+    const body = { reason: 'r' };
+    expect((await call(server, 'POST', `${of}/strata/99999999999/release`, { body })).status).toBe(404);
+    expect((await call(server, 'POST', `${of}/stages/-1/approve`, { body: {} })).status).toBe(404);
+    for (const version of ['99999999999', '-99999999999', '1.5', 'x']) {
+      expect((await call(server, 'GET', `${of}/plans/${version}/changes`)).status).toBe(404);
+    }
+    expect((await call(server, 'GET', `${of}/deployments?stage=99999999999`)).status).toBe(422);
+    const second = (await call(server, 'GET', `${of}/deployments`)).status;
+    expect(second).toBe(200);
+    await call(server, 'POST', `${of}/abort`, { body });
+  });
+
   it('who send NUL are told that it is their fault', async () => {
     const { artifact } = await makeScene(server, 0);
     const draft = { ...draftOf(artifact), note: 'a\u0000b' };

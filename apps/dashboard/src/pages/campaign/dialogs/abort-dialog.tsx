@@ -5,7 +5,7 @@ import { useServerNow } from '../../../live/use-live.js';
 import { ConfirmDialog } from '../../../pieces/confirm-dialog.js';
 import { command } from '../../../pieces/copy-button.js';
 import { abort } from '../acts.js';
-import { exposureSentences } from '../exposure-words.js';
+import { exposureSentences, untilThePress } from '../exposure-words.js';
 
 const WAYS = [
   ['finish', 'Updates in flight finish'],
@@ -28,7 +28,10 @@ export function AbortDialog({ campaign, close }: { campaign: Campaign; close: ()
       act={(reason) => abort(campaign, reason, running)}
       command={command('campaign', 'abort', campaign.name, '--confirm', campaign.name)}
     >
-      {exposureSentences(campaign.exposure, campaign.policy.limits.inFlight, now).map((sentence) => (
+      {[
+        ...exposureSentences(campaign.exposure, campaign.policy.limits.inFlight, now),
+        ...untilThePress(campaign.state),
+      ].map((sentence) => (
         <p key={sentence.slice(0, 24)}>{sentence}</p>
       ))}
       {campaign.exposure !== null && campaign.exposure.running > 0 && (

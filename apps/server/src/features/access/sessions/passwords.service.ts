@@ -9,6 +9,7 @@ import { ProblemError } from '../../../http/problem-error.js';
 import { AUDIT, type Audit } from '../../audit/audit.port.js';
 import { AccessService } from '../access.service.js';
 import type { Actor } from '../actor.js';
+import { expectFreshSignIn } from './fresh-sign-in.js';
 import { hashPassword, isPassword } from './password-hash.js';
 import { hashSessionSecret, makeSecret } from './session-secret.js';
 import { SessionsService } from './sessions.service.js';
@@ -25,7 +26,10 @@ export class PasswordsService {
     @Inject(SessionsService) private readonly sessions: SessionsService,
   ) {}
 
-  /** A new link takes the place of an older one. The secret is behind the `#`: it reaches no log of a server or proxy. */
+  /**
+   * A new link takes the place of an older one. The secret is behind the `#`: it reaches no log of a server or proxy.
+   * @throws ProblemError `sign-in.again`
+   */
   async makeLink(actor: Actor, personId: string): Promise<PasswordLink> {
     const person = await this.access.get(actor, personId);
     if (person.disabledAt !== null)
@@ -35,6 +39,7 @@ export class PasswordsService {
     }
     const secret = makeSecret();
     return inTransaction(this.source, async (tx) => {
+      await expectFreshSignIn(tx, actor);
       await queryRows(tx, 'delete from password_links where person_id = $1', [personId]);
       const [link] = await queryRows<{ expires_at: Date }>(
         tx,
@@ -73,7 +78,7 @@ export class PasswordsService {
     });
   }
 
-  /** @throws ProblemError `sign-in.refused` where the present password is another. */
+  /** @throws ProblemError `sign-in.refused` where the present password is another; `sign-in.again` where there is none. */
   async change(actor: Actor, body: ChangePassword): Promise<void> {
     const [person] = await queryRows<{ password_hash: string | null; email: string | null }>(
       this.source.manager,
@@ -86,7 +91,9 @@ export class PasswordsService {
       });
     }
     const before = person!.password_hash;
-    if (before !== null && !(await isPassword(body.current ?? '', before))) throw new ProblemError('sign-in.refused');
+    // A first password is no proof of who sets it.
+    if (before === null) await expectFreshSignIn(this.source.manager, actor);
+    else if (!(await isPassword(body.current ?? '', before))) throw new ProblemError('sign-in.refused');
     const hash = await hashPassword(body.password);
     await inTransaction(this.source, async (tx) => {
       const own = actor.credential.kind === 'session' ? actor.credential.id : undefined;

@@ -1,5 +1,5 @@
 /** `/api/v1/campaigns/{id}`: what the page of a campaign shows beside the campaign itself. */
-import { Controller, Get, HttpCode, Param, ParseIntPipe, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   CampaignForecast,
@@ -19,7 +19,7 @@ import {
   StoredPlan,
   WaitingReasons,
 } from '@drydock/contracts';
-import { ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../../http/zod-params.js';
+import { PathNumber, ZodBody, ZodParam, ZodQuery, ZodResponse } from '../../../http/zod-params.js';
 import { CurrentActor, Roles, type Actor } from '../../access/actor.js';
 import { ComparisonService } from './comparison.service.js';
 import { FailureGroupsService } from './failure-groups.service.js';
@@ -107,7 +107,7 @@ export class CampaignInsightController {
   version(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @Param('version', ParseIntPipe) version: number,
+    @ZodParam('version', PathNumber) version: number,
   ): Promise<StoredPlan> {
     return this.history.version(actor.orgId, id, version);
   }
@@ -119,7 +119,7 @@ export class CampaignInsightController {
   changes(
     @CurrentActor() actor: Actor,
     @ZodParam('id') id: string,
-    @Param('version', ParseIntPipe) version: number,
+    @ZodParam('version', PathNumber) version: number,
   ): Promise<PlanChanges> {
     return this.history.changes(actor.orgId, id, version);
   }

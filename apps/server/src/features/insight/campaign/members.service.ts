@@ -9,7 +9,7 @@ import { ALL_DEVICES, type Filter } from '../../../domain/filter/filter.js';
 import { filterToSql } from '../../../domain/filter/filter-sql.js';
 import { matches } from '../../../domain/filter/matches.js';
 import { asksOnlyForPlace, statesOf } from '../../../domain/filter/member-states.js';
-import { decodeCursor, toPage } from '../../../http/cursor.js';
+import { CursorBigint, decodeCursor, toPage } from '../../../http/cursor.js';
 import { SharedReads } from '../../../http/shared-reads.js';
 import { DEPLOYMENT, expectCampaign, toDeployment, type DeploymentRow } from '../../campaigns/deployment-reader.js';
 import { readFilter, readFilteredList } from '../../fleet/device-filter.js';
@@ -26,7 +26,7 @@ interface MemberRow extends DeploymentRow {
 /** Planned members of open stages whose reasons are looked at for a summary. */
 const LOOKED_AT = 100;
 
-const CURSOR = z.tuple([z.string().regex(/^-?\d{1,19}$/), z.uuid()]);
+const CURSOR = z.tuple([CursorBigint, z.uuid()]);
 
 @Injectable()
 export class MembersService {

@@ -90,7 +90,7 @@ export class PlanHistoryService {
   private async row(campaignId: string, version: number): Promise<VersionRow> {
     const [row] = await queryRows<VersionRow>(this.source.manager, `${VERSION} and p.version = $2`, [
       campaignId,
-      Math.min(version, 2_147_483_647),
+      version,
     ]);
     if (!row) throw new ProblemError('request.not-found', { what: 'version of the plan', id: String(version) });
     return row;

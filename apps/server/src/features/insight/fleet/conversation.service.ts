@@ -9,7 +9,7 @@ import {
   type PageQuery,
 } from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
-import { decodeCursor, toPage } from '../../../http/cursor.js';
+import { CursorTime, decodeCursor, toPage } from '../../../http/cursor.js';
 import { ProblemError } from '../../../http/problem-error.js';
 
 /** Of a device that was in more campaigns than this, those that were tried last. */
@@ -39,9 +39,7 @@ export class ConversationService {
     const found = await queryRows(tx, 'select 1 from devices where org_id = $1 and id = $2', [orgId, deviceId]);
     if (found.length === 0) throw new ProblemError('request.not-found', { what: 'device', id: deviceId });
     const after =
-      query.after === undefined
-        ? undefined
-        : decodeCursor(query.after, z.tuple([z.string().max(40), z.string().max(200)]));
+      query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([CursorTime, z.string().max(200)]));
     const tried = await queryRows<{ id: string }>(
       tx,
       `select id from deployments where device_id = $1 and granted_at is not null order by granted_at desc limit ${MOST_DEPLOYMENTS}`,

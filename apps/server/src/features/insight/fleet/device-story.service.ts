@@ -14,7 +14,7 @@ import {
   type RunningImageFact,
 } from '@drydock/contracts';
 import { queryRows } from '../../../adapters/database/rows.js';
-import { decodeCursor, toPage } from '../../../http/cursor.js';
+import { CursorInt, CursorTime, decodeCursor, toPage } from '../../../http/cursor.js';
 import { ProblemError } from '../../../http/problem-error.js';
 import { LinkRates } from './link-rates.js';
 import { ProgressKeeper } from './progress-keeper.js';
@@ -34,9 +34,7 @@ export class DeviceStoryService {
   async history(orgId: string, deviceId: string, query: PageQuery): Promise<DeviceHistory> {
     await this.expectDevice(orgId, deviceId);
     const after =
-      query.after === undefined
-        ? undefined
-        : decodeCursor(query.after, z.tuple([z.string().max(40), z.uuid(), z.int()]));
+      query.after === undefined ? undefined : decodeCursor(query.after, z.tuple([CursorTime, z.uuid(), CursorInt]));
     const rows = await queryRows<{
       key: string;
       campaign: DeviceAttempt['campaign'];
