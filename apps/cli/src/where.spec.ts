@@ -25,7 +25,9 @@ describe('--where of plain lists', () => {
     const row = { name: 'pager-duty', kind: ['campaign.halted', 'gateway.away'] };
     const kept = ['pager-duty', 'PAGER-*', '*duty', '*r-d*', 'p*g*y', '*'].filter((name) => keptBy({ name }, row));
     expect(kept).toHaveLength(6);
-    expect(['pager', 'x*', '*x', 'pager-duty*duty', 'p*x*y'].filter((name) => keptBy({ name }, row))).toEqual([]);
+    expect(
+      ['pager', 'x*', '*x', 'pager-duty*duty', 'p*x*y', 'p*duty*y'].filter((name) => keptBy({ name }, row)),
+    ).toEqual([]);
     expect([keptBy({}, row), keptBy({ name: undefined }, row)]).toEqual([true, true]);
     expect(['campaign.*', 'gateway.away', 'device.*'].map((kind) => keptBy({ kind }, row))).toEqual([
       true,
