@@ -36,7 +36,7 @@ async function firstDay({ baseUrl, token }: Operator): Promise<void> {
     await page.getByText('No device has been seen yet: what they run').waitFor();
     await look(visitor, `overview-empty-${form}`, empty, form === 'desktop');
     await page.getByRole('link', { name: 'Create a one-time token' }).click();
-    await page.getByRole('dialog').getByLabel('Name of the site').waitFor();
+    await page.getByRole('dialog', { name: 'Enrol a gateway' }).waitFor();
     await visitor.goto('/fleet/gateways');
     await page.getByText('No gateway has reported yet.').waitFor();
     await look(visitor, `gateways-empty-${form}`, empty, form === 'desktop');

@@ -221,6 +221,7 @@ describe('a release that is bad for two versions of three', () => {
     await page.keyboard.press('w');
     const why = page.getByRole('complementary', { name: 'Details' });
     await why.getByRole('heading', { name: '1 attempt' }).waitFor();
+    await why.getByRole('button', { name: 'Copy JSON' }).waitFor();
     const heard = (await transcript(why)).replace(/g\d-d\d/, 'gN-dN').replaceAll(/gateway-\d/g, 'gateway-N');
     expect(heard).toBe(HEARD_OF_WHY);
     await page.keyboard.press('Escape');

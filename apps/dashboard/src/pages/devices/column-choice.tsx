@@ -31,6 +31,7 @@ export function ColumnChoice({ all, cols, choose }: Props) {
             .map(({ key, head }) => (
               <Checkbox
                 key={key}
+                size="md"
                 label={head}
                 checked={chosen.has(key)}
                 onChange={(event) => toggle(key, event.currentTarget.checked)}

@@ -41,13 +41,13 @@ export class MembershipRefresher implements OnModuleInit {
     });
   }
 
-  /** A device is new: the next look refreshes every dynamic campaign of the organisation. */
+  /** A device is new: the next look refreshes every dynamic campaign of the organisation, also one that is looked at now. */
   async due(orgId: string): Promise<void> {
     await queryRows(
       this.source.manager,
       `update campaigns set members_at = null where id in (
          select id from campaigns where org_id = $1 and state = 'running' and policy->>'membership' = 'dynamic'
-           and members_at is not null order by id for update skip locked)`,
+           and members_at is not null order by id for no key update)`,
       [orgId],
     );
   }
