@@ -139,7 +139,7 @@ export async function startOutsideServices(aclFile: string): Promise<OutsideServ
           '-c',
           'fsync=off',
           '-c',
-          'max_connections=200',
+          'max_connections=500',
         ],
         postgresPort,
       );

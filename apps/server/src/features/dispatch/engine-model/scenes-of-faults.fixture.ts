@@ -308,6 +308,8 @@ async function noQueue(world: EngineWorld): Promise<void> {
       await world.check();
       await world.publish(0);
       for (const place of world.places) await world.talk(place);
+      // A device of the other campaign that is out of service keeps its partner waiting whatever the queue does.
+      for (const each of heldOf(world, 0)) await finish(world, each, 'well');
       await world.check();
     }
     const [held] = heldOf(world, 1);
