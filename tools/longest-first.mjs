@@ -15,7 +15,7 @@ export default class LongestFirst extends Sequencer {
   /** @param {import('@jest/test-result').Test} test @returns {number} milliseconds */
   time(test) {
     const seconds = expected[relative(root, test.path).split(sep).join('/')];
-    // A file of 20 kB that nothing is known of takes about as long as any: two seconds.
+    // Of an unknown file only its size is known: two seconds for 20 kB.
     const guess = test.context.hasteFS.getSize(test.path) ?? 0;
     return super.time(test) ?? (seconds === undefined ? guess / 10 : seconds * 1000);
   }

@@ -1,7 +1,7 @@
 /**
  * An attempt in which the vendor's own tool updates the unit: waits until the tool is at the server, brings the unit to
- * where the tool begins, gives it the port, and looks afterwards what runs. Same locks, fences, journal and reports as any
- * other attempt; what the tool says is not understood here, so the unit counts as erased from its first byte on.
+ * where the tool begins, gives it the port, and looks afterwards what runs. Locks, fences, journal and reports are those of
+ * every attempt; what the tool says is not understood here, so the unit counts as erased from its first byte on.
  */
 import type { Grant, RawPortLine } from '@drydock/contracts';
 import {

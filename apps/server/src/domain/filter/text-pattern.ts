@@ -26,7 +26,7 @@ export function literalOf(pattern: TextPattern): string | undefined {
   return pattern.length === 1 ? pattern[0] : undefined;
 }
 
-/** Linear in the text for each part: the earliest place of every part is as good as any later one. */
+/** Linear in the text for each part: what matches from a later place of a part matches from its earliest, too. */
 export function matchesPattern(pattern: TextPattern, text: string): boolean {
   const [first = '', ...rest] = pattern;
   const last = rest.pop();

@@ -144,7 +144,7 @@ export class RehearsalService {
     return inTransaction(this.source, (tx) => this.readStored(tx, orgId, id, seed, mostDevices));
   }
 
-  /** Written and read as any other, then taken back: a draft is rehearsed by the rules that hold for stored ones. */
+  /** Written and read like a stored one, then taken back: a draft is rehearsed by the same rules. */
   private async readDraft(actor: Actor, draft: CampaignDraft, seed: number): Promise<Stage> {
     let stage: Stage | undefined;
     const takenBack = new Error('taken back');

@@ -113,10 +113,10 @@ function merged(rows: readonly CandidateRow[], more: readonly CandidateRow[]): C
 }
 
 /**
- * One device, whichever is found first, of each gateway that has nothing to do. Where thousands may start at once, the order of the campaign
- * alone would give the last gateway its first order when nearly all devices have theirs. Begins anywhere, so that
- * gateways that nothing waits behind do not hide the others from every look. The `offset 0` keeps the planner to one
- * deployment by its key for each device: it would read the plan of the campaign once for every gateway.
+ * One device, whichever is found first, of each gateway that has nothing to do. Where thousands may start at once, the
+ * order of the campaign alone would give the last gateway its first order when nearly all devices have theirs. Begins
+ * anywhere, so that gateways that nothing waits behind do not hide the others from every look. The `offset 0` keeps the
+ * planner to one deployment by its key for each device: it would read the plan of the campaign once for every gateway.
  */
 async function lookAtIdle(
   tx: Queryable,
